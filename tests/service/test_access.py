@@ -1,4 +1,4 @@
-"""Who may do what: every word, said by three system users who share a vault."""
+"""Roles: every request, sent by three users of the system who share a vault."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ bob = "bob@example.com"
 carol = "carol@example.com"
 """
 SECRETS = ("xyzzycarol", "eve@example.com", "hiddenlist", "carol@example.com")
-"""What bob must not learn: words of carol's mail, and recipients in Bcc of what he got."""
+"""What bob must not learn: words in carol's mail, and the Bcc recipients of his own mail."""
 TO_BOB = plain(
     sender="Anna <anna@example.com>", to=["bob@example.com"], subject="plughbob", body="for bob",
     headers=["X-MS-Exchange-Organization-Recipients: eve@example.com", "Bcc: eve@example.com"],
@@ -67,24 +67,24 @@ TO_CAROL = plain(
 
 @dataclass
 class House:
-    """A vault that a service owns."""
+    """A vault that is open as in a service."""
 
     vault: Vault
     folder: Path
     ids: dict[str, str]
 
-    def say(self, caller: Caller, request: Request) -> list[Word]:
-        """All that a caller is answered, as the engine's dispatch gives it."""
+    def send(self, caller: Caller, request: Request) -> list[Word]:
+        """All replies to a request of a caller, through the guard."""
         return answers(Session(self.folder, self.vault, caller), request)
 
     def own(self, caller: Caller) -> dict[str, str]:
-        """The ids that a plain user knows their messages by, by subject."""
-        (hits,) = self.say(caller, api.Search(query="", limit=1000))
+        """The public ids of a plain user's messages, by subject."""
+        (hits,) = self.send(caller, api.Search(query="", limit=1000))
         assert isinstance(hits, api.Hits)
         return {hit.subject: hit.id for hit in hits.hits}
 
     def trail(self) -> list[api.AuditEvent]:
-        """The trail, after what waits was committed."""
+        """The audit trail, after all waiting events are committed."""
         audit_trail.trail_of(self.vault)._flush()
         session = Session(self.folder, self.vault)
         return list(list_audit(session, api.GetAudit(limit=10_000)).events)
@@ -92,7 +92,7 @@ class House:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
-    """A vault with bob's mail and carol's, and something in quarantine."""
+    """A vault with mail of bob and carol, and an item in quarantine."""
     vault = TestVault(tmp_path_factory.mktemp("access") / "vault")
     vault.archive(
         [
@@ -129,13 +129,13 @@ def house(made: tuple[Path, dict[str, str]]) -> Iterator[House]:
     made_house.vault.close()
 
 
-def words() -> list[type[Request]]:
-    """Every word that a client can say."""
+def request_types() -> list[type[Request]]:
+    """The class of every request."""
     return Request.__subclasses__()
 
 
 def test_every_request_has_an_operation() -> None:
-    assert set(OPERATIONS) == set(words())
+    assert set(OPERATIONS) == set(request_types())
 
 
 def test_what_plain_users_may_ask_has_an_answer_from_their_own_mail() -> None:
@@ -158,13 +158,13 @@ def test_two_operations_of_one_request_are_refused() -> None:
         table_of([good, good])
 
 
-@pytest.mark.parametrize("word", words())
-def test_each_word_is_refused_below_its_role(word: type[Request]) -> None:
+@pytest.mark.parametrize("kind", request_types())
+def test_each_request_is_refused_below_its_role(kind: type[Request]) -> None:
     needed = {
-        f.name: ("x",) if "tuple" in str(f.type) else "x" for f in msgspec.structs.fields(word) if f.required
+        f.name: ("x",) if "tuple" in str(f.type) else "x" for f in msgspec.structs.fields(kind) if f.required
     }
-    request = word(**needed)
-    least = OPERATIONS[word].role
+    request = kind(**needed)
+    least = OPERATIONS[kind].role
     settings = Settings(access=Access(auditors=("audrey",), users={"bob": "bob@example.com"}))
     with pytest.raises(AccessRefused, match=r"ask root"):
         authorise(STRANGER, request, least, settings, 0)
@@ -177,14 +177,14 @@ def test_each_word_is_refused_below_its_role(word: type[Request]) -> None:
     assert authorise(Caller(0, 0, 1, "root"), request, least, settings, 61_000) is Role.ADMINISTRATOR
 
 
-def test_a_word_that_no_table_names_is_refused_to_everybody() -> None:
+def test_a_request_without_a_least_role_is_refused_to_everybody() -> None:
     unknown = type("Unknown", (), {})()
     with pytest.raises(AccessRefused):
         authorise(Caller(0, 0, 1, "root"), unknown, None, Settings(), 0)
 
 
 def attempts(house: House, target: Path) -> Iterator[Request]:
-    """Every word, with many arguments."""
+    """Every request, with many values of its fields."""
     ids = [*house.ids.values(), *(one[:8] for one in house.ids.values()), "00000000", "f" * 64, "", "zz"]
     ids += [row.sha.hex() for row in house.vault.catalog.quarantine()]
     ids += [*(own := house.own(BOB)).values(), *house.own(CAROL).values()]
@@ -230,104 +230,104 @@ def attempts(house: House, target: Path) -> Iterator[Request]:
         yield api.Export(query=query, user=user, path=str(target / f"{number}{end}"))
 
 
-def told(words: list[Word]) -> str:
-    """All that words say, as text; what is sent in pieces is put together, zips are unpacked."""
-    content = b"".join(word.data for word in words if isinstance(word, api.Chunk))
-    rest = [word for word in words if not isinstance(word, api.Chunk)]
-    text = content.decode("latin-1") + json.dumps([msgspec.to_builtins(word) for word in rest])
+def as_text(replies: list[Word]) -> str:
+    """All replies as text. Chunks are joined, and zips are unpacked."""
+    content = b"".join(reply.data for reply in replies if isinstance(reply, api.Chunk))
+    rest = [reply for reply in replies if not isinstance(reply, api.Chunk)]
+    text = content.decode("latin-1") + json.dumps([msgspec.to_builtins(reply) for reply in rest])
     return text.lower()
 
 
-def test_nothing_that_a_user_can_say_tells_them_of_others(house: House, tmp_path: Path) -> None:
+def test_no_request_of_a_user_reveals_other_peoples_mail(house: House, tmp_path: Path) -> None:
     answered = refused = 0
     for request in attempts(house, tmp_path):
         try:
-            words = house.say(BOB, request)
+            replies = house.send(BOB, request)
         except MunimentError as error:
             refused += 1
             typed = json.dumps(msgspec.to_builtins(request)).lower()
-            said = str(error).lower()
-            assert not [secret for secret in SECRETS if secret in said and secret not in typed], request
+            sentence = str(error).lower()
+            assert not [secret for secret in SECRETS if secret in sentence and secret not in typed], request
             continue
         answered += 1
         if isinstance(request, api.Export) and request.path.endswith(".zip"):
-            for _ in receive(iter(words), Path(request.path)):
+            for _ in receive(iter(replies), Path(request.path)):
                 pass
             with zipfile.ZipFile(request.path) as file:
                 text = b"".join(file.read(name) for name in file.namelist()).decode("latin-1").lower()
         else:
-            text = told(words)
+            text = as_text(replies)
         typed = json.dumps(msgspec.to_builtins(request)).lower()
         found = [secret for secret in SECRETS if secret in text and secret not in typed]
         assert not found, (request, found)
-        for word in words:
-            if isinstance(word, api.Hits):
-                assert word.total <= 2
-                assert {hit.subject for hit in word.hits} <= {"plughbob", "sentbybob"}
+        for reply in replies:
+            if isinstance(reply, api.Hits):
+                assert reply.total <= 2
+                assert {hit.subject for hit in reply.hits} <= {"plughbob", "sentbybob"}
                 if "xyzzycarol" in typed or "eve" in typed:
-                    assert word.total == 0, request
+                    assert reply.total == 0, request
     assert answered > 50
     assert refused > 100
 
 
 def test_a_user_reads_their_own_mail(house: House, tmp_path: Path) -> None:
-    (tree,) = house.say(BOB, api.GetTree())
+    (tree,) = house.send(BOB, api.GetTree())
     assert isinstance(tree, api.Tree)
     assert {(u.user, f.name, f.count) for u in tree.users for f in u.folders} == {
         ("bob@example.com", "Inbox", 1), ("bob@example.com", "Sent", 1),
     }  # fmt: skip
-    (message,) = house.say(BOB, api.Show(id=house.own(BOB)["plughbob"]))
+    (message,) = house.send(BOB, api.Show(id=house.own(BOB)["plughbob"]))
     assert isinstance(message, api.Message)
     assert "for bob" in message.text
     assert message.folders == ("bob@example.com/Inbox",)
     assert [envelope.parties for envelope in message.envelopes] == [(("to", "bob@example.com", ""),)]
-    *chunks, said = house.say(BOB, api.ReadRaw(id=house.own(BOB)["plughbob"]))
+    *chunks, note = house.send(BOB, api.ReadRaw(id=house.own(BOB)["plughbob"]))
     raw = b"".join(chunk.data for chunk in chunks if isinstance(chunk, api.Chunk))
     assert raw == TO_BOB.partition(b"\r\n")[2].replace(b"Bcc: eve@example.com\r\n", b"")
     assert message.size == len(raw)
-    assert isinstance(said, api.Step)
-    assert "left out" in said.text
+    assert isinstance(note, api.Step)
+    assert "left out" in note.text
     target = tmp_path / "mine"
-    rest = list(receive(iter(house.say(BOB, api.Export(query="", path=str(target)))), target))
+    rest = list(receive(iter(house.send(BOB, api.Export(query="", path=str(target)))), target))
     assert isinstance(rest[-1], api.Done)
     assert len(list(target.glob("*.eml"))) == 2
 
 
-def test_whoever_sent_a_message_knows_its_bcc_and_finds_it_by_that(house: House) -> None:
-    (message,) = house.say(BOB, api.Show(id=house.own(BOB)["sentbybob"]))
+def test_the_sender_of_a_message_sees_its_bcc_and_finds_it_by_bcc(house: House) -> None:
+    (message,) = house.send(BOB, api.Show(id=house.own(BOB)["sentbybob"]))
     assert isinstance(message, api.Message)
     assert ("bcc", "dora@example.com", "") in message.envelopes[0].parties
     assert ("Bcc", "dora@example.com") in message.headers
-    (hits,) = house.say(BOB, api.Search(query="bcc:dora@example.com"))
+    (hits,) = house.send(BOB, api.Search(query="bcc:dora@example.com"))
     assert isinstance(hits, api.Hits)
     assert [hit.subject for hit in hits.hits] == ["sentbybob"]
 
 
-def test_an_id_of_others_is_as_unknown_as_one_of_nobody(house: House) -> None:
+def test_an_id_of_other_mail_gets_the_same_error_as_an_unknown_id(house: House) -> None:
     nobodys = "0123456789abcdef" * 4
     known = (house.ids["xyzzycarol"], house.own(CAROL)["xyzzycarol"], house.ids["plughbob"])
     for theirs, length, make in product(known, (8, 20, 64), (api.Show, api.ReadRaw)):
-        said = []
+        sentences = []
         for one in (theirs[:length], nobodys[:length]):
             with pytest.raises(NotFound) as refused:
-                house.say(BOB, make(id=one))
-            said.append(str(refused.value).replace(one, "ID"))
-        assert said[0] == said[1]
+                house.send(BOB, make(id=one))
+            sentences.append(str(refused.value).replace(one, "ID"))
+        assert sentences[0] == sentences[1]
 
 
-def test_every_read_and_every_refusal_is_in_the_trail(house: House) -> None:
-    house.say(AUDITOR, api.Show(id=house.ids["xyzzycarol"][:12], reason="case 7"))
+def test_every_read_and_every_refusal_is_in_the_audit_trail(house: House) -> None:
+    house.send(AUDITOR, api.Show(id=house.ids["xyzzycarol"][:12], reason="case 7"))
     newest = house.vault.catalog.audited(1)[0]  # before anything was flushed
     shown = json.loads(newest.event)
     assert (shown["event"], shown["who"], shown["role"]) == ("read", "audrey", "auditor")
     assert shown["messages"] == [house.ids["xyzzycarol"]]
     assert shown["reason"] == "case 7"
-    house.say(AUDITOR, api.ListMessages(user="carol@example.com", folder="Inbox"))
-    house.say(AUDITOR, api.Search(query="xyzzycarol"))
-    house.say(AUDITOR, api.ReadRaw(id=house.ids["plughbob"], what="report", report=1))
-    house.say(BOB, api.Show(id=house.own(BOB)["plughbob"]))
+    house.send(AUDITOR, api.ListMessages(user="carol@example.com", folder="Inbox"))
+    house.send(AUDITOR, api.Search(query="xyzzycarol"))
+    house.send(AUDITOR, api.ReadRaw(id=house.ids["plughbob"], what="report", report=1))
+    house.send(BOB, api.Show(id=house.own(BOB)["plughbob"]))
     both = (house.ids["plughbob"], house.ids["xyzzycarol"])
-    house.say(AUDITOR, api.Export(query="", ids=both, path="/nowhere/y.zip"))
+    house.send(AUDITOR, api.Export(query="", ids=both, path="/nowhere/y.zip"))
     (export,) = (one for one in house.trail() if one.word == "Export" and "messages" in one.detail)
     assert export.detail["messages"] == list(both)
     refused = [
@@ -341,31 +341,31 @@ def test_every_read_and_every_refusal_is_in_the_trail(house: House) -> None:
     ]
     for caller, request in refused:
         with pytest.raises((AccessRefused, NotFound)):
-            house.say(caller, request)
+            house.send(caller, request)
     trail = [(one.event, one.who, one.word) for one in reversed(house.trail())]
     expected = [
-        *((("read", "audrey", word)) for word in ("ListMessages", "Search", "ReadRaw", "Export")),
+        *((("read", "audrey", name)) for name in ("ListMessages", "Search", "ReadRaw", "Export")),
         *(("refused", caller.name, type(request).__name__) for caller, request in refused),
     ]
     assert sorted(trail[-len(expected):]) == sorted(expected)  # fmt: skip
     assert ("read", "bob", "Show") not in trail
 
 
-def test_what_cannot_be_logged_is_not_shown(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_read_that_can_not_be_recorded_is_refused(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.pwrite", full)
     shown: list[Word] = []
     with pytest.raises(OSError, match="No space"):
-        shown += house.say(AUDITOR, api.Show(id=house.ids["xyzzycarol"]))
+        shown += house.send(AUDITOR, api.Show(id=house.ids["xyzzycarol"]))
     with pytest.raises(OSError, match="No space"):
-        shown += house.say(AUDITOR, api.ReadRaw(id=house.ids["xyzzycarol"]))
+        shown += house.send(AUDITOR, api.ReadRaw(id=house.ids["xyzzycarol"]))
     assert shown == []
 
 
-def test_lists_are_logged_within_a_second(house: House) -> None:
-    house.say(AUDITOR, api.Search(query="within a second"))
+def test_lists_are_recorded_within_a_second(house: House) -> None:
+    house.send(AUDITOR, api.Search(query="within a second"))
     time.sleep(1.0)
     assert json.loads(house.vault.catalog.audited(1)[0].event)["query"] == "within a second"
 
@@ -374,23 +374,21 @@ def test_equal_refusals_are_one_event_with_a_count(house: House) -> None:
     before = len(house.trail())
     for _ in range(50):
         with pytest.raises(AccessRefused):
-            house.say(STRANGER, api.ListUsers())
+            house.send(STRANGER, api.ListUsers())
     house.vault.close()
     house.vault = Vault.open(house.folder, write=True)
     new = house.trail()[: len(house.trail()) - before]
     assert [one.detail["count"] for one in reversed(new)] == [1, 49]
 
 
-def test_nobody_fills_the_ledger_with_what_is_refused_to_them(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_refusals_of_one_user_can_not_fill_the_ledger(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(audit_trail, "DIFFERENT", 20)
     before = len(house.trail())
     for number in range(80):
         with pytest.raises(NotFound):
-            house.say(BOB, api.Show(id=f"{number:012x}"))
+            house.send(BOB, api.Show(id=f"{number:012x}"))
     with pytest.raises(AccessRefused):
-        house.say(CAROL, api.GetAudit())
+        house.send(CAROL, api.GetAudit())
     house.vault.close()
     house.vault = Vault.open(house.folder, write=True)
     new = house.trail()[: len(house.trail()) - before]
@@ -399,7 +397,7 @@ def test_nobody_fills_the_ledger_with_what_is_refused_to_them(
     assert {one.who for one in new} == {"bob", "carol"}
 
 
-def test_where_the_trail_cannot_be_written_nothing_is_listed_either(
+def test_lists_are_refused_while_the_audit_trail_can_not_be_written(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = threading.Event()
@@ -410,35 +408,35 @@ def test_where_the_trail_cannot_be_written_nothing_is_listed_either(
 
     with monkeypatch.context() as patched:
         patched.setattr(house.vault, "log", log)
-        house.say(AUDITOR, api.Search(query="before anybody knows"))
+        house.send(AUDITOR, api.Search(query="before anybody knows"))
         assert broken.wait(10)
         deadline = time.monotonic() + 10
         while not audit_trail.trail_of(house.vault)._failing:
             assert time.monotonic() < deadline
             time.sleep(0.01)
         with pytest.raises(OSError, match="No space"):
-            house.say(AUDITOR, api.Search(query="xyzzycarol"))
-    house.say(AUDITOR, api.Search(query="it can be written again"))
+            house.send(AUDITOR, api.Search(query="xyzzycarol"))
+    house.send(AUDITOR, api.Search(query="it can be written again"))
     queries = [one.detail.get("query") for one in house.trail()]
     assert {"before anybody knows", "it can be written again"} <= set(queries)
 
 
-def test_what_is_wrong_in_vault_toml_is_for_its_owner(house: House) -> None:
+def test_only_the_owner_sees_what_is_wrong_in_vault_toml(house: House) -> None:
     path = house.folder / "vault.toml"
     before = path.read_text()
     path.write_text(before + '\n[profile.secretplace]\nsource = "nonsense"\n')
     try:
         for caller in (BOB, AUDITOR, STRANGER):
             with pytest.raises(AccessRefused, match="only its owner") as refusal:
-                house.say(caller, api.GetTree())
+                house.send(caller, api.GetTree())
             assert "secretplace" not in str(refusal.value)
         with pytest.raises(ConfigError, match="secretplace"):
-            house.say(Caller.this_process(), api.GetTree())
+            house.send(Caller.this_process(), api.GetTree())
     finally:
         path.write_text(before)
 
 
-def test_whoever_sends_a_message_on_learns_nothing_of_whom_others_sent_it_to(tmp_path: Path) -> None:
+def test_a_user_who_forwards_a_message_does_not_see_the_recipients_of_others(tmp_path: Path) -> None:
     vault = TestVault(tmp_path / "vault")
     letter = plain(sender="Anna <anna@example.com>", to=["bob@example.com"], subject="sent on")
     vault.archive(
@@ -453,23 +451,23 @@ def test_whoever_sends_a_message_on_learns_nothing_of_whom_others_sent_it_to(tmp
         file.write(ACCESS)
     with closing(Vault.open(vault.folder, write=True)) as opened:
         house = House(opened, vault.folder, {})
-        (shown,) = house.say(BOB, api.Show(id=house.own(BOB)["sent on"]))
-    assert "eve@example.com" not in told([shown])
-    assert "dora@example.com" in told([shown])
+        (shown,) = house.send(BOB, api.Show(id=house.own(BOB)["sent on"]))
+    assert "eve@example.com" not in as_text([shown])
+    assert "dora@example.com" in as_text([shown])
 
 
 @pytest.mark.parametrize("path", ["..", "/tmp/..", "/", "a\0b.zip"])
-def test_an_export_has_a_name_of_its_own(house: House, path: str) -> None:
+def test_the_path_of_an_export_must_end_in_a_name(house: House, path: str) -> None:
     for caller in (BOB, AUDITOR):
-        with pytest.raises(UsageError, match="no name for an export") as refusal:
-            house.say(caller, api.Export(query="", path=path))
+        with pytest.raises(UsageError, match="can't be the name of an export") as refusal:
+            house.send(caller, api.Export(query="", path=path))
         assert str(house.folder) not in str(refusal.value)
 
 
 def test_an_export_does_not_fill_the_vaults_disk(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "ROOM", 1 << 62)
-    with pytest.raises(VaultError, match="too little room"):
-        house.say(BOB, api.Export(query="", path="/nowhere/x.zip"))
+    with pytest.raises(VaultError, match="too little space"):
+        house.send(BOB, api.Export(query="", path="/nowhere/x.zip"))
     assert not list((house.folder / "work").rglob("export-*"))
 
 
@@ -490,22 +488,22 @@ def test_a_user_has_one_export_at_a_time(house: House) -> None:
     assert list(export(BOB))
 
 
-def test_a_reason_is_demanded(house: House, made: tuple[Path, dict[str, str]]) -> None:
+def test_a_reason_is_required(house: House, made: tuple[Path, dict[str, str]]) -> None:
     path = house.folder / "vault.toml"
     before = path.read_text()
     path.write_text(before.replace("[access]\n", "[access]\nrequire_reason = true\n"))
     try:
         for request in (api.Show(id=house.ids["xyzzycarol"]), api.Search(query="a")):
             with pytest.raises(ReasonNeeded, match="--reason"):
-                house.say(AUDITOR, request)
-        assert house.say(AUDITOR, api.Show(id=house.ids["xyzzycarol"], reason="case 8"))
-        assert house.say(BOB, api.Show(id=house.own(BOB)["plughbob"]))
+                house.send(AUDITOR, request)
+        assert house.send(AUDITOR, api.Show(id=house.ids["xyzzycarol"], reason="case 8"))
+        assert house.send(BOB, api.Show(id=house.own(BOB)["plughbob"]))
     finally:
         path.write_text(before)
 
 
-def test_a_word_that_is_said_in_the_wrong_way_is_refused_and_logged(house: House) -> None:
-    """A plain user asks for a stream where one reply is due, and the other way round."""
+def test_a_call_sent_as_a_stream_is_refused_and_recorded(house: House) -> None:
+    """A plain user sends a call as a stream, and a stream as a call."""
     session = Session(house.folder, house.vault, BOB)
     requests = [
         api.Export(query="", path="/tmp/never-made/x.zip"),
@@ -513,7 +511,7 @@ def test_a_word_that_is_said_in_the_wrong_way_is_refused_and_logged(house: House
     ]
     for request in requests:
         wrong = guard.call if OPERATIONS[type(request)].streams else guard.stream
-        with pytest.raises(AccessRefused, match="can't be asked for in this way"):
+        with pytest.raises(AccessRefused, match="can't be requested in this way"):
             list(wrong(session, request))  # type: ignore[call-overload]
     refused = [event for event in house.trail() if event.event == "refused"]
     assert {type(request).__name__ for request in requests} <= {event.word for event in refused}

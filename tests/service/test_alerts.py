@@ -1,4 +1,4 @@
-"""What is told of a real vault, from what really happens to it."""
+"""Notifications about a real vault, caused by real events."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ HOUR = 3600.0
 
 
 class Watch:
-    """A vault that is watched, with a clock that tests set, and a program that notes what it is told."""
+    """A vault with alerts, a clock that tests set, and a program that writes down the notifications."""
 
     def __init__(self, folder: Path) -> None:
         self.vault = TestVault(folder / "vault")
@@ -54,11 +54,11 @@ class Watch:
     def alerts(self) -> Alerts:
         return Alerts(Session(self.vault.folder), lambda: load(self.toml), lambda: self.now, settled=60)
 
-    def told(self) -> list[dict[str, Any]]:
+    def notified(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.book.read_text().splitlines()]
 
     def titles(self, alerts: Alerts, after: float = 0.0) -> list[str]:
-        """What a look finds anew."""
+        """The titles of the new events of a check."""
         self.now += after
         return [event.title for event in alerts.look()]
 
@@ -77,7 +77,9 @@ def eventually(holds: Callable[[], object]) -> None:
         time.sleep(0.02)
 
 
-def test_a_failed_run_is_told_once_and_its_end_too_across_restarts(watch: Watch, tmp_path: Path) -> None:
+def test_a_failed_run_is_notified_once_and_so_is_its_end_across_restarts(
+    watch: Watch, tmp_path: Path
+) -> None:
     gone = tmp_path / "gone"
     watch.vault.profile("box", source="maildir", path=str(gone))
     assert watch.vault.run("box").state == "failed"
@@ -94,20 +96,20 @@ def test_a_failed_run_is_told_once_and_its_end_too_across_restarts(watch: Watch,
     assert watch.titles(again, 300) == []
 
 
-def test_a_run_s_end_is_looked_at_at_once_and_told_by_the_thread(watch: Watch, tmp_path: Path) -> None:
+def test_the_end_of_a_run_is_checked_at_once_and_notified_by_the_thread(watch: Watch, tmp_path: Path) -> None:
     watch.vault.profile("box", source="maildir", path=str(tmp_path / "gone"))
     with watch.alerts() as alerts:
         eventually(lambda: alerts._facts.now)
         began = time.monotonic()
         alerts.run_ended(watch.vault.run("box"))
-        eventually(watch.told)
+        eventually(watch.notified)
         assert time.monotonic() - began < EVERY / 2
-    (event,) = watch.told()
+    (event,) = watch.notified()
     assert (event["kind"], event["state"], event["key"]) == ("run-failed", "trouble", "run-failed:box")
     assert event["vault"] == str(watch.vault.folder)
 
 
-def test_silence_is_measured_by_reports_and_not_by_other_mail(watch: Watch) -> None:
+def test_silence_is_measured_by_journal_reports_only(watch: Watch) -> None:
     new = watch.vault.maildir("box")
     put(new, [report(plain(subject="One"))])
     watch.vault.run("box")
@@ -125,7 +127,7 @@ def test_silence_is_measured_by_reports_and_not_by_other_mail(watch: Watch) -> N
     assert watch.titles(alerts, 60) == ["Journal reports arrive again"]
 
 
-def test_a_service_that_just_started_does_not_call_it_silence(watch: Watch) -> None:
+def test_a_service_that_has_just_started_reports_no_silence(watch: Watch) -> None:
     put(watch.vault.maildir("box"), [report(plain(subject="One"))])
     watch.vault.run("box")
     watch.now += 48 * HOUR
@@ -134,7 +136,7 @@ def test_a_service_that_just_started_does_not_call_it_silence(watch: Watch) -> N
     assert watch.titles(alerts, 61) == ["No journal report for 48 hours"]
 
 
-def test_a_short_disk(watch: Watch) -> None:
+def test_a_disk_that_is_nearly_full_is_notified(watch: Watch) -> None:
     watch.configure("[notify]", "disk_percent = 0", f"disk_bytes = {1 << 50}")
     alerts = watch.alerts()
     (title,) = watch.titles(alerts)
@@ -144,7 +146,7 @@ def test_a_short_disk(watch: Watch) -> None:
     assert title.startswith("The vault's disk has enough space again")
 
 
-def test_an_index_that_stands_still(watch: Watch) -> None:
+def test_an_index_that_makes_no_progress_is_notified(watch: Watch) -> None:
     put(watch.vault.maildir("box"), [report(plain(subject="One"))])
     watch.vault.run("box")
     alerts = watch.alerts()
@@ -156,7 +158,7 @@ def test_an_index_that_stands_still(watch: Watch) -> None:
     assert watch.titles(alerts, 60) == ["The search index is complete again"]
 
 
-def test_the_gateway_s_own_certificate(watch: Watch, tmp_path: Path) -> None:
+def test_the_expiry_of_the_gateways_certificate_is_notified(watch: Watch, tmp_path: Path) -> None:
     made = server_certificate(tmp_path / "tls", expired=True)
     assert expiry(made.certificate) == EXPIRED.timestamp()
     assert expiry(tmp_path / "nowhere.pem") is None
@@ -173,7 +175,7 @@ def test_the_gateway_s_own_certificate(watch: Watch, tmp_path: Path) -> None:
     assert watch.titles(alerts) == [f"The certificate of {OWN} was renewed"]
 
 
-def test_a_ledger_that_was_cut_beside_the_service_is_told(watch: Watch) -> None:
+def test_a_ledger_that_was_cut_while_the_service_runs_is_notified(watch: Watch) -> None:
     watch.vault.archive([report(plain(subject="One"))])
     watch.vault.archive([report(plain(subject="Two"))])
     alerts, ledger = watch.alerts(), watch.vault.folder / "ledger"
@@ -188,7 +190,7 @@ def test_a_ledger_that_was_cut_beside_the_service_is_told(watch: Watch) -> None:
     assert watch.titles(alerts, 60) == ["The ledger on disk is what the service wrote again"]
 
 
-def test_the_memory_of_notices_stops_what_writes_a_ledger_that_was_cut(watch: Watch) -> None:
+def test_the_noted_checkpoint_stops_writers_of_a_ledger_that_was_cut(watch: Watch) -> None:
     watch.vault.archive([report(plain(subject="One"))])
     alerts = watch.alerts()
     watch.titles(alerts)
@@ -224,23 +226,23 @@ def test_a_daily_summary(watch: Watch) -> None:
     assert watch.titles(alerts, 24 * HOUR) == ["Daily summary: no problems"]
 
 
-def test_what_is_told_holds_nothing_of_the_mail(watch: Watch) -> None:
+def test_notifications_contain_nothing_of_the_mail(watch: Watch) -> None:
     secret = "Salamander"
     new = watch.vault.maildir("box")
     put(new, [report(plain(subject=f"{secret} plans", body=f"{secret} body\n"))])
     watch.vault.run("box")
     watch.configure("[notify]", f"disk_bytes = {1 << 50}", "disk_percent = 0")
     with watch.alerts() as alerts:
-        eventually(watch.told)
+        eventually(watch.notified)
         watch.now += 30 * HOUR
         alerts.wake()
-        eventually(lambda: len(watch.told()) >= 2)
+        eventually(lambda: len(watch.notified()) >= 2)
     text = watch.book.read_text() + (watch.vault.folder / "notify.json").read_text()
     for word in (secret, "anna@", "bob@", "Berg"):
         assert word not in text
 
 
-def test_a_vault_toml_that_is_wrong_ends_nothing(watch: Watch, tmp_path: Path) -> None:
+def test_an_error_in_vault_toml_does_not_end_the_alerts(watch: Watch, tmp_path: Path) -> None:
     right = watch.toml.read_text()
     with watch.alerts() as alerts:
         eventually(lambda: alerts._facts.now)
@@ -249,16 +251,16 @@ def test_a_vault_toml_that_is_wrong_ends_nothing(watch: Watch, tmp_path: Path) -
         watch.toml.write_text(right)
         watch.vault.profile("box", source="maildir", path=str(tmp_path / "gone"))
         alerts.run_ended(watch.vault.run("box"))
-        eventually(watch.told)
+        eventually(watch.notified)
     assert remembered(watch.vault.folder).reported.keys() == {"run-failed:box"}
 
 
-def test_every_way_is_tried_by_the_command(watch: Watch) -> None:
+def test_notify_test_uses_every_way(watch: Watch) -> None:
     program = Program(watch.vault.folder)
-    said = program("notify", "test")
-    assert "ok" in said.out
-    assert "1 of 1 ways worked" in said.out
-    assert [event["kind"] for event in watch.told()] == ["test"]
+    done = program("notify", "test")
+    assert "ok" in done.out
+    assert "1 of 1 ways worked" in done.out
+    assert [event["kind"] for event in watch.notified()] == ["test"]
     watch.configure("[notify]", 'urls = ["json://127.0.0.1:1/secret-token"]')
     failed = program.say("notify", "test", "--json")
     assert failed.code == 1
@@ -266,17 +268,17 @@ def test_every_way_is_tried_by_the_command(watch: Watch) -> None:
     assert "secret-token" not in failed.out + failed.err
 
 
-def test_where_nobody_is_named_the_command_says_what_to_do(tmp_path: Path) -> None:
+def test_notify_test_without_a_way_says_what_to_do(tmp_path: Path) -> None:
     vault = TestVault(tmp_path / "vault")
     vault.client.close()
     assert "[notify]" in Program(vault.folder).refuses(3, "notify", "test")
 
 
-def test_a_service_tells_of_a_failed_run_and_ends_soon(watch: Watch, tmp_path: Path) -> None:
+def test_a_service_notifies_of_a_failed_run_and_ends_soon(watch: Watch, tmp_path: Path) -> None:
     watch.vault.profile("box", source="maildir", path=str(tmp_path / "gone"), every=1)
     service = subprocess.Popen(command(watch.vault.folder, "service"), stderr=subprocess.DEVNULL)
     try:
-        eventually(watch.told)
+        eventually(watch.notified)
         began = time.monotonic()
         service.send_signal(signal.SIGTERM)
         assert service.wait(30) == 0
@@ -284,10 +286,10 @@ def test_a_service_tells_of_a_failed_run_and_ends_soon(watch: Watch, tmp_path: P
     finally:
         service.kill()
         service.wait()
-    assert [event["key"] for event in watch.told()] == ["run-failed:box"]
+    assert [event["key"] for event in watch.notified()] == ["run-failed:box"]
 
 
-def test_the_certificate_of_a_mail_server_is_seen_without_a_login(watch: Watch, tmp_path: Path) -> None:
+def test_the_certificate_of_a_mail_server_is_read_without_a_login(watch: Watch, tmp_path: Path) -> None:
     made = server_certificate(tmp_path / "tls", expired=True)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(made.certificate)
@@ -315,7 +317,7 @@ def test_the_certificate_of_a_mail_server_is_seen_without_a_login(watch: Watch, 
 
 
 def _shake_hands(listener: socket.socket, context: ssl.SSLContext, received: list[bytes]) -> None:
-    """Take one client, show the certificate, and note what it says then."""
+    """Accept one client, present the certificate, and note what the client sends then."""
     connection, _ = listener.accept()
     with context.wrap_socket(connection, server_side=True, suppress_ragged_eofs=True) as secured:
         try:

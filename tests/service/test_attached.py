@@ -1,4 +1,4 @@
-"""What lies within attachments keeps the rules of access: whose it is, what is secret, what is logged."""
+"""The rules of access hold for mail and files inside attachments: owner, secret recipients, audit trail."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ Ways = Callable[[Caller, Request], list[Word]]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A vault with one mail to bob, which holds another one that had a secret recipient."""
+    """A vault with one mail to bob, with an attached mail that had a secret recipient."""
     vault = TestVault(tmp_path_factory.mktemp("attached") / "vault")
     assert vault.archive([report(OUTER, recipients=[line("To", "bob@example.com")])]).new == 1
     with (vault.folder / "vault.toml").open("a") as file:
@@ -56,7 +56,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def say(folder: Path) -> Iterator[Ways]:
+def send(folder: Path) -> Iterator[Ways]:
     vault = Vault.open(folder, write=True)
 
     def ask(caller: Caller, request: Request) -> list[Word]:
@@ -67,66 +67,66 @@ def say(folder: Path) -> Iterator[Ways]:
     vault.close()
 
 
-def own_id(say: Ways, caller: Caller) -> str:
-    (hits,) = say(caller, api.Search(query="words"))
+def own_id(send: Ways, caller: Caller) -> str:
+    (hits,) = send(caller, api.Search(query="words"))
     assert isinstance(hits, api.Hits)
     (hit,) = hits.hits
     return hit.id
 
 
-def data(words: list[Word]) -> bytes:
-    return b"".join(word.data for word in words if isinstance(word, api.Chunk))
+def data(replies: list[Word]) -> bytes:
+    return b"".join(reply.data for reply in replies if isinstance(reply, api.Chunk))
 
 
-def test_a_plain_user_reads_their_own_and_is_shown_no_secret_recipient(say: Ways) -> None:
-    id_ = own_id(say, BOB)
-    (shown,) = say(BOB, api.Show(id=id_))
+def test_a_plain_user_reads_attached_mail_without_its_secret_recipients(send: Ways) -> None:
+    id_ = own_id(send, BOB)
+    (shown,) = send(BOB, api.Show(id=id_))
     assert isinstance(shown, api.Message)
     assert {file.filename: number for number, file in enumerate(shown.attachments, start=1)} == NUMBERS
     assert [file.within for file in shown.attachments] == [0, 1, 2]
     assert "inner words" in shown.text
     assert "eve@" not in shown.text
-    read = data(say(BOB, api.ReadAttachment(id=id_, number=2, text=True))).decode()
+    read = data(send(BOB, api.ReadAttachment(id=id_, number=2, text=True))).decode()
     assert "inner words" in read
     assert "eve@" not in read
-    assert data(say(BOB, api.ReadAttachment(id=id_, number=3))) == b"%PDF"
+    assert data(send(BOB, api.ReadAttachment(id=id_, number=3))) == b"%PDF"
     # Its bytes are what the sender attached, as in the public form of the message.
-    assert data(say(BOB, api.ReadAttachment(id=id_, number=2))) == INNER
-    assert data(say(BOB, api.ReadAttachment(id=id_, number=1))) == signed(ENTITY)
+    assert data(send(BOB, api.ReadAttachment(id=id_, number=2))) == INNER
+    assert data(send(BOB, api.ReadAttachment(id=id_, number=1))) == signed(ENTITY)
     for query in ("eve", "to:eve@example.com", "bcc:eve@example.com", "from:eve"):
-        (hits,) = say(BOB, api.Search(query=query))
+        (hits,) = send(BOB, api.Search(query=query))
         assert isinstance(hits, api.Hits)
         assert hits.total == 0, query
 
 
-def test_nobody_else_reads_what_lies_within(say: Ways) -> None:
-    id_ = own_id(say, BOB)
+def test_attached_mail_is_hidden_from_other_users(send: Ways) -> None:
+    id_ = own_id(send, BOB)
     for number in NUMBERS.values():
         with pytest.raises(NotFound):
-            say(CAROL, api.ReadAttachment(id=id_, number=number))
+            send(CAROL, api.ReadAttachment(id=id_, number=number))
     with pytest.raises(NotFound, match="has 3 attachments"):
-        say(BOB, api.ReadAttachment(id=id_, number=4))
+        send(BOB, api.ReadAttachment(id=id_, number=4))
 
 
-def test_a_read_of_what_lies_within_is_logged(say: Ways) -> None:
-    id_ = own_id(say, AUDITOR)
+def test_a_read_of_an_attachment_is_recorded(send: Ways) -> None:
+    id_ = own_id(send, AUDITOR)
     for number in NUMBERS.values():
-        say(AUDITOR, api.ReadAttachment(id=id_, number=number))
-    (trail,) = say(AUDITOR, api.GetAudit(limit=1000))
+        send(AUDITOR, api.ReadAttachment(id=id_, number=number))
+    (trail,) = send(AUDITOR, api.GetAudit(limit=1000))
     assert isinstance(trail, api.Audit)
     logged = [event for event in trail.events if (event.word, event.who) == ("ReadAttachment", "audrey")]
     assert [event.detail["messages"] for event in logged] == [[id_]] * len(NUMBERS)
 
 
-def test_files_of_the_first_level_are_saved_where_the_parser_fails_within(
-    say: Ways, monkeypatch: pytest.MonkeyPatch
+def test_attachments_can_be_saved_although_the_parser_fails_inside_one(
+    send: Ways, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Numbers mean the same with and without what lies within."""
-    id_ = own_id(say, BOB)
+    """Attachments have the same numbers with and without what is inside them."""
+    id_ = own_id(send, BOB)
     asked: list[bool] = []
 
     class Failing:
-        """A reader that fails over whatever lies within."""
+        """A reader that fails on everything inside attachments."""
 
         def content(self, mail: Mail, number: int, into: object = None) -> Content:
             asked.append(mail.outline)
@@ -137,7 +137,7 @@ def test_files_of_the_first_level_are_saved_where_the_parser_fails_within(
             return msgspec.msgpack.decode(answer(ask, mail.content).value, type=Content)
 
     monkeypatch.setattr(message_view, "mail_reader", Failing)
-    assert data(say(BOB, api.ReadAttachment(id=id_, number=1))) == signed(ENTITY)
+    assert data(send(BOB, api.ReadAttachment(id=id_, number=1))) == signed(ENTITY)
     assert asked == [False, True]
-    with pytest.raises(NotFound, match="has one attachment:"):
-        say(BOB, api.ReadAttachment(id=id_, number=3))
+    with pytest.raises(NotFound, match="has only one attachment"):
+        send(BOB, api.ReadAttachment(id=id_, number=3))

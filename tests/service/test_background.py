@@ -1,4 +1,5 @@
-"""Services that commands start: found, raced for, killed, damaged, of another version, and gone when idle."""
+"""Services that commands start: races, kills, damaged vaults, other versions, and the end of an idle
+service."""
 
 from __future__ import annotations
 
@@ -40,7 +41,7 @@ def eventually(holds: Callable[[], object]) -> None:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> TestVault:
-    """A vault with ten letters, and one that waits in a maildir."""
+    """A vault with ten letters, and another letter in a maildir."""
     vault = TestVault(tmp_path_factory.mktemp("background") / "vault")
     box = vault.maildir("box", enabled=False)
     put(box, map(report, LETTERS))
@@ -52,7 +53,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> TestVault:
 
 @pytest.fixture
 def vault(made: TestVault, tmp_path: Path) -> Iterator[Path]:
-    """A copy of it, without a service."""
+    """A copy of the vault, without a service."""
     folder = tmp_path / "vault"
     shutil.copytree(made.folder, folder)
     yield folder
@@ -60,29 +61,29 @@ def vault(made: TestVault, tmp_path: Path) -> Iterator[Path]:
 
 
 def test_every_command_goes_through_one_service(vault: Path, tmp_path: Path) -> None:
-    def say(*words: str) -> str:
-        said = muniment(vault, *words)
-        assert (said.code, said.err) == (0, ""), words
-        return said.out
+    def output(*arguments: str) -> str:
+        done = muniment(vault, *arguments)
+        assert (done.code, done.err) == (0, ""), arguments
+        return done.out
 
-    assert "Letter 9" in say("list", "bob@example.com/Inbox")
+    assert "Letter 9" in output("list", "bob@example.com/Inbox")
     pid = service_of(vault)
-    assert say("run", "box").endswith("The books balance.\n")
+    assert output("run", "box").endswith("The books balance.\n")
     id_ = hashlib.sha256(LETTERS[3]).hexdigest()
     assert muniment(vault, "show", id_, "--raw").raw == LETTERS[3]
     (tmp_path / "people.csv").write_text("name,address\nBob Ray,bob@example.com,b.ray@example.com\n")
-    say("users", "import", str(tmp_path / "people.csv"))
-    assert "Bob Ray" in say("users", "show", "b.ray@example.com")
-    say("profile", "edit", "box", "--timeout", "10")
-    say("profile", "test", "box")
-    say("rebuild")
+    output("users", "import", str(tmp_path / "people.csv"))
+    assert "Bob Ray" in output("users", "show", "b.ray@example.com")
+    output("profile", "edit", "box", "--timeout", "10")
+    output("profile", "test", "box")
+    output("rebuild")
     assert muniment(vault, "search", "letter", "--json").json["total"] == 11
     assert muniment(vault, "verify", "--deep", "--json").json["ok"]
-    say("export", "letter", "--to", str(tmp_path / "out"))
+    output("export", "letter", "--to", str(tmp_path / "out"))
     assert len(list((tmp_path / "out").glob("*.eml"))) == 11
-    say("backup", str(tmp_path / "backup"))
-    say("quarantine", "list")
-    say("audit")
+    output("backup", str(tmp_path / "backup"))
+    output("quarantine", "list")
+    output("audit")
     completing = {"_MUNIMENT_COMPLETE": "bash_complete", "COMP_WORDS": "muniment run b", "COMP_CWORD": "2"}
     env = os.environ | completing | {"MUNIMENT_VAULT": str(vault)}
     done = subprocess.run([sys.executable, "-m", "muniment_tui"], env=env, capture_output=True, text=True)
@@ -96,9 +97,9 @@ def test_every_command_goes_through_one_service(vault: Path, tmp_path: Path) -> 
 
 
 def test_errors_come_with_their_exit_code(vault: Path) -> None:
-    said = muniment(vault, "search", "from:(")
-    assert said.code == 11
-    assert said.err.splitlines()[1:] == ["  from:(", "       ^"]
+    done = muniment(vault, "search", "from:(")
+    assert done.code == 11
+    assert done.err.splitlines()[1:] == ["  from:(", "       ^"]
     one_sentence(muniment(vault, "show", "00000000"), 10)
     one_sentence(muniment(vault, "profile", "show", "nosuch"), 10)
     toml = vault / "vault.toml"
@@ -110,14 +111,14 @@ def test_errors_come_with_their_exit_code(vault: Path) -> None:
     assert "no vault in" in one_sentence(muniment(vault.parent, "status"), 4)
 
 
-def test_of_those_who_start_one_at_a_time_all_are_answered_by_the_same(vault: Path) -> None:
+def test_commands_that_start_a_service_at_the_same_time_share_one(vault: Path) -> None:
     with ThreadPoolExecutor(5) as pool:
-        said = list(pool.map(lambda n: muniment(vault, "search", "letter", "--json"), range(5)))
-    assert [(one.code, one.err) for one in said] == [(0, "")] * 5
-    assert [one.json["total"] for one in said] == [10] * 5
+        done = list(pool.map(lambda n: muniment(vault, "search", "letter", "--json"), range(5)))
+    assert [(one.code, one.err) for one in done] == [(0, "")] * 5
+    assert [one.json["total"] for one in done] == [10] * 5
 
 
-def test_one_that_was_killed_is_replaced(vault: Path) -> None:
+def test_a_killed_service_is_replaced(vault: Path) -> None:
     assert muniment(vault, "tree").code == 0
     first = service_of(vault)
     end(first, signal.SIGKILL)
@@ -126,7 +127,7 @@ def test_one_that_was_killed_is_replaced(vault: Path) -> None:
     assert service_of(vault) not in (0, first)
 
 
-def test_it_leaves_when_idle_but_not_while_something_is_scheduled(vault: Path) -> None:
+def test_an_idle_service_ends_unless_a_profile_is_scheduled(vault: Path) -> None:
     env = os.environ | {"MUNIMENT_IDLE": "0.2"}
     assert muniment(vault, "tree", env=env).code == 0
     eventually(lambda: not service_of(vault))
@@ -140,14 +141,14 @@ def test_it_leaves_when_idle_but_not_while_something_is_scheduled(vault: Path) -
     assert service_of(vault) == pid
 
 
-def test_it_leaves_with_its_vault(vault: Path) -> None:
+def test_a_service_ends_when_its_vault_is_removed(vault: Path) -> None:
     assert muniment(vault, "tree").code == 0
     shutil.rmtree(vault)
     vault.mkdir(mode=0o700)
     eventually(lambda: not service_of(vault))
 
 
-def test_a_vault_that_another_process_holds_is_named(vault: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_process_that_holds_the_vault_is_named(vault: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(autostart, "HELD", 0.1)
     line = autostart.connected(vault, ALONE.connect)
     with (
@@ -158,12 +159,12 @@ def test_a_vault_that_another_process_holds_is_named(vault: Path, monkeypatch: p
     assert isinstance(line.call(GetTree()), Tree)
 
 
-def test_a_damaged_vault_can_be_read_and_mended(vault: Path) -> None:
+def test_a_damaged_vault_can_be_read_and_repaired(vault: Path) -> None:
     segment = vault / "ledger/000000000001.seg"
     whole = segment.read_bytes()
     segment.write_bytes(whole[: len(whole) // 2])
-    said = muniment(vault, "verify", "--json")
-    assert (said.code, said.json["ok"]) == (6, False)
+    done = muniment(vault, "verify", "--json")
+    assert (done.code, done.json["ok"]) == (6, False)
     assert muniment(vault, "list", "bob@example.com/Inbox", "--json").json["total"] == 10
     assert "restore a backup" in one_sentence(muniment(vault, "run", "box"), 6)
     segment.write_bytes(whole)
@@ -172,24 +173,24 @@ def test_a_damaged_vault_can_be_read_and_mended(vault: Path) -> None:
 
 
 def start_old(vault: Path, before: str = "") -> None:
-    """A service as a client of an older version started it; `before` is run in it first."""
+    """A service that a client of an older version has started; it runs the code `before` first."""
     script = (
         "import sys, muniment; muniment.__version__ = '0.0.1'\n"
         f"from muniment.service.__main__ import main\n{before}\nsys.exit(main(sys.argv[1]))"
     )
     command = [sys.executable, "-c", script, str(vault)]
-    said = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
-    assert said.stdout == b"ready\n"
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
+    assert done.stdout == b"ready\n"
 
 
-def test_one_of_another_version_is_replaced_if_a_client_started_it(vault: Path) -> None:
+def test_a_background_service_of_another_version_is_replaced(vault: Path) -> None:
     start_old(vault)
     old = service_of(vault)
     assert muniment(vault, "tree").code == 0
     assert service_of(vault) not in (0, old)
 
 
-def test_one_that_takes_its_time_to_leave_is_replaced_as_well(vault: Path) -> None:
+def test_a_service_of_another_version_that_ends_slowly_is_replaced(vault: Path) -> None:
     start_old(
         vault,
         "import time\nfrom muniment.service.transport.listener import _Thread as line\nend = line.end\n"
@@ -200,19 +201,19 @@ def test_one_that_takes_its_time_to_leave_is_replaced_as_well(vault: Path) -> No
     assert service_of(vault) not in (0, old)
 
 
-def test_one_of_another_version_that_is_needed_stays(vault: Path) -> None:
+def test_a_service_of_another_version_that_is_needed_stays(vault: Path) -> None:
     Program(vault)("profile", "edit", "box", "--enabled")
     start_old(vault)
     old = service_of(vault)
-    said = one_sentence(muniment(vault, "tree"), 4)
-    assert "Muniment 0.0.1" in said
-    assert f"process {old}" in said
+    done = one_sentence(muniment(vault, "tree"), 4)
+    assert "Muniment 0.0.1" in done
+    assert f"process {old}" in done
     assert service_of(vault) == old
 
 
 @contextmanager
 def foreground(vault: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A service in the foreground; ended by force where a test does not end it."""
+    """A service in the foreground. It is killed if a test does not end it."""
     command = [sys.executable, "-m", "muniment_tui", "--vault", str(vault), "service"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as service:
         try:
@@ -222,7 +223,7 @@ def foreground(vault: Path) -> Iterator[subprocess.Popen[bytes]]:
                 service.kill()
 
 
-def test_one_in_the_foreground_takes_over_from_one_in_the_background(vault: Path) -> None:
+def test_a_foreground_service_takes_over_from_a_background_service(vault: Path) -> None:
     Program(vault)("profile", "edit", "box", "--enabled")  # so that it is needed all the time
     line = autostart.connected(vault, ALONE.connect)
     watched = line.stream(WatchRuns())
@@ -234,24 +235,24 @@ def test_one_in_the_foreground_takes_over_from_one_in_the_background(vault: Path
             for _ in watched:
                 pass
         with foreground(vault) as second:  # which leaves for nobody
-            _, said = second.communicate(timeout=PATIENCE)
+            _, done = second.communicate(timeout=PATIENCE)
         assert second.returncode == VaultLocked.exit_code
-        assert f"process {service.pid}, since" in said.decode()
+        assert f"process {service.pid}, since" in done.decode()
         service.send_signal(signal.SIGTERM)
         service.communicate(timeout=PATIENCE)
     assert service.returncode == 0
     assert before not in (0, service.pid)
 
 
-def test_a_run_goes_on_when_its_line_is_cut_and_stops_at_ctrl_c(vault: Path, tmp_path: Path) -> None:
+def test_a_run_goes_on_when_its_connection_is_cut_and_stops_at_ctrl_c(vault: Path, tmp_path: Path) -> None:
     new = tmp_path / "many" / "new"
     new.mkdir(parents=True)
     put(new, [report(plain(subject=f"Many {n}", body=f"text {n}\n")) for n in range(1500)])
     Program(vault)("profile", "add", "many", "--source", "maildir", "--path", str(new.parent), "--disabled")
     line = autostart.connected(vault, ALONE.connect)
-    words = line.stream(Run(profile="many"))
-    assert isinstance(next(words), ProgressWord)
-    words.close()  # type: ignore[attr-defined]
+    replies = line.stream(Run(profile="many"))
+    assert isinstance(next(replies), ProgressWord)
+    replies.close()  # type: ignore[attr-defined]
     eventually(lambda: muniment(vault, "status", "--json").json["messages"] == 1510)
     put(new, [report(plain(subject=f"More {n}", body=f"text {n}\n")) for n in range(6000)])
     command = [sys.executable, "-m", "muniment_tui", "--vault", str(vault), "run", "many", "--json"]
@@ -265,13 +266,15 @@ def test_a_run_goes_on_when_its_line_is_cut_and_stops_at_ctrl_c(vault: Path, tmp
 
 
 def _running(line: Transport) -> bool:
-    words = line.stream(WatchRuns())
-    state = next(iter(words))
+    replies = line.stream(WatchRuns())
+    state = next(iter(replies))
     assert isinstance(state, RunsState)
     return any(profile.running is not None for profile in state.profiles)
 
 
-def test_nothing_of_who_started_it_is_kept(vault: Path, tmp_path: Path) -> None:
+def test_a_background_service_keeps_nothing_of_the_process_that_started_it(
+    vault: Path, tmp_path: Path
+) -> None:
     assert muniment(vault, "tree", cwd=tmp_path, umask=0).code == 0
     pid = service_of(vault)
     assert os.getsid(pid) != os.getsid(0)

@@ -1,4 +1,4 @@
-"""A catalog whose file was damaged: a sentence that says what to do, and a rebuild that mends it."""
+"""A damaged catalog file: the error says what to do, and a rebuild repairs it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ EDITS = {
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A vault with some mail."""
+    """A vault with mail, which the tests copy."""
     made = TestVault(tmp_path_factory.mktemp("template") / "vault")
     made.client.call(api.AddUser(name="Bob", addresses=("bob@example.com",)), api.Done)
     put(
@@ -71,7 +71,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(template: Path, tmp_path: Path) -> Path:
-    """A copy of it."""
+    """A copy of the vault."""
     return Path(shutil.copytree(template, tmp_path / "vault"))
 
 
@@ -90,12 +90,12 @@ REQUESTS: tuple[api.Request, ...] = (
     api.PutProfile(name="box", fields={"every": 400}),
     api.PutProfile(name="box", fields={"every": 500}),
 )
-"""All that reads the catalog, and some that writes it."""
+"""All requests that read the catalog, and some that write it."""
 _numbers = itertools.count()
 
 
 def survey(client: Client, path: Path) -> list[str]:
-    """Ask for everything; returns what was said instead of an answer. Nothing else may be raised."""
+    """Send all requests; returns the sentences of the errors. No other exception may be raised."""
     streams = (
         api.Verify(deep=True),
         api.Export(query="series", path=str(path / f"export-{next(_numbers)}.zip")),
@@ -103,11 +103,11 @@ def survey(client: Client, path: Path) -> list[str]:
     )
     asked = [_refusal(partial(client.call, request, api.Word)) for request in REQUESTS]
     asked += [_refusal(partial(_streamed, client, stream)) for stream in streams]
-    said = [sentence for sentence in asked if sentence]
-    for sentence in said:
+    sentences = [sentence for sentence in asked if sentence]
+    for sentence in sentences:
         assert "should not have happened" not in sentence
         assert "unexpected" not in sentence
-    return said
+    return sentences
 
 
 def _refusal(ask: Callable[[], object]) -> str:
@@ -121,10 +121,10 @@ def _refusal(ask: Callable[[], object]) -> str:
 
 
 def _streamed(client: Client, request: api.Request) -> None:
-    """Hear a stream to its end; a run's error is raised."""
-    for word in client.stream(request):
-        if isinstance(word, api.RunSummary) and word.error:
-            raise VaultError(word.error)
+    """Read a stream to its end; the error of a run is raised."""
+    for reply in client.stream(request):
+        if isinstance(reply, api.RunSummary) and reply.error:
+            raise VaultError(reply.error)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,9 @@ def _streamed(client: Client, request: api.Request) -> None:
         for number, (name, edit) in enumerate(EDITS.items())
     ],
 )
-def test_a_catalog_that_contradicts_itself(folder: Path, tmp_path: Path, edit: str) -> None:
+def test_a_catalog_that_contradicts_itself_gives_an_error_that_helps(
+    folder: Path, tmp_path: Path, edit: str
+) -> None:
     with served(folder) as (client, _):
         with closing(sqlite3.connect(folder / "catalog.db", isolation_level=None)) as database:
             database.executescript(edit)
@@ -147,8 +149,10 @@ def test_a_catalog_that_contradicts_itself(folder: Path, tmp_path: Path, edit: s
 
 @pytest.mark.parametrize("every", [41, pytest.param(1, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("running", [False, True], ids=["at rest", "in use"])
-def test_pages_that_were_overwritten(folder: Path, tmp_path: Path, running: bool, every: int) -> None:
-    """Each page in turn is noise, or nothing; each `every`th in the ordinary run."""
+def test_overwritten_pages_of_the_catalog_give_an_error_that_helps(
+    folder: Path, tmp_path: Path, running: bool, every: int
+) -> None:
+    """Overwrite each page in turn with noise or zeros; outside the long run only each `every`th page."""
     Vault.open(folder, write=True).close()
     whole = (folder / "catalog.db").read_bytes()
     noise = random.Random(7).randbytes(PAGE)
@@ -168,7 +172,7 @@ def test_pages_that_were_overwritten(folder: Path, tmp_path: Path, running: bool
 
 
 def mended(client: Client, path: Path) -> None:
-    """What is refused says what to do, and that helps."""
+    """Check that the error says what to do, and that doing it helps."""
     for sentence in survey(client, path):
         assert MENDS in sentence, sentence
     *_, done = client.stream(api.Rebuild(catalog=True, index=False))

@@ -1,4 +1,4 @@
-"""`muniment service`, in a process of its own: takes mail in, archives it, and is ended in every way."""
+"""`muniment service` in a process of its own: it receives mail, archives it, and is ended in various ways."""
 
 from __future__ import annotations
 
@@ -40,37 +40,37 @@ class Service:
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(command(folder, "service"), stdout=log, stderr=subprocess.STDOUT)
 
-    def said(self) -> str:
-        """All that it said so far."""
+    def output(self) -> str:
+        """All its output so far."""
         return self._log.read_text()
 
-    def says(self, pattern: str) -> re.Match[str]:
-        """Wait until it has said what `pattern` finds."""
+    def wait_for(self, pattern: str) -> re.Match[str]:
+        """Wait until `pattern` matches its output."""
         with suppress(AssertionError):
-            eventually(lambda: self.process.poll() is not None or re.search(pattern, self.said()))
-        found = re.search(pattern, self.said())
-        assert found, self.said()
+            eventually(lambda: self.process.poll() is not None or re.search(pattern, self.output()))
+        found = re.search(pattern, self.output())
+        assert found, self.output()
         return found
 
     @property
     def port(self) -> int:
-        """Where its gateway listens."""
-        return int(self.says(r"gateway listens on \S+ port (\d+)")[1])
+        """The port of its gateway."""
+        return int(self.wait_for(r"gateway listens on \S+ port (\d+)")[1])
 
     def send(self, *mails: bytes) -> None:
-        """Deliver journal mail to it."""
+        """Deliver journal mail to its gateway."""
         with smtplib.SMTP("127.0.0.1", self.port, timeout=10) as smtp:
             for mail in mails:
                 assert smtp.sendmail("exchange@example.com", [JOURNAL], mail) == {}
 
     def end(self, number: int = signal.SIGTERM) -> int:
-        """Send it a signal; returns its exit code."""
+        """Send a signal to the service; returns its exit code."""
         self.process.send_signal(number)
         return self.process.wait(PATIENCE)
 
 
 def eventually(holds: Callable[[], object], within: float = PATIENCE) -> None:
-    """Wait until something holds."""
+    """Wait until a condition holds."""
     deadline = time.monotonic() + within
     while not holds():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -89,7 +89,7 @@ def vault(tmp_path: Path) -> Iterator[TestVault]:
 
 @pytest.fixture
 def start(vault: TestVault) -> Iterator[Callable[[], Service]]:
-    """Starts services on the vault; whatever still runs at the end is killed."""
+    """Starts services for the vault. Those that still run at the end are killed."""
     started: list[Service] = []
 
     def one() -> Service:
@@ -105,7 +105,7 @@ def start(vault: TestVault) -> Iterator[Callable[[], Service]]:
 @pytest.fixture
 def service(start: Callable[[], Service]) -> Service:
     running = start()
-    running.says("serving")
+    running.wait_for("serving")
     return running
 
 
@@ -114,11 +114,11 @@ def letters(*numbers: int) -> list[bytes]:
 
 
 def count(vault: TestVault) -> int:
-    """How many messages can be found."""
+    """The number of messages that a search finds."""
     return len(vault.search("letter"))
 
 
-def test_mail_that_is_sent_is_archived_and_the_spool_emptied(vault: TestVault, service: Service) -> None:
+def test_sent_mail_is_archived_and_the_spool_is_emptied(vault: TestVault, service: Service) -> None:
     service.send(*letters(0, 1, 2))
     eventually(lambda: count(vault) == 3)
     eventually(lambda: list((vault.folder / "spool/new").iterdir()) == [])
@@ -127,17 +127,17 @@ def test_mail_that_is_sent_is_archived_and_the_spool_emptied(vault: TestVault, s
     began = time.monotonic()
     assert service.end() == 0
     assert time.monotonic() - began < 15
-    assert "stopping" in service.said()
-    assert "Traceback" not in service.said()
+    assert "stopping" in service.output()
+    assert "Traceback" not in service.output()
     assert vault.status().owner == ""
     vault.sound()
 
 
-def test_ctrl_c_ends_it_too(service: Service) -> None:
+def test_ctrl_c_ends_the_service(service: Service) -> None:
     assert service.end(signal.SIGINT) == 0
 
 
-def test_it_ends_soon_in_the_middle_of_a_run_and_goes_on_from_there(
+def test_the_service_ends_soon_in_a_run_and_continues_after_a_restart(
     vault: TestVault, start: Callable[[], Service]
 ) -> None:
     new = vault.maildir("box", delete=True, every=1)
@@ -147,7 +147,7 @@ def test_it_ends_soon_in_the_middle_of_a_run_and_goes_on_from_there(
     began = time.monotonic()
     assert service.end() == 0
     assert time.monotonic() - began < 15
-    assert "box: cancelled" in service.said()
+    assert "box: cancelled" in service.output()
     kept = vault.status().messages
     assert 100 < kept < 3000
     assert vault.run("box").state == "ok"
@@ -156,18 +156,18 @@ def test_it_ends_soon_in_the_middle_of_a_run_and_goes_on_from_there(
     vault.sound()
 
 
-def test_nobody_else_writes_the_vault_meanwhile(vault: TestVault, service: Service) -> None:
+def test_no_other_process_can_write_the_vault_of_a_service(vault: TestVault, service: Service) -> None:
     program = Program(vault.folder)
     owner = rf"process {service.process.pid}, since \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d"
-    for words in (
+    for arguments in (
         ["service"],
         ["run", "spool"],
         ["run", "--all"],
         ["users", "add", "Ada", "ada@example.com"],
     ):
-        assert re.search(owner, program.refuses(5, *words)), words
-    for words in (["rebuild"], ["quarantine", "retry"]):
-        assert re.search(owner, program.refuses(5, *words)), words
+        assert re.search(owner, program.refuses(5, *arguments)), arguments
+    for arguments in (["rebuild"], ["quarantine", "retry"]):
+        assert re.search(owner, program.refuses(5, *arguments)), arguments
     second = program.spawn("service")
     assert (second.code, second.out) == (5, "")
     assert re.search(owner, second.err)
@@ -175,7 +175,9 @@ def test_nobody_else_writes_the_vault_meanwhile(vault: TestVault, service: Servi
     assert service.process.poll() is None
 
 
-def test_reading_goes_on_beside_it(vault: TestVault, service: Service, tmp_path: Path) -> None:
+def test_other_processes_can_read_while_the_service_runs(
+    vault: TestVault, service: Service, tmp_path: Path
+) -> None:
     program = Program(vault.folder)
     service.send(*letters(0, 1))
     eventually(lambda: count(vault) == 2)
@@ -191,7 +193,7 @@ def test_reading_goes_on_beside_it(vault: TestVault, service: Service, tmp_path:
     assert service.process.poll() is None
 
 
-def test_settings_are_taken_up_and_wrong_ones_are_not(vault: TestVault, service: Service) -> None:
+def test_changed_settings_are_used_and_wrong_ones_are_not(vault: TestVault, service: Service) -> None:
     toml = vault.folder / "vault.toml"
     right = toml.read_text()
     new = vault.folder.parent / "late" / "new"
@@ -199,20 +201,20 @@ def test_settings_are_taken_up_and_wrong_ones_are_not(vault: TestVault, service:
     put(new, letters(50))
     toml.write_text(right + "\n[profile.late\nsource = 1\n")
     line = right.count("\n") + 2
-    service.says(rf"vault\.toml, line {line}, column \d+")
+    service.wait_for(rf"vault\.toml, line {line}, column \d+")
     service.send(*letters(0))
-    service.says("spool: ok, listed 1, new 1")
+    service.wait_for("spool: ok, listed 1, new 1")
     toml.write_text(right + f'\n[profile.late]\nsource = "maildir"\npath = "{new.parent}"\nevery = 1\n')
-    service.says("late: ok, listed 1, new 1")
+    service.wait_for("late: ok, listed 1, new 1")
     eventually(lambda: count(vault) == 2)
-    assert service.said().count("can't be used as it stands") == 1
-    assert "can be used again" in service.said()
+    assert service.output().count("vault.toml has an error") == 1
+    assert "vault.toml is valid again" in service.output()
     toml.write_text(right)
     eventually(lambda: "late" not in [profile.name for profile in vault.status().profiles])
     assert service.process.poll() is None
 
 
-def test_two_profiles_both_run_and_one_that_fails_stops_nothing(
+def test_a_profile_that_fails_does_not_stop_the_other(
     vault: TestVault, start: Callable[[], Service], tmp_path: Path
 ) -> None:
     new = vault.maildir("box", every=1)
@@ -221,12 +223,12 @@ def test_two_profiles_both_run_and_one_that_fails_stops_nothing(
     service = start()
     service.send(*letters(8))
     eventually(lambda: count(vault) == 2)
-    service.says(r"gone: failed.*is not a Maildir")
+    service.wait_for(r"gone: failed.*is not a Maildir")
     put(new, letters(9))
     eventually(lambda: count(vault) == 3)
-    assert "ok, listed 0" not in service.said()
+    assert "ok, listed 0" not in service.output()
     assert service.end() == 0
-    assert len(re.findall("gone: failed", service.said())) == 1
+    assert len(re.findall("gone: failed", service.output())) == 1
 
 
 def test_after_kill_9_another_takes_over_and_nothing_is_lost(
@@ -244,7 +246,7 @@ def test_after_kill_9_another_takes_over_and_nothing_is_lost(
     eventually(lambda: count(vault) == 50)
     eventually(lambda: list((vault.folder / "spool/new").iterdir()) == [])
     assert again.end() == 0
-    assert "box" not in again.said()
+    assert "box" not in again.output()
     vault.sound()
 
 
@@ -256,7 +258,7 @@ def test_after_kill_9_another_takes_over_and_nothing_is_lost(
         ('listen = "127.0.0.1:0"\ncertificate = "/nowhere.pem"', "/nowhere.pem", 3),
     ],
 )
-def test_a_gateway_that_can_not_work_ends_it_at_once(
+def test_a_gateway_that_can_not_listen_ends_the_service_at_once(
     vault: TestVault, line: str, part: str, code: int
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -264,20 +266,20 @@ def test_a_gateway_that_can_not_work_ends_it_at_once(
         text = toml.read_text().replace('listen = "127.0.0.1:0"', line.format(taken=taken.getsockname()[1]))
         toml.write_text(text)
         began = time.monotonic()
-        said = Program(vault.folder).spawn("service")
+        done = Program(vault.folder).spawn("service")
     assert time.monotonic() - began < 15
-    assert (said.code, said.out) == (code, "")
-    assert part in said.err
-    assert len(said.err.splitlines()) == 1
+    assert (done.code, done.out) == (code, "")
+    assert part in done.err
+    assert len(done.err.splitlines()) == 1
 
 
-def test_one_in_the_background_leaves_when_what_it_has_in_hand_has_ended(vault: TestVault) -> None:
+def test_a_background_service_yields_after_the_run_in_hand(vault: TestVault) -> None:
     busy, background, stop = threading.Event(), threading.Event(), threading.Event()
     busy.set()
-    told: list[str] = []
+    lines: list[str] = []
 
-    def tell(line: str) -> None:
-        told.append(line)
+    def say(line: str) -> None:
+        lines.append(line)
         busy.clear()
 
     def engine(caller: Caller) -> Transport:
@@ -296,19 +298,19 @@ def test_one_in_the_background_leaves_when_what_it_has_in_hand_has_ended(vault: 
     assert begun.wait(PATIENCE)
     session = Session(vault.folder)
     with ExitStack() as stack:
-        assert serve._opened(stack, session, stop, tell, takes_over=True) is not None
+        assert serve._opened(stack, session, stop, say, takes_over=True) is not None
     thread.join()
-    assert ["run in hand" in line for line in told] == [True]
+    assert ["run in hand" in line for line in lines] == [True]
 
 
-def test_waiting_for_another_ends_when_it_is_to_stop(vault: TestVault) -> None:
+def test_a_service_that_waits_for_another_ends_at_a_signal(vault: TestVault) -> None:
     stop = threading.Event()
     with closing(Vault.open(vault.folder, write=True)), ExitStack() as stack:
         threading.Timer(0.3, stop.set).start()
         assert serve._opened(stack, Session(vault.folder), stop, print, takes_over=True) is None
 
 
-def test_what_a_bug_quotes_of_mail_is_not_on_standard_error(vault: TestVault, tmp_path: Path) -> None:
+def test_text_of_mail_in_a_bug_is_not_written_to_standard_error(vault: TestVault, tmp_path: Path) -> None:
     script = (
         "import logging, sys\n"
         "from pathlib import Path\n"

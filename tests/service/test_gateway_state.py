@@ -1,4 +1,4 @@
-"""What status and the checklist say of the embedded gateway."""
+"""What status and the checklist say about the embedded gateway."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ def vault(tmp_path: Path) -> TestVault:
     return made
 
 
-def test_a_gateway_that_puts_mail_off_says_so(vault: TestVault, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_status_says_that_the_gateway_defers_mail(vault: TestVault, monkeypatch: pytest.MonkeyPatch) -> None:
     assert vault.status().warnings == ()
     real = os.statvfs
     full = SimpleNamespace(f_bavail=1, f_frsize=1, f_blocks=1 << 40)
     monkeypatch.setattr(os, "statvfs", lambda path: full if str(path).endswith("spool") else real(path))
     (warning,) = vault.status().warnings
-    assert "puts mail off, since 1,000,000,000 bytes" in warning
+    assert "defers mail, since fewer than 1,000,000,000 bytes" in warning
     assert warning in vault.client.call(api.GetSetup(), api.Setup).health
 
 
-def test_a_client_that_keeps_coming_back_is_named(vault: TestVault) -> None:
+def test_a_client_that_is_refused_repeatedly_is_named(vault: TestVault) -> None:
     now = 1000.0
     refused = refused_at(vault.folder / "spool")
     refused._clock = lambda: now

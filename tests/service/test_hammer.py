@@ -1,4 +1,4 @@
-"""A service that is asked for everything at once, by many threads over its socket, while it archives."""
+"""A service that gets all requests at the same time, from many threads over its socket, while it archives."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from support.vaults import TestVault, put
 
 SECONDS = 1.5
 ROUNDS = 500
-"""Cases in a row, in the long run."""
+"""Number of repetitions in the long run."""
 DEADLINE = 90.0
 FIRST = 60
 
@@ -49,7 +49,7 @@ def letters(start: int, count: int) -> list[bytes]:
 
 
 class Crowd:
-    """Threads that repeat something until told to stop; their first error counts."""
+    """Threads that repeat calls until they are stopped. Their first error fails the test."""
 
     def __init__(self) -> None:
         self._stop = threading.Event()
@@ -58,7 +58,7 @@ class Crowd:
         self.counts: dict[str, int] = {}
 
     def add(self, name: str, do: Callable[[int], object]) -> None:
-        """Do something again and again, with a number that counts up."""
+        """Add a thread that repeats a call with increasing numbers."""
 
         def work() -> None:
             for number in itertools.count():
@@ -74,7 +74,7 @@ class Crowd:
         self._threads.append(threading.Thread(target=work, name=name, daemon=True))
 
     def run(self, seconds: float) -> None:
-        """Let them work for so long; none may be stuck then."""
+        """Let the threads work for some seconds; none may be stuck at the end."""
         for thread in self._threads:
             thread.start()
         self._stop.wait(seconds)
@@ -90,7 +90,7 @@ class Crowd:
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A vault with mail, and an item in quarantine, that each case has a copy of."""
+    """A vault with mail and an item in quarantine. Each case has a copy of it."""
     base = tmp_path_factory.mktemp("template")
     made = TestVault(base / "vault")
     put(made.maildir("box", enabled=False), [*letters(0, FIRST), b"X-MS-Journal-Report:\r\n\r\nbroken\r\n"])
@@ -101,7 +101,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def switching() -> Iterator[Callable[[float], None]]:
-    """Sets how often the interpreter goes on with another thread; it is as before afterwards."""
+    """Sets how often the interpreter switches threads; the former value is restored afterwards."""
     before = sys.getswitchinterval()
     yield sys.setswitchinterval
     sys.setswitchinterval(before)
@@ -113,7 +113,7 @@ def all_of(client: Client, request: api.Request) -> api.Word:
 
 
 @pytest.mark.parametrize("interval", [1e-6, 5e-3])
-def test_everything_at_once(
+def test_all_requests_at_the_same_time(
     template: Path, tmp_path: Path, switching: Callable[[float], None], interval: float
 ) -> None:
     switching(interval)
@@ -122,10 +122,10 @@ def test_everything_at_once(
 
 @pytest.mark.soak
 @pytest.mark.parametrize("seed", range(ROUNDS))
-def test_everything_at_once_again(
+def test_all_requests_at_the_same_time_many_times(
     template: Path, tmp_path: Path, switching: Callable[[float], None], seed: int
 ) -> None:
-    """All in a row: with other switch intervals and other pauses each time."""
+    """Repeats the test with different switch intervals and pauses."""
     rng = random.Random(seed)
     switching(10 ** rng.uniform(-6, -2))
     hammer(template, tmp_path, rng.uniform(0.3, 2 * SECONDS), rng)
@@ -133,7 +133,7 @@ def test_everything_at_once_again(
 
 
 def hammer(template: Path, base: Path, seconds: float, rng: random.Random) -> None:
-    """Ask a service for everything at once for so long; then see that nothing was lost or made up."""
+    """Send all requests at the same time for some seconds; then check that nothing is lost or invented."""
     shutil.copytree(template, base, dirs_exist_ok=True)
     folder, new = base / "vault", next(base.glob("maildir-*")) / "new"
     text = (folder / "vault.toml").read_text()
@@ -154,7 +154,7 @@ def hammer(template: Path, base: Path, seconds: float, rng: random.Random) -> No
             total += 20
 
         def move(number: int) -> None:
-            """An address goes from hand to hand; another thread may have been there first."""
+            """Move an address between users. Another thread may have moved it first."""
             with suppress(ConfigError, NotFound):
                 client.call(
                     api.AddUser(name="Bob", addresses=("bob@example.com", "b1@home.example")), api.Done
@@ -173,7 +173,7 @@ def hammer(template: Path, base: Path, seconds: float, rng: random.Random) -> No
             assert page.total >= FIRST // 3
             assert "Number" in client.call(api.Show(id=id_), api.Message).text
             raw = b"".join(
-                word.data for word in client.stream(api.ReadRaw(id=id_)) if isinstance(word, api.Chunk)
+                reply.data for reply in client.stream(api.ReadRaw(id=id_)) if isinstance(reply, api.Chunk)
             )
             assert raw.startswith(b"From")
             client.call(api.GetTree(), api.Tree)
@@ -186,12 +186,12 @@ def hammer(template: Path, base: Path, seconds: float, rng: random.Random) -> No
             assert isinstance(done, api.Done)
 
         def stop_rebuild(number: int) -> None:
-            """A client asks for a rebuild, and leaves before its end."""
-            words = client.stream(api.Rebuild(catalog=True, index=True))
-            next(words)
+            """A client requests a rebuild, and leaves before its end."""
+            replies = client.stream(api.Rebuild(catalog=True, index=True))
+            next(replies)
             time.sleep(pauses[number % 20])
-            assert isinstance(words, Generator)
-            words.close()
+            assert isinstance(replies, Generator)
+            replies.close()
             time.sleep(0.1)
 
         def keep(number: int) -> None:
@@ -206,7 +206,7 @@ def hammer(template: Path, base: Path, seconds: float, rng: random.Random) -> No
             assert proof.problems == ()
 
         def look_in(number: int) -> None:
-            """As another process does that reads the vault beside its service."""
+            """Read the vault as another process does while the service runs."""
             time.sleep(pauses[number % 20])
             with closing(Vault.open(folder, write=False)) as beside:
                 assert beside.catalog.totals().messages >= FIRST
@@ -215,8 +215,8 @@ def hammer(template: Path, base: Path, seconds: float, rng: random.Random) -> No
                 assert beside.catalog.directory.domains == ("example.com",)
 
         def watch(number: int) -> None:
-            words = client.stream(api.WatchRuns())
-            assert isinstance(next(words), api.RunsState)
+            replies = client.stream(api.WatchRuns())
+            assert isinstance(next(replies), api.RunsState)
             client.call(api.GetHistory(), api.History)
             client.call(api.GetAudit(), api.Audit)
 
@@ -254,7 +254,7 @@ def hammer(template: Path, base: Path, seconds: float, rng: random.Random) -> No
 
 
 def directory_in(folder: Path) -> Directory:
-    """The directory that a ledger's changes make."""
+    """The directory that results from the changes in a ledger."""
     made = Directory()
     with closing(Reader(folder / "ledger", lambda sha: None)) as reader:
         for frame in scan(folder / "ledger"):
@@ -264,7 +264,7 @@ def directory_in(folder: Path) -> Directory:
 
 
 def _as_rebuilt(folder: Path) -> None:
-    """What the catalog has come to is what the ledger makes of it."""
+    """Check that the catalog is what a rebuild makes from the ledger."""
     Vault.open(folder, write=True).close()
     kept = Catalog.open(folder / CATALOG, readonly=True)
     before = kept.dump()

@@ -1,4 +1,4 @@
-"""The host of runs, on real vaults with real maildirs: one run at a time, cancelled, watched, remembered."""
+"""The host of runs, with real vaults and maildirs: one run at a time, cancelling, watching, history."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PATIENCE = 30.0
 
 
 def eventually(holds: Callable[[], object], within: float = PATIENCE) -> None:
-    """Wait until something holds."""
+    """Wait until a condition holds."""
     deadline = time.monotonic() + within
     while not holds():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -40,7 +40,7 @@ def letters(*numbers: int) -> list[bytes]:
 
 
 class Diary(Observer):
-    """Writes down what it is told."""
+    """An observer that writes down its events."""
 
     def __init__(self) -> None:
         self.events: list[tuple[str, str]] = []
@@ -62,51 +62,51 @@ def vault(tmp_path: Path) -> Iterator[TestVault]:
 
 @pytest.fixture
 def host(vault: TestVault) -> Iterator[Host]:
-    """The host of a service on the vault."""
+    """The host of a service for the vault."""
     with (
         closing(Vault.open(vault.folder, write=True)) as opened,
-        closing(Host(Session(vault.folder, opened), lasting=True)) as made,
+        closing(Host(Session(vault.folder, opened), in_service=True)) as made,
     ):
         yield made
 
 
 @pytest.fixture
 def session(host: Host) -> Session:
-    """A caller of that service."""
+    """The session of a caller of that service."""
     return Session(host._session.folder, host._session._shared, host=host)
 
 
-def test_the_first_run_of_a_service_goes_by_the_last_settings_too(vault: TestVault) -> None:
-    """A slip in vault.toml a moment after the service has begun."""
+def test_the_first_run_of_a_service_uses_the_last_valid_settings(vault: TestVault) -> None:
+    """vault.toml becomes wrong just after the start of the service."""
     put(vault.maildir("box"), [plain()])
     toml = vault.folder / "vault.toml"
     right = load(toml)
     toml.write_text(toml.read_text() + "\n[profile.late\n")
     with (
         closing(Vault.open(vault.folder, write=True)) as opened,
-        closing(Host(Session(vault.folder, opened), lambda: right, lasting=True)) as host,
+        closing(Host(Session(vault.folder, opened), lambda: right, in_service=True)) as host,
     ):
         summary = host.run("box")[0].result()
     assert (summary.state, summary.new) == ("ok", 1)
 
 
 def big(vault: TestVault, count: int = 1000) -> Path:
-    """A profile with a run that takes a while."""
+    """A profile whose run takes some time."""
     new = vault.maildir("big", delete=True)
     put(new, letters(*range(count)))
     return new
 
 
 def under_way(host: Host) -> None:
-    """Wait until the run in hand has stored something."""
+    """Wait until the run has stored something."""
     eventually(lambda: any(p.running and p.running.stored for p in host.state().profiles))
 
 
-def test_a_run_goes_on_when_its_watcher_hangs_up(vault: TestVault, host: Host, session: Session) -> None:
+def test_a_run_goes_on_when_its_watcher_leaves(vault: TestVault, host: Host, session: Session) -> None:
     new = big(vault)
-    words = runs.run(session, api.Run(profile="big"))
-    assert isinstance(next(words), api.ProgressWord)
-    words.close()
+    replies = runs.run(session, api.Run(profile="big"))
+    assert isinstance(next(replies), api.ProgressWord)
+    replies.close()
     eventually(lambda: not host.busy)
     assert list(new.iterdir()) == []
     (record,) = runs_of(session)
@@ -118,7 +118,9 @@ def runs_of(session: Session, **asked: object) -> tuple[api.RunRecord, ...]:
     return get_history(session, api.GetHistory(**asked)).runs  # type: ignore[arg-type]
 
 
-def test_a_second_run_of_a_profile_is_the_first(vault: TestVault, host: Host, session: Session) -> None:
+def test_a_second_request_for_a_run_watches_the_first_run(
+    vault: TestVault, host: Host, session: Session
+) -> None:
     big(vault)
     first = runs.run(session, api.Run(profile="big"))
     next(first)
@@ -131,12 +133,12 @@ def test_a_second_run_of_a_profile_is_the_first(vault: TestVault, host: Host, se
 
 def test_cancelling_stops_after_the_messages_in_hand(vault: TestVault, host: Host, session: Session) -> None:
     new = big(vault, 3000)
-    words = runs.run(session, api.Run(profile="big"))
-    next(words)
+    replies = runs.run(session, api.Run(profile="big"))
+    next(replies)
     under_way(host)
     done = runs.cancel_run(session, api.CancelRun(profile="big"))
     assert done.message == "Stopping big after the messages in hand."
-    *_, summary = words
+    *_, summary = replies
     assert isinstance(summary, api.RunSummary)
     assert (summary.state, summary.balanced) == ("cancelled", True)
     assert 0 < summary.new < 3000
@@ -148,7 +150,7 @@ def test_cancelling_stops_after_the_messages_in_hand(vault: TestVault, host: Hos
     assert [run.summary["state"] for run in runs_of(session, state="cancelled")] == ["cancelled"]
 
 
-def test_what_waits_is_cancelled_at_once_and_may_be_asked_for_again(
+def test_a_waiting_run_is_cancelled_at_once_and_can_be_requested_again(
     vault: TestVault, host: Host, session: Session
 ) -> None:
     big(vault)
@@ -160,13 +162,13 @@ def test_what_waits_is_cancelled_at_once_and_may_be_asked_for_again(
     assert waiting["small"] == "waiting"
     runs.cancel_run(session, api.CancelRun(profile="small"))
     *_, summary = runs.run(session, api.Run(profile="small"))
-    ended = [word for word in all_of_them if isinstance(word, api.RunSummary)]
+    ended = [reply for reply in all_of_them if isinstance(reply, api.RunSummary)]
     assert [(one.profile, one.state) for one in ended] == [("big", "ok"), ("small", "cancelled")]
     assert isinstance(summary, api.RunSummary)
     assert (summary.state, summary.new) == ("ok", 1)
 
 
-def test_cancelling_what_does_not_run(vault: TestVault, session: Session) -> None:
+def test_cancelling_without_a_run_says_so(vault: TestVault, session: Session) -> None:
     vault.maildir("box")
     assert "not running" in runs.cancel_run(session, api.CancelRun(profile="box")).message
     assert "Nothing is running" in runs.cancel_run(session, api.CancelRun()).message
@@ -176,7 +178,7 @@ def test_cancelling_what_does_not_run(vault: TestVault, session: Session) -> Non
         runs.run(session, api.Run(profile="nobody"))
 
 
-def test_observers_are_told_and_their_trouble_stops_nothing(
+def test_observers_are_called_and_their_exceptions_are_ignored(
     vault: TestVault, host: Host, session: Session
 ) -> None:
     diary = Diary()
@@ -186,13 +188,13 @@ def test_observers_are_told_and_their_trouble_stops_nothing(
     assert isinstance(summary, api.RunSummary)
     assert diary.events == [("started", "box"), ("ok", "box")]
     begun, ended = [line.text for line in host.lines.newest()]
-    assert begun == "box: 1 listed, 0 of them kept already"
+    assert begun == "box: 1 listed, 0 of them archived before"
     assert ended.startswith("box: ok, listed 1, new 1")
     *_, _ = runs.run(session, api.Run(profile="box"))
     assert len(host.lines.newest()) == 2  # nothing was new, which is worth no line
 
 
-def test_a_watcher_is_told_at_once_and_of_changes_and_not_too_often(
+def test_a_watcher_gets_the_state_at_once_and_after_changes_but_not_too_often(
     vault: TestVault, host: Host, session: Session
 ) -> None:
     big(vault, 3000)
@@ -219,14 +221,14 @@ def test_a_watcher_is_told_at_once_and_of_changes_and_not_too_often(
     assert not watcher.is_alive()
 
 
-def test_a_slow_reader_gets_the_newest(vault: TestVault, host: Host, session: Session) -> None:
+def test_a_slow_reader_gets_the_newest_state(vault: TestVault, host: Host, session: Session) -> None:
     put(vault.maildir("box"), letters(1))
-    words = runs.watch_runs(session, api.WatchRuns())
-    next(words)
+    replies = runs.watch_runs(session, api.WatchRuns())
+    next(replies)
     *_, _ = runs.run(session, api.Run(profile="box"))
     for number in range(500):
-        host.tell(f"line {number} {HOSTILE}")
-    state = next(words)
+        host.announce(f"line {number} {HOSTILE}")
+    state = next(replies)
     assert isinstance(state, api.RunsState)
     assert len(state.log) == 200
     assert state.log[-1].text.startswith("line 499")
@@ -238,7 +240,7 @@ def test_a_slow_reader_gets_the_newest(vault: TestVault, host: Host, session: Se
         assert "\n" not in line.text
 
 
-def test_the_schedule_runs_and_says_when_next(vault: TestVault, host: Host) -> None:
+def test_the_schedule_runs_profiles_and_shows_the_next_start(vault: TestVault, host: Host) -> None:
     put(vault.maildir("box", every=3600), letters(1))
     vault.maildir("off", enabled=False)
     settings = Session(vault.folder).settings
@@ -249,7 +251,7 @@ def test_the_schedule_runs_and_says_when_next(vault: TestVault, host: Host) -> N
     assert (off.next_start, off.last) == (0, None)
 
 
-def test_runs_that_got_nowhere_are_in_the_history_and_counted(
+def test_runs_that_fail_early_are_in_the_history_with_a_count(
     vault: TestVault, host: Host, session: Session, tmp_path: Path
 ) -> None:
     put(vault.maildir("box"), letters(1))
@@ -286,14 +288,14 @@ def test_history_is_paged_without_gaps(
     assert [run.summary["profile"] for run in flat] == ["box", "box", "box", "gone", "box", "box"]
 
 
-def test_users_may_be_changed_while_a_run_goes_on(vault: TestVault, host: Host, session: Session) -> None:
+def test_users_can_be_changed_during_a_run(vault: TestVault, host: Host, session: Session) -> None:
     big(vault)
-    words = runs.run(session, api.Run(profile="big"))
-    next(words)
+    replies = runs.run(session, api.Run(profile="big"))
+    next(replies)
     under_way(host)
     for number in range(20):
         add_user(session, api.AddUser(name=f"Person {number}", addresses=(f"p{number}@example.com",)))
-    *_, summary = words
+    *_, summary = replies
     assert isinstance(summary, api.RunSummary)
     assert (summary.state, summary.new) == ("ok", 1000)
     host.close()
@@ -307,7 +309,7 @@ def test_users_may_be_changed_while_a_run_goes_on(vault: TestVault, host: Host, 
     assert "p19@example.com" in vault.client.call(api.ShowUser(user="p19@example.com"), api.UserWord).user
 
 
-def test_quarantine_is_retried_in_its_turn(vault: TestVault, host: Host, session: Session) -> None:
+def test_a_retry_of_quarantine_waits_for_its_turn(vault: TestVault, host: Host, session: Session) -> None:
     broken = b"From: x@example.com\r\nX-MS-Journal-Report:\r\nContent-Type: text/plain\r\n\r\nno report\r\n"
     put(vault.maildir("box"), [broken])
     *_, summary = runs.run(session, api.Run(profile="box"))
@@ -323,13 +325,15 @@ def test_quarantine_is_retried_in_its_turn(vault: TestVault, host: Host, session
         list(runs.retry_quarantine(session, api.RetryQuarantine(ids=("0" * 64,))))
 
 
-def test_closing_cancels_and_refuses_what_comes_after(vault: TestVault, host: Host, session: Session) -> None:
+def test_a_closed_host_cancels_its_jobs_and_refuses_new_ones(
+    vault: TestVault, host: Host, session: Session
+) -> None:
     big(vault, 3000)
-    words = runs.run(session, api.Run(profile="big"))
-    next(words)
+    replies = runs.run(session, api.Run(profile="big"))
+    next(replies)
     under_way(host)
     host.close()
-    *_, summary = words
+    *_, summary = replies
     assert isinstance(summary, api.RunSummary)
     assert summary.state == "cancelled"
     with pytest.raises(VaultError, match="stopping"):
@@ -339,21 +343,21 @@ def test_closing_cancels_and_refuses_what_comes_after(vault: TestVault, host: Ho
 # --- without a service ----------------------------------------------------------------------------
 
 
-def test_in_one_s_own_process_a_run_ends_with_its_watcher(vault: TestVault) -> None:
+def test_without_a_service_a_run_ends_with_its_watcher(vault: TestVault) -> None:
     new = big(vault, 3000)
-    words = vault.client.stream(api.Run(profile="big"))
-    assert isinstance(next(words), api.ProgressWord)
-    words.close()  # type: ignore[attr-defined]
+    replies = vault.client.stream(api.Run(profile="big"))
+    assert isinstance(next(replies), api.ProgressWord)
+    replies.close()  # type: ignore[attr-defined]
     assert vault.status().owner == ""
     assert len(list(new.iterdir())) > 0
     assert vault.run("big").state == "ok"
     vault.sound()
 
 
-def test_in_one_s_own_process_runs_are_watched_and_cancelled_too(vault: TestVault) -> None:
+def test_without_a_service_runs_can_be_watched_and_cancelled(vault: TestVault) -> None:
     big(vault, 3000)
-    words = vault.client.stream(api.Run(profile="big"))
-    next(words)
+    replies = vault.client.stream(api.Run(profile="big"))
+    next(replies)
     states = vault.client.stream(api.WatchRuns())
 
     def stored() -> bool:
@@ -363,14 +367,14 @@ def test_in_one_s_own_process_runs_are_watched_and_cancelled_too(vault: TestVaul
 
     eventually(stored)
     vault.client.call(api.CancelRun(profile="big"), api.Done)
-    *_, summary = words
+    *_, summary = replies
     assert isinstance(summary, api.RunSummary)
     assert summary.state == "cancelled"
     history = vault.client.call(api.GetHistory(), api.History)
     assert [run.summary["state"] for run in history.runs] == ["cancelled"]
 
 
-def test_a_vault_that_another_holds_is_refused(vault: TestVault) -> None:
+def test_a_run_in_a_vault_that_another_process_holds_is_refused(vault: TestVault) -> None:
     vault.maildir("box")
     with closing(Vault.open(vault.folder, write=True)), pytest.raises(VaultLocked):
         vault.run("box")

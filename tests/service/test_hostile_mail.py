@@ -1,4 +1,4 @@
-"""Mail over which its reader dies: every request has an answer, and the service lives."""
+"""Mail that kills its reader: every request is answered, and the service survives."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ PARSERS = (
     ),
     *("muniment.mail.mime.tnef", "muniment.mail.mime.cms", "muniment.mail.mime.rtf", "selectolax"),
 )
-"""What no service loads."""
+"""Modules that no service may load."""
 WORDS = (CRASH, HANG, GROW, RAISE)
 BROKEN = b"X-MS-Journal-Report:\r\nSubject: no report\r\n\r\nnothing"
 
 
 def letters() -> list[bytes]:
-    """Mail to Bob over which the hostile parser dies, and an ordinary one."""
+    """Mail to Bob that kills the hostile parser, and an ordinary mail."""
     files = [("plan.txt", b"an attachment"), ("plan.bin", b"\0\1\2")]
     killers = [hostile(word, attachments=files) for word in WORDS]
     return [*killers, plain(subject="ordinary", body="an ordinary text\n")]
@@ -50,7 +50,7 @@ def letters() -> list[bytes]:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> TestVault:
-    """A vault whose mail was read when it was archived: the parser had no fault then."""
+    """A vault whose mail was archived by a parser without the fault."""
     vault = TestVault(tmp_path_factory.mktemp("hostile") / "vault")
     new = vault.maildir("box", enabled=False)
     put(new, [report(one, recipients=[line("To", "bob@example.com")]) for one in letters()])
@@ -66,7 +66,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> TestVault:
 
 @pytest.fixture
 def folder(made: TestVault, tmp_path: Path) -> Path:
-    """A copy of it."""
+    """A copy of the vault."""
     return Path(shutil.copytree(made.folder, tmp_path / "vault"))
 
 
@@ -75,7 +75,7 @@ def folder(made: TestVault, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def dying(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Every reading worker dies over every mail."""
+    """Every reading worker dies at every mail."""
     end_readers()
     with monkeypatch.context() as patch:
         patch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
@@ -87,8 +87,8 @@ def dying(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 Check = Callable[[list[Word]], bool]
 
 
-def _shown_in_part(words: list[Word]) -> bool:
-    (message,) = words
+def _shown_in_part(replies: list[Word]) -> bool:
+    (message,) = replies
     assert isinstance(message, api.Message)
     headers = dict(message.headers)
     return (
@@ -99,26 +99,26 @@ def _shown_in_part(words: list[Word]) -> bool:
     )
 
 
-def _holds_killer(words: list[Word]) -> bool:
-    return CRASH.encode() in b"".join(word.data for word in words if isinstance(word, api.Chunk))
+def _holds_killer(replies: list[Word]) -> bool:
+    return CRASH.encode() in b"".join(reply.data for reply in replies if isinstance(reply, api.Chunk))
 
 
-def _found(words: list[Word]) -> bool:
-    (hits,) = words
+def _found(replies: list[Word]) -> bool:
+    (hits,) = replies
     assert isinstance(hits, api.Hits)
     return hits.total > 0
 
 
 def _ends_with(kind: type[Word]) -> Check:
-    return lambda words: isinstance(words[-1], kind)
+    return lambda replies: isinstance(replies[-1], kind)
 
 
-def _unanswered(words: list[Word]) -> bool:
+def _unanswered(replies: list[Word]) -> bool:
     return False
 
 
 def requests(killer: str, out: Path) -> list[tuple[Request, Check]]:
-    """Requests that touch what mail says, each with what a good answer is like."""
+    """Requests that read the content of mail, each with a check of its answer."""
     own = {"user": "bob@example.com", "folder": "Inbox"}
     return [
         (api.GetTree(), _ends_with(api.Tree)),
@@ -127,14 +127,14 @@ def requests(killer: str, out: Path) -> list[tuple[Request, Check]]:
         (api.Search(query="subject:crash*"), _found),
         (api.Show(id=killer), _shown_in_part),
         (api.ReadRaw(id=killer), _holds_killer),
-        (api.ReadRaw(id=killer, what="headers"), lambda words: isinstance(words[0], api.Chunk)),
+        (api.ReadRaw(id=killer, what="headers"), lambda replies: isinstance(replies[0], api.Chunk)),
         (api.ReadRaw(id=killer, what="report", report=1), _holds_killer),
         (api.ReadAttachment(id=killer, number=1), _unanswered),
         (api.ReadAttachment(id=killer, number=1, text=True), _unanswered),
-        (api.Export(query="", path=str(out)), lambda words: len(words) > 0),
+        (api.Export(query="", path=str(out)), lambda replies: len(replies) > 0),
         (api.GetStatus(), _ends_with(api.Status)),
         (api.GetSetup(), _ends_with(api.Setup)),
-        (api.CheckSetup(), lambda words: len(words) > 0),
+        (api.CheckSetup(), lambda replies: len(replies) > 0),
         (api.ListQuarantine(), _ends_with(api.Quarantine)),
         (api.RetryQuarantine(), _ends_with(api.Done)),
         (api.Verify(deep=True), _ends_with(api.Verified)),
@@ -150,23 +150,23 @@ UNCONCERNED = {
     *(api.GetAudit, api.CancelRun, api.GetHistory, api.TestProfile, api.SignIn, api.TestNotify),
     *(api.RunAll, api.WatchRuns, api.Backup),
 }
-"""Requests that read no mail; RunAll does what Run does."""
+"""Requests that do not read mail. RunAll does the same as Run."""
 
 
-def test_every_request_is_known_to_touch_mail_or_not(tmp_path: Path) -> None:
+def test_every_request_is_listed_as_reading_mail_or_not(tmp_path: Path) -> None:
     concerned = {type(request) for request, _ in requests("", tmp_path)}
     assert concerned | UNCONCERNED == set(OPERATIONS)
     assert not concerned & UNCONCERNED
 
 
 def id_of(folder: Path, word: str) -> str:
-    """The message with a word in its subject."""
+    """The id of the message with a word in its subject."""
     (hit,) = TestVault(folder).search(f"subject:{word.lower()}")
     return hit.id
 
 
 @pytest.mark.usefixtures("dying")
-def test_with_readers_that_always_die_each_request_has_an_answer(folder: Path, tmp_path: Path) -> None:
+def test_each_request_is_answered_although_readers_always_die(folder: Path, tmp_path: Path) -> None:
     for request, good in requests(id_of(folder, CRASH), tmp_path / "out"):
         session = Session(folder)
         if good is _unanswered:
@@ -181,7 +181,7 @@ def test_with_readers_that_always_die_each_request_has_an_answer(folder: Path, t
 
 
 @pytest.mark.usefixtures("dying")
-def test_with_readers_that_always_die_a_plain_user_has_an_answer(folder: Path, tmp_path: Path) -> None:
+def test_a_plain_user_is_answered_although_readers_always_die(folder: Path, tmp_path: Path) -> None:
     (hits,) = answers(Session(folder, None, BOB), api.Search(query=f"subject:{CRASH.lower()}"))
     assert isinstance(hits, api.Hits)
     killer = hits.hits[0].id  # theirs: another than an auditor has
@@ -200,7 +200,7 @@ def test_with_readers_that_always_die_a_plain_user_has_an_answer(folder: Path, t
 # --- a parser that dies over some mail -----------------------------------------------------------
 
 
-def test_what_can_be_read_of_a_hostile_mail_is_shown(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_readable_part_of_a_hostile_mail_is_shown(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with hostile_parser(monkeypatch):
         vault = TestVault(folder)
         for word in WORDS:
@@ -209,12 +209,14 @@ def test_what_can_be_read_of_a_hostile_mail_is_shown(folder: Path, monkeypatch: 
             assert dict(shown.headers)["To"] == "bob@example.com"
             assert [one.filename for one in shown.attachments] == ["plan.txt", "plan.bin"]
             assert (shown.text, UNREAD in shown.notes) == ("", True)
-            words = list(vault.client.stream(api.ReadAttachment(id=shown.id, number=1)))
-            assert words[1] == api.Chunk(data=b"an attachment")
+            replies = list(vault.client.stream(api.ReadAttachment(id=shown.id, number=1)))
+            assert replies[1] == api.Chunk(data=b"an attachment")
         assert vault.show(id_of(folder, "ordinary")).text == "an ordinary text\n"
 
 
-def test_a_rebuild_reads_what_can_be_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rebuild_reads_the_readable_part_of_hostile_mail(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with hostile_parser(monkeypatch):
         vault = TestVault(folder)
         vault.rebuild()
@@ -227,7 +229,7 @@ def test_a_rebuild_reads_what_can_be_read(folder: Path, monkeypatch: pytest.Monk
 
 
 def hostile_service(folder: Path, modules: Path, monkeypatch: pytest.MonkeyPatch) -> int:
-    """A service, in a process of its own, that would die by itself if it read the HTML of a hostile mail."""
+    """A service in a process of its own, which would die if it parsed the HTML of a hostile mail itself."""
     modules.mkdir()
     monkeypatch.setenv("PYTHONPATH", str(PARSER))
     monkeypatch.setenv("MALLOC_PERTURB_", "85")
@@ -237,11 +239,11 @@ def hostile_service(folder: Path, modules: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def lives(folder: Path, pid: int) -> bool:
-    """Whether the same service still answers."""
+    """Whether the same process still answers."""
     return service_of(folder) == pid and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
-def test_a_service_that_works_with_hostile_mail_lives_and_loads_no_parser(
+def test_a_service_survives_hostile_mail_and_loads_no_parser(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     killers = [id_of(folder, word) for word in (CRASH, RAISE)]
@@ -249,7 +251,7 @@ def test_a_service_that_works_with_hostile_mail_lives_and_loads_no_parser(
     for id_ in killers:
         assert UNREAD in muniment(folder, "show", id_).out
         assert muniment(folder, "show", id_, "--raw").code == 0
-    for words in (
+    for command in (
         ("search", "ordinary"),
         ("setup", "--json"),
         ("quarantine", "retry"),
@@ -258,9 +260,9 @@ def test_a_service_that_works_with_hostile_mail_lives_and_loads_no_parser(
         ("verify", "--deep"),
         ("export", "", "--to", str(tmp_path / "out")),
     ):
-        said = muniment(folder, *words)
-        assert "Traceback" not in said.err
-        assert lives(folder, pid), words
+        done = muniment(folder, *command)
+        assert "Traceback" not in done.err
+        assert lives(folder, pid), command
     end(pid)
     loaded = (tmp_path / "modules" / str(pid)).read_text().split("\n")
     assert "muniment.service.operations.message_view" in loaded
@@ -269,7 +271,7 @@ def test_a_service_that_works_with_hostile_mail_lives_and_loads_no_parser(
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
-def test_a_service_lives_after_a_thousand_shows(
+def test_a_service_survives_a_thousand_shows_of_hostile_mail(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chance = random.Random(7)

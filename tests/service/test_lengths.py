@@ -1,4 +1,4 @@
-"""No request has texts so long that to read them is work."""
+"""The texts of requests are limited, so that reading them is no work."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from support.served import served
 from support.vaults import TestVault
 
 LONG = "a" + "\u05b0\u05b9" * 100_000 + "@example.com"
-"""400 KB of marks that take a minute to put in order."""
+"""400 KB of combining marks, which take a minute to normalise."""
 REQUESTS = [kind for kind in vars(api).values() if isinstance(kind, type) and issubclass(kind, Request)]
 
 
 def held(kind: Any, value: str) -> Any:
-    """A value of a field's type in which a text is `value`; None where the type holds no text."""
+    """A value of a field's type that contains the text `value`; None if the type has no text."""
     origin, inner = get_origin(kind), get_args(kind)
     if kind is str or kind is Any:
         return value
@@ -41,7 +41,7 @@ def held(kind: Any, value: str) -> Any:
 
 
 def with_text(kind: type[Request], name: str, value: str) -> Request | None:
-    """A request of that kind in which one field holds `value`; None where the field holds no text."""
+    """A request of a class, with `value` in one field; None if the field has no text."""
     hints = get_type_hints(kind)
     text = held(hints[name], value)
     if text is None:
@@ -75,19 +75,19 @@ def test_every_text_of_every_request_is_limited(kind: type[Request], name: str) 
         check_lengths(long)
 
 
-def test_the_fields_that_were_looked_at_are_many() -> None:
+def test_many_fields_are_checked() -> None:
     assert len(FIELDS) > 40
     assert {(ShowUser, "user"), (Search, "query"), (api.AddUser, "addresses")} <= set(FIELDS)
 
 
-def test_what_is_just_short_enough_passes() -> None:
+def test_a_text_at_the_limit_passes() -> None:
     check_lengths(ShowUser(user="a" * ADDRESS_LIMIT))
     check_lengths(Search(query="a" * MAX_QUERY))
     check_lengths(api.PutProfile(name="p", fields={"a": ["x" * VALUE_LIMIT], "b": {"c": None}, "d": 3}))
     check_lengths(api.AddUser(name="A", addresses=("a@example.com",) * COUNT_LIMIT))
 
 
-def test_no_list_is_too_long() -> None:
+def test_a_list_that_is_too_long_is_refused() -> None:
     for addresses in (("a@example.com",) * (COUNT_LIMIT + 1), ("a" * (ADDRESS_LIMIT + 1),)):
         with pytest.raises(UsageError, match="'addresses' has"):
             check_lengths(api.AddUser(name="A", addresses=addresses))
@@ -96,9 +96,9 @@ def test_no_list_is_too_long() -> None:
 
 
 def test_a_service_refuses_long_texts_at_once(tmp_path: Path) -> None:
-    """One who sends such requests holds nobody up."""
+    """A caller who sends such requests does not delay others."""
     with served(TestVault(tmp_path / "vault").folder) as (client, _):
-        said = [
+        requests_sent = [
             ShowUser(user=LONG),
             ListMessages(user=LONG, folder="Inbox"),
             ListMessages(user="bob@example.com", folder=LONG),
@@ -107,7 +107,7 @@ def test_a_service_refuses_long_texts_at_once(tmp_path: Path) -> None:
             api.Show(id=LONG),
         ]
         began = time.monotonic()
-        hostile = [threading.Thread(target=lambda one=one: refused(client, one)) for one in said]  # type: ignore[misc]
+        hostile = [threading.Thread(target=lambda one=one: refused(client, one)) for one in requests_sent]  # type: ignore[misc]
         for thread in hostile:
             thread.start()
         assert client.call(api.GetStatus(), Status)

@@ -1,4 +1,4 @@
-"""What a watcher is shown is at most two seconds old, whatever the watcher does and however long a run is.
+"""What a watcher sees is at most two seconds old, with any watcher and for any length of a run.
 
 The run is a clock (support.clock_run); host, socket, client, command line and app are the real ones.
 """
@@ -36,23 +36,23 @@ from support.vaults import TestVault
 
 LENGTHS = [pytest.param(8.0, id="8 s"), pytest.param(60.0, id="60 s", marks=pytest.mark.soak)]
 LIMIT = 2.0
-"""Seconds that what is shown may be old."""
+"""Largest age of what is shown, in seconds."""
 QUESTION = ASKED.encode()
 SPEED = 1000
-"""Bytes a second of a slow terminal."""
+"""Speed of a slow terminal, in bytes a second."""
 
 
 def slack() -> float:
-    """Seconds more on a machine that is busy with other things, where a process waits for its turn."""
+    """Additional seconds on a busy machine, where a process waits for the processor."""
     return 1.5 + os.getloadavg()[0] / (os.cpu_count() or 1) / 2
 
 
 PAGE = 4000
-"""Bytes that drawing a whole screen takes."""
+"""Bytes of a whole screen."""
 
 
 class Served:
-    """A vault, its service in this process, and a run that is a clock."""
+    """A vault with its service in this process, and a run that is a clock."""
 
     def __init__(self, folder: Path, host: Host, line: Client) -> None:
         self.folder = folder
@@ -63,13 +63,13 @@ class Served:
     def begin(self, seconds: float) -> ClockRun:
         """Start the run, and wait until it has begun."""
         self.job = job = ClockRun(self.host, "box", seconds)
-        self.host.take_on(job)
+        self.host.submit(job)
         while not job.began:
             time.sleep(0.01)
         return job
 
     def command(self, *words: str) -> list[str]:
-        """A command on this vault."""
+        """The words of a command for this vault."""
         return [sys.executable, "-m", "muniment_tui", "--vault", str(self.folder), *words]
 
 
@@ -81,19 +81,19 @@ def served(tmp_path: Path) -> Iterator[Served]:
     folder = tmp_path / "vault"
     with (
         closing(Vault.open(folder, write=True)) as vault,
-        closing(Host(Session(folder, vault), lasting=True)) as host,
+        closing(Host(Session(folder, vault), in_service=True)) as host,
         answering(folder, lambda caller: Engine(Session(folder, vault, caller, host))) as client,
     ):
         yield Served(folder, host, client)
 
 
-def fetched(word: api.Word) -> int | None:
-    """How many messages a state says have been fetched; None where nothing runs."""
-    if isinstance(word, api.ProgressWord):
-        return word.books.get("fetched", 0)
-    if not isinstance(word, api.RunsState):
+def fetched(reply: api.Word) -> int | None:
+    """The number of fetched messages in a state; None if nothing runs."""
+    if isinstance(reply, api.ProgressWord):
+        return reply.books.get("fetched", 0)
+    if not isinstance(reply, api.RunsState):
         return None
-    running = word.profiles[0].running
+    running = reply.profiles[0].running
     return None if running is None else running.books.get("fetched", 0)
 
 
@@ -101,21 +101,21 @@ def fetched(word: api.Word) -> int | None:
 
 
 class Reader(threading.Thread):
-    """Reads states until the run has ended, pausing after each."""
+    """Reads states until the run has ended, with a pause after each."""
 
-    def __init__(self, words: Iterator[api.Word], job: ClockRun, pause: float) -> None:
+    def __init__(self, replies: Iterator[api.Word], job: ClockRun, pause: float) -> None:
         super().__init__(daemon=True)
         self.ages: list[float] = []
         self.ended = 0.0
         self.last: api.Word | None = None
-        self._words = words
+        self._replies = replies
         self._job = job
         self._pause = pause
 
     def run(self) -> None:
-        for word in self._words:
-            self.last = word
-            count = fetched(word)
+        for reply in self._replies:
+            self.last = reply
+            count = fetched(reply)
             if count is None:
                 break
             if self._job.began:
@@ -126,7 +126,7 @@ class Reader(threading.Thread):
 
 @pytest.mark.parametrize("seconds", LENGTHS)
 def test_a_reader_of_any_speed_sees_the_newest_state_and_the_end(served: Served, seconds: float) -> None:
-    """Readers that pause between states, of all runs and of the one they asked for; some for 3 seconds."""
+    """Readers of WatchRuns and of Run that pause between states, some for 3 seconds."""
     job = served.begin(seconds)
     readers = [
         Reader(served.client.stream(request), job, pause)
@@ -145,27 +145,27 @@ def test_a_reader_of_any_speed_sees_the_newest_state_and_the_end(served: Served,
         assert asked.last.state == "ok"
 
 
-def test_a_reader_that_rests_for_long_gives_its_turn_to_others_and_goes_on(
+def test_a_reader_that_pauses_for_long_loses_its_turn_and_can_continue(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server, "STALLED", 0.3)
     resting = [served.client.stream(api.WatchRuns()) for _ in range(server.OWN_STREAMS)]
-    for words in resting:
-        next(words)
+    for replies in resting:
+        next(replies)
     assert isinstance(next(served.client.stream(api.WatchRuns())), api.RunsState)
     job = served.begin(2.0)
-    for words in resting:
-        count = fetched(next(words))
+    for replies in resting:
+        count = fetched(next(replies))
         assert count is not None
         assert job.age(count) < LIMIT
-        words.close()  # type: ignore[attr-defined]
+        replies.close()  # type: ignore[attr-defined]
 
 
 # --- commands and the app in terminals, and in a pipe -------------------------------------------------
 
 
 class Slow(Teletype):
-    """A terminal that takes SPEED bytes a second and says where its cursor is when it is asked."""
+    """A terminal that reads SPEED bytes a second and answers requests for its cursor position."""
 
     def _read(self) -> None:
         asked, took, before = b"", 0.0, time.monotonic()
@@ -190,13 +190,13 @@ class Slow(Teletype):
 
 
 def shown(screen: str) -> int | None:
-    """How many messages a screen says have been fetched; None where it shows no run."""
+    """The number of fetched messages on a screen; None if it shows no run."""
     found = re.search(r"([\d,]+) of 1,000,000,? +\d+%", screen)
     return int(found[1].replace(",", "")) if found else None
 
 
 class Watcher:
-    """A command, or the app at its Runs screen, in a terminal."""
+    """A command or the app's Runs screen, in a terminal."""
 
     def __init__(self, tty: Teletype, name: str) -> None:
         self.tty = tty
@@ -205,29 +205,29 @@ class Watcher:
         self.size = 0
 
     def open(self) -> None:
-        """Wait until it shows the run."""
+        """Wait until the watcher shows the run."""
         if self.name == "app":
             self.tty.wait_for("Profiles")
             self.tty.press("3")
         self.tty.wait(lambda: shown(self.tty.screen()), "the run")
 
     def is_up_to_date(self, job: ClockRun) -> bool:
-        """Whether it shows what the run has just done."""
+        """Whether the watcher shows the newest state."""
         return job.age(shown(self.tty.screen()) or 0) < LIMIT
 
     def look(self, job: ClockRun) -> None:
-        """Note how old what it shows is."""
+        """Note the age of what the watcher shows."""
         now = time.monotonic()
         count = shown(self.tty.screen())
         if count is not None:
             self.ages.append(now - job.began - (count + 1) / TICKS)
 
     def memory(self) -> int:
-        """Its size in memory, in bytes."""
+        """Memory of the process, in bytes."""
         return int(psutil.Process(self.tty.process.pid).memory_info().rss)
 
     def signal(self, number: int) -> None:
-        """Suspend it, or let it go on."""
+        """Send a signal that suspends or continues the process."""
         os.kill(self.tty.process.pid, number)
 
 
@@ -279,7 +279,7 @@ def _continue(watchers: list[Watcher], holds: Callable[[Watcher], bool]) -> None
 
 
 def _within(seconds: float, watchers: list[Watcher], holds: Callable[[Watcher], bool]) -> None:
-    """Assert that something comes to hold for all of them in time."""
+    """Assert that a condition becomes true for all watchers in time."""
     late = time.monotonic() + seconds
     left = list(watchers)
     while left := [watcher for watcher in left if not holds(watcher)]:
@@ -290,7 +290,7 @@ def _within(seconds: float, watchers: list[Watcher], holds: Callable[[Watcher], 
 
 @pytest.mark.parametrize("seconds", LENGTHS)
 def test_a_slow_pipe_holds_no_old_states(served: Served, seconds: float) -> None:
-    """Its reader takes a line every second and a half; a pipe alone would hold dozens."""
+    """The reader takes a line every 1.5 seconds. The pipe alone could buffer dozens."""
     job = served.begin(seconds + 60)
     ages = []
     with subprocess.Popen(served.command("watch", "--json"), stdout=subprocess.PIPE) as command:

@@ -1,4 +1,4 @@
-"""A login is bound to a person: whatever happens to addresses, it reads nobody else's mail."""
+"""A login is bound to a person: no change of addresses gives it other people's mail."""
 
 from __future__ import annotations
 
@@ -43,16 +43,16 @@ class Office:
         self._bare = (folder / "vault.toml").read_text()
 
     def edit(self, **logins: str) -> None:
-        """Write [access.users] by hand."""
+        """Write [access.users] to vault.toml, as by hand."""
         lines = [f'{name} = "{address}"' for name, address in logins.items()]
         text = "\n".join((self._bare, "[access.users]", *lines, ""))
         (self.folder / "vault.toml").write_text(text)
 
-    def say(self, request: Request, caller: Caller = OWNER) -> Word:
+    def send(self, request: Request, caller: Caller = OWNER) -> Word:
         return guard.call(Session(self.folder, self.vault, caller), request)
 
     def do(self, request: Request) -> api.Done:
-        done = self.say(request)
+        done = self.send(request)
         assert isinstance(done, api.Done)
         return done
 
@@ -61,7 +61,7 @@ class Office:
 
     def reads(self, login: str) -> str:
         """The label of the user whose mail a login reads; raises AccessRefused."""
-        users = self.say(api.ListUsers(), LOGINS[login])
+        users = self.send(api.ListUsers(), LOGINS[login])
         assert isinstance(users, api.Users)
         return users.users[0].user
 
@@ -75,20 +75,20 @@ class Office:
         self.vault = Vault.open(self.folder, write=True)
 
     def status(self) -> tuple[api.LoginWord, ...]:
-        status = self.say(api.GetStatus())
+        status = self.send(api.GetStatus())
         assert isinstance(status, api.Status)
         return status.logins
 
     def trail(self) -> list[api.AuditEvent]:
         audit_trail.trail_of(self.vault)._flush()
-        found = self.say(api.GetAudit(limit=1000))
+        found = self.send(api.GetAudit(limit=1000))
         assert isinstance(found, api.Audit)
         return list(found.events)
 
 
 @pytest.fixture
 def office(tmp_path: Path) -> Iterator[Office]:
-    """Alice has alice@example.org, where nobody is made automatically; her login is in vault.toml."""
+    """Alice has alice@example.org, a domain without automatic users; her login is in vault.toml."""
     made = Office(TestVault(tmp_path / "vault").folder)
     with closing(made.vault):
         made.add("Alice", "alice@example.org")
@@ -98,7 +98,7 @@ def office(tmp_path: Path) -> Iterator[Office]:
         made.vault.close()
 
 
-def test_the_new_holder_of_an_address_is_not_read_by_its_old_login(tmp_path: Path) -> None:
+def test_the_old_login_of_an_address_does_not_read_the_mail_of_its_new_holder(tmp_path: Path) -> None:
     vault = TestVault(tmp_path / "vault")
     secret = plain(to=["bob@example.com"], subject="zugspitze")
     vault.archive([report(secret, recipients=[line("To", "bob@example.com")])])
@@ -108,14 +108,16 @@ def test_the_new_holder_of_an_address_is_not_read_by_its_old_login(tmp_path: Pat
         office.edit(alice="alice@example.com")
         assert office.reads("alice") == "alice@example.com"
         done = office.add("Bob", "bob@example.com", "alice@example.com")
-        said = " ".join(done.warnings)
-        assert "alice@example.com was alice@example.com's and is bob@example.com's now" in said
-        assert "`muniment users bind alice`" in said
+        warnings = " ".join(done.warnings)
+        assert (
+            "alice@example.com belonged to alice@example.com and belongs to bob@example.com now" in warnings
+        )
+        assert "`muniment users bind alice`" in warnings
         assert [(one.address, one.after) for one in done.moved] == [("alice@example.com", "bob@example.com")]
         assert [(one.login, one.state) for one in done.logins] == [("alice", "moved")]
         for request in (api.GetTree(), api.Search(query="zugspitze"), api.GetStatus()):
             with pytest.raises(AccessRefused, match="muniment users bind alice"):
-                office.say(request, LOGINS["alice"])
+                office.send(request, LOGINS["alice"])
         assert "bob@example.com" not in office.refuses("alice")
 
 
@@ -125,18 +127,18 @@ def test_a_renamed_user_keeps_their_login(office: Office) -> None:
     assert office.reads("alice") == "alice@example.org"
 
 
-def test_an_address_that_comes_back_to_its_person_brings_their_login_back(office: Office) -> None:
+def test_a_login_reads_again_when_its_address_returns_to_its_person(office: Office) -> None:
     office.add("Alice", "alice@example.org", "ash@example.org")
     gone = office.do(api.RemoveUser(user="ash@example.org", alias="alice@example.org"))
     assert [(one.login, one.state) for one in gone.logins] == [("alice", "nobody")]
-    assert "nobody's address" in office.refuses("alice")
+    assert "no user has its address" in office.refuses("alice")
     back = office.add("Alice", "ash@example.org", "alice@example.org")
     assert [(one.login, one.state) for one in back.logins] == [("alice", "bound")]
     assert "login alice reads the mail of" in " ".join(back.warnings)
     assert office.reads("alice") in ("alice@example.org", "ash@example.org")
 
 
-def test_a_user_who_is_removed_and_made_again_may_be_another_person(office: Office) -> None:
+def test_a_user_who_is_removed_and_added_again_counts_as_another_person(office: Office) -> None:
     office.do(api.RemoveUser(user="alice@example.org"))
     office.add("Alicia", "alice@example.org")  # gets the id that Alice had
     assert "not bound" in office.refuses("alice")
@@ -145,7 +147,7 @@ def test_a_user_who_is_removed_and_made_again_may_be_another_person(office: Offi
     assert office.reads("alice") == "alice@example.org"
 
 
-def test_an_automatic_user_who_gets_a_name_is_bound_again_by_an_administrator(office: Office) -> None:
+def test_a_login_of_an_automatic_user_who_gets_a_name_must_be_bound_again(office: Office) -> None:
     office.edit(alice="alice@example.org", bob="bob@example.com")
     assert office.reads("bob") == "bob@example.com"
     done = office.add("Bob", "bob@example.com")
@@ -158,7 +160,7 @@ def test_an_automatic_user_who_gets_a_name_is_bound_again_by_an_administrator(of
     office.refuses("bob")  # the mail that was Bob's is the automatic user's now
 
 
-def test_an_alias_that_an_automatic_user_loses_is_named(tmp_path: Path) -> None:
+def test_an_address_that_an_automatic_user_loses_is_reported(tmp_path: Path) -> None:
     vault = TestVault(tmp_path / "vault")
     vault.archive([report(plain(to=["bob@example.com"]), recipients=[line("To", "bob@example.com")])])
     office = Office(vault.folder)
@@ -167,7 +169,7 @@ def test_an_alias_that_an_automatic_user_loses_is_named(tmp_path: Path) -> None:
         assert [(one.address, one.after) for one in done.moved] == [("bob@example.com", "carol@example.com")]
 
 
-def test_merged_users_leave_no_login_with_more_than_its_person(office: Office) -> None:
+def test_merging_users_gives_no_login_the_mail_of_another_person(office: Office) -> None:
     office.add("Bob", "bob@example.org")
     office.edit(alice="alice@example.org", bob="bob@example.org")
     assert office.reads("bob") == "bob@example.org"
@@ -176,7 +178,7 @@ def test_merged_users_leave_no_login_with_more_than_its_person(office: Office) -
     office.refuses("bob")
 
 
-def test_an_import_says_which_logins_and_addresses_it_moves_before_and_after(office: Office) -> None:
+def test_an_import_reports_moved_addresses_and_logins_before_and_after(office: Office) -> None:
     office.add("Bob", "bob@example.org")
     office.edit(alice="alice@example.org", bob="bob@example.org")
     office.reads("bob")
@@ -195,9 +197,9 @@ def test_an_import_says_which_logins_and_addresses_it_moves_before_and_after(off
     }
 
 
-def test_a_login_that_is_set_before_its_user_exists_waits_for_an_administrator(office: Office) -> None:
+def test_a_login_that_is_set_before_its_user_exists_must_be_bound(office: Office) -> None:
     office.edit(alice="alice@example.org", carol="carol@example.org")
-    assert "nobody's address" in office.refuses("carol")
+    assert "no user has its address" in office.refuses("carol")
     done = office.add("Carol", "carol@example.org")
     assert "muniment users bind carol" in " ".join(done.warnings)
     office.refuses("carol")
@@ -212,18 +214,18 @@ def test_two_logins_read_the_mail_of_one_person(office: Office) -> None:
     assert {one.login for one in done.logins} == {"alice", "bob"}
 
 
-def test_what_was_written_while_no_service_ran_counts_from_before_the_change(office: Office) -> None:
-    """An administrator writes a login, and a command moves the address before anybody else has read it."""
+def test_a_login_written_without_a_service_is_bound_before_the_next_change(office: Office) -> None:
+    """An administrator adds a login, and a command moves its address before any other request."""
     office.vault.close()
     office.edit(bob="alice@example.org")
     program = Program(office.folder)
-    told = program.ask("users", *MOVED)
-    assert [(one["login"], one["state"]) for one in told["logins"]] == [("bob", "moved")]
+    answer = program.ask("users", *MOVED)
+    assert [(one["login"], one["state"]) for one in answer["logins"]] == [("bob", "moved")]
     office.vault = Vault.open(office.folder, write=True)
     office.refuses("bob")
 
 
-def test_another_address_in_vault_toml_is_another_decision(office: Office) -> None:
+def test_a_changed_address_in_vault_toml_binds_the_login_again(office: Office) -> None:
     office.add("Bob", "bob@example.org")
     office.edit(alice="bob@example.org")
     assert office.reads("alice") == "bob@example.org"
@@ -233,7 +235,7 @@ def test_another_address_in_vault_toml_is_another_decision(office: Office) -> No
     assert "may not use this vault" in office.refuses("alice")
 
 
-def test_an_address_that_had_two_holders_is_bound_by_its_administrator_alone(office: Office) -> None:
+def test_a_login_whose_address_had_two_holders_must_be_bound(office: Office) -> None:
     office.add("Bob", "bob@example.org", "alice@example.org")
     office.edit(carol="alice@example.org")
     assert "users bind carol" in office.refuses("carol")
@@ -251,7 +253,7 @@ def test_bindings_survive_a_rebuild_and_a_restart(office: Office) -> None:
     assert office.reads("alice") == "bob@example.org"
 
 
-def test_a_service_that_can_only_read_lets_in_whom_the_ledger_knows(office: Office) -> None:
+def test_a_read_only_service_admits_logins_that_the_ledger_has(office: Office) -> None:
     office.edit(alice="alice@example.org", bob="alice@example.org")
     office.vault.close()
     office.vault = Vault.open(office.folder, write=False)
@@ -259,7 +261,7 @@ def test_a_service_that_can_only_read_lets_in_whom_the_ledger_knows(office: Offi
     assert "not bound" in office.refuses("bob")
 
 
-def test_each_binding_is_in_the_trail(office: Office) -> None:
+def test_each_binding_is_in_the_audit_trail(office: Office) -> None:
     office.add("Bob", "bob@example.org", "alice@example.org")
     office.do(api.BindLogins(logins=("alice",)))
     office.edit()
@@ -272,22 +274,22 @@ def test_each_binding_is_in_the_trail(office: Office) -> None:
     ]
 
 
-def test_an_auditor_who_lost_the_address_is_logged_when_they_read_it(office: Office) -> None:
+def test_reads_of_an_auditor_who_lost_the_address_are_recorded(office: Office) -> None:
     text = (office.folder / "vault.toml").read_text()
     (office.folder / "vault.toml").write_text(f'{text}[access]\nauditors = ["alice"]\n')
     asked = api.ListMessages(user="alice@example.org", folder="Inbox")
-    office.say(asked, LOGINS["alice"])
+    office.send(asked, LOGINS["alice"])
     assert "ListMessages" not in {one.word for one in office.trail()}
     office.add("Bob", "bob@example.org", "alice@example.org")
-    office.say(asked, LOGINS["alice"])
+    office.send(asked, LOGINS["alice"])
     assert "ListMessages" in {one.word for one in office.trail()}
 
 
-def test_what_cannot_be_bound_is_refused_in_a_sentence(office: Office) -> None:
+def test_a_login_that_can_not_be_bound_is_refused_with_the_reason(office: Office) -> None:
     office.edit(alice="alice@example.org", carol="carol@example.org")
-    with pytest.raises(NotFound, match="names no login 'bob'"):
+    with pytest.raises(NotFound, match="has no login 'bob'"):
         office.do(api.BindLogins(logins=("alice", "bob")))
-    with pytest.raises(NotFound, match="nobody's address"):
+    with pytest.raises(NotFound, match="no user has the address"):
         office.do(api.BindLogins(logins=("carol",)))
 
 
@@ -309,14 +311,14 @@ def test_commands_name_logins_and_bind_them(office: Office) -> None:
 ADDRESSES = ("a@example.com", "a+t@example.com", "c@example.org")
 addresses, logins = st.sampled_from(ADDRESSES), st.sampled_from(("alice", "bob"))
 Token = tuple[str, str, int]
-"""A person: made by an administrator, or automatically for an address; each one anew."""
+"""A person: added by an administrator, or made automatically for an address. Each is a new one."""
 
 
 class Bindings(RuleBasedStateMachine):
-    """Who holds which address, and who let which login read whom, by rules of the test's own.
+    """An independent model: who has which address, and whose mail each login may read.
 
-    A person who is removed and made again is another person, and so is the automatic user of an address
-    that a person had in the meantime.
+    A person who is removed and added again is another person, and so is the automatic user of an address
+    that a person had in between.
     """
 
     @initialize()
@@ -330,12 +332,12 @@ class Bindings(RuleBasedStateMachine):
         self.clock.start()
         self.holders: dict[str, Token] = {}
         self.persons: dict[str, Token] = {}
-        """By id in the directory."""
+        """Persons by their id in the directory."""
         self.automatic: dict[str, int] = {}
         self.written: dict[str, str] = {}
         self.decided: dict[str, Token | None] = {}
         self.sure: set[str] = set()
-        """Logins that must be let in: an administrator bound them, and nothing has changed since."""
+        """Logins that must be admitted: an administrator bound them, and nothing has changed since."""
 
     def teardown(self) -> None:
         if hasattr(self, "clock"):
@@ -352,7 +354,7 @@ class Bindings(RuleBasedStateMachine):
         return ("auto", address, self.automatic.get(address, 0)) if "example.com" in address else None
 
     def token(self, label: str) -> Token | None:
-        """Who the directory's user is."""
+        """The person of a user in the directory."""
         user = self.office.vault.directory.find(label).id
         return self.persons[user] if user in self.persons else self.holder(user.removeprefix("auto:"))
 
@@ -387,7 +389,7 @@ class Bindings(RuleBasedStateMachine):
         self.look()
 
     def look(self) -> None:
-        """Who holds the addresses now that one was taken from somebody: a former holder may have it again."""
+        """Update the holders after an address was taken from somebody: a former holder may have it again."""
         directory = self.office.vault.directory
         held = {one: directory.holder(one) for one in ADDRESSES if directory.ever_held(one)}
         self.holders = {one: self.persons[user] for one, user in held.items() if user in self.persons}
@@ -408,7 +410,7 @@ class Bindings(RuleBasedStateMachine):
     def erase(self, login: str) -> None:
         if self.written.pop(login, None):
             self.office.edit(**self.written)
-            self.office.say(api.ListUsers())
+            self.office.send(api.ListUsers())
             self.office.do(api.AddUser(name="Nobody Else", addresses=("n@example.org",)))  # it is recorded
             self.decided.pop(login)
             self.sure.discard(login)

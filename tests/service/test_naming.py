@@ -25,7 +25,7 @@ BOB, NEWCOMER, OWNER = 54_321, 54_322, os.geteuid()
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Mail of Anna's and Carol's; Bob and a newcomer without mail may read their own."""
+    """A vault with mail of Anna and Carol; Bob and a newcomer without mail may read their own."""
     made = TestVault(tmp_path_factory.mktemp("naming") / "vault")
     letters = [
         plain(sender="anna@example.com", to=[f"{name}@example.com"], subject=f"to {name}")
@@ -43,19 +43,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class House:
-    """The vault, and who asks."""
+    """The vault, and the callers."""
 
     def __init__(self, folder: Path, vault: Vault) -> None:
         self.folder = folder
         self.vault = vault
 
-    def say(self, request: Request, uid: int = OWNER, name: str = "root") -> list[Word]:
+    def send(self, request: Request, uid: int = OWNER, name: str = "root") -> list[Word]:
         session = Session(self.folder, self.vault, Caller(uid, uid, os.getpid(), name))
         return answers(session, request)
 
     def refusal(self, request: Request, **who: Any) -> str:
         with pytest.raises(MunimentError) as raised:
-            self.say(request, **who)
+            self.send(request, **who)
         return f"{type(raised.value).__name__}: {raised.value}"
 
 
@@ -67,7 +67,7 @@ def house(folder: Path) -> Iterator[House]:
 
 
 def about(name: str, target: Path) -> dict[str, Request]:
-    """Every word that takes a person's name."""
+    """Every request that names a person."""
     return {
         "list": api.ListMessages(user=name, folder="Inbox"),
         "search --user": api.Search(query="to", user=name),
@@ -82,7 +82,7 @@ def about(name: str, target: Path) -> dict[str, Request]:
 
 
 def within(name: str, target: Path) -> dict[str, Request]:
-    """Every word that takes a folder's name."""
+    """Every request that names a folder."""
     return {
         "list": api.ListMessages(user="bob@example.com", folder=name),
         "search in:": api.Search(query=f'in:"{name}"'),
@@ -92,77 +92,79 @@ def within(name: str, target: Path) -> dict[str, Request]:
     }
 
 
-WORDS = list(about("", Path("/")))
-FOLDER_WORDS = list(within("", Path("/")))
+REQUESTS = list(about("", Path("/")))
+FOLDER_REQUESTS = list(within("", Path("/")))
 
 
-@pytest.mark.parametrize("word", WORDS)
+@pytest.mark.parametrize("name_of_request", REQUESTS)
 @pytest.mark.parametrize("name", ["carrol@example.com", "nobody@elsewhere.example"])
-def test_a_person_who_does_not_exist_is_an_error(house: House, tmp_path: Path, word: str, name: str) -> None:
-    said = house.refusal(about(name, tmp_path / "out")[word])
-    assert said.startswith("NotFound: ")
-    assert name in said
-    assert ("carol@example.com" in said) == name.endswith("@example.com")
+def test_a_person_who_does_not_exist_is_an_error(
+    house: House, tmp_path: Path, name_of_request: str, name: str
+) -> None:
+    sentence = house.refusal(about(name, tmp_path / "out")[name_of_request])
+    assert sentence.startswith("NotFound: ")
+    assert name in sentence
+    assert ("carol@example.com" in sentence) == name.endswith("@example.com")
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("word", WORDS)
-def test_a_person_who_exists_is_none(house: House, tmp_path: Path, word: str) -> None:
-    assert house.say(about("carol@example.com", tmp_path / "out")[word])
+@pytest.mark.parametrize("name_of_request", REQUESTS)
+def test_a_person_who_exists_is_not_an_error(house: House, tmp_path: Path, name_of_request: str) -> None:
+    assert house.send(about("carol@example.com", tmp_path / "out")[name_of_request])
 
 
-@pytest.mark.parametrize("word", FOLDER_WORDS)
-def test_a_folder_that_nobody_has_is_an_error(house: House, tmp_path: Path, word: str) -> None:
-    said = house.refusal(within("Inbbox", tmp_path / "out")[word])
-    assert said.startswith("NotFound: ")
-    assert "did you mean Inbox?" in said
+@pytest.mark.parametrize("name_of_request", FOLDER_REQUESTS)
+def test_a_folder_that_nobody_has_is_an_error(house: House, tmp_path: Path, name_of_request: str) -> None:
+    sentence = house.refusal(within("Inbbox", tmp_path / "out")[name_of_request])
+    assert sentence.startswith("NotFound: ")
+    assert "did you mean Inbox?" in sentence
 
 
-@pytest.mark.parametrize("word", FOLDER_WORDS)
+@pytest.mark.parametrize("name_of_request", FOLDER_REQUESTS)
 @pytest.mark.parametrize("name", ["Inbox", "INBOX", "sent"])
 def test_the_usual_folders_exist_even_where_they_are_empty(
-    house: House, tmp_path: Path, word: str, name: str
+    house: House, tmp_path: Path, name_of_request: str, name: str
 ) -> None:
-    assert house.say(within(name, tmp_path / "out")[word])
+    assert house.send(within(name, tmp_path / "out")[name_of_request])
 
 
-def test_a_sender_stays_something_to_search_for(house: House) -> None:
-    (hits,) = house.say(api.Search(query="from:nobody@example.com"))
+def test_any_sender_can_be_searched_for(house: House) -> None:
+    (hits,) = house.send(api.Search(query="from:nobody@example.com"))
     assert isinstance(hits, api.Hits)
     assert hits.total == 0
 
 
 @pytest.mark.parametrize("who", [{"uid": BOB, "name": "bob"}, {"uid": NEWCOMER, "name": "newcomer"}])
-@pytest.mark.parametrize("word", WORDS)
-def test_a_plain_user_is_told_the_same_of_who_exists_and_who_does_not(
-    house: House, tmp_path: Path, word: str, who: dict[str, Any]
+@pytest.mark.parametrize("name_of_request", REQUESTS)
+def test_a_plain_user_gets_the_same_answer_for_existing_and_unknown_people(
+    house: House, tmp_path: Path, name_of_request: str, who: dict[str, Any]
 ) -> None:
     answers = set()
     for name in ("carol@example.com", "carrol@example.com", "nobody@elsewhere.example"):
-        said = house.refusal(about(name, tmp_path / "out")[word], **who)
-        answers.add(said.replace(name, "NAME"))
+        sentence = house.refusal(about(name, tmp_path / "out")[name_of_request], **who)
+        answers.add(sentence.replace(name, "NAME"))
     assert len(answers) == 1
     assert "carol" not in answers.pop()
 
 
 @pytest.mark.parametrize("name", ["Projects", "Nothing"])
-def test_a_plain_user_learns_of_no_folder_of_others(
+def test_errors_reveal_no_folders_of_others_to_a_plain_user(
     house: House, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """Carol has the one folder, as the catalog lists it after a run of her mailbox; nobody has the other."""
+    """Carol has one folder, which the catalog lists after a run of her mailbox; the other does not exist."""
     listed = [*house.vault.catalog.tree(), ("carol@example.com", [("Projects", 1)])]
     monkeypatch.setattr(type(house.vault.catalog), "tree", lambda catalog: listed)
     for request in (api.Search(query=f"in:{name}"), api.ListMessages(user="bob@example.com", folder=name)):
-        said = house.refusal(request, uid=BOB, name="bob")
-        assert said == f"NotFound: bob@example.com has no folder '{name}'; there are Inbox, Sent"
+        sentence = house.refusal(request, uid=BOB, name="bob")
+        assert sentence == f"NotFound: bob@example.com has no folder '{name}'; there are Inbox, Sent"
 
 
-def test_a_profile_that_never_was_has_no_history(house: House) -> None:
-    (name,) = [one.name for one in house.say(api.ListProfiles())[0].profiles][:1]  # type: ignore[attr-defined]
-    assert house.say(api.GetHistory(profile=name))
+def test_the_history_of_an_unknown_profile_is_an_error(house: House) -> None:
+    (name,) = [one.name for one in house.send(api.ListProfiles())[0].profiles][:1]  # type: ignore[attr-defined]
+    assert house.send(api.GetHistory(profile=name))
     for state in ("", "ok", "failed"):
-        said = house.refusal(api.GetHistory(profile=f"{name}x", state=state))
-        assert f"did you mean {name}" in said
+        sentence = house.refusal(api.GetHistory(profile=f"{name}x", state=state))
+        assert f"did you mean {name}" in sentence
 
 
 @pytest.mark.parametrize(
@@ -181,12 +183,12 @@ def test_a_profile_that_never_was_has_no_history(house: House) -> None:
     ],
     ids=lambda request: type(request).__name__,
 )
-def test_other_names_that_are_nothing_are_errors(house: House, request_: Request) -> None:
+def test_other_unknown_names_are_errors(house: House, request_: Request) -> None:
     assert house.refusal(request_).startswith("NotFound: ")
 
 
-def test_a_part_of_a_message_that_is_not_there_is_an_error(house: House) -> None:
-    (hits,) = house.say(api.Search(query="subject:carol"))
+def test_a_missing_part_of_a_message_is_an_error(house: House) -> None:
+    (hits,) = house.send(api.Search(query="subject:carol"))
     assert isinstance(hits, api.Hits)
     id_ = hits.hits[0].id
     for request in (api.ReadAttachment(id=id_, number=7), api.ReadRaw(id=id_, what="report", report=99)):

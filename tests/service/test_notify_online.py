@@ -1,4 +1,4 @@
-"""`muniment notify test` and `muniment notify sign-in`, from the words to services on loopback."""
+"""`muniment notify test` and `muniment notify sign-in`, from requests to servers on loopback."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def vault_with(tmp_path: Path, entra: Entra, graph: SendMail, auth: str) -> Test
 
 
 def steps(vault: TestVault) -> list[api.Step]:
-    return [word for word in vault.client.stream(api.TestNotify()) if isinstance(word, api.Step)]
+    return [reply for reply in vault.client.stream(api.TestNotify()) if isinstance(reply, api.Step)]
 
 
 def test_an_application_sends_by_graph(tmp_path: Path, entra: Entra, graph: SendMail) -> None:
@@ -58,7 +58,7 @@ def test_an_application_sends_by_graph(tmp_path: Path, entra: Entra, graph: Send
     (step,) = steps(vault)
     assert not step.ok
     assert "403 ErrorAccessDenied): Access is denied. Check credentials and try again." in step.text
-    with pytest.raises(ConfigError, match="signs nobody in"):
+    with pytest.raises(ConfigError, match="needs no sign-in"):
         list(vault.client.stream(api.SignIn(notify=True)))
 
 
@@ -66,8 +66,8 @@ def test_a_person_signs_in_and_then_it_sends(tmp_path: Path, entra: Entra, graph
     vault = vault_with(tmp_path, entra, graph, "device")
     (step,) = steps(vault)
     assert "muniment notify sign-in" in step.text
-    for word in vault.client.stream(api.SignIn(notify=True)):
-        if isinstance(word, api.Step):
-            entra.approve(word.text.rstrip(".").rpartition(" ")[2])
+    for reply in vault.client.stream(api.SignIn(notify=True)):
+        if isinstance(reply, api.Step):
+            entra.approve(reply.text.rstrip(".").rpartition(" ")[2])
     assert steps(vault)[0].ok
     assert len(graph.mails) == 1

@@ -1,6 +1,6 @@
-"""Three users of one machine and the vault's socket: a plain user learns nothing of others by any word.
+"""Three users of one machine and the vault's socket: no request reveals other people's mail to a plain user.
 
-Each of them is a process that has really given up being root; their names are their uids in digits.
+Each user is a process that has really given up root; their names are their uids in digits.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ pytestmark = needs_root
 BOB, AUDREY, MALLORY = 61_101, 61_102, 61_103
 PATIENCE = 20.0
 SECRETS = ("xyzzyeve", "eve@example.com", "hidden@example.com")
-"""What bob must not learn: all of eve's mail, and the recipients in Bcc of what he got."""
+"""What bob must not learn: all of eve's mail, and the Bcc recipients of his own mail."""
 TO_BOB = plain(to=["bob@example.com"], subject="plughbob", headers=["Bcc: hidden@example.com"])
 TO_EVE = plain(
     sender="xyzzyeve <anna@example.com>", to=["eve@example.com"], subject="xyzzyeve", body="xyzzyeve",
@@ -57,35 +57,35 @@ auditors = ["{AUDREY}"]
 
 @dataclass
 class House:
-    """A vault that its service answers for."""
+    """A vault with a running service."""
 
     folder: Path
     ids: dict[str, str]
     public: tuple[str, ...] = ()
-    """The ids that bob knows his messages by."""
+    """The public ids of bob's messages."""
 
-    def say(self, uid: int, request: Request) -> list[Word]:
-        """All that a user of the machine is answered."""
+    def send(self, uid: int, request: Request) -> list[Word]:
+        """All replies to a user of the machine."""
         return as_user(uid, lambda: answered(self.folder, request))
 
     def traced(self, holds: Callable[[api.AuditEvent], bool]) -> list[api.AuditEvent]:
-        """The events of the trail for which something holds, once there is one: within a second or two."""
+        """The events of the audit trail that match, as soon as there is one, within two seconds."""
         deadline = time.monotonic() + PATIENCE
         while not (found := [one for one in self.trail() if holds(one)]) and time.monotonic() < deadline:
             time.sleep(0.05)
         return found
 
     def trail(self) -> list[api.AuditEvent]:
-        """What the audit trail says, as the owner reads it."""
+        """The audit trail, as the owner reads it."""
         return list(Client(line_to(self.folder)).call(api.GetAudit(limit=10_000), api.Audit).events)
 
 
 def answered(folder: Path, request: Request) -> list[Word]:
-    """All that a request is answered, however the engine would have it said."""
+    """All replies to a request, sent as a call or as a stream."""
     transport = line_to(folder)
     if OPERATIONS[type(request)].streams:
-        words = transport.stream(request)
-        return list(itertools.islice(words, 200 if isinstance(request, api.WatchRuns) else None))
+        replies = transport.stream(request)
+        return list(itertools.islice(replies, 200 if isinstance(request, api.WatchRuns) else None))
     return [transport.call(request)]
 
 
@@ -107,14 +107,14 @@ def house() -> Iterator[House]:
         ids = {hit.subject: hit.id for hit in vault.messages()}
         with served(vault.folder):
             made = House(vault.folder, ids)
-            (found,) = made.say(BOB, api.Search(query=""))
+            (found,) = made.send(BOB, api.Search(query=""))
             assert isinstance(found, api.Hits)
             made.public = tuple(hit.id for hit in found.hits)
             yield made
 
 
 def values(house: House, name: str, kind: str) -> list[Any]:
-    """What a curious user would put into a field, by its name and type."""
+    """The values that a curious user tries in a field, by its name and type."""
     known: dict[str, list[Any]] = {
         "id": [house.ids["xyzzyeve"], house.ids["plughbob"], *house.public],
         "ids": [(house.ids["xyzzyeve"],), ()],
@@ -134,21 +134,21 @@ def values(house: House, name: str, kind: str) -> list[Any]:
     return [{}] if "dict" in kind and "tuple" not in kind else [()] if "tuple" in kind else [None]
 
 
-def attempts(house: House, word: type[Request]) -> Iterator[Request]:
-    """A word with all that might tell of others; a new field or word is tried as it comes."""
+def attempts(house: House, kind: type[Request]) -> Iterator[Request]:
+    """A request with all values that might reveal others. New fields and requests are tried automatically."""
     fields = [
         field
-        for field in msgspec.structs.fields(word)
+        for field in msgspec.structs.fields(kind)
         if field.required or field.name in ("id", "ids", "user", "folder", "query", "what", "path", "report")
     ]
     for chosen in itertools.product(*(values(house, field.name, str(field.type)) for field in fields)):
-        yield word(**{field.name: value for field, value in zip(fields, chosen, strict=True)})
+        yield kind(**{field.name: value for field, value in zip(fields, chosen, strict=True)})
 
 
-def everything(house: House, word: type[Request]) -> list[tuple[Request, list[Word] | MunimentError]]:
-    """What comes of every attempt with a word; in the process that asks."""
+def everything(house: House, kind: type[Request]) -> list[tuple[Request, list[Word] | MunimentError]]:
+    """The result of every attempt with a request, in the process of the caller."""
     found: list[tuple[Request, list[Word] | MunimentError]] = []
-    for request in attempts(house, word):
+    for request in attempts(house, kind):
         try:
             found.append((request, answered(house.folder, request)))
         except MunimentError as error:
@@ -156,50 +156,50 @@ def everything(house: House, word: type[Request]) -> list[tuple[Request, list[Wo
     return found
 
 
-def told(words: list[Word]) -> str:
-    """All that words say, as text."""
-    return b"".join(map(msgspec.msgpack.encode, words)).decode("latin-1").lower()
+def as_text(replies: list[Word]) -> str:
+    """All replies as text."""
+    return b"".join(map(msgspec.msgpack.encode, replies)).decode("latin-1").lower()
 
 
-WORDS = sorted(Request.__subclasses__(), key=lambda word: word.__name__)
+REQUESTS = sorted(Request.__subclasses__(), key=lambda kind: kind.__name__)
 
 
-@pytest.mark.parametrize("word", WORDS)
-def test_a_plain_user_learns_nothing_of_others_by_any_word(house: House, word: type[Request]) -> None:
-    tried = as_user(BOB, partial(everything, house, word))
+@pytest.mark.parametrize("kind", REQUESTS)
+def test_no_request_reveals_other_peoples_mail_to_a_plain_user(house: House, kind: type[Request]) -> None:
+    tried = as_user(BOB, partial(everything, house, kind))
     assert tried
     refused = 0
     for request, answer in tried:
-        typed = told([request])
+        typed = as_text([request])
         if isinstance(answer, MunimentError):
             refused += isinstance(answer, (AccessRefused, NotFound))
             text = str(answer).lower()
         else:
-            text = told(answer)
-            assert OPERATIONS[word].role is Role.USER, request
+            text = as_text(answer)
+            assert OPERATIONS[kind].role is Role.USER, request
         assert not [secret for secret in SECRETS if secret in text and secret not in typed], request
         if not isinstance(answer, MunimentError):
             assert not [hit for one in answer if isinstance(one, api.Hits) for hit in one.hits
                         if hit.subject != "plughbob"]  # fmt: skip
     if refused:
-        mine = house.traced(lambda one: (one.word, one.uid) == (word.__name__, BOB))
+        mine = house.traced(lambda one: (one.word, one.uid) == (kind.__name__, BOB))
         assert {one.event for one in mine} == {"refused"}
         assert sum(one.detail["count"] for one in mine) >= 1
 
 
-@pytest.mark.parametrize("word", WORDS)
-def test_a_stranger_is_refused_every_word(house: House, word: type[Request]) -> None:
-    tried = as_user(MALLORY, partial(everything, house, word))
+@pytest.mark.parametrize("kind", REQUESTS)
+def test_a_caller_without_a_role_is_refused_every_request(house: House, kind: type[Request]) -> None:
+    tried = as_user(MALLORY, partial(everything, house, kind))
     for request, answer in tried:
         assert isinstance(answer, AccessRefused), request
         assert not [secret for secret in SECRETS if secret in str(answer)]
-    assert house.traced(lambda one: (one.word, one.uid) == (word.__name__, MALLORY))
+    assert house.traced(lambda one: (one.word, one.uid) == (kind.__name__, MALLORY))
 
 
-def test_a_user_reads_their_own_and_an_auditor_all_with_a_trace(house: House) -> None:
-    (own,) = house.say(BOB, api.Show(id=house.public[0]))
+def test_a_user_reads_their_own_mail_and_an_auditor_all_with_an_event(house: House) -> None:
+    (own,) = house.send(BOB, api.Show(id=house.public[0]))
     assert isinstance(own, api.Message)
-    (others,) = house.say(AUDREY, api.Show(id=house.ids["xyzzyeve"], reason="case 7"))
+    (others,) = house.send(AUDREY, api.Show(id=house.ids["xyzzyeve"], reason="case 7"))
     assert isinstance(others, api.Message)
     assert others.text.strip() == "xyzzyeve"
     newest = next(one for one in house.trail() if one.event == "read")
@@ -207,11 +207,11 @@ def test_a_user_reads_their_own_and_an_auditor_all_with_a_trace(house: House) ->
     assert newest.detail["messages"] == [house.ids["xyzzyeve"]]
     assert newest.detail["reason"] == "case 7"
     with pytest.raises(AccessRefused):
-        house.say(AUDREY, api.RunAll())
+        house.send(AUDREY, api.RunAll())
     assert not [one for one in house.trail() if (one.event, one.uid) == ("read", BOB)]
 
 
-def test_an_export_belongs_to_who_asked_for_it(house: House) -> None:
+def test_an_export_belongs_to_its_caller(house: House) -> None:
     with open_folder() as shared:
         target = shared / "of-bob"
         target.mkdir()
@@ -219,8 +219,8 @@ def test_an_export_belongs_to_who_asked_for_it(house: House) -> None:
         path = target / "mine"
 
         def export() -> Word:
-            words = line_to(house.folder).stream(api.Export(query="", path=str(path)))
-            return list(receive(words, path))[-1]
+            replies = line_to(house.folder).stream(api.Export(query="", path=str(path)))
+            return list(receive(replies, path))[-1]
 
         assert isinstance(as_user(BOB, export), api.Done)
         mails = list(path.glob("*.eml"))
@@ -229,8 +229,8 @@ def test_an_export_belongs_to_who_asked_for_it(house: House) -> None:
         assert b"hidden" not in mails[0].read_bytes()
 
 
-def test_what_a_client_says_of_itself_counts_for_nothing(house: House) -> None:
-    """The request of root's, sent by somebody else, with every header that might be believed."""
+def test_headers_of_a_client_do_not_change_its_identity(house: House) -> None:
+    """A request that another user sends with every header that might make them root."""
 
     def forged() -> bytes:
         body = msgspec.msgpack.encode(api.Show(id=house.ids["xyzzyeve"]))
@@ -244,9 +244,9 @@ def test_what_a_client_says_of_itself_counts_for_nothing(house: House) -> None:
             )
             return made.makefile("rb").read()
 
-    said = as_user(MALLORY, forged)
-    assert b"AccessRefused" in said
-    assert b"xyzzyeve" not in said
+    answer = as_user(MALLORY, forged)
+    assert b"AccessRefused" in answer
+    assert b"xyzzyeve" not in answer
 
 
 # --- the way to the socket ---------------------------------------------------------------------------
@@ -256,7 +256,7 @@ def nowhere(folder: Path) -> Any:
     raise AssertionError("no engine is opened in this process")
 
 
-def test_others_start_no_service_and_are_told_whom_to_ask() -> None:
+def test_other_users_can_not_start_a_service_and_learn_whom_to_ask() -> None:
     with open_folder() as shared:
         folder = TestVault(shared / "vault").folder
         call: Callable[[], Word] = lambda: connected(folder, nowhere).call(api.GetTree())  # noqa: E731
@@ -270,15 +270,15 @@ def test_others_start_no_service_and_are_told_whom_to_ask() -> None:
 
 def test_the_command_of_another_user(house: House) -> None:
     needs_python_for_others()
-    words = [sys.executable, "-m", "muniment_tui", "--vault", str(house.folder), "search", ""]
-    done = subprocess.run(words, user=BOB, group=BOB, extra_groups=[], capture_output=True, text=True)
+    command = [sys.executable, "-m", "muniment_tui", "--vault", str(house.folder), "search", ""]
+    done = subprocess.run(command, user=BOB, group=BOB, extra_groups=[], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "plughbob" in done.stdout
     assert "xyzzyeve" not in done.stdout
 
 
-def test_who_listens_in_the_owners_place_is_not_spoken_to(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A socket that mallory has put where bob's is due, once in a folder of theirs, once in bob's own."""
+def test_a_client_does_not_talk_to_a_socket_of_another_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A socket of mallory's in the place of bob's: once in mallory's folder, once in bob's own."""
     monkeypatch.delenv(socket_path.RUNTIME, raising=False)
     with open_folder() as shared:
         shared.chmod(0o1777)
@@ -307,8 +307,8 @@ def test_who_listens_in_the_owners_place_is_not_spoken_to(monkeypatch: pytest.Mo
                 as_user(AUDREY, call)
 
 
-def test_a_place_that_somebody_else_made_first_stops_no_service(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The owner's own folder beside it is found by its owner, among any number of mallory's."""
+def test_a_socket_folder_of_another_user_does_not_stop_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client finds the folder that the owner has made beside it, among any number of mallory's."""
     monkeypatch.delenv(socket_path.RUNTIME, raising=False)
     with open_folder() as shared:
         shared.chmod(0o1777)

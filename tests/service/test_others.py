@@ -1,7 +1,7 @@
-"""Two vaults that differ only in others' mail: a plain user is answered alike, whatever they ask.
+"""Two vaults that differ only in other people's mail give a plain user the same answers to all requests.
 
-What may differ is made equal first: ids and places are random to their reader (each is checked to be so), and
-the paths and processes of the two vaults are named alike.
+Permitted differences are removed first: ids and positions look random to their reader (which is checked), and
+the paths and processes of the two vaults get equal names.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ WORDS = ("quokka", "zugspitze", "acquisition", "layoffs", "report", "meeting")
 
 
 def own_mail(hidden: str) -> list[bytes]:
-    """Bob's mail: some words stand in all of it, some in one. `hidden`: the blind copies, who differ."""
+    """Bob's mail: some words are in all of it, some in one mail. `hidden`: its Bcc recipients."""
     mails = []
     for number in range(12):
         body = " ".join(word for place, word in enumerate(WORDS) if number % (place + 1) == 0)
@@ -68,7 +68,7 @@ def own_mail(hidden: str) -> list[bytes]:
 
 
 def others_mail() -> list[bytes]:
-    """Mail of others, with all of Bob's words and many others, and further copies of what Bob has."""
+    """Mail of others, with all words of Bob's mail and many others, and further copies of Bob's mail."""
     chance = random.Random(7)
     mails = []
     for number in range(60):
@@ -83,7 +83,7 @@ def others_mail() -> list[bytes]:
 
 
 class Twin:
-    """One of the two vaults, and what Bob is answered there."""
+    """One of the two vaults, and Bob's requests to it."""
 
     def __init__(self, folder: Path, hidden: str, before: list[bytes], after: list[bytes]) -> None:
         vault = TestVault(folder)
@@ -100,25 +100,25 @@ class Twin:
         self.vault.change_directory(lambda _: [set_id_key(b"k" * 32)], EPOCH)
         self.folder = folder
         self._names: dict[str, str] = {}
-        (hits,) = self.say(api.Search(query="", limit=1000))
+        (hits,) = self.send(api.Search(query="", limit=1000))
         assert isinstance(hits, api.Hits)
         self.ids = {hit.subject.split()[0]: hit.id for hit in hits.hits}
         shas = {row.sha.hex() for row in self.vault.catalog.rows(list(range(2000)))}
         assert not shas & set(self.ids.values())
 
-    def say(self, request: Request) -> list[Word]:
+    def send(self, request: Request) -> list[Word]:
         return answers(Session(self.folder, self.vault, BOB), request)
 
-    def told(self, request: Request) -> tuple[str, str]:
-        """All that Bob is told, with ids and places made alike; and the place of the next page, if any."""
+    def answer(self, request: Request) -> tuple[str, str]:
+        """All replies to Bob, with ids and positions made equal; and the position of the next page."""
         try:
-            words = self.say(request)
+            replies = self.send(request)
         except MunimentError as error:
             return self._alike(f"{type(error).__name__}: {error}"), ""
-        after = next((word.after for word in words if isinstance(word, api.Hits)), "")
-        content = _content([word.data for word in words if isinstance(word, api.Chunk)])
-        rest = [word for word in words if not isinstance(word, api.Chunk)]
-        text = json.dumps([type(word).__name__ + json.dumps(msgspec.to_builtins(word)) for word in rest])
+        after = next((reply.after for reply in replies if isinstance(reply, api.Hits)), "")
+        content = _content([reply.data for reply in replies if isinstance(reply, api.Chunk)])
+        rest = [reply for reply in replies if not isinstance(reply, api.Chunk)]
+        text = json.dumps([type(reply).__name__ + json.dumps(msgspec.to_builtins(reply)) for reply in rest])
         return self._alike(text + content), after
 
     def _alike(self, text: str) -> str:
@@ -130,7 +130,7 @@ class Twin:
         return text.replace(str(self.folder), "<vault>")
 
     def named(self, request: Request) -> Request:
-        """The same request with this vault's ids: the names of messages stand for them."""
+        """The same request, with this vault's ids in place of the names of messages."""
         changes = {}
         for field in ("id", "query"):
             value = getattr(request, field, None)
@@ -145,7 +145,7 @@ class Twin:
 
 
 def _content(pieces: list[bytes]) -> str:
-    """Bytes as text; a zip as what is in it."""
+    """Bytes as text; a zip as its content."""
     data = b"".join(pieces)
     if data[:2] != b"PK":
         return data.decode("latin-1")
@@ -172,7 +172,7 @@ def twins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Twin, Twin
 
 
 def _to_eve(letter: bytes) -> bytes:
-    """Another report of a message of Bob's: it was sent to Eve, blind."""
+    """Another report of a message of Bob's, which was also sent to Eve by Bcc."""
     inner = letter[letter.index(b"message/rfc822") :].split(b"\r\n\r\n", 1)[1].rsplit(b"\r\n--", 2)[0]
     return report(
         inner, sender="anna@example.com", recipients=[line("Bcc", "eve@example.com")], date=EPOCH + 5
@@ -196,7 +196,7 @@ PATTERNS = (
     "own0@example.com", "msgid:x@example.com", "msgid:own1@example.com", "thread:own1@example.com",
     "thread:x@example.com", "-thread:x@example.com",
 )  # fmt: skip
-"""Wildcards, addresses in part, Message-IDs, threads and links."""
+"""Queries with wildcards, parts of addresses, Message-IDs, threads and links."""
 IDS = (
     "<own0>",
     "<own1:8>",
@@ -213,7 +213,7 @@ NAMES = ("bob@example.com", "b@example.com", "eve@example.com", "e@else.org", "c
 
 
 def requests(path: Path) -> Iterator[Request]:
-    """Every request of a plain user, with many arguments."""
+    """Every request of a plain user, with many values of its fields."""
     yield from (api.GetStatus(), api.GetTree(), api.ListUsers())
     yield from (api.ShowUser(user=name) for name in NAMES)
     yield from (
@@ -247,14 +247,14 @@ def requests(path: Path) -> Iterator[Request]:
     )
 
 
-def test_patterns_and_ids_tell_nothing_of_others_mail(twins: tuple[Twin, Twin]) -> None:
+def test_patterns_and_ids_reveal_nothing_of_others_mail(twins: tuple[Twin, Twin]) -> None:
     for query in PATTERNS:
         for best in (False, True):
             _same(twins, api.Search(query=query, by_relevance=best))
 
 
-def test_nobody_else_s_mail_changes_what_a_plain_user_is_told(twins: tuple[Twin, Twin]) -> None:
-    """A sample of all requests: which one they are is the same each time."""
+def test_other_peoples_mail_does_not_change_the_answers_to_a_plain_user(twins: tuple[Twin, Twin]) -> None:
+    """A sample of all requests, the same each time."""
     some = random.Random(3).sample(list(requests(Path("/nowhere"))), 300)
     assert {type(request) for request in some} >= {api.Search, api.ListMessages, api.Show, api.Export}
     for request in some:
@@ -263,12 +263,12 @@ def test_nobody_else_s_mail_changes_what_a_plain_user_is_told(twins: tuple[Twin,
 
 @pytest.mark.soak
 @pytest.mark.timeout(1800)
-def test_no_request_at_all_tells_a_plain_user_of_others(twins: tuple[Twin, Twin]) -> None:
+def test_all_requests_give_a_plain_user_the_same_answers_in_both_vaults(twins: tuple[Twin, Twin]) -> None:
     assert sum(_same(twins, request) for request in requests(Path("/nowhere"))) > 1500
 
 
 def _same(twins: tuple[Twin, Twin], request: Request) -> int:
-    """Ask both, and go on to the next pages; returns how many answers were compared."""
+    """Send a request to both vaults, and follow the pages; returns the number of compared answers."""
     places = ("", "")
     for turned in itertools.count(1):
         answers = []
@@ -276,7 +276,7 @@ def _same(twins: tuple[Twin, Twin], request: Request) -> int:
             asked = twin.named(request)
             if place:
                 asked = msgspec.structs.replace(asked, after=place)
-            answers.append(twin.told(asked))
+            answers.append(twin.answer(asked))
         assert answers[0][0] == answers[1][0], request
         places = (answers[0][1], answers[1][1])
         if not all(places) or turned == 3:
@@ -298,13 +298,13 @@ terms = st.sampled_from([query for query in QUERIES if query and query not in ("
     st.recursive(terms, lambda inner: st.tuples(inner, inner).flatmap(_joined), max_leaves=4),
     st.booleans(), st.booleans(), st.sampled_from((1, 3, 50)),
 )  # fmt: skip
-def test_no_query_tells_of_nobody_elses_mail(
+def test_no_query_reveals_other_peoples_mail(
     twins: tuple[Twin, Twin], query: str, best: bool, oldest: bool, limit: int
 ) -> None:
     _same(twins, api.Search(query=query, by_relevance=best, oldest_first=oldest, limit=limit))
 
 
-def test_how_far_the_index_is_behind_tells_of_own_mail_alone(
+def test_the_number_behind_counts_own_mail_only(
     twins: tuple[Twin, Twin], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(view, "bound", lambda *_: True)
@@ -317,15 +317,15 @@ def test_how_far_the_index_is_behind_tells_of_own_mail_alone(
             state = replace(twin.vault.index_place.state(), watermark=found[late])
             with monkeypatch.context() as patched:
                 patched.setattr(type(twin.vault.index_place), "state", lambda _, state=state: state)
-                (status,) = twin.say(api.GetStatus())
+                (status,) = twin.send(api.GetStatus())
             assert isinstance(status, api.Status)
             counts.append(status.behind)
         assert counts == [12 - late] * 2
 
 
-def test_a_place_that_was_not_given_out_for_a_list_is_refused(twins: tuple[Twin, Twin]) -> None:
+def test_a_position_from_another_list_is_refused(twins: tuple[Twin, Twin]) -> None:
     small, _ = twins
-    (first,) = small.say(api.Search(query="own*", limit=2))
+    (first,) = small.send(api.Search(query="own*", limit=2))
     assert isinstance(first, api.Hits)
     forged = ("ffffffffffffffff.100000.0", "1700000000.5", first.after[:-4] + "AAAA", "é", "A" * 500)
     others = (
@@ -336,9 +336,9 @@ def test_a_place_that_was_not_given_out_for_a_list_is_refused(twins: tuple[Twin,
         *(api.ListMessages(user="bob@example.com", folder="Inbox", after=one) for one in forged),
     )
     for request in others:
-        with pytest.raises(MunimentError, match="no place in this list"):
-            small.say(request)
-    (second,) = small.say(api.Search(query="own*", limit=2, after=first.after))
+        with pytest.raises(MunimentError, match="not a position in this list"):
+            small.send(request)
+    (second,) = small.send(api.Search(query="own*", limit=2, after=first.after))
     assert isinstance(second, api.Hits)
     assert second.total == first.total
     assert not {hit.id for hit in first.hits} & {hit.id for hit in second.hits}

@@ -1,4 +1,4 @@
-"""What a test of a profile finds: what will fail later, and what one should know of the server."""
+"""What a test of a profile finds: later failures, and remarks about the server."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def tried(vault: TestVault, source: str, port: int, **more: Any) -> list[str]:
         "mailbox": "bob@example.com", "journal": False, "delete": False,
     } | more  # fmt: skip
     request = api.TestProfile(name="box", fields=fields, password="secret")
-    return [word.text for word in vault.client.stream(request) if isinstance(word, api.Step)]
+    return [reply.text for reply in vault.client.stream(request) if isinstance(reply, api.Step)]
 
 
 def test_a_server_that_can_not_delete_is_found_before_a_run(vault: TestVault) -> None:
@@ -49,7 +49,7 @@ def test_a_folder_that_is_read_only_is_found_before_a_run(vault: TestVault) -> N
             tried(vault, "imap", server.port, delete=True)
 
 
-def test_a_folder_that_stays_shut_is_found(vault: TestVault) -> None:
+def test_a_folder_that_can_not_be_read_is_found(vault: TestVault) -> None:
     with (
         ImapDouble(
             folders={"INBOX": "", "Shut": ""},
@@ -70,22 +70,22 @@ def test_a_filter_that_matches_nothing_is_found(vault: TestVault) -> None:
         tried(vault, "imap", server.port, folders=["Archives"])
 
 
-def test_folders_of_others_are_remarked(vault: TestVault) -> None:
+def test_folders_of_others_get_a_remark(vault: TestVault) -> None:
     folders = {"INBOX": "", "shared/ann": "", "shared/ann/Team": ""}
     with ImapDouble(folders=folders, namespace='(("" "/")) (("shared/" "/")) NIL') as server:
         assert any("2 folders of others are left out" in step for step in tried(vault, "imap", server.port))
-        said = tried(vault, "imap", server.port, shared=True, delete=True)
-        assert any("2 folders of others are read, and nothing is deleted there" in step for step in said)
+        steps = tried(vault, "imap", server.port, shared=True, delete=True)
+        assert any("2 folders of others are read, and nothing is deleted there" in step for step in steps)
 
 
-def test_what_slows_a_pop3_server_down_is_remarked(vault: TestVault) -> None:
+def test_a_slow_pop3_server_gets_a_remark(vault: TestVault) -> None:
     with FakePop3(override=lambda c: b"-ERR what?\r\n" if c == "CAPA" else None) as server:
         assert any("has no CAPA" in step for step in tried(vault, "pop3", server.port))
     with FakePop3(capabilities=["UIDL", "LOGIN-DELAY 600"]) as server:
-        said = " ".join(tried(vault, "pop3", server.port))
-        assert "no PIPELINING" in said
-        assert "no TOP" in said
-        assert "600 s between two logins" in said
+        steps = " ".join(tried(vault, "pop3", server.port))
+        assert "no PIPELINING" in steps
+        assert "no TOP" in steps
+        assert "600 s between two logins" in steps
     with FakePop3(
         [b"a", b"b"], override=lambda c: multiline(b"1 x", b"2 x") if c == "UIDL" else None
     ) as server:
@@ -101,13 +101,13 @@ def test_a_pop3_server_without_uidl_is_found(vault: TestVault) -> None:
 
 
 def test_a_test_does_not_wait_for_as_long_as_a_run(vault: TestVault, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run waits an hour for a server that wants pauses; nobody looks on for so long."""
+    """A run waits up to an hour for a server that asks for pauses, which is too long for a person."""
     monkeypatch.setattr("muniment.service.operations.profile_test.PATIENCE", 50.0)
     refusal = b"-ERR [LOGIN-DELAY] slower\r\n"
     began = time.monotonic()
     with (
         FakePop3(override=lambda c: refusal if c.startswith("PASS") else None) as server,
-        pytest.raises(SourceError, match=r"wants to be left alone for .* s, which a run waits for"),
+        pytest.raises(SourceError, match=r"asks to wait for .* s, which is too long for a test"),
     ):
         tried(vault, "pop3", server.port)
     assert time.monotonic() - began < 20

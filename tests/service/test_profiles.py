@@ -1,4 +1,4 @@
-"""Profiles through the engine's words: versions, passwords that are kept, new names, and live tests."""
+"""Profiles through the engine's requests: versions, stored passwords, new names, and live tests."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def gateway(server: Dovecot, mailbox: Mailbox, **changes: Any) -> dict[str, Any]
     } | changes
 
 
-def test_the_table_says_what_the_configuration_means() -> None:
+def test_the_table_of_fields_agrees_with_the_settings() -> None:
     for kind in KINDS:
         profile = Profile(name="p", source=kind.name)  # type: ignore[arg-type]
         for field in FIELDS:
@@ -79,7 +79,7 @@ def test_the_table_says_what_the_configuration_means() -> None:
 # --- versions ------------------------------------------------------------------------------------
 
 
-def test_a_change_by_hand_meanwhile_is_detected(vault: TestVault) -> None:
+def test_a_change_by_hand_in_between_is_detected(vault: TestVault) -> None:
     vault.profile("box", source="spool")
     read = vault.client.call(api.ListProfiles(), api.Profiles)
     assert read.version == read.profiles[0].version != ""
@@ -118,7 +118,7 @@ def test_a_draft_is_checked_without_being_saved(vault: TestVault, tmp_path: Path
 # --- passwords -----------------------------------------------------------------------------------
 
 
-def test_a_password_is_kept_in_the_vault_and_nowhere_else(
+def test_a_password_is_stored_only_in_the_vault(
     vault: TestVault, dovecot: Dovecot, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -137,7 +137,7 @@ def test_a_password_is_kept_in_the_vault_and_nowhere_else(
         assert msgspec.json.encode(AWKWARD).decode() not in text
 
 
-def test_a_new_password_takes_the_old_one_s_place(vault: TestVault) -> None:
+def test_a_new_password_replaces_the_old_one(vault: TestVault) -> None:
     secrets = vault.folder / "secrets"
     fields = {"source": "gateway", "host": "h.example", "mailbox": "m"}
     vault.client.call(api.PutProfile(name="gw", fields=fields, new=True, password="one"), api.Done)
@@ -148,13 +148,13 @@ def test_a_new_password_takes_the_old_one_s_place(vault: TestVault) -> None:
     assert first.read_text() == "one\n"  # the copy's still
     vault.client.call(api.PutProfile(name="copy", fields={}, password="three"), api.Done)
     assert sorted(path.read_text() for path in secrets.iterdir()) == ["three\n", "two\n"]
-    said = vault.client.call(api.RemoveProfile(name="gw"), api.Done).message
+    message = vault.client.call(api.RemoveProfile(name="gw"), api.Done).message
     assert sorted(path.read_text() for path in secrets.iterdir()) == ["three\n", "two\n"]
-    assert "Its password stays in file secrets/gw-" in said
+    assert "Its password stays in file secrets/gw-" in message
 
 
 @pytest.mark.parametrize("password", ["two\nlines", "nul\0", "x" * 5000, "\ud800"])
-def test_what_can_be_no_password_changes_nothing(vault: TestVault, password: str) -> None:
+def test_an_invalid_password_changes_nothing(vault: TestVault, password: str) -> None:
     fields = {"source": "gateway", "host": "h.example", "mailbox": "m"}
     with pytest.raises(ConfigError, match="must be one line") as caught:
         vault.client.call(api.PutProfile(name="gw", fields=fields, new=True, password=password), api.Done)
@@ -203,7 +203,7 @@ def test_a_password_in_the_keyring(vault: TestVault, dovecot: Dovecot) -> None:
 # --- new names -----------------------------------------------------------------------------------
 
 
-def test_a_new_name_fetches_nothing_twice(vault: TestVault, dovecot: Dovecot) -> None:
+def test_a_renamed_profile_fetches_nothing_twice(vault: TestVault, dovecot: Dovecot) -> None:
     mailbox = dovecot.mailbox()
     message = plain(sender="a@example.com", to=["b@example.com"], subject="one", body="one")
     mailbox.put([report(message, recipients=[line("To", "b@example.com")])])
@@ -224,22 +224,22 @@ def test_a_new_name_fetches_nothing_twice(vault: TestVault, dovecot: Dovecot) ->
 def tried(
     vault: TestVault, request: api.TestProfile
 ) -> tuple[list[str], list[api.Certificate], Exception | None]:
-    """What a test says: its steps, the certificates it saw, and what it failed with."""
+    """The steps of a test, the certificates that it saw, and its error."""
     steps: list[str] = []
     certificates: list[api.Certificate] = []
     try:
-        for word in vault.client.stream(request):
-            if isinstance(word, api.Step):
-                steps.append(word.text)
-            elif isinstance(word, api.Certificate):
-                certificates.append(word)
+        for reply in vault.client.stream(request):
+            if isinstance(reply, api.Step):
+                steps.append(reply.text)
+            elif isinstance(reply, api.Certificate):
+                certificates.append(reply)
     except MunimentError as error:
         return steps, certificates, error
     return steps, certificates, None
 
 
 @pytest.mark.parametrize("kind", ["gateway", "pop3", "imap"])
-def test_each_step_on_the_way_is_told(vault: TestVault, dovecot: Dovecot, kind: str) -> None:
+def test_each_step_of_a_test_is_reported(vault: TestVault, dovecot: Dovecot, kind: str) -> None:
     mailbox = dovecot.mailbox(password=AWKWARD)
     mailbox.put([b"Subject: one\r\n\r\none\r\n"] * 2)
     port = {"gateway": dovecot.pop3, "pop3": dovecot.pop3s, "imap": dovecot.imaps}[kind]
@@ -248,10 +248,12 @@ def test_each_step_on_the_way_is_told(vault: TestVault, dovecot: Dovecot, kind: 
     steps, certificates, error = tried(vault, api.TestProfile(name="draft", fields=fields, password=AWKWARD))
     assert error is None
     complete, found, connected, secured, logged_in, listed = steps
-    assert complete.endswith("its password can be had")
+    assert complete.endswith("the password is available")
     assert found.startswith("localhost is ")
     assert connected.endswith(f"port {port}")
-    assert secured.startswith(f"the line is secured by {'STLS' if kind == 'gateway' else 'TLS'} (TLSv1.")
+    assert secured.startswith(
+        f"the connection is secured by {'STLS' if kind == 'gateway' else 'TLS'} (TLSv1."
+    )
     assert logged_in == f"logged in as {mailbox.name}"
     assert listed == "listed 2 messages"
     (seen,) = certificates
@@ -264,9 +266,7 @@ def test_each_step_on_the_way_is_told(vault: TestVault, dovecot: Dovecot, kind: 
 
 
 @pytest.mark.parametrize("kind", ["gateway", "imap", "imap-starttls"])
-def test_a_certificate_that_nobody_vouches_for_can_be_pinned(
-    vault: TestVault, dovecot: Dovecot, kind: str
-) -> None:
+def test_an_untrusted_certificate_can_be_pinned(vault: TestVault, dovecot: Dovecot, kind: str) -> None:
     mailbox = dovecot.mailbox()
     port = {"gateway": dovecot.pop3, "imap": dovecot.imaps, "imap-starttls": dovecot.imap}[kind]
     fields = gateway(
@@ -285,14 +285,14 @@ def test_a_certificate_that_nobody_vouches_for_can_be_pinned(
     assert steps[-1] == "listed 0 messages"
 
 
-def test_how_far_a_failing_test_came(vault: TestVault, dovecot: Dovecot) -> None:
+def test_a_failing_test_reports_the_steps_before(vault: TestVault, dovecot: Dovecot) -> None:
     mailbox = dovecot.mailbox()
     steps, _, error = tried(
         vault, api.TestProfile(name="gw", fields=gateway(dovecot, mailbox), password="wrong")
     )
     assert isinstance(error, LoginRefused)
     assert "wrong" not in str(error)
-    assert steps[-1].startswith("the line is secured")
+    assert steps[-1].startswith("the connection is secured")
     steps, _, error = tried(
         vault,
         api.TestProfile(
@@ -304,7 +304,7 @@ def test_how_far_a_failing_test_came(vault: TestVault, dovecot: Dovecot) -> None
     assert "no-such-host.invalid" in str(error)
 
 
-def test_a_folder_is_tried(vault: TestVault, tmp_path: Path) -> None:
+def test_a_local_folder_is_tested(vault: TestVault, tmp_path: Path) -> None:
     box = tmp_path / "box"
     box.mkdir()
     (box / "one.eml").write_bytes(b"Subject: one\r\n\r\none\r\n")
@@ -312,23 +312,23 @@ def test_a_folder_is_tried(vault: TestVault, tmp_path: Path) -> None:
     (box / "three.eml").touch()
     draft = {"source": "eml", "path": str(box)}
     steps, _, error = tried(vault, api.TestProfile(name="old", fields=draft))
-    assert (steps[1:3], error) == ([f"{box} is there", "listed 1 message"], None)
+    assert (steps[1:3], error) == ([f"{box} exists", "listed 1 message"], None)
     assert steps[3] in (
         "passed over 2 (each an empty file): three.eml, two.eml",
         "passed over 2 (each an empty file): two.eml, three.eml",
     )
 
 
-def test_what_waits_for_a_person_does_not_hold_up_the_end_of_the_service() -> None:
+def test_a_sign_in_that_waits_does_not_delay_the_end_of_the_service() -> None:
     ending, go = threading.Event(), threading.Event()
 
     def waits(say: profile_test.Say) -> None:
         say(api.Step(text="sign in"))
         go.wait(60)
 
-    words = profile_test.live(waits, ending.is_set)
-    assert next(words) == api.Step(text="sign in")
+    replies = profile_test.live(waits, ending.is_set)
+    assert next(replies) == api.Step(text="sign in")
     threading.Timer(0.2, ending.set).start()
     with pytest.raises(VaultError, match="stopping"):
-        next(words)
+        next(replies)
     go.set()

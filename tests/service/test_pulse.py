@@ -1,4 +1,4 @@
-"""The watchdog's sign of life: given while the host and its schedule go on, and only then."""
+"""The watchdog is fed while the host and its schedule work, and only then."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from support.vaults import TestVault
 
 
 class Beats(Notifier):
-    """Counts the signs of life."""
+    """Counts how often the watchdog is fed."""
 
     count = 0
 
@@ -29,7 +29,7 @@ class Beats(Notifier):
 
 
 class Bench:
-    """A host whose pulse is felt, with a clock that tests set."""
+    """A host that is watched, with a clock that tests set."""
 
     def __init__(self, host: Host) -> None:
         self.host = host
@@ -38,7 +38,7 @@ class Bench:
         self.pulse = Pulse(host, Heart(self.beats, lambda: self.now), lambda: self.now)
 
     def beat(self, after: float = 1.0) -> bool:
-        """Whether a sign of life was given after so many seconds, in which it was felt every half minute."""
+        """Whether the watchdog was fed after some seconds with a check every half minute."""
         end = self.now + after
         while self.now < end:
             self.now = min(self.now + 30.0, end)
@@ -52,16 +52,18 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     monkeypatch.setattr(host_module, "SELDOM", 0.01)
     vault = TestVault(tmp_path / "vault")
     vault.client.close()
-    with closing(Host(Session(vault.folder), lasting=False)) as host:
+    with closing(Host(Session(vault.folder), in_service=False)) as host:
         yield Bench(host)
 
 
-def test_a_host_without_work_lives(bench: Bench) -> None:
+def test_an_idle_host_feeds_the_watchdog(bench: Bench) -> None:
     assert bench.beat()
     assert bench.beat(10 * STUCK)
 
 
-def test_a_host_that_nobody_can_get_at_does_not(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_host_with_a_stuck_lock_does_not_feed_the_watchdog(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
     taken, free = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -75,25 +77,25 @@ def test_a_host_that_nobody_can_get_at_does_not(bench: Bench, caplog: pytest.Log
     assert bench.beat()
     assert not bench.beat(2 * GRACE)
     assert not bench.beat(2 * GRACE)
-    assert caplog.text.count("do not go on") == 1
+    assert caplog.text.count("make no progress") == 1
     free.set()
     thread.join()
     assert bench.beat()
 
 
-def test_a_job_must_get_further_within_two_hours(bench: Bench) -> None:
-    job = SimpleNamespace(sign=object(), cancel=threading.Event())
+def test_a_job_must_make_progress_within_two_hours(bench: Bench) -> None:
+    job = SimpleNamespace(progress_mark=object(), cancel=threading.Event())
     bench.host._jobs.append(job)  # type: ignore[arg-type]
     assert bench.beat(STUCK)
-    job.sign = object()
+    job.progress_mark = object()
     assert bench.beat(STUCK)
     assert not bench.beat(3 * GRACE)
-    job.sign = object()
+    job.progress_mark = object()
     assert bench.beat()
     bench.host._jobs.clear()
 
 
-def test_a_schedule_that_hangs_is_noticed_and_one_that_waits_for_a_run_is_not(bench: Bench) -> None:
+def test_a_schedule_that_hangs_is_noticed_but_not_one_that_waits_for_a_run(bench: Bench) -> None:
     now, inside = [0.0], []
     profiles = [SimpleNamespace(name="gw", every=300, enabled=True, scheduled=True)]
 

@@ -1,4 +1,4 @@
-"""What a screen asks for: pages from anywhere, attachments, a choice of messages as an export."""
+"""What a screen requests: pages from any date, attachments, exports of selected messages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from support.vaults import TestVault
 
 DAY = 86_400
 BINARY = bytes(range(256)) * 9_000
-"""More than is decoded at a time."""
+"""More bytes than are decoded at a time."""
 HTML = "<p>Grüße<br>an alle</p><script>no()</script>".encode()
 
 
@@ -50,7 +50,7 @@ def subjects(hits: api.Hits) -> list[str]:
 
 
 @pytest.mark.parametrize("searched", [False, True])
-def test_a_list_goes_both_ways_from_a_date(vault: TestVault, searched: bool) -> None:
+def test_a_list_can_be_paged_both_ways_from_a_date(vault: TestVault, searched: bool) -> None:
     def ask(**how: object) -> api.Hits:
         if searched:
             return pages(vault, api.Search(query="invoice", user="bob@example.com", limit=5, **how))  # type: ignore[arg-type]
@@ -67,7 +67,7 @@ def test_a_list_goes_both_ways_from_a_date(vault: TestVault, searched: bool) -> 
     assert ask().first == 0
 
 
-def test_a_search_says_what_to_mark_and_how_long_it_took(vault: TestVault) -> None:
+def test_a_search_returns_marks_and_its_duration(vault: TestVault) -> None:
     found = pages(vault, api.Search(query='invoi* "number 7" -subject:x'))
     assert found.marks == (api.Mark(text="invoi", prefix=True), api.Mark(text="number 7"))
     assert found.seconds > 0
@@ -75,10 +75,10 @@ def test_a_search_says_what_to_mark_and_how_long_it_took(vault: TestVault) -> No
 
 def read(vault: TestVault, number: int, text: bool = False) -> tuple[api.Attachment, bytes, list[str]]:
     (hit,) = vault.search("subject:files")
-    first, *words = vault.client.stream(api.ReadAttachment(id=hit.id, number=number, text=text))
+    first, *replies = vault.client.stream(api.ReadAttachment(id=hit.id, number=number, text=text))
     assert isinstance(first, api.Attachment)
-    data = b"".join(word.data for word in words if isinstance(word, api.Chunk))
-    return first, data, [word.text for word in words if isinstance(word, api.Step)]
+    data = b"".join(reply.data for reply in replies if isinstance(reply, api.Chunk))
+    return first, data, [reply.text for reply in replies if isinstance(reply, api.Step)]
 
 
 def test_an_attachment_is_decoded(vault: TestVault) -> None:
@@ -89,10 +89,10 @@ def test_an_attachment_is_decoded(vault: TestVault) -> None:
     assert read(vault, 3)[1] == b""
 
 
-def test_an_attachment_that_is_text_is_read(vault: TestVault) -> None:
+def test_the_text_of_an_attachment_is_returned(vault: TestVault) -> None:
     _, text, _ = read(vault, 2, text=True)
     assert text.decode() == "Grüße\nan alle"
-    with pytest.raises(UsageError, match="no text"):
+    with pytest.raises(UsageError, match="not text"):
         read(vault, 1, text=True)
     for number in (0, 4, -1):
         with pytest.raises(NotFound, match="3 attachments"):
@@ -118,10 +118,10 @@ def test_an_export_of_named_messages_and_of_a_folder(vault: TestVault, tmp_path:
     assert head["folder"] == "Inbox"
 
 
-def test_an_export_that_makes_no_sense_is_refused(vault: TestVault, tmp_path: Path) -> None:
+def test_a_contradictory_export_is_refused(vault: TestVault, tmp_path: Path) -> None:
     one = vault.messages()[0].id
     for choice in ({"query": "a", "ids": (one,)}, {"query": "", "ids": (one,), "folder": "Inbox"}):
-        with pytest.raises(UsageError, match="choose one"):
+        with pytest.raises(UsageError, match="only one of them"):
             export(vault, tmp_path / "no", **choice)
     with pytest.raises(UsageError, match="at most"):
         export(vault, tmp_path / "no", query="", ids=(one,) * 10_001)

@@ -1,4 +1,4 @@
-"""A rebuild in a running service: beside readers of other processes, stopped, twice; and jobs that fail."""
+"""A rebuild in a running service: with readers in other processes, stopped, twice; and jobs that fail."""
 
 from __future__ import annotations
 
@@ -85,15 +85,15 @@ def test_another_process_reads_while_catalog_and_index_are_replaced(made: TestVa
                 for _ in renew_index(vault):
                     pass
         (made.folder.parent / "enough").touch()
-        said = beside.stdout.read()
+        output = beside.stdout.read()
     assert beside.returncode == 0
-    assert int(said) > 0
+    assert int(output) > 0
     made.sound()
 
 
 @pytest.fixture
 def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[threading.Event, threading.Event]]:
-    """A rebuild says when it has begun, and goes on when it is told to."""
+    """A rebuild that reports its begin, and waits until the test lets it continue."""
     begun, go_on = threading.Event(), threading.Event()
     real = vault_module.replay
 
@@ -108,7 +108,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[threading.Event, thr
 
 
 def left(folder: Path) -> list[str]:
-    """What a rebuild may leave behind."""
+    """Files that a rebuild can leave behind."""
     return [path.name for path in folder.iterdir() if ".new" in path.name or ".old" in path.name]
 
 
@@ -118,11 +118,11 @@ def test_a_client_that_leaves_stops_a_rebuild(
     begun, go_on = held
     with served(made.folder) as (client, vault):
         before = (made.folder / "catalog.db").stat().st_ino
-        words = client.stream(api.Rebuild(catalog=True, index=True))
-        assert isinstance(words, Generator)
-        next(words)
+        replies = client.stream(api.Rebuild(catalog=True, index=True))
+        assert isinstance(replies, Generator)
+        next(replies)
         assert begun.wait(SOON)
-        words.close()  # the service notices it at the next word, within a second
+        replies.close()  # the service notices it at the next word, within a second
         go_on.set()
         assert client.call(api.AddUser(name="Eve", addresses=("eve@example.com",)), api.Done)
         put(made.maildir("more"), [report(plain(subject="after"))])
@@ -138,10 +138,10 @@ def test_a_service_that_stops_ends_a_rebuild(
 ) -> None:
     begun, go_on = held
     with closing(Vault.open(made.folder, write=True)) as vault:
-        host = Host(Session(made.folder, vault), lasting=True)
+        host = Host(Session(made.folder, vault), in_service=True)
         job, waiting = RebuildJob(api.Rebuild()), RebuildJob(api.Rebuild())
-        host.take_on(job)
-        host.take_on(waiting)
+        host.submit(job)
+        host.submit(waiting)
         assert begun.wait(SOON)
         closer = threading.Thread(target=host.close)
         closer.start()
@@ -151,12 +151,12 @@ def test_a_service_that_stops_ends_a_rebuild(
         assert not closer.is_alive()
     for one in (job, waiting):
         with pytest.raises(VaultError, match="stopped"):
-            list(one.words())
+            list(one.replies())
     assert left(made.folder) == []
     made.sound()
 
 
-def test_two_rebuilds_are_made_one_after_the_other(made: TestVault) -> None:
+def test_two_rebuilds_run_one_after_the_other(made: TestVault) -> None:
     with served(made.folder) as (client, _):
         ends: list[api.Word] = []
 
@@ -184,7 +184,7 @@ def test_a_service_removes_what_a_killed_rebuild_left(made: TestVault) -> None:
     made.sound()
 
 
-def test_an_index_that_a_kill_left_between_its_two_renames_is_put_in_place(made: TestVault) -> None:
+def test_an_index_swap_that_a_kill_interrupted_is_completed(made: TestVault) -> None:
     (made.folder / "index").rename(made.folder / "index.new")
     (made.folder / "index.old").mkdir()
     with closing(Vault.open(made.folder, write=True)) as vault:
@@ -194,10 +194,10 @@ def test_an_index_that_a_kill_left_between_its_two_renames_is_put_in_place(made:
 
 
 class _Unwrapping:
-    """Stands for the pool of workers, as if they had learned to read what is in quarantine; starts none."""
+    """A double of the worker pool, whose workers can unwrap what is in quarantine. It starts no process."""
 
     def submit(self, jobs: Sequence[Job]) -> Future[list[PreparedCopy]]:
-        """Each job's bytes are read as an ordinary message."""
+        """Prepare the bytes of each job as an ordinary message."""
         done: Future[list[PreparedCopy]] = Future()
         mended = [Job(b"Subject: mended\r\n\r\n" + job.content, "", False) for job in jobs]
         made = Preparer({}).prepare(mended)
@@ -208,7 +208,7 @@ class _Unwrapping:
 def test_a_retry_that_fails_leaves_nothing_for_the_next_commit(
     made: TestVault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The next commit would make records count of which the catalog is told nothing."""
+    """The next commit would include records that the catalog has not seen."""
     with closing(Vault.open(made.folder, write=True)) as vault:
         size, totals = vault.ledger.head.tree_size, vault.catalog.totals()
         pool = cast("WorkerPool", _Unwrapping())
@@ -230,13 +230,13 @@ def test_a_job_that_fails_leaves_nothing_for_the_next_commit(made: TestVault) ->
 
     with (
         closing(Vault.open(made.folder, write=True)) as vault,
-        closing(Host(Session(made.folder, vault), lasting=True)) as host,
+        closing(Host(Session(made.folder, vault), in_service=True)) as host,
     ):
         size = vault.ledger.head.tree_size
         job = Failing(api.Rebuild())
-        host.take_on(job)
+        host.submit(job)
         with pytest.raises(ZeroDivisionError):
-            list(job.words())
+            list(job.replies())
         vault.log([{"event": "read", "what": "after"}])
         assert vault.ledger.head.tree_size == size + 2
     made.sound()

@@ -1,4 +1,4 @@
-"""The service's end of the line: garbage, half-sent requests, slow readers, streams that are left."""
+"""The service's end of the connection: garbage, incomplete requests, slow readers, abandoned streams."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ PATIENCE = 20.0
 
 
 class Double:
-    """An engine that answers as a test says; not the real one, so nothing of mail is tried here."""
+    """An engine whose answers a test sets. The real engine and mail are not covered here."""
 
     def __init__(self) -> None:
         self.answer: Callable[[Request], Word] = lambda request: Done(message="done")
-        self.words: Callable[[Request], Iterator[Word]] = lambda request: iter(())
+        self.replies: Callable[[Request], Iterator[Word]] = lambda request: iter(())
         self.callers: list[Caller] = []
 
     def open(self, caller: Caller) -> Double:
@@ -53,15 +53,15 @@ class Double:
         return self.answer(request)
 
     def stream(self, request: Request) -> Iterator[Word]:
-        yield from self.words(request)
+        yield from self.replies(request)
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Does nothing."""
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """What stands for a vault: the line looks only at where it is and whose."""
+    """A folder in place of a vault: the transport uses only its path and its owner."""
     made = tmp_path / "vault"
     made.mkdir(mode=0o700)
     return made
@@ -79,7 +79,7 @@ def client(folder: Path, engine: Double) -> Iterator[Client]:
 
 
 def works(client: Client) -> bool:
-    """Whether it still serves, and soon."""
+    """Whether the service still answers, and soon."""
     began = time.monotonic()
     assert client.call(GetStatus(), Done).message == "done"
     return time.monotonic() - began < 5
@@ -113,24 +113,24 @@ def post(path: str, body: bytes, length: int | None = None, version: str = proto
     return head.encode() + body
 
 
-# --- words ---------------------------------------------------------------------------------------
+# --- requests and replies -------------------------------------------------------------------------
 
 
-def test_the_caller_is_who_the_kernel_says(client: Client, engine: Double) -> None:
+def test_the_kernel_identifies_the_caller(client: Client, engine: Double) -> None:
     assert works(client)
     (caller,) = engine.callers
     assert (caller.uid, caller.gid, caller.pid) == (os.geteuid(), os.getegid(), os.getpid())
 
 
-def test_a_reply_and_a_stream_arrive_as_they_were_said(client: Client, engine: Double) -> None:
-    said: list[Word] = [
+def test_a_reply_and_a_stream_arrive_unchanged(client: Client, engine: Double) -> None:
+    sent: list[Word] = [
         Step(text="Größe \x1b[31m\u202e"),
         Chunk(data=bytes(range(256)) * 5000),
         Done(message=""),
     ]
-    engine.words = lambda request: iter(said)
-    assert list(client.stream(Verify(deep=True))) == said
-    engine.words = lambda request: iter(())
+    engine.replies = lambda request: iter(sent)
+    assert list(client.stream(Verify(deep=True))) == sent
+    engine.replies = lambda request: iter(())
     assert list(client.stream(Verify())) == []
 
 
@@ -146,7 +146,7 @@ def test_a_reply_and_a_stream_arrive_as_they_were_said(client: Client, engine: D
     ],
 )
 @pytest.mark.parametrize("streamed", [False, True])
-def test_an_error_arrives_as_what_it_was(
+def test_an_error_arrives_with_its_class_and_sentence(
     client: Client, engine: Double, error: MunimentError, streamed: bool
 ) -> None:
     def fails(request: Request) -> Word:
@@ -156,12 +156,12 @@ def test_an_error_arrives_as_what_it_was(
         yield Step(text="so far")
         raise error
 
-    engine.answer, engine.words = fails, fails_later
+    engine.answer, engine.replies = fails, fails_later
     if streamed:
-        words = client.stream(Verify())
-        assert next(words) == Step(text="so far")
+        replies = client.stream(Verify())
+        assert next(replies) == Step(text="so far")
         with pytest.raises(MunimentError) as caught:
-            next(words)
+            next(replies)
     else:
         with pytest.raises(MunimentError) as caught:
             client.call(GetStatus(), Done)
@@ -170,7 +170,7 @@ def test_an_error_arrives_as_what_it_was(
     assert vars(caught.value) == vars(error)
 
 
-def test_a_bug_becomes_a_sentence_and_a_line_without_what_it_said(
+def test_a_bug_becomes_a_sentence_and_a_log_line_without_its_text(
     client: Client, engine: Double, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(request: Request) -> Word:
@@ -184,16 +184,16 @@ def test_a_bug_becomes_a_sentence_and_a_line_without_what_it_said(
     assert [record.getMessage() for record in caplog.records] == ["GetStatus met a bug"]
 
 
-def test_every_word_of_the_api_travels() -> None:
+def test_every_request_and_reply_can_be_sent() -> None:
     kinds = [k for k in vars(api).values() if isinstance(k, type) and issubclass(k, Word)]
     assert len(kinds) > 60
     for kind in kinds:
         if kind in (Word, Request):
             continue
         values = {f.name: _sample(str(f.type)) for f in msgspec.structs.fields(kind) if f.required}
-        word = kind(**values)
+        message = kind(**values)
         read = protocol.requests() if issubclass(kind, Request) else protocol.replies()
-        assert read(msgspec.msgpack.encode(word)) == word
+        assert read(msgspec.msgpack.encode(message)) == message
 
 
 def _sample(kind: str) -> object:
@@ -204,7 +204,7 @@ def _sample(kind: str) -> object:
     return {} if "dict" in kind and "tuple" not in kind else None if "None" in kind else ()
 
 
-def test_no_page_is_larger_than_it_may_be(client: Client, engine: Double) -> None:
+def test_the_size_of_a_page_is_limited(client: Client, engine: Double) -> None:
     seen: list[Request] = []
 
     def answer(request: Request) -> Word:
@@ -217,11 +217,11 @@ def test_no_page_is_larger_than_it_may_be(client: Client, engine: Double) -> Non
     assert [request.limit for request in seen if isinstance(request, api.Search)] == [50, 10_000]
 
 
-# --- who says nothing sensible ---------------------------------------------------------------------
+# --- garbage --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("data", "says"),
+    ("data", "status"),
     [
         (b"\0\xff\x16\x03\x01garbage\r\n\r\n", b""),
         (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"404"),
@@ -236,14 +236,16 @@ def test_no_page_is_larger_than_it_may_be(client: Client, engine: Double) -> Non
         (b"POST /call HTTP/1.0\r\nX: " + b"a" * 100_000 + b"\r\n\r\n", b"400"),
     ],
 )
-def test_garbage_is_refused_and_it_goes_on(client: Client, folder: Path, data: bytes, says: bytes) -> None:
+def test_garbage_is_refused_and_the_service_goes_on(
+    client: Client, folder: Path, data: bytes, status: bytes
+) -> None:
     with connection(folder) as made:
         with suppress(BrokenPipeError, ConnectionResetError):
             made.sendall(data)
             made.shutdown(socket.SHUT_WR)
-        said = all_of(made)
-    assert says in said.partition(b"\r\n")[0]
-    assert b"Traceback" not in said
+        answer = all_of(made)
+    assert status in answer.partition(b"\r\n")[0]
+    assert b"Traceback" not in answer
     assert works(client)
 
 
@@ -256,7 +258,9 @@ def test_a_request_that_is_too_large_is_refused(
     assert works(client)
 
 
-def test_half_a_request_is_given_up(client: Client, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_half_a_request_is_dropped_after_a_while(
+    client: Client, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(server, "HALF_SENT", 0.2)
     whole = post("/call", msgspec.msgpack.encode(GetStatus()))
     for part in (b"", whole[:10], whole[:-3]):
@@ -266,8 +270,10 @@ def test_half_a_request_is_given_up(client: Client, folder: Path, monkeypatch: p
     assert works(client)
 
 
-def test_abrupt_ends_leave_it_serving(client: Client, folder: Path, engine: Double) -> None:
-    engine.words = lambda request: (Chunk(data=b"x" * 100_000) for _ in range(1000))
+def test_the_service_survives_connections_that_end_abruptly(
+    client: Client, folder: Path, engine: Double
+) -> None:
+    engine.replies = lambda request: (Chunk(data=b"x" * 100_000) for _ in range(1000))
     whole = post("/stream", msgspec.msgpack.encode(Verify()))
     for length in (0, 5, len(whole) - 2, len(whole)):
         for _ in range(5):
@@ -276,32 +282,32 @@ def test_abrupt_ends_leave_it_serving(client: Client, folder: Path, engine: Doub
     assert works(client)
 
 
-def test_another_version_is_told(client: Client, folder: Path) -> None:
+def test_a_client_of_another_version_learns_the_version(client: Client, folder: Path) -> None:
     with connection(folder) as made:
         made.sendall(post("/call", msgspec.msgpack.encode(GetStatus()), version="0.0.1"))
-        said = all_of(made)
-    (word,) = [protocol.replies()(said.partition(b"\r\n\r\n")[2][4:])]
-    assert word == protocol.Other(version=protocol.VERSION, pid=os.getpid(), implicit=False)
+        answer = all_of(made)
+    (reply,) = [protocol.replies()(answer.partition(b"\r\n\r\n")[2][4:])]
+    assert reply == protocol.Other(version=protocol.VERSION, pid=os.getpid(), implicit=False)
 
 
-def test_one_that_was_not_started_by_a_client_is_not_retired(client: Client, folder: Path) -> None:
+def test_a_service_that_no_client_started_is_not_retired(client: Client, folder: Path) -> None:
     with pytest.raises(MunimentError, match="in use"):
         list(Answer(dial(place_of(folder)), protocol.RETIRE, None).words())
     assert works(client)
 
 
-# --- slow readers, and those who leave ---------------------------------------------------------------
+# --- slow readers, and clients that leave ---------------------------------------------------------
 
 
 class Endless:
-    """A stream that counts how far it was asked to go, and notes its end."""
+    """A stream that counts the replies that were requested, and notes its end."""
 
     def __init__(self, size: int = 100_000) -> None:
         self.made = 0
         self.closed = threading.Event()
         self._size = size
 
-    def words(self, request: Request) -> Iterator[Word]:
+    def replies(self, request: Request) -> Iterator[Word]:
         try:
             while True:
                 self.made += 1
@@ -312,22 +318,22 @@ class Endless:
 
 @pytest.fixture
 def generous(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One user may have as many streams as there are."""
+    """One user may have any number of streams."""
     monkeypatch.setattr(server, "OWN_STREAMS", 1000)
 
 
 @pytest.mark.usefixtures("generous")
-def test_slow_readers_make_nothing_grow_and_hold_nobody_up(
+def test_slow_readers_use_no_memory_and_delay_nobody(
     folder: Path, engine: Double, request: pytest.FixtureRequest
 ) -> None:
     client: Client = request.getfixturevalue("client")
     streams: list[Endless] = []
 
-    def words(request: Request) -> Iterator[Word]:
+    def replies(request: Request) -> Iterator[Word]:
         streams.append(Endless())
-        return streams[-1].words(request)
+        return streams[-1].replies(request)
 
-    engine.words = words
+    engine.replies = replies
     readers = [dial(place_of(folder)) for _ in range(2 * server.STREAMS - 10)]
     try:
         for reader in readers:
@@ -347,11 +353,11 @@ def test_slow_readers_make_nothing_grow_and_hold_nobody_up(
 def test_more_streams_of_one_user_wait_for_their_turn(client: Client, folder: Path, engine: Double) -> None:
     streams: list[Endless] = []
 
-    def words(request: Request) -> Iterator[Word]:
+    def replies(request: Request) -> Iterator[Word]:
         streams.append(Endless(10))
-        return streams[-1].words(request)
+        return streams[-1].replies(request)
 
-    engine.words = words
+    engine.replies = replies
     open_ = [client.stream(Verify()) for _ in range(server.OWN_STREAMS)]
     for one in open_:
         next(one)
@@ -371,38 +377,38 @@ def test_more_streams_of_one_user_wait_for_their_turn(client: Client, folder: Pa
 
 def test_leaving_a_stream_ends_its_work_before_close_returns(client: Client, engine: Double) -> None:
     endless = Endless()
-    engine.words = endless.words
-    words = client.stream(Verify())
+    engine.replies = endless.replies
+    replies = client.stream(Verify())
     for _ in range(5):
-        next(words)
-    words.close()
+        next(replies)
+    replies.close()
     assert endless.closed.is_set()
     assert works(client)
 
 
-def test_a_stream_that_is_silent_for_long_is_not_taken_for_dead(
+def test_a_stream_that_is_silent_for_long_stays_open(
     client: Client, engine: Double, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(protocol, "BEAT", 0.05)
     monkeypatch.setattr(protocol, "SILENCE", 0.5)
     go = threading.Event()
 
-    def words(request: Request) -> Iterator[Word]:
+    def replies(request: Request) -> Iterator[Word]:
         go.wait(PATIENCE)
         yield Done(message="at last")
 
-    engine.words = words
+    engine.replies = replies
     threading.Timer(1.2, go.set).start()
     assert [*client.stream(Verify())] == [Done(message="at last")]
 
 
-def test_its_end_ends_streams_with_a_sentence(folder: Path, engine: Double) -> None:
-    engine.words = Endless(10).words
+def test_a_service_that_ends_ends_its_streams_with_an_error(folder: Path, engine: Double) -> None:
+    engine.replies = Endless(10).replies
     with answering(folder, engine.open) as client:
-        words = client.stream(Verify())
-        next(words)
+        replies = client.stream(Verify())
+        next(replies)
     with pytest.raises(MunimentError, match="stopping"):
-        for _ in words:
+        for _ in replies:
             pass
 
 
@@ -419,7 +425,7 @@ def test_one_user_cannot_have_all_connections(
     eventually(lambda: _quiet(client))
 
 
-def test_connections_past_those_that_are_told_so_are_cut_off(
+def test_connections_beyond_the_refused_ones_are_aborted(
     client: Client, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server, "CONNECTIONS", 3)
@@ -439,13 +445,13 @@ def _cut_off(folder: Path) -> bool:
     return False
 
 
-def test_who_waits_for_a_turn_is_told_that_it_is_at_work(
+def test_a_client_that_waits_for_its_turn_gets_empty_frames(
     client: Client, engine: Double, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(protocol, "BEAT", 0.05)
     monkeypatch.setattr(protocol, "SILENCE", 1.0)
     endless = Endless(10)
-    engine.words = endless.words
+    engine.replies = endless.replies
     open_ = [client.stream(Verify()) for _ in range(server.OWN_STREAMS)]
     for one in open_:
         next(one)
@@ -459,11 +465,11 @@ def test_who_waits_for_a_turn_is_told_that_it_is_at_work(
     assert works(client)
 
 
-def test_who_leaves_while_they_wait_gives_their_turn_to_the_next(
+def test_a_client_that_leaves_while_waiting_frees_its_place(
     client: Client, folder: Path, engine: Double, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(protocol, "BEAT", 0.05)
-    engine.words = Endless(10).words
+    engine.replies = Endless(10).replies
     open_ = [client.stream(Verify()) for _ in range(server.OWN_STREAMS)]
     for one in open_:
         next(one)
@@ -480,7 +486,7 @@ def test_who_leaves_while_they_wait_gives_their_turn_to_the_next(
         one.close()  # type: ignore[attr-defined]
 
 
-def test_where_more_wait_than_a_socket_queues_one_waits_as_well(folder: Path) -> None:
+def test_a_client_waits_when_the_queue_of_the_socket_is_full(folder: Path) -> None:
     place = place_of(folder)
     path = own_folder(place) / place.name
     with socket.socket(socket.AF_UNIX) as listener:
@@ -511,8 +517,8 @@ def _quiet(client: Client) -> bool:
         return False
 
 
-def test_a_decoder_is_made_once_whoever_asks_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    """msgspec ends the process where two threads make one at a time."""
+def test_a_decoder_is_made_by_one_thread_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """msgspec crashes the process if two threads make a decoder at the same time."""
     making, most = [], []
 
     def slow(kinds: list[type[Word]]) -> Any:

@@ -10,7 +10,7 @@ from support.vaults import TestVault
 
 
 def configurations(vault: TestVault) -> list[str]:
-    """Every configuration that the ledger records, in order."""
+    """All settings that the ledger records, in order."""
     ledger = vault.folder / "ledger"
     reader = Reader(ledger, lambda sha: None)
     try:

@@ -1,4 +1,4 @@
-"""What is said to systemd and taken from it, over the real protocols; no systemd need run."""
+"""The protocols with systemd, over real sockets; systemd need not run."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ PATIENCE = 60.0
 
 @pytest.fixture
 def manager(tmp_path: Path) -> Iterator[socket.socket]:
-    """The socket that a service manager listens on."""
+    """The socket of a service manager."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.bind(str(tmp_path / "notify"))
         sock.settimeout(PATIENCE)
         yield sock
 
 
-def heard(manager: socket.socket, wanted: str) -> list[str]:
-    """What is said up to what begins with `wanted`."""
-    said: list[str] = []
-    while not said or not said[-1].startswith(wanted):
-        said.append(manager.recv(4096).decode())
-    return said
+def messages_until(manager: socket.socket, wanted: str) -> list[str]:
+    """The messages up to the first one that begins with `wanted`."""
+    messages: list[str] = []
+    while not messages or not messages[-1].startswith(wanted):
+        messages.append(manager.recv(4096).decode())
+    return messages
 
 
-def test_messages_are_those_of_the_protocol(manager: socket.socket, tmp_path: Path) -> None:
+def test_notifier_messages_follow_the_protocol(manager: socket.socket, tmp_path: Path) -> None:
     environ = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "3000000", "PATH": "/bin"}
     notifier = Notifier.from_environment(environ)
     assert environ == {"PATH": "/bin"}
@@ -50,7 +50,7 @@ def test_messages_are_those_of_the_protocol(manager: socket.socket, tmp_path: Pa
     notifier.status("two\nlines\x1b[2J")
     notifier.alive()
     notifier.stopping()
-    ready, status, *rest = heard(manager, "STOPPING")
+    ready, status, *rest = messages_until(manager, "STOPPING")
     assert ready == "READY=1"
     assert status.startswith("STATUS=two lines")
     assert status.isprintable()
@@ -74,7 +74,7 @@ def test_an_abstract_socket_is_reached() -> None:
         {"WATCHDOG_USEC": "9", "WATCHDOG_PID": "1"},
     ],
 )
-def test_without_a_manager_nothing_is_said_and_nothing_fails(environ: dict[str, str]) -> None:
+def test_without_a_service_manager_nothing_is_sent(environ: dict[str, str]) -> None:
     notifier = Notifier.from_environment(environ)
     assert notifier.interval == 0
     notifier.ready()
@@ -82,7 +82,7 @@ def test_without_a_manager_nothing_is_said_and_nothing_fails(environ: dict[str, 
 
 
 class Beats(Notifier):
-    """Counts the signs of life."""
+    """Counts how often the watchdog is fed."""
 
     count = 0
 
@@ -90,7 +90,7 @@ class Beats(Notifier):
         self.count += 1
 
 
-def test_the_heart_beats_only_while_all_are_heard_of() -> None:
+def test_the_watchdog_is_fed_only_while_all_threads_report() -> None:
     now, notifier = [0.0], Beats(interval=10.0)
     heart = Heart(notifier, lambda: now[0])
     heart.expect("schedule", 30)
@@ -112,7 +112,7 @@ def test_the_heart_beats_only_while_all_are_heard_of() -> None:
     assert notifier.count == 4
 
 
-def test_sockets_for_another_process_are_left_alone() -> None:
+def test_sockets_for_another_process_are_ignored() -> None:
     environ = {"LISTEN_PID": str(os.getpid() + 1), "LISTEN_FDS": "1", "LISTEN_FDNAMES": "gateway"}
     assert inherited_sockets(environ) == {}
     assert environ == {}
@@ -130,14 +130,14 @@ count = str(len(sys.argv[1].split(",")))
 os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=count, LISTEN_FDNAMES=sys.argv[2])
 os.execv(sys.argv[3], sys.argv[3:])
 """
-"""Hands sockets over as systemd does: from descriptor 3 on, in the process that becomes the service."""
+"""Passes sockets as systemd does: from descriptor 3 on, in the process that becomes the service."""
 
 
 def activated(
-    sockets: list[socket.socket], names: str, words: list[str], **options: object
+    sockets: list[socket.socket], names: str, arguments: list[str], **options: object
 ) -> subprocess.Popen[bytes]:
     numbers = [sock.fileno() for sock in sockets]
-    line = [sys.executable, "-c", ACTIVATE, ",".join(map(str, numbers)), names, *words]
+    line = [sys.executable, "-c", ACTIVATE, ",".join(map(str, numbers)), names, *arguments]
     return subprocess.Popen(line, pass_fds=numbers, **options)  # type: ignore[call-overload, no-any-return]
 
 
@@ -152,26 +152,28 @@ def test_sockets_are_found_by_name_and_not_passed_on(tmp_path: Path) -> None:
     )
     with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
         service = activated([one, two], "gateway:", [sys.executable, "-c", script], stdout=subprocess.PIPE)
-        said = service.communicate(timeout=PATIENCE)[0].decode().splitlines()
+        output = service.communicate(timeout=PATIENCE)[0].decode().splitlines()
         ports = [sock.getsockname()[1] for sock in (one, two)]
-    assert said[0] == str({"gateway": [ports[0]], "unknown": [ports[1]]})
-    assert said[1:] == ["[False, False] False", "{}"]
+    assert output[0] == str({"gateway": [ports[0]], "unknown": [ports[1]]})
+    assert output[1:] == ["[False, False] False", "{}"]
 
 
-def test_a_service_takes_mail_on_a_port_that_systemd_opened(manager: socket.socket, tmp_path: Path) -> None:
+def test_a_service_receives_mail_on_a_port_that_systemd_opened(
+    manager: socket.socket, tmp_path: Path
+) -> None:
     vault = TestVault(tmp_path / "vault")
     vault.profile("spool", source="spool", every=1)
     toml = vault.folder / "vault.toml"
     toml.write_text(toml.read_text() + f'\n[gateway]\naddresses = ["{JOURNAL}"]\n')
     notify = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "600000"}
-    words = command(vault.folder, "service", "--log-format", "keys")
+    arguments = command(vault.folder, "service", "--log-format", "keys")
     with socket.create_server(("127.0.0.1", 0)) as sock, (tmp_path / "log").open("wb") as log:
         port = sock.getsockname()[1]
-        service = activated([sock], "gateway", words, env=os.environ | notify, stderr=log)
+        service = activated([sock], "gateway", arguments, env=os.environ | notify, stderr=log)
     try:
-        assert heard(manager, "READY=1")[-1] == "READY=1"
-        assert heard(manager, "WATCHDOG=1")
-        assert heard(manager, "WATCHDOG=1")
+        assert messages_until(manager, "READY=1")[-1] == "READY=1"
+        assert messages_until(manager, "WATCHDOG=1")
+        assert messages_until(manager, "WATCHDOG=1")
         with smtplib.SMTP("127.0.0.1", port, timeout=10) as smtp:
             assert smtp.sendmail("exchange@example.com", [JOURNAL], report(plain(subject="Letter"))) == {}
         deadline = time.monotonic() + PATIENCE
@@ -179,7 +181,7 @@ def test_a_service_takes_mail_on_a_port_that_systemd_opened(manager: socket.sock
             assert time.monotonic() < deadline
             time.sleep(0.05)
         service.send_signal(signal.SIGTERM)
-        assert heard(manager, "STOPPING=1")
+        assert messages_until(manager, "STOPPING=1")
         assert service.wait(PATIENCE) == 0
     finally:
         service.kill()

@@ -1,4 +1,4 @@
-"""The systemd units: what they say, that systemd takes them, and how they are put in place."""
+"""The systemd units: their text, that systemd accepts them, and their installation."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ def place(vault: Path = Path("/srv/mail"), **fields: object) -> Place:
     return Place(**({"vault": vault, "user": "root", "program": (sys.executable, "-m", "muniment")} | fields))  # type: ignore[arg-type]
 
 
-def analyse(folder: Path, *words: str) -> str:
-    """What systemd-analyze says of the units in a folder; both of its streams."""
+def analyse(folder: Path, *arguments: str) -> str:
+    """The output of systemd-analyze for the units in a folder, both streams."""
     if not shutil.which("systemd-analyze"):
         missing = "systemd-analyze is in Debian's systemd package"
         if os.environ.get("CI"):
             pytest.fail(missing)
         pytest.skip(missing)
-    line = ["systemd-analyze", *words, str(folder / SERVICE)]
+    line = ["systemd-analyze", *arguments, str(folder / SERVICE)]
     done = subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
     return done.stdout + done.stderr + ("" if done.returncode == 0 else f"\nexit code {done.returncode}")
 
 
 @pytest.mark.parametrize("vault", [Path("/srv/mail"), AWKWARD], ids=["plain", "awkward"])
 @pytest.mark.parametrize("settings", [Settings(), LISTENING], ids=["no gateway", "gateway"])
-def test_systemd_finds_nothing_wrong(tmp_path: Path, vault: Path, settings: Settings) -> None:
+def test_systemd_accepts_the_units(tmp_path: Path, vault: Path, settings: Settings) -> None:
     for name, text in units(place(vault, writable=(Path("/mnt/back up"),)), settings).items():
         (tmp_path / name).write_text(text)
     assert analyse(tmp_path, "verify") == ""
@@ -58,13 +58,13 @@ CONTAINED = {
     "CapabilityBoundingSet=~CAP_(DAC_*|FOWNER|IPC_OWNER)",
     "SystemCallFilter=~@privileged", "SystemCallFilter=~@mount", "SystemCallFilter=~@debug",
 }  # fmt: skip
-"""What systemd rates and the unit is to have, by systemd's own names."""
+"""The settings that systemd rates and that the unit must have, by systemd's names."""
 PROGRAMS = {"system": "/usr/bin/python3", "home": "/home/ann/muniment/.venv/bin/python"}
-"""Where Python may lie: below a home the unit must leave homes readable."""
+"""Possible places of Python. If it is below a home, the unit must leave homes readable."""
 
 
 @pytest.mark.parametrize("home", PROGRAMS)
-def test_systemd_calls_the_service_well_contained(tmp_path: Path, home: str) -> None:
+def test_systemd_rates_the_service_as_well_contained(tmp_path: Path, home: str) -> None:
     program = (PROGRAMS[home], "-m", "muniment")
     for name, text in units(place(user="nobody", program=program), LISTENING).items():
         (tmp_path / name).write_text(text)
@@ -73,9 +73,9 @@ def test_systemd_calls_the_service_well_contained(tmp_path: Path, home: str) -> 
     assert found, rated
     contained = {one["name"] for one in found if one["set"]}
     assert CONTAINED - contained == ({"ProtectHome="} if home == "home" else set())
-    said = analyse(tmp_path, "security", "--offline=true", "--no-pager")
-    overall = re.search(r"Overall exposure level for \S+: ([0-9.]+)", said)
-    assert overall, said
+    output = analyse(tmp_path, "security", "--offline=true", "--no-pager")
+    overall = re.search(r"Overall exposure level for \S+: ([0-9.]+)", output)
+    assert overall, output
     assert float(overall[1]) < 2.5, "systemd weighs the same unit differently from release to release"
 
 
@@ -86,11 +86,11 @@ def test_paths_are_quoted() -> None:
     assert f'--vault "{escaped} '.replace("$", "$$") in text
     with pytest.raises(UsageError, match="control characters"):
         units(place(Path("/srv/a\nExecStart=/bin/sh")), Settings())
-    with pytest.raises(UsageError, match="can't stand"):
+    with pytest.raises(UsageError, match="can't be part of"):
         units(place(user="a\nb"), Settings())
 
 
-def test_what_profiles_empty_may_be_written_and_homes_only_where_needed() -> None:
+def test_paths_that_profiles_empty_are_writable_and_homes_only_if_needed() -> None:
     profiles = (
         Profile(name="in", source="maildir", path="/home/ann/Maildir", delete=True),
         Profile(name="kept", source="mbox", path="/var/old.mbox"),
@@ -119,10 +119,10 @@ def folder(tmp_path: Path) -> Path:
 
 def test_units_are_written_once_and_a_changed_one_is_kept(vault: Path, folder: Path) -> None:
     installer = Installer(folder)
-    told = "\n".join(installer.install(vault, "archivist"))
-    assert "useradd --system" in told
-    assert f"chown -R archivist: {vault}" in told
-    assert f"systemctl enable --now {SOCKET} {SERVICE}" in told
+    lines = "\n".join(installer.install(vault, "archivist"))
+    assert "useradd --system" in lines
+    assert f"chown -R archivist: {vault}" in lines
+    assert f"systemctl enable --now {SOCKET} {SERVICE}" in lines
     assert sorted(path.name for path in folder.iterdir()) == [SOCKET, SERVICE]
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o644}
     installer.install(vault, "archivist")
@@ -140,12 +140,12 @@ def test_units_are_written_once_and_a_changed_one_is_kept(vault: Path, folder: P
     assert installer.status()["installed"] == "no"
 
 
-def test_who_has_the_vault_is_named(vault: Path, folder: Path) -> None:
+def test_the_holder_of_the_vault_is_named(vault: Path, folder: Path) -> None:
     lock = VaultLock(vault)
-    told = "\n".join(Installer(folder).install(vault, "archivist"))
+    lines = "\n".join(Installer(folder).install(vault, "archivist"))
     lock.release()
-    assert f"# process {os.getpid()}, since " in told
-    assert "has the vault now" not in "\n".join(Installer(folder).install(vault, "archivist"))
+    assert f"# process {os.getpid()}, since " in lines
+    assert "holds the vault now" not in "\n".join(Installer(folder).install(vault, "archivist"))
 
 
 def test_units_are_shown(vault: Path) -> None:

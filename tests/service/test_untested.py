@@ -1,4 +1,4 @@
-"""A profile that was saved without a test runs by hand only, until a test, a run or a person releases it."""
+"""A profile that was saved without a test runs only by hand, until a test, a run or a person releases it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def save(vault: TestVault, new: bool = True, **fields: Any) -> api.Done:
 
 
 def check(vault: TestVault, **fields: Any) -> str:
-    """Test it; returns the last step."""
+    """Test the profile; returns the text of the last step."""
     *_, step, done = vault.client.stream(api.TestProfile(name="box", **fields))
     assert isinstance(step, api.Step)
     assert isinstance(done, api.Done)
@@ -61,26 +61,26 @@ def scheduled(vault: TestVault) -> bool:
 
 
 def is_tested(vault: TestVault) -> bool:
-    """What every word about profiles says of it."""
+    """Whether the profile counts as tested, according to all replies about profiles."""
     (listed,) = vault.client.call(api.ListProfiles(), api.Profiles).profiles
     shown = vault.client.call(api.ShowProfile(name="box"), api.ProfileWord)
     (status,) = vault.status().profiles
     runs = next(vault.client.stream(api.WatchRuns()))
     assert isinstance(runs, api.RunsState)
-    said = {listed.tested, shown.tested, status.tested, runs.profiles[0].tested}
-    assert len(said) == 1
+    states = {listed.tested, shown.tested, status.tested, runs.profiles[0].tested}
+    assert len(states) == 1
     assert "untested" not in listed.fields | shown.fields
-    return said.pop()
+    return states.pop()
 
 
-def test_a_new_profile_does_not_run_by_itself(vault: TestVault, tmp_path: Path) -> None:
+def test_a_new_profile_does_not_run_on_schedule(vault: TestVault, tmp_path: Path) -> None:
     message = save(vault, **box(tmp_path), delete=True).message
-    assert "runs by hand only until a test or a run of it succeeds" in message
+    assert "runs only by hand until a test or a run of it succeeds" in message
     assert (scheduled(vault), is_tested(vault)) == (False, False)
 
 
 def passes_a_test(vault: TestVault) -> None:
-    assert check(vault) == "it runs by itself from now on, every 300 s"
+    assert check(vault) == "the service runs it from now on, every 300 s"
 
 
 def runs_well(vault: TestVault) -> None:
@@ -96,7 +96,7 @@ def is_given_its_default(vault: TestVault) -> None:
 
 
 @pytest.mark.parametrize("event", [passes_a_test, runs_well, is_enabled, is_given_its_default])
-def test_it_does_once_it_was_tested_or_ran_or_a_person_says_so(
+def test_a_profile_runs_after_a_test_or_a_run_or_when_a_person_enables_it(
     vault: TestVault, tmp_path: Path, event: Callable[[TestVault], None]
 ) -> None:
     save(vault, **box(tmp_path))
@@ -105,12 +105,12 @@ def test_it_does_once_it_was_tested_or_ran_or_a_person_says_so(
     assert "untested" not in (vault.folder / "vault.toml").read_text()
 
 
-def test_a_person_may_say_so_when_they_save_it(vault: TestVault, tmp_path: Path) -> None:
+def test_a_person_can_enable_a_profile_when_saving_it(vault: TestVault, tmp_path: Path) -> None:
     save(vault, **box(tmp_path), enabled=True)
     assert scheduled(vault)
 
 
-def test_a_test_that_fails_releases_nothing(vault: TestVault, tmp_path: Path) -> None:
+def test_a_failed_test_does_not_release_a_profile(vault: TestVault, tmp_path: Path) -> None:
     save(vault, source="maildir", path=str(tmp_path / "nowhere"))
     with pytest.raises(MunimentError):
         check(vault)
@@ -118,7 +118,7 @@ def test_a_test_that_fails_releases_nothing(vault: TestVault, tmp_path: Path) ->
     assert not scheduled(vault)
 
 
-def test_a_test_before_saving_counts_for_just_what_was_tested(vault: TestVault, tmp_path: Path) -> None:
+def test_a_test_before_saving_counts_only_for_the_tested_fields(vault: TestVault, tmp_path: Path) -> None:
     fields = box(tmp_path)
     assert not checked(vault, fields).tested
     check(vault, fields=fields | {"delete": True})
@@ -133,9 +133,9 @@ def checked(vault: TestVault, fields: dict[str, Any]) -> api.Problems:
     return vault.client.call(api.CheckProfile(name="box", fields=fields, new=True), api.Problems)
 
 
-def test_what_is_tested_while_it_runs_by_hand_stays_by_hand(vault: TestVault, tmp_path: Path) -> None:
+def test_a_disabled_profile_stays_disabled_after_a_test(vault: TestVault, tmp_path: Path) -> None:
     save(vault, **box(tmp_path), enabled=False)
-    assert check(vault).endswith("`muniment profile edit box --enabled` has it run by itself")
+    assert check(vault).endswith("`muniment profile edit box --enabled` lets the service run it")
     assert is_tested(vault)
     assert not scheduled(vault)
 
@@ -151,12 +151,12 @@ CHANGES = {
 HARMLESS = {"every": 60, "timeout": 10, "plain": "catch-all", "unknown": "leave", "tenant": "t@b.example"}
 
 
-def test_every_field_that_says_which_mailbox_is_reached_is_tried() -> None:
+def test_every_field_that_decides_which_mailbox_is_reached_is_covered() -> None:
     assert set(WAY) <= set(CHANGES)
 
 
 @pytest.mark.parametrize(("field", "value"), [*CHANGES.items(), *HARMLESS.items()])
-def test_a_change_of_its_way_makes_it_untested_again(field: str, value: Any) -> None:
+def test_another_way_to_the_mailbox_makes_a_profile_untested_again(field: str, value: Any) -> None:
     before = Profile(name="box", source="imap", host="a.example", mailbox="m", delete=False)
     fields = marked(before, {field: value}, "box")
     assert fields.get("untested", False) == (field in CHANGES)
@@ -183,23 +183,21 @@ def test_a_typed_password_is_part_of_what_was_tested() -> None:
     assert len(drafts._ways) <= 100
 
 
-def test_nobody_but_the_service_sets_the_mark(vault: TestVault, tmp_path: Path) -> None:
+def test_a_client_can_not_set_the_mark(vault: TestVault, tmp_path: Path) -> None:
     save(vault, **box(tmp_path), enabled=True, untested=True)
     assert scheduled(vault)
     save(vault, new=False, untested=True)
     assert scheduled(vault)
 
 
-def test_a_profile_written_by_hand_runs_as_it_says(vault: TestVault, tmp_path: Path) -> None:
+def test_a_profile_written_by_hand_runs_without_a_test(vault: TestVault, tmp_path: Path) -> None:
     path = box(tmp_path)["path"]
     toml = vault.folder / "vault.toml"
     toml.write_text(f"{toml.read_text()}\n[profile.box]\nsource = 'maildir'\npath = '{path}'\n")
     assert (scheduled(vault), is_tested(vault)) == (True, True)
 
 
-def test_a_test_of_another_mailbox_than_is_meant_by_now_releases_nothing(
-    vault: TestVault, tmp_path: Path
-) -> None:
+def test_a_test_of_a_former_mailbox_does_not_release_a_profile(vault: TestVault, tmp_path: Path) -> None:
     save(vault, **box(tmp_path))
     (before,) = profiles(vault)
     save(vault, new=False, path=box(tmp_path, "other")["path"])
@@ -207,24 +205,24 @@ def test_a_test_of_another_mailbox_than_is_meant_by_now_releases_nothing(
     assert not scheduled(vault)
 
 
-def test_the_vault_s_own_spool_needs_no_test(vault: TestVault) -> None:
+def test_the_vaults_own_spool_needs_no_test(vault: TestVault) -> None:
     save(vault, source="spool")
     assert scheduled(vault)
 
 
-def test_a_service_says_that_it_takes_it_up_after_a_good_run(vault: TestVault, tmp_path: Path) -> None:
+def test_a_service_announces_that_a_profile_is_released_by_a_run(vault: TestVault, tmp_path: Path) -> None:
     save(vault, **box(tmp_path))
     with (
         closing(Vault.open(vault.folder, write=True)) as opened,
-        closing(Host(Session(vault.folder, opened), lasting=True)) as host,
+        closing(Host(Session(vault.folder, opened), in_service=True)) as host,
     ):
         host.run("box")[0].result()
         texts = [line.text for line in host.lines.newest()]
-    assert "box: its run went well, so it runs by itself from now on" in texts
+    assert "box: the run succeeded, so the service runs it from now on" in texts
     assert scheduled(vault)
 
 
-def test_renaming_keeps_it_held(vault: TestVault, tmp_path: Path) -> None:
+def test_renaming_keeps_a_profile_untested(vault: TestVault, tmp_path: Path) -> None:
     save(vault, **box(tmp_path))
     vault.client.call(api.RenameProfile(name="box", to="other"), api.Done)
     (profile,) = profiles(vault)

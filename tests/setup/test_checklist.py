@@ -351,7 +351,7 @@ def test_health(checklist: Checklist, gateway: Gateway) -> None:
     closing = b"--" + begun.rstrip(b"\r\n").rpartition(b"--")[2] + b"--\r\n"
     deliver(gateway, begun + b"Content-Type: text/plain\r\n\r\nA virus was removed.\r\n" + closing)
     checklist.vault.run("spool")
-    assert "1 journal report of the last 30 days held no original" in " ".join(checklist.get().health)
+    assert "1 journal report of the last 30 days had no original" in " ".join(checklist.get().health)
     checklist.put(tenant="agent@other.example")
     deliver(gateway, report(subject="of a stranger", date=now), reports.ndr(report(subject="Back", date=now)))
     checklist.vault.run("spool")

@@ -163,7 +163,7 @@ def test_the_run_that_empties_the_spool_works_on_a_disk_that_is_nearly_full(tmp_
             sent, refused = fill(port)
         assert refused.startswith(b"4.3.1")
         assert sent > 10
-        assert any("puts mail off" in warning for warning in vault.status().warnings)
+        assert any("defers mail" in warning for warning in vault.status().warnings)
         summary = vault.run("in")
         assert (summary.new, summary.deleted, summary.balanced) == (sent, sent, True)
         vault.sound()

@@ -47,9 +47,9 @@ FINISHED = checklist(
     settings(),
     done=ALL,
     health=(
-        "No journal report for 14 days of eve@quill.example: see that the rule reaches them "
+        "No journal report for 14 days for eve@quill.example: make sure that the journal rule covers them "
         "(muniment users list).",
-        "1 journal report came back as undeliverable in the last 30 days, and is archived: look for others "
+        "1 journal report came back as undeliverable in the last 30 days and was archived: look for others "
         "in the undeliverable mailbox.",
     ),
 )
@@ -137,9 +137,11 @@ def test_pictures_of_a_check(picture: Any, tmp_path: Path) -> None:
 
     def halfway() -> Iterator[Word]:
         yield step_of(PARTLY, "profile", state="checking")
-        yield SetupFinding(text="Profile gateway is complete, its password can be had.", verdict="fine")
+        yield SetupFinding(text="Profile gateway is complete; the password is available.", verdict="fine")
         yield SetupFinding(text="Connected to 192.0.2.7, port 110.", verdict="fine")
-        yield SetupFinding(text="Its certificate ends on 2026-01-12: have it renewed.", verdict="note")
+        yield SetupFinding(
+            text="The server's certificate expires on 2026-01-12: have it renewed.", verdict="note"
+        )
 
     async def script(pilot: Any) -> None:
         await at("profile", "c")(pilot)

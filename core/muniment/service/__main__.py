@@ -1,6 +1,6 @@
-"""`python -m muniment.service VAULT`: a service in the background, as muniment.client.autostart starts it.
+"""`python -m muniment.service VAULT`: a service in the background, started by muniment.client.autostart.
 
-Writes one thing to standard output and closes it: that it is ready, or why it is not.
+It writes one message to standard output and closes it: READY, or the error that kept it from starting.
 """
 
 from __future__ import annotations
@@ -25,25 +25,27 @@ from muniment.system.logs import Structured, say_in_log
 log = logging.getLogger("muniment.service")
 
 SIZE = 1024 * 1024
-"""Bytes of a log file; one older one is kept."""
+"""Largest size of a log file, in bytes. One older file is kept."""
 PRIVATE = 0o077
+"""umask: files are for their owner only."""
 
 
 def main(vault: str) -> int:
-    """Serve the vault until nobody needs it; returns the exit code."""
+    """Serve the vault in `vault` until it is no longer needed; returns the exit code (see
+    muniment.errors)."""
     if os.fork():
-        return 0  # whoever started it has nobody to wait for
+        return 0  # so that the client that started it need not wait for it
     os.umask(PRIVATE)
     look_seldom()
     _log_to_file(vault)
     try:
-        return _served(Path(vault), lambda: _tell(READY))
+        return _serve(Path(vault), lambda: _report(READY))
     except MunimentError as error:
-        _tell(protocol.encoded(protocol.failure(error))[protocol.LENGTH.size :])
+        _report(protocol.encoded(protocol.failure(error))[protocol.LENGTH.size :])
         return error.exit_code
 
 
-def _served(vault: Path, ready: Callable[[], None]) -> int:
+def _serve(vault: Path, ready: Callable[[], None]) -> int:
     from muniment.service.daemon.serve import serve, serve_reading
 
     try:
@@ -55,17 +57,17 @@ def _served(vault: Path, ready: Callable[[], None]) -> int:
         return serve_reading(vault, ready)
 
 
-def _tell(what: bytes) -> None:
-    """Tell whoever started it, and let go of them."""
-    with suppress(BrokenPipeError):  # they waited no longer
-        os.write(1, what)
+def _report(message: bytes) -> None:
+    """Write a message to the client that started the service, and close standard output."""
+    with suppress(BrokenPipeError):  # the client has stopped waiting
+        os.write(1, message)
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
     os.close(null)
 
 
 def _log_to_file(vault: str) -> None:
-    """Have log lines go to a file of bounded size in the user's state folder; nowhere where it can't be."""
+    """Log to a file of bounded size in the user's state folder; nowhere if that is not possible."""
     handler: logging.Handler
     try:
         home = os.environ.get("HOME") or pwd.getpwuid(os.geteuid()).pw_dir

@@ -275,7 +275,7 @@ def test_attachments_are_viewed_and_saved(make, tmp_path):
         await shows(pilot, "file 0.txt")
         assert screen.reader.files.count == FILES
         await pilot.press("end", "enter")
-        await shows(pilot, "is no text")
+        await shows(pilot, "is not text")
         await pilot.press("escape", "w")
         await shows(pilot, "last.bin")
         pilot.app.screen.query_one("Prompt Entry").value = str(tmp_path / "saved.txt")

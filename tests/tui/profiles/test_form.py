@@ -123,7 +123,7 @@ async def test_the_service_reports_a_name_in_use(vault: TestVault) -> None:
         await hand.press("c")
         await hand.sees("New profile")
         await hand.type("box")
-        await hand.sees("there is a profile 'box' already")
+        await hand.sees("there is already a profile 'box'")
         await hand.type("2")
         await hand.until(lambda: "already" not in hand.text())
         await hand.press("f2")

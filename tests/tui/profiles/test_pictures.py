@@ -66,7 +66,7 @@ LAST: tuple[dict[str, Any] | None, ...] = (
     None,
 )  # fmt: skip
 STEPS: list[Word | BaseException] = [
-    Step(text="profile headquarters is complete, its password can be had"),
+    Step(text="profile headquarters is complete; the password is available"),
     Step(text="gw.provider.example is 192.0.2.7"),
     Step(text="connected to 192.0.2.7, port 110"),
 ]

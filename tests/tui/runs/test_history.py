@@ -180,7 +180,7 @@ def test_retrying_asks_with_the_name_or_count(folder: Path, pressed: list[str], 
 def test_a_required_reason_is_asked_for(folder: Path) -> None:
     def raw(request: Any) -> Any:
         if not request.reason:
-            raise AccessRefused("reading another's mail needs a reason here")
+            raise AccessRefused("reading others' mail needs a reason")
         yield Chunk(data=RAW)
 
     made, double = app(folder, ReadRaw=raw)

@@ -19,7 +19,7 @@ from support.words import summary
 BOTH = (SMALL, LARGE)
 LOG = (
     "serving /srv/mail: 3 profiles; stop with Ctrl-C or SIGTERM",
-    "gateway: 12,640 listed, 310 of them kept already",
+    "gateway: 12,640 listed, 310 of them archived before",
     "gateway: 1 quarantined, 0 failed",
     "gateway: 1,600 of 12,640 fetched: 1,559 new, 40 merged, 1,000 indexed, 0 deleted",
     "gateway: 3,200 of 12,640 fetched: 3,118 new, 80 merged, 2,600 indexed, 0 deleted",
@@ -123,7 +123,7 @@ def test_picture_of_the_question_before_cancelling(picture: Any, folder: Path, c
 
 
 def test_picture_of_a_refusal(picture: Any, folder: Path) -> None:
-    refusal = AccessRefused("bob may not use this vault: ask ines to name bob in [access] of its vault.toml")
+    refusal = AccessRefused("bob may not use this vault: ask ines to add bob to [access] in its vault.toml")
 
     async def script(pilot: Any) -> None:
         await shows(pilot, "You are not allowed to see runs")

@@ -1,1 +1,1 @@
-"""Who may do what, and the record of it."""
+"""Roles of callers, and the audit trail."""

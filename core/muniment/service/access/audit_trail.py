@@ -1,11 +1,12 @@
 """The audit trail: who read what, and who was refused.
 
-A message is shown only after its event is committed. Lists, searches and refusals are committed
-within a second, many at once; equal refusals within a minute are one event with a count.
+The event of a message, of its bytes and of an export is committed before the answer. Events of lists,
+searches and refusals are committed together, within a second. Equal refusals within a minute become one event
+with a count.
 
-Where the engine is in the caller's own process, they read files that are theirs. Such reads are logged
-once vault.toml has an [access] that says anything: each event is then committed by itself, before the
-answer, for which the vault is opened as its writer; while another process writes it, the read is refused.
+An engine in the caller's own process reads the caller's own files. Their reads are recorded only if [access]
+in vault.toml sets anything. Each event is then committed by itself before the answer: the vault is opened as
+its writer, and the read is refused while another process writes the vault.
 """
 
 from __future__ import annotations
@@ -31,27 +32,35 @@ if TYPE_CHECKING:
 log = logging.getLogger("muniment.audit")
 
 SOON = 0.5
-"""Seconds after which what may wait is committed."""
+"""Seconds between two commits of waiting events."""
 MERGED = 60.0
-"""Seconds within which equal refusals are one event."""
+"""Seconds within which equal refusals become one event."""
 WAITING = 5_000
-"""Events that wait at most; past them, whoever adds one waits for their commit."""
+"""Longest queue of waiting events. A caller that makes it longer waits for the commit."""
 DIFFERENT = 100
-"""Refusals of one user that are told apart within MERGED; past them only the words are: nobody fills the
-ledger with what is refused to them."""
+"""Different refusals of one user within MERGED that are recorded in full. Further ones are recorded by the
+name of the request only, so no user can fill the ledger with refused requests."""
 ALIKE = ("event", "who", "uid", "role", "word", "at")
-"""What is kept of refusals past these."""
+"""The fields of a refusal that is not recorded in full."""
 TEXT = 1_000
-"""Characters that are kept of a text that a caller typed."""
+"""Longest recorded text of a caller, in characters."""
 
 Event = dict[str, Any]
 
 
-def event(kind: str, caller: Caller, role: Role | None, request: Request, **detail: Any) -> Event:
-    """An event as the ledger keeps it; `kind` is "read" or "refused", empty details are left out."""
+def audit_event(kind: str, caller: Caller, role: Role | None, request: Request, **detail: Any) -> Event:
+    """An event in the form that the ledger stores.
+
+    Args:
+        kind: "read", "refused", "affirmed" or "withdrawn".
+        caller: who sent the request.
+        role: the caller's role; None for a caller without a role.
+        request: the request. Its text fields, such as `query` and `reason`, are recorded.
+        detail: further fields; empty ones are left out.
+    """
     value: Event = {
         "event": kind,
-        "who": _kept(caller.name),
+        "who": _recordable(caller.name),
         "uid": caller.uid,
         "role": role.name.lower() if role is not None else "",
         "word": type(request).__name__,
@@ -60,81 +69,94 @@ def event(kind: str, caller: Caller, role: Role | None, request: Request, **deta
     for name in ("id", "what", "query", "user", "folder", "path", "reason", "name", "profile", "zone"):
         typed = getattr(request, name, "")
         if typed and isinstance(typed, str):
-            value[name] = _kept(typed)
-    return value | {name: said for name, said in detail.items() if said}
+            value[name] = _recordable(typed)
+    return value | {name: given for name, given in detail.items() if given}
 
 
-def _kept(text: str) -> str:
+def _recordable(text: str) -> str:
+    """A caller's text, cut, and with characters that UTF-8 can encode."""
     return text[:TEXT].encode("utf-8", "backslashreplace").decode()
 
 
 class Trail:
-    """A vault's trail while a service owns it. For any thread."""
+    """The audit trail of a vault that this process has open as its writer. For any thread.
+
+    It has a thread of its own, and closes with the vault.
+    """
 
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
         self._changed = threading.Condition()
         self._waiting: list[Event] = []
         self._refused: dict[str, tuple[float, Event]] = {}
-        """Refusals of the last minute by what they have in common; `count` of those not told yet."""
+        """Refusals of the last minute by `_refusal_key`: the time of the first on the monotonic clock, and an
+        event whose `count` is the number of repeats that are not recorded yet."""
         self._differing: Counter[int] = Counter()
-        """How many of them each user has."""
+        """Entries of `_refused` by user id."""
         self._failing = False
-        """Whether it could not be written last time."""
+        """Whether the last commit failed."""
         self._closed = False
         self._thread = threading.Thread(target=self._work, name="audit", daemon=True)
         self._thread.start()
         vault.before_close.append(self.close)
 
     def now(self, events: Sequence[Event]) -> None:
-        """Commit events; they are on disk when this returns.
+        """Commit events. They are on disk when this returns.
 
         Raises:
-            OSError, MunimentError: they are not, so what they are about must not happen.
+            OSError, MunimentError: they are not on disk, so the requests must not be answered.
         """
         self._vault.log(events)
 
-    def soon(self, happened: Event) -> None:
-        """Commit an event within a second; at once where the trail could not be written last time.
+    def soon(self, event: Event) -> None:
+        """Commit an event within a second. After a failed commit, or with a full queue, commit it now.
 
         Raises:
-            OSError, MunimentError: it could not be committed then, or too many wait and could not be.
+            OSError, MunimentError: the event had to be committed now, and that failed.
         """
         with self._changed:
-            self._waiting.append(happened)
+            self._waiting.append(event)
             full = len(self._waiting) >= WAITING or self._closed or self._failing
             self._changed.notify()
         if full:
             self._flush()
 
-    def refused(self, happened: Event) -> None:
-        """Commit a refusal within a second, or with others like it within a minute."""
-        with self._changed:
-            if self._again(happened):
-                return
-            if self._differing[happened["uid"]] >= DIFFERENT:
-                happened = {name: happened[name] for name in ALIKE} | {"refusal": "too many to be told apart"}
-                if self._again(happened):
-                    return
-            self._refused[_alike(happened)] = (time.monotonic(), happened | {"count": 0})
-            self._differing[happened["uid"]] += 1
-        self.soon(happened | {"count": 1})
+    def refused(self, refusal: Event) -> None:
+        """Commit a refusal within a second; count a repeat, and commit it within a minute.
 
-    def _again(self, happened: Event) -> bool:
-        """Count a refusal, if there was one like it within a minute."""
-        known = self._refused.get(_alike(happened))
+        Raises:
+            OSError, MunimentError: as `soon`.
+        """
+        with self._changed:
+            if self._counted(refusal):
+                return
+            if self._differing[refusal["uid"]] >= DIFFERENT:
+                refusal = {name: refusal[name] for name in ALIKE} | {"refusal": "too many to be told apart"}
+                if self._counted(refusal):
+                    return
+            self._refused[_refusal_key(refusal)] = (time.monotonic(), refusal | {"count": 0})
+            self._differing[refusal["uid"]] += 1
+        self.soon(refusal | {"count": 1})
+
+    def _counted(self, refusal: Event) -> bool:
+        """Count a refusal that repeats one of the last minute; False if it repeats none."""
+        known = self._refused.get(_refusal_key(refusal))
         if known is not None:
             known[1]["count"] += 1
-            known[1]["at"] = happened["at"]
+            known[1]["at"] = refusal["at"]
         return known is not None
 
     def close(self) -> None:
-        """Commit all that waits. Safe to call twice."""
+        """Commit all waiting events. Safe to call twice.
+
+        Raises:
+            OSError, MunimentError: they could not be committed.
+        """
         with self._changed:
             self._closed = True
             self._changed.notify()
         self._thread.join()
-        self._due(everything=True)
+        self._queue_repeats(everything=True)
         self._flush()
 
     def _work(self) -> None:
@@ -145,22 +167,22 @@ class Trail:
                 if self._closed:
                     return
             time.sleep(SOON / 5)
-            self._due()
+            self._queue_repeats()
             try:
                 self._flush()
             except (OSError, MunimentError) as error:
-                log.error("the audit trail could not be written, and will be tried again: %s", error)
+                log.error("the audit trail could not be written; the service tries again: %s", error)
 
-    def _due(self, everything: bool = False) -> None:
-        """Let refusals go whose minute is over; those that came again are told with their count."""
+    def _queue_repeats(self, everything: bool = False) -> None:
+        """Forget refusals whose minute is over, and queue those that were repeated, with their count."""
         ended = time.monotonic() - MERGED
         with self._changed:
-            for alike, (since, again) in list(self._refused.items()):
+            for key, (since, repeated) in list(self._refused.items()):
                 if everything or since <= ended:
-                    del self._refused[alike]
-                    self._differing[again["uid"]] -= 1
-                    if again["count"]:
-                        self._waiting.append(again)
+                    del self._refused[key]
+                    self._differing[repeated["uid"]] -= 1
+                    if repeated["count"]:
+                        self._waiting.append(repeated)
 
     def _flush(self) -> None:
         with self._changed:
@@ -177,9 +199,9 @@ class Trail:
         self._failing = False
 
 
-def _alike(happened: Event) -> str:
-    """What equal refusals have in common."""
-    return json.dumps({**happened, "at": 0}, sort_keys=True)
+def _refusal_key(refusal: Event) -> str:
+    """A key that is the same for equal refusals: all fields but the time."""
+    return json.dumps({**refusal, "at": 0}, sort_keys=True)
 
 
 _trails: WeakKeyDictionary[Vault, Trail] = WeakKeyDictionary()
@@ -187,7 +209,7 @@ _making = threading.Lock()
 
 
 def trail_of(vault: Vault) -> Trail:
-    """The trail of a vault that is open to be written; it ends with the vault."""
+    """The trail of a vault that is open for writing: one for each vault object."""
     with _making:
         trail = _trails.get(vault)
         if trail is None:
@@ -195,34 +217,39 @@ def trail_of(vault: Vault) -> Trail:
         return trail
 
 
-def record(session: Session, happened: Event, *, soon: bool) -> None:
-    """Commit an event before what it is about goes on; with `soon`, within a second where a service runs.
+def record(session: Session, event: Event, *, soon: bool) -> None:
+    """Commit an event before its request is answered.
+
+    Args:
+        session: the session of the request.
+        event: the event.
+        soon: in a service, commit it within a second instead.
 
     Raises:
-        VaultLocked: another process writes the vault, so reads go through it.
-        OSError, MunimentError: it could not be committed.
+        VaultLocked: another process writes the vault, so the read must go through that process.
+        OSError, MunimentError: the event could not be committed.
     """
     with session.reading() as vault:
         if vault.writable:
             trail = trail_of(vault)
             if soon:
-                trail.soon(happened)
+                trail.soon(event)
             else:
-                trail.now([happened])
+                trail.now([event])
             return
     if session.settings().access != Access():
         with session.writing() as vault:
-            vault.log([happened])
+            vault.log([event])
 
 
-def record_refusal(session: Session, happened: Event) -> None:
-    """Commit a refusal; that it can't be is logged, and refuses no less."""
+def record_refusal(session: Session, refusal: Event) -> None:
+    """Commit a refusal. A failure to do so is logged, and the request stays refused."""
     try:
         with session.reading() as vault:
             if vault.writable:
-                trail_of(vault).refused(happened)
+                trail_of(vault).refused(refusal)
                 return
         with session.writing() as vault:
-            vault.log([happened | {"count": 1}])
+            vault.log([refusal | {"count": 1}])
     except (OSError, MunimentError) as error:
-        log.error("a refusal could not be written into the audit trail: %s", error)
+        log.error("a refusal could not be written to the audit trail: %s", error)

@@ -1,4 +1,4 @@
-"""Who is calling, and what they may do."""
+"""Callers and their roles."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from muniment.errors import AccessRefused
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """An operating system's user who asks for something: as the socket's peer credentials say."""
+    """A user of the operating system who sends requests, identified by the kernel (peer credentials)."""
 
     uid: int
     gid: int
     pid: int
     name: str
-    """Login name, or the uid in digits for one without."""
+    """Login name; the uid in digits if the system has none."""
 
     @classmethod
     def of(cls, uid: int, gid: int, pid: int) -> Caller:
-        """A caller by peer credentials."""
+        """The caller with these peer credentials."""
         return cls(uid, gid, pid, login_name(uid))
 
     @classmethod
     def this_process(cls) -> Caller:
-        """This process's own user."""
+        """The user of this process."""
         return cls.of(os.geteuid(), os.getegid(), os.getpid())
 
 
 def login_name(uid: int) -> str:
-    """A user's login name; the uid in digits where the system knows none."""
+    """A user's login name; the uid in digits if the system has none."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
@@ -42,17 +42,24 @@ def login_name(uid: int) -> str:
 
 
 class Role(IntEnum):
-    """What a caller may do; who may do more may do less."""
+    """What a caller may do. A higher role may do everything that a lower one may."""
 
     USER = 1
     """Reads their own mail."""
     AUDITOR = 2
-    """Reads everything, changes nothing."""
+    """Reads everything, and changes nothing."""
     ADMINISTRATOR = 3
+    """Does everything."""
 
 
 def role_of(caller: Caller, access: Access, vault_owner_uid: int) -> Role | None:
-    """The most that a caller is; None for somebody whom the vault does not know."""
+    """The highest role of a caller; None if the vault gives them none.
+
+    Args:
+        caller: who sends the request.
+        access: [access] of vault.toml.
+        vault_owner_uid: the user id that owns the vault's folder.
+    """
     if caller.uid in (0, vault_owner_uid) or caller.name in access.administrators:
         return Role.ADMINISTRATOR
     if caller.name in access.auditors:
@@ -63,23 +70,23 @@ def role_of(caller: Caller, access: Access, vault_owner_uid: int) -> Role | None
 def authorise(
     caller: Caller, request: Request, least: Role | None, settings: Settings, vault_owner_uid: int
 ) -> Role:
-    """The role in which a caller may say a word.
+    """The role in which a caller may send a request.
 
-    A USER may say it only of their own mail, which `view` sees to.
+    A USER may read only their own mail; `service.operations.own_mail` enforces that.
 
     Raises:
-        AccessRefused: they may not say it at all; says whom to ask.
+        AccessRefused: the caller may not send it; the sentence says whom to ask.
     """
     role = role_of(caller, settings.access, vault_owner_uid)
     if role is None:
         raise AccessRefused(
-            f"{caller.name} may not use this vault: ask {askable(settings, vault_owner_uid)} to name "
-            f"{caller.name} in [access] of its vault.toml"
+            f"{caller.name} may not use this vault: ask {contacts(settings, vault_owner_uid)} to add "
+            f"{caller.name} to [access] in its vault.toml"
         )
     if least is None or role < least:
         raise AccessRefused(
             f"{_A[role]} may not do this ({type(request).__name__}): "
-            f"ask {askable(settings, vault_owner_uid)}, who may"
+            f"ask {contacts(settings, vault_owner_uid)}, who may"
         )
     return role
 
@@ -87,6 +94,6 @@ def authorise(
 _A = {Role.USER: "a user", Role.AUDITOR: "an auditor", Role.ADMINISTRATOR: "an administrator"}
 
 
-def askable(settings: Settings, vault_owner_uid: int) -> str:
-    """Who may change what others may do."""
+def contacts(settings: Settings, vault_owner_uid: int) -> str:
+    """The login names of the vault's owner and its administrators, such as "ines or ada"."""
     return " or ".join(dict.fromkeys((login_name(vault_owner_uid), *settings.access.administrators)))

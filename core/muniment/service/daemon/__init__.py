@@ -1,1 +1,1 @@
-"""The service as a program: systemd, watchdog, alerts."""
+"""The service as a process of the system: `muniment service`, systemd, the watchdog, notifications."""

@@ -1,6 +1,6 @@
-"""Watches the archive and has people told: gathers facts, finds what is wrong, hands it to the outbox.
+"""Watches the archive and notifies people: collects facts, finds problems, and passes them to the outbox.
 
-All in a thread of its own, beside the runs: it opens no mail, and nothing here can hold up a run.
+It works in a thread of its own, opens no mail, and can't delay a run.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ from muniment.service.operations.notifying import origin
 log = logging.getLogger("muniment.notify")
 
 EVERY = 60.0
-"""Seconds between two looks; a run that did not end well is looked at at once."""
+"""Seconds between two checks. A run that is not ok causes one at once."""
 SETTLED = 1800.0
-"""Seconds after which a service has fetched what came while it did not run."""
+"""Seconds after the start in which the service fetches what came while it was not running."""
 LOOK_BACK = 100_000
-"""Records in which the last reports are looked for, the first time."""
+"""How many of the newest records the first check searches for journal reports."""
 RUNS = 2000
-"""Runs that are looked through at most: those of a day, and those since the last report."""
+"""How many runs are read at most: those of a day, and those since the last report."""
 
 
 class Alerts:
-    """Looks at a vault again and again, and has people told what is wrong."""
+    """Checks a vault regularly, and notifies people of problems. A context that starts and closes it."""
 
     def __init__(
         self,
@@ -59,14 +59,21 @@ class Alerts:
         clock: Callable[[], float] = time.time,
         settled: float = SETTLED,
     ) -> None:
-        """`settings` is asked at every look; where it raises, the look is skipped."""
+        """Make it; `start` begins.
+
+        Args:
+            session: reads the vault.
+            settings: gives the current settings at each check. If it raises, the check is skipped.
+            clock: gives seconds since 1970 UTC.
+            settled: seconds until the absence of reports counts as a problem.
+        """
         self._session = session
         self._settings = settings
         self._clock = clock
         self._settles = clock() + settled
         self._ended: dict[str, dict[str, Any]] = {}
         self._watermark = (-1, 0.0)
-        """How far the index is, and since when."""
+        """The index's watermark, and since when it has had this value."""
         self._facts = Facts(now=0.0)
         self._certificates = Certificates(session.folder, clock)
         self.outbox = Outbox(session.folder, self._ways, lambda: origin(session, settings()), clock)
@@ -75,12 +82,12 @@ class Alerts:
         self._thread = threading.Thread(target=self._work, name="alerts", daemon=True)
 
     def start(self) -> None:
-        """Begin to look, and to tell."""
+        """Begin to check and to notify."""
         self.outbox.start()
         self._thread.start()
 
     def close(self) -> None:
-        """Look no more. What was found is told as far as that is quick; the rest is kept."""
+        """Stop. Notifications are sent if that is quick; the rest is kept for the next start."""
         self._stopped = True
         self._awake.set()
         if self._ended:
@@ -89,7 +96,7 @@ class Alerts:
         self.outbox.close()
 
     def _shut(self, memory: Memory) -> list[Event]:
-        """From now on the vault is not read any more: whoever opened it closes it."""
+        """Stop reading the vault, which its opener closes after this."""
         self._closed = True
         return []
 
@@ -101,18 +108,17 @@ class Alerts:
         self.close()
 
     def run_ended(self, summary: api.RunSummary) -> None:
-        """A run has ended; returns at once. From any thread."""
-        told = {key: getattr(summary, key) for key in summary.__struct_fields__}
-        self._ended[summary.profile] = told
+        """Take the summary of a run that has ended. Returns at once. From any thread."""
+        self._ended[summary.profile] = {key: getattr(summary, key) for key in summary.__struct_fields__}
         if summary.state != "ok" or not summary.balanced:
             self.wake()
 
     def wake(self) -> None:
-        """Look soon, in the thread."""
+        """Cause a check soon, in the thread."""
         self._awake.set()
 
     def look(self) -> list[Event]:
-        """Look once; returns what was found anew and is told now.
+        """Check once, in this thread; returns the new events, which are sent now.
 
         Raises:
             MunimentError: vault.toml can't be read.
@@ -132,8 +138,8 @@ class Alerts:
     def _look_safely(self) -> None:
         try:
             self.look()
-        except Exception as error:  # noqa: BLE001 - to look again in a minute is better than to look no more
-            log.debug("could not look at the archive: %s", type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - the next check must come in any case
+            log.debug("the archive could not be checked: %s", type(error).__name__)
 
     def _settings_or_none(self) -> Settings | None:
         try:
@@ -157,13 +163,13 @@ class Alerts:
         return events
 
     def _gather(self, memory: Memory, settings: Settings, now: float) -> tuple[list[dict[str, Any]], int]:
-        """Bring the facts up to now; where the vault can't be read, only what runs said is new."""
+        """Update the facts. If the vault can't be read, only the summaries of runs are new."""
         ended, self._ended = self._ended, {}
         try:
             with self._session.reading() as vault:
                 runs, messages = self._read(vault, memory, settings, now)
         except (MunimentError, OSError) as error:
-            log.warning("the vault can't be looked at: %s", type(error).__name__)
+            log.warning("the vault can't be read for notifications: %s", type(error).__name__)
             runs, messages = [], 0
         profiles = tuple(
             msgspec.structs.replace(profile, last=ended.get(profile.name, profile.last))
@@ -181,7 +187,8 @@ class Alerts:
     def _read(
         self, vault: Vault, memory: Memory, settings: Settings, now: float
     ) -> tuple[list[dict[str, Any]], int]:
-        """Facts from the vault; returns the runs of the last day and the number of messages."""
+        """Read the facts from the vault; returns the summaries of the last day, and the number of
+        messages."""
         self._reports(vault, memory)
         lacking, head = behind(vault), vault.head
         known = has_commit(vault.folder / LEDGER, vault.catalog.vault_id, head)
@@ -195,7 +202,7 @@ class Alerts:
             settled=now >= self._settles,
             certificates=self._certificates.known(settings),
             behind=lacking,
-            behind_since=self._stands(vault.index_place.state().watermark, now) if lacking else None,
+            behind_since=self._unchanged_since(vault.index_place.state().watermark, now) if lacking else None,
             checkpoint=str(Checkpoint(head.tree_size, head.root)) if known and head.tree_size else "",
             altered=not known,
         )
@@ -204,7 +211,7 @@ class Alerts:
         return runs, vault.catalog.totals().messages
 
     def _reports(self, vault: Vault, memory: Memory) -> None:
-        """Learn when the last journal reports were archived."""
+        """Store when the last journal report of each profile was archived."""
         size = vault.head.tree_size
         first = not memory.seen or memory.seen > size
         after = max(0, size - LOOK_BACK) if first else memory.seen
@@ -213,12 +220,12 @@ class Alerts:
         memory.seen = size
 
     def _archived(self, vault: Vault, name: str, place: int) -> int:
-        """When a record of a profile was archived: by the end of its run, or now while that goes on."""
+        """When a record of a profile was archived: the end of its run, or now while the run is under way."""
         ends = [run.time for run in vault.catalog.runs(name, limit=RUNS) if run.sequence > place]
         return ends[-1] if ends else int(self._clock())
 
-    def _stands(self, watermark: int, now: float) -> float:
-        """Since when the index stands where it is."""
+    def _unchanged_since(self, watermark: int, now: float) -> float:
+        """Since when the index has had this watermark, seconds since 1970 UTC."""
         if watermark != self._watermark[0]:
             self._watermark = (watermark, now)
         return self._watermark[1]

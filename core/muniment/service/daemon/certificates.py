@@ -1,4 +1,4 @@
-"""When certificates expire: those that mail servers show, and the embedded gateway's own."""
+"""When certificates expire: those of mail servers, and that of the embedded gateway."""
 
 from __future__ import annotations
 
@@ -20,33 +20,34 @@ from muniment.sources.factory import open_source
 log = logging.getLogger("muniment.notify")
 
 SEEN, UNSEEN = 86400.0, 3600.0
-"""Seconds until a server is asked again: after it has shown its certificate, and after it has not."""
+"""Seconds between two requests for a server's certificate: after a success, and after a failure."""
 TIMEOUT = 30.0
-"""Seconds a network operation may take."""
+"""Longest time of a network operation, in seconds."""
 UNSENT = "-"
-"""Stands for the password, since none is sent."""
+"""A placeholder for the password, which is never sent."""
 OWN = "the embedded gateway"
 
 
 class Certificates:
-    """What is known of the certificates that a vault's mail depends on. `look` belongs to one thread."""
+    """The expiry of the certificates that a vault depends on. Call `look` from one thread only."""
 
     def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
-        """`folder` is the vault's."""
+        """`folder` is the vault's; `clock` gives seconds since 1970 UTC."""
         self._folder = folder
         self._clock = clock
         self._expires: dict[str, float | None] = {}
         self._again: dict[str, float] = {}
 
     def known(self, settings: Settings) -> Mapping[str, float | None]:
-        """When each expires, seconds since 1970 UTC, by the server's `host:port`; None where not known."""
-        told = {name: self._expires.get(name) for name in self._endpoints(settings)}
+        """When each certificate expires, seconds since 1970 UTC, by `host:port` or OWN; None if not known."""
+        known = {name: self._expires.get(name) for name in self._endpoints(settings)}
         if settings.gateway.certificate:
-            told[OWN] = expiry(self._folder / settings.gateway.certificate)
-        return told
+            known[OWN] = expiry(self._folder / settings.gateway.certificate)
+        return known
 
     def look(self, settings: Settings | None) -> None:
-        """Ask the servers that were not asked for long, where somebody would be told. May wait for them."""
+        """Request the certificates that are due again, if [notify] would report them. Waits for the
+        servers."""
         notify = settings and settings.notify
         if not settings or not notify or not (notify.mail.host or notify.urls or notify.command.run):
             return
@@ -58,7 +59,7 @@ class Certificates:
                 self._again[name] = self._clock() + (UNSEEN if found is None else SEEN)
 
     def _endpoints(self, settings: Settings) -> dict[str, Endpoint]:
-        """The servers that enabled profiles reach over TLS, by address; not those that serve everybody."""
+        """The servers that enabled profiles use with TLS, by address; without public ones such as Graph."""
         found = {}
         for profile in settings.profiles:
             kind = KIND[profile.source]
@@ -75,9 +76,9 @@ class Certificates:
 
 
 def shown(endpoint: Endpoint) -> float | None:
-    """When the certificate that a server shows expires, seconds since 1970 UTC; None where it shows none.
+    """When a server's certificate expires, seconds since 1970 UTC; None if the server presents none.
 
-    Neither name nor password is sent: the certificate is refused as soon as it was seen.
+    No name or password is sent: the certificate is refused as soon as it is seen.
     """
     seen: list[bytes] = []
 
@@ -96,11 +97,11 @@ def shown(endpoint: Endpoint) -> float | None:
 
 
 def _once(seconds: float) -> None:
-    raise SourceError("A certificate is looked at once.")
+    raise SourceError("The certificate is requested only once.")
 
 
 def expiry(path: Path) -> float | None:
-    """When the first certificate in a PEM file expires, seconds since 1970 UTC; None: can't be read."""
+    """When the first certificate in a PEM file expires, seconds since 1970 UTC; None if it can't be read."""
     try:
         return _expiry(path.read_bytes(), pem=True)
     except OSError:

@@ -1,4 +1,4 @@
-"""Putting the units of a vault's service where systemd finds them, and taking them away."""
+"""Installs and removes the systemd units of a vault's service."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from muniment.system.atomic_files import write_file
 
 FOLDER = Path("/etc/systemd/system")
 BOOTED = Path("/run/systemd/system")
-"""Is there where systemd runs the machine (sd_booted(3))."""
+"""Exists if systemd runs the machine (sd_booted(3))."""
 DEFAULT_USER = "muniment"
 SECONDS = 120
 """How long systemctl may take: it waits for a service to end."""
@@ -29,10 +29,10 @@ PROPERTIES = "ActiveState,SubState,MainPID,StatusText,NRestarts"
 
 
 class Installer:
-    """The units in one folder: those of one vault's service."""
+    """Installs the units of a vault's service in a folder. Implements `cli.engine_port.Installer`."""
 
     def __init__(self, folder: Path = FOLDER) -> None:
-        """`folder` is where systemd looks for units."""
+        """`folder` is a folder in which systemd looks for units."""
         self._folder = folder
 
     def units(self, vault: Path, user: str = "", writable: Sequence[Path] = ()) -> dict[str, str]:
@@ -40,7 +40,7 @@ class Installer:
 
         Raises:
             VaultError, ConfigError: there is no vault, or its vault.toml is wrong.
-            UsageError: a path or the user's name can't stand in a unit.
+            UsageError: a path or the user's name can't be part of a unit.
         """
         program = (sys.executable, "-m", "muniment")
         place = Place(vault, user or _owner(vault), program, tuple(writable))
@@ -49,54 +49,71 @@ class Installer:
     def install(
         self, vault: Path, user: str = "", writable: Sequence[Path] = (), force: bool = False
     ) -> list[str]:
-        """Write the units; returns what was done and what to do next, a line each.
+        """Write the units.
+
+        Args:
+            vault: the vault's folder.
+            user: login name of the user who runs the service; "" for the vault's owner.
+            writable: further folders that the service may write to.
+            force: replace units that have another text.
+
+        Returns:
+            Lines that say what was done and what to do next.
 
         Raises:
-            UsageError: a unit is there that says something else, and `force` is not set.
-            VaultError: they can't be written.
-            and what `units` raises.
+            ConfigError: vault.toml is wrong.
+            UsageError: a unit has another text, and `force` is not set; or as `units`.
+            VaultError: there is no vault, or the units can't be written.
         """
-        told = self.units(vault, user, writable)
-        changed = [name for name, text in told.items() if self._read(name) not in (None, text)]
+        texts = self.units(vault, user, writable)
+        changed = [name for name, text in texts.items() if self._read(name) not in (None, text)]
         if changed and not force:
             raise UsageError(
-                f"{self._folder / changed[0]} is there already and says something else: look at it, "
-                "then add --force to replace it (what `systemctl edit` adds stays in any case)"
+                f"{self._folder / changed[0]} already exists with another text: look at it, "
+                "then use --force to replace it (additions by `systemctl edit` stay in any case)"
             )
-        for name, text in told.items():
+        for name, text in texts.items():
             self._write(name, text)
         return [
-            *(f"Wrote {self._folder / name}" for name in told),
-            *_next(vault, user or _owner(vault), told),
+            *(f"Wrote {self._folder / name}" for name in texts),
+            *_next_steps(vault, user or _owner(vault), texts),
         ]
 
     def uninstall(self) -> list[str]:
-        """Stop the service and remove the units that are there; returns what was done, a line each.
+        """Stop the service and remove its units.
 
-        Raises VaultError where they can't be removed.
+        Returns:
+            Lines that say what was done.
+
+        Raises:
+            VaultError: the units can't be removed.
         """
-        there = [name for name in (SOCKET, SERVICE) if self._read(name) is not None]
-        if not there:
-            return [f"No unit of Muniment is in {self._folder}: nothing was removed."]
-        told = _systemctl("disable", "--now", *there)
+        installed = [name for name in (SOCKET, SERVICE) if self._read(name) is not None]
+        if not installed:
+            return [f"{self._folder} has no unit of Muniment: nothing was removed."]
+        lines = _systemctl("disable", "--now", *installed)
         try:
-            for name in there:
+            for name in installed:
                 (self._folder / name).unlink()
         except OSError as error:
             raise VaultError(
                 f"{self._folder} can't be changed ({error.strerror}): run this as root"
             ) from error
-        told += [f"Removed {self._folder / name}" for name in there]
-        return [*told, *_systemctl("daemon-reload"), "The vault stays as it is."]
+        lines += [f"Removed {self._folder / name}" for name in installed]
+        return [*lines, *_systemctl("daemon-reload"), "The vault was not changed."]
 
     def status(self) -> dict[str, str]:
-        """What systemd says of the service; only `installed` where it can't be asked."""
-        here = self._read(SERVICE)
-        told = {"installed": "no" if here is None else str(self._folder / SERVICE)}
-        return told | (_properties() if BOOTED.is_dir() else {})
+        """The state of the service in systemd, by property; only `installed` if systemd does not run.
+
+        Raises:
+            VaultError: the unit can't be read.
+        """
+        text = self._read(SERVICE)
+        state = {"installed": "no" if text is None else str(self._folder / SERVICE)}
+        return state | (_properties() if BOOTED.is_dir() else {})
 
     def _read(self, name: str) -> str | None:
-        """A unit as it is; None where there is none."""
+        """The text of an installed unit; None if it is not installed."""
         try:
             return (self._folder / name).read_text()
         except FileNotFoundError:
@@ -113,7 +130,7 @@ class Installer:
 
 
 def _owner(vault: Path) -> str:
-    """Who is to run the service: the vault's owner, but not root."""
+    """The user who should run the service: the vault's owner, but not root."""
     try:
         uid = vault.stat().st_uid
     except OSError:
@@ -121,22 +138,23 @@ def _owner(vault: Path) -> str:
     return login_name(uid) if uid else DEFAULT_USER
 
 
-def _next(vault: Path, user: str, told: dict[str, str]) -> list[str]:
-    """What is left to do, as commands where they are."""
+def _next_steps(vault: Path, user: str, texts: dict[str, str]) -> list[str]:
+    """Lines that say what is left to do, as commands where possible."""
     commands = []
     if not _known(user):
         commands.append(f"useradd --system --home-dir / --shell /usr/sbin/nologin {shlex.quote(user)}")
     if login_name(vault.stat().st_uid) != user:
         commands.append(f"chown -R {shlex.quote(user)}: {shlex.quote(str(vault))}")
-    commands += ["systemctl daemon-reload", f"systemctl enable --now {' '.join(sorted(told))}"]
+    commands += ["systemctl daemon-reload", f"systemctl enable --now {' '.join(sorted(texts))}"]
     if held := holder(vault):
         commands.insert(
-            0, f"# {held}, has the vault now: a service in the background leaves by itself, end any other"
+            0, f"# {held}, holds the vault now: a service in the background ends by itself, stop any other"
         )
     lines = ["Next, as root:", *(f"  {command}" for command in commands)]
-    lines += [f"{user} must be able to read the files that vault.toml names, such as passwords."]
+    lines += [f"{user} must be able to read the files that vault.toml names, such as password files."]
     return lines + [
-        f"{user} can't enter {folder}: move what is in it, or open it." for folder in _closed(vault, user)
+        f"{user} can't enter {folder}: move its content, or change its mode."
+        for folder in _closed(vault, user)
     ]
 
 
@@ -155,7 +173,7 @@ def _known(user: str) -> bool:
 
 
 def _enterable(folder: Path, uid: int) -> bool:
-    """Whether a user can pass through a folder, as far as owner and mode say it."""
+    """Whether a user can enter a folder, judged by its owner and mode."""
     try:
         state = folder.stat()
     except OSError:
@@ -164,21 +182,21 @@ def _enterable(folder: Path, uid: int) -> bool:
 
 
 def _systemctl(*words: str) -> list[str]:
-    """Have systemd do something; where it does not run or refuses, say what is left to do."""
+    """Run a systemctl command; if that is not possible, say that it is left to do. Returns one line."""
     line = f"systemctl {' '.join(words)}"
     if BOOTED.is_dir() and shutil.which("systemctl") and _run(["systemctl", *words]) is not None:
         return [f"Did {line}"]
-    return [f"Where systemd runs, do as root: {line}"]
+    return [f"Run this as root where systemd runs: {line}"]
 
 
 def _properties() -> dict[str, str]:
-    """What `systemctl show` answers, by name."""
-    told = _run(["systemctl", "show", SERVICE, f"--property={PROPERTIES}"]) or ""
-    return dict(line.split("=", 1) for line in told.splitlines() if "=" in line)
+    """The properties of the service in systemd, by name; empty if `systemctl show` fails."""
+    output = _run(["systemctl", "show", SERVICE, f"--property={PROPERTIES}"]) or ""
+    return dict(line.split("=", 1) for line in output.splitlines() if "=" in line)
 
 
 def _run(command: list[str]) -> str | None:
-    """What a program prints; None where it fails."""
+    """The output of a program; None if it fails."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired):

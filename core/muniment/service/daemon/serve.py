@@ -1,4 +1,4 @@
-"""`muniment service`: the scheduler and the embedded gateway, in the foreground."""
+"""`muniment service`: answers clients, runs profiles when they are due, and has the embedded gateway."""
 
 from __future__ import annotations
 
@@ -40,30 +40,31 @@ log = logging.getLogger("muniment.service")
 Say = Callable[[str], None]
 
 BRIEF = 2.0
-"""Seconds without a request after which a service that can only read leaves."""
+"""Seconds without a request after which a read-only service ends."""
 EMPTY = Settings()
+"""The settings of an empty vault.toml."""
 AGAIN = 0.2
-"""Seconds between two tries at a vault that another process has."""
+"""Seconds between two attempts to open a vault that another process holds."""
 BEGINNING, LEAVING = 2.0, 30.0
-"""Seconds for which a service may hold the vault and not listen: before it does, and when it leaves."""
+"""Seconds for which a service may hold the vault without listening: at its start, and at its end."""
 ENVELOPE_ROOM = 16 * 1024 * 1024
-"""Bytes by which a journal report may be larger than its message: one line a recipient, and the headers that
-Exchange adds. Exchange Online's largest message has 150 MB."""
+"""Bytes by which a journal report may be larger than its message, for one line for each recipient and the
+headers that Exchange adds. The largest message of Exchange Online has 150 MB."""
 AWAKE = 1.0
-"""Seconds between two looks at whether a signal came: one that another thread took wakes nobody."""
+"""Seconds between two checks for a signal: a signal that another thread receives does not wake the loop."""
 
 
 def gateway_options(
     settings: GatewaySettings, folder: Path, sockets: tuple[socket.socket, ...] = ()
 ) -> GatewayOptions:
-    """What the embedded gateway is started with; `sockets` that systemd has opened go before `listen`.
+    """The options of the embedded gateway; `sockets` that systemd has opened are used instead of `listen`.
 
     Raises:
-        ConfigError: `listen` is not `address:port`.
+        ConfigError: `listen` is not `address:port`, or there is no journal address.
     """
     host, port = ("", 0) if sockets else listen_address(settings.listen)
     if not settings.addresses:
-        raise ConfigError("gateway.addresses is empty: name the journal address that reports are sent to")
+        raise ConfigError("gateway.addresses is empty: add the journal address to which reports are sent")
     return GatewayOptions(
         host=host,
         port=port,
@@ -93,31 +94,35 @@ def _path(folder: Path, name: str) -> Path | None:
 
 
 def serve(folder: Path, say: Say | None = None, *, ready: Callable[[], None] | None = None) -> int:
-    """Run until SIGTERM or SIGINT: answer clients, take mail in, and run profiles when they are due.
+    """Serve a vault: answer clients, receive mail, run profiles when due; until SIGTERM or SIGINT.
 
-    `ready` is given by a service that a client started in the background, and called when it listens: such a
-    one leaves when nobody needs it.
+    Args:
+        folder: the vault's folder.
+        say: is called with each line for standard output; by default they are logged.
+        ready: given if a client started the service in the background. It is called when the service listens.
+            Such a service ends when it is no longer needed.
 
-    Returns the exit code: 0, or that of VaultError when the vault's disk failed.
+    Returns:
+        The exit code: 0, or that of VaultError if the vault's disk failed.
 
     Raises:
         MunimentError: the vault can't be opened, or the gateway can't listen.
     """
     if not logging.getLogger().handlers:
         log_to_stderr("keys")
-    told = say or log.info
+    say = say or log.info
     session = Session(folder)
     stop = threading.Event()
     manager, sockets = Notifier.from_environment(), inherited_sockets()
     with signals(stop), ExitStack() as stack:
-        vault = _opened(stack, session, stop, told, takes_over=ready is None)
+        vault = _opened(stack, session, stop, say, takes_over=ready is None)
         if vault is None:
             return 0
         current = _Current(session)
         with (
-            closing(Host(Session(folder, vault), current.settings, told, lasting=True)) as host,
+            closing(Host(Session(folder, vault), current.settings, say, in_service=True)) as host,
             Alerts(Session(folder, vault), current.settings) as alerts,
-            _gateway(current.settings(), folder, host.tell, tuple(sockets.get(GATEWAY, ()))),
+            _gateway(current.settings(), folder, host.announce, tuple(sockets.get(GATEWAY, ()))),
             listening(
                 folder,
                 _engines(vault, host),
@@ -131,20 +136,20 @@ def serve(folder: Path, say: Say | None = None, *, ready: Callable[[], None] | N
             manager.ready()
             _work(vault, current, host, stop, Pulse(host, Heart(manager)))
             manager.stopping()
-            host.close()  # before nobody can hear how its runs ended
+            host.close()  # while clients can still watch how its runs end
         return VaultError.exit_code if vault.dead else 0
 
 
 def _opened(
-    stack: ExitStack, session: Session, stop: threading.Event, told: Say, takes_over: bool
+    stack: ExitStack, session: Session, stop: threading.Event, say: Say, takes_over: bool
 ) -> Vault | None:
-    """The vault, opened to be written; None where `stop` came first.
+    """The vault, open for writing; None if `stop` was set first.
 
-    With `takes_over`, a service that a client has started in the background leaves for this one, once a
-    run that it has in hand has ended.
+    With `takes_over`, a service that a client has started in the background ends for this one, after the run
+    that it has in hand.
 
     Raises:
-        VaultLocked: a process has the vault that does not leave.
+        VaultLocked: a process holds the vault, and does not end.
     """
     until, waits = time.monotonic() + BEGINNING, False
     while not stop.is_set():
@@ -158,13 +163,17 @@ def _opened(
             until = time.monotonic() + LEAVING
         elif leaves == "later" and not waits:
             waits = True
-            told("the service in the background has a run in hand: taking over when that has ended")
+            say("the service in the background has a run in hand: taking over when the run has ended")
         stop.wait(AGAIN)
     return None
 
 
 def _yields(folder: Path) -> Literal["soon", "later", False] | None:
-    """Whether the service that has the vault leaves for this one; None where none listens now."""
+    """Ask the service that holds the vault to end.
+
+    Returns:
+        "soon" or "later" if it will end, False if it will not, None if no service listens now.
+    """
     try:
         ask_to_leave(place_of(folder), protocol.YIELD)
     except NoService:
@@ -179,16 +188,23 @@ def _yields(folder: Path) -> Literal["soon", "later", False] | None:
 
 
 def serve_reading(folder: Path, ready: Callable[[], None]) -> int:
-    """Answer clients of a vault that can't be opened to be written, as far as that needs no writing.
+    """Serve a vault that can't be opened for writing, read-only.
 
-    Each request opens the vault by itself, so that it can be verified, searched, copied and rebuilt; what
-    writes is told why it can't. It leaves soon, so that a vault that was mended is opened anew.
+    Each request opens the vault by itself, so the vault can be verified, searched, copied and rebuilt. A
+    request that writes gets the error. The service ends soon, so that the next one can open a repaired vault.
+
+    Args:
+        folder: the vault's folder.
+        ready: is called when the service listens.
+
+    Returns:
+        The exit code 0.
 
     Raises:
         VaultError: it can't listen.
     """
     stop = threading.Event()
-    log.warning("the vault can't be opened to be written: reading only")
+    log.warning("the vault can't be opened for writing: serving it read-only")
 
     def engine_for(caller: Caller) -> Engine:
         return Engine(Session(folder, None, caller))
@@ -200,13 +216,13 @@ def serve_reading(folder: Path, ready: Callable[[], None]) -> int:
 
 
 def _engines(vault: Vault, host: Host) -> Callable[[Caller], Engine]:
-    """Opens the engine, on the vault that is open here, for whoever calls."""
+    """A function that makes an engine for a caller, on this open vault."""
     return lambda caller: Engine(Session(vault.folder, vault, caller, host))
 
 
 @contextmanager
 def signals(stop: threading.Event) -> Iterator[None]:
-    """SIGTERM and SIGINT set `stop`, in place of what they did before."""
+    """Inside the context, SIGTERM and SIGINT set `stop`."""
     before = {
         number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)
     }
@@ -218,52 +234,51 @@ def signals(stop: threading.Event) -> Iterator[None]:
 
 
 class _Watching(Observer):
-    """Passes on what happens to runs: to systemd, and to those who are told what is wrong."""
+    """Passes events of runs to systemd and to the alerts."""
 
     def __init__(self, manager: Notifier, alerts: Alerts) -> None:
         self._manager = manager
         self._alerts = alerts
 
     def ended(self, summary: api.RunSummary) -> None:
-        """A run has ended."""
         self._alerts.run_ended(summary)
 
     def logged(self, line: api.LogLine) -> None:
-        """A line was added to the log."""
         self._manager.status(line.text)
 
 
 def _work(vault: Vault, current: _Current, host: Host, stop: threading.Event, pulse: Pulse) -> None:
-    """Run profiles when they are due, until `stop`; what runs then is for `Host.close` to end."""
+    """Run profiles when they are due, until `stop` is set. `Host.close` ends the runs after that."""
     host.schedule(current.profiles)
-    host.tell(f"serving {vault.folder}: {len(current.profiles())} profiles; stop with Ctrl-C or SIGTERM")
+    host.announce(f"serving {vault.folder}: {len(current.profiles())} profiles; stop with Ctrl-C or SIGTERM")
     while not stop.wait(AWAKE) and not vault.dead:
         pulse.feel()
     if vault.dead:
-        host.tell(
-            "the disk failed under the vault: stopping; check it, then start the service again", "error"
+        host.announce(
+            "the vault's disk failed: stopping; check the disk, then start the service again", "error"
         )
     else:
-        host.tell("stopping: the run in hand ends after what it has fetched")
+        host.announce("stopping: the run in hand ends after the messages that it has fetched")
 
 
 @contextmanager
 def _gateway(
-    settings: Settings, folder: Path, told: Say, sockets: tuple[socket.socket, ...] = ()
+    settings: Settings, folder: Path, say: Say, sockets: tuple[socket.socket, ...] = ()
 ) -> Iterator[None]:
-    """The embedded gateway, where vault.toml has one that listens, or systemd has opened its port."""
+    """Run the embedded gateway inside the context, if `gateway.listen` is set or systemd has opened its
+    port."""
     if not settings.gateway.listen and not sockets:
         yield
         return
     options = gateway_options(settings.gateway, folder, sockets)
     where = sockets[0].getsockname()[0] if sockets else options.host
     with Gateway(options) as gateway:
-        told(f"the embedded gateway listens on {where} port {gateway.port}")
+        say(f"the embedded gateway listens on {where} port {gateway.port}")
         yield
 
 
 class _Current:
-    """vault.toml as it is now; while it is being edited wrongly, as it was last."""
+    """The current settings; while vault.toml has an error, the last ones without. For any thread."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -272,7 +287,7 @@ class _Current:
         self._problem = ""
 
     def settings(self) -> Settings:
-        """The settings, read anew; what is wrong with them is logged once. For any thread."""
+        """The settings, read from vault.toml now. An error in it is logged once."""
         with self._lock:
             self._read()
             return self._settings
@@ -281,20 +296,20 @@ class _Current:
         problem = ""
         try:
             found = self._session.settings()
-            # Between an editor's emptying of the file and its writing there is nothing in it.
+            # An editor may empty the file before it writes it.
             self._settings = found if found != EMPTY else self._settings
         except MunimentError as error:
             problem = str(error)
         if problem and problem != self._problem:
-            log.error("vault.toml can't be used as it stands, so the last settings stay: %s", problem)
+            log.error("vault.toml has an error, so the service keeps the last settings: %s", problem)
         elif self._problem and not problem:
-            log.info("vault.toml can be used again")
+            log.info("vault.toml is valid again")
         self._problem = problem
 
     def scheduled(self) -> bool:
-        """Whether anything is to be done without being asked for."""
+        """Whether there is work without requests: profiles on schedule, or the gateway."""
         return bool(self.profiles()) or bool(self._settings.gateway.listen)
 
     def profiles(self) -> list[Profile]:
-        """The profiles that run by themselves."""
+        """The profiles that the service runs on schedule."""
         return [profile for profile in self.settings().profiles if profile.scheduled]

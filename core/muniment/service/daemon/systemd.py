@@ -1,8 +1,8 @@
-"""What a service says to systemd, and takes from it, in the plain protocols: no libsystemd is needed.
+"""The protocols between a service and systemd, without libsystemd.
 
-The messages are those of sd_notify(3) and sd_watchdog_enabled(3), the sockets those of sd_listen_fds(3);
-their manual pages describe the protocols and promise that they stay. The packages that speak them are
-either bindings to libsystemd, or have long had no release.
+The messages are those of sd_notify(3) and sd_watchdog_enabled(3), the sockets those of sd_listen_fds(3).
+These manual pages describe the protocols and promise that they are stable. The packages for them need
+libsystemd, or have had no release for years.
 """
 
 from __future__ import annotations
@@ -17,44 +17,45 @@ from muniment.system.sanitise import clean
 FIRST = 3
 """The first inherited file descriptor (SD_LISTEN_FDS_START)."""
 NAMELESS = "unknown"
-"""What systemd calls a socket without FileDescriptorName."""
+"""The name of a socket without FileDescriptorName."""
 
 
 class Notifier:
-    """Says to the service manager how this service is; where there is none, does nothing."""
+    """Sends the state of the service to the service manager; does nothing if there is none."""
 
     def __init__(self, address: str = "", interval: float = 0.0) -> None:
-        """`address` is NOTIFY_SOCKET, `interval` the seconds between two signs of life; 0 for none."""
+        """`address` is NOTIFY_SOCKET; `interval` is the seconds between two watchdog messages, 0 for none."""
         self.interval = interval
         self._address = f"\0{address[1:]}" if address.startswith("@") else address
         self._status = ""
 
     @classmethod
     def from_environment(cls, environ: MutableMapping[str, str] = os.environ) -> Notifier:
-        """As the environment says. Its variables are taken out, so that no child speaks in our name."""
+        """The notifier that the environment describes. Its variables are removed, so children can't use
+        them."""
         address = environ.pop("NOTIFY_SOCKET", "")
         microseconds = environ.pop("WATCHDOG_USEC", "")
         pid = environ.pop("WATCHDOG_PID", "") or str(os.getpid())
         watched = microseconds.isdecimal() and pid == str(os.getpid())
-        # A third of what is allowed, so that one sign may come late.
+        # A third of the allowed time, so that one message may be late.
         return cls(address, int(microseconds) / 3e6 if watched else 0.0)
 
     def ready(self) -> None:
-        """Starting is over: the vault is open and the ports are."""
+        """Report that the start is complete: the vault and all ports are open."""
         self._say("READY=1")
 
     def status(self, text: str) -> None:
-        """What the service does now, in a few words for `systemctl status`; said once while it stays."""
+        """Report what the service is doing, for `systemctl status`. A repeated text is not sent."""
         if text != self._status:
             self._status = text
             self._say(f"STATUS={clean(text)}")
 
     def stopping(self) -> None:
-        """The end has begun."""
+        """Report that the service is stopping."""
         self._say("STOPPING=1")
 
     def alive(self) -> None:
-        """A sign of life."""
+        """Feed the watchdog."""
         self._say("WATCHDOG=1")
 
     def _say(self, message: str) -> None:
@@ -65,14 +66,14 @@ class Notifier:
                 sock.settimeout(1.0)
                 sock.sendto(message.encode(), self._address)
         except OSError:
-            return  # a manager that does not listen is no reason to stop archiving
+            return  # archiving goes on if the manager does not listen
 
 
 class Heart:
-    """Sees that the threads of a service go on, and gives the watchdog a sign of life only while all do.
+    """Feeds the watchdog only while all watched threads report in time.
 
-    Each thread says by `expect` until when it will be heard of again. One that is overdue silences the
-    heart for as long as it is.
+    Each thread calls `expect` with the time until its next report. While one is overdue, the watchdog is not
+    fed.
     """
 
     def __init__(self, notifier: Notifier, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -82,20 +83,20 @@ class Heart:
         self._beaten = float("-inf")
 
     def expect(self, name: str, seconds: float) -> None:
-        """`name` is well now, and will say so again within `seconds`. From any thread."""
+        """Report that `name` works, and that it will report again within `seconds`. From any thread."""
         self._due[name] = self._monotonic() + seconds
 
     def forget(self, name: str) -> None:
-        """`name` has ended, and need not be heard of any more."""
+        """Stop watching `name`, since it has ended."""
         self._due.pop(name, None)
 
     def overdue(self) -> list[str]:
-        """Who should have been heard of by now."""
+        """The names whose reports are late."""
         now = self._monotonic()
         return sorted(name for name, due in list(self._due.items()) if due < now)
 
     def beat(self) -> None:
-        """Give a sign of life if one is due and nobody is overdue; call it at least every second."""
+        """Feed the watchdog if it is time and no report is late. Call this at least every second."""
         interval, now = self._notifier.interval, self._monotonic()
         if interval and now - self._beaten >= interval and not self.overdue():
             self._beaten = now
@@ -103,10 +104,10 @@ class Heart:
 
 
 def inherited_sockets(environ: MutableMapping[str, str] = os.environ) -> dict[str, list[socket.socket]]:
-    """The sockets that were opened for this very process, by the names that their units give them.
+    """The sockets that systemd opened for this process, by the names in their units.
 
-    Takes the variables out of the environment and marks the sockets so that children get neither; a
-    second call finds none. A descriptor that is no socket is left out.
+    The variables are removed from the environment, and the sockets are not inheritable, so children get
+    neither. A second call finds none. A descriptor that is not a socket is ignored.
     """
     pid, count = environ.pop("LISTEN_PID", ""), environ.pop("LISTEN_FDS", "")
     names = environ.pop("LISTEN_FDNAMES", "").split(":")

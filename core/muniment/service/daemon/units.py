@@ -1,7 +1,7 @@
-"""The systemd units of a vault's service: what they say, as text.
+"""The texts of the systemd units of a vault's service.
 
-Hardening follows systemd.exec(5): the service may write to its vault and nowhere else, has no capability, and
-gets no new one. Port 25 is opened by systemd (systemd.socket(5)), so that nothing of ours runs as root.
+The hardening follows systemd.exec(5): the service may write only to its vault, has no capability and can't
+get one. systemd opens port 25 (systemd.socket(5)), so no part of Muniment runs as root.
 """
 
 from __future__ import annotations
@@ -18,35 +18,36 @@ from muniment.system.paths import as_path
 SERVICE = "muniment.service"
 SOCKET = "muniment-gateway.socket"
 GATEWAY = "gateway"
-"""The name under which the gateway's socket is handed over."""
+"""The name of the gateway's socket (FileDescriptorName)."""
 HOMES = tuple(Path(name) for name in ("/home", "/root", "/run/user"))
-"""What ProtectHome hides."""
+"""The folders that ProtectHome hides."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What units are written for."""
+    """The values that the units are written for."""
 
     vault: Path
+    """The vault's folder."""
     user: str
-    """The operating system's user who owns the vault and runs the service."""
+    """The user of the operating system who owns the vault and runs the service."""
     program: tuple[str, ...]
-    """How the program is started, such as ("/opt/muniment/bin/python", "-m", "muniment")."""
+    """The command of the program, such as ("/opt/muniment/bin/python", "-m", "muniment")."""
     writable: tuple[Path, ...] = ()
-    """Folders that the service may write to besides its vault, such as a backup's."""
+    """Further folders that the service may write to, such as a backup's."""
 
 
 def units(place: Place, settings: Settings) -> dict[str, str]:
-    """The text of each unit by its name; the socket's only where vault.toml says where to listen.
+    """The text of each unit by its name. There is a socket unit only if `gateway.listen` is set.
 
     Raises:
-        UsageError: a path can't stand in a unit.
+        UsageError: a path or another value can't be part of a unit.
     """
     listen = settings.gateway.listen
-    told = {SERVICE: _service(place, settings, bool(listen))}
+    texts = {SERVICE: _service(place, settings, bool(listen))}
     if listen:
-        told[SOCKET] = _SOCKET.format(listen=_plain(listen), service=SERVICE, name=GATEWAY)
-    return told
+        texts[SOCKET] = _SOCKET.format(listen=_plain(listen), service=SERVICE, name=GATEWAY)
+    return texts
 
 
 def _service(place: Place, settings: Settings, listens: bool) -> str:
@@ -66,7 +67,7 @@ def _service(place: Place, settings: Settings, listens: bool) -> str:
 
 
 def _emptied(vault: Path, settings: Settings) -> Iterable[Path]:
-    """Files and folders outside the vault in which profiles delete what they have archived."""
+    """Files and folders outside the vault in which profiles delete archived mail."""
     for profile in settings.profiles:
         if not KIND[profile.source].server and profile.path and profile.delete_on:
             path = vault / as_path(profile.path)
@@ -75,18 +76,18 @@ def _emptied(vault: Path, settings: Settings) -> Iterable[Path]:
 
 
 def _path(path: Path) -> str:
-    """A path as a word of a list: in quotes, specifiers and escapes made plain (systemd.syntax(7))."""
+    """A path for a list: quoted, with specifiers and escapes made literal (systemd.syntax(7))."""
     text = str(path)
     if not text.isprintable():
         raise UsageError(
-            f"the path {text!r} can't stand in a systemd unit: choose one without control characters"
+            f"the path {text!r} can't be part of a systemd unit: choose one without control characters"
         )
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return f'"{escaped}"'
 
 
 def _argument(word: str) -> str:
-    """A word of a command line: as a path, and no variable in it (systemd.service(5), "Command lines")."""
+    """A word of a command line, quoted, without variables (systemd.service(5), "Command lines")."""
     return _path(Path(word)).replace("$", "$$") if word.startswith("/") else _quoted_word(word)
 
 
@@ -95,9 +96,9 @@ def _quoted_word(word: str) -> str:
 
 
 def _plain(value: str) -> str:
-    """A value that stands by itself, such as a user's name."""
+    """A value without quotes, such as a user's name."""
     if not value or not value.isprintable() or any(c.isspace() for c in value):
-        raise UsageError(f"{value!r} can't stand in a systemd unit")
+        raise UsageError(f"{value!r} can't be part of a systemd unit: remove blanks and control characters")
     return value.replace("%", "%%")
 
 
@@ -108,7 +109,7 @@ Description=Muniment, a journal-mail archive
 Wants=network-online.target
 After=network-online.target
 {wants}RequiresMountsFor={vault}
-# A vault.toml that is mended, or a vault that another process lets go of, is taken up without a hand's turn.
+# Keep retrying: the service recovers once vault.toml is fixed or another process releases the vault.
 StartLimitIntervalSec=0
 
 [Service]
@@ -119,10 +120,10 @@ User={user}
 {sockets}Restart=on-failure
 RestartSec=10
 WatchdogSec=120
-# A catalog that must be rebuilt on opening takes as long as it takes; a run ends after what is in hand.
+# Rebuilding the catalog at the start may take any time. At the end, a run finishes the messages in hand.
 TimeoutStartSec=infinity
 TimeoutStopSec=90
-# The workers that parse mail are ended by their service.
+# The service ends its workers, which parse mail.
 KillMode=mixed
 UMask=0077
 MemoryHigh=60%
@@ -131,7 +132,7 @@ TasksMax=512
 LimitNOFILE=65536
 LimitCORE=0
 
-# The socket for local users lies in /run/muniment; each request is authorised by who calls.
+# The socket for local users is in /run/muniment. The service authorises each request by its caller.
 RuntimeDirectory=muniment
 RuntimeDirectoryMode=0755
 
@@ -168,7 +169,7 @@ WantedBy=multi-user.target
 """.replace("{name}", SERVICE)
 
 _SOCKET = """\
-# Written by `muniment service install`; where it listens stands in vault.toml, [gateway].
+# Written by `muniment service install`; the address is from vault.toml, [gateway] listen.
 [Unit]
 Description=The port that journal reports are sent to
 

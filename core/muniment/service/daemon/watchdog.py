@@ -1,4 +1,4 @@
-"""Whether a service goes on: not that a thread of it runs, but that its schedule and its runs get further."""
+"""Feeds the systemd watchdog while the schedule works and jobs make progress."""
 
 from __future__ import annotations
 
@@ -12,41 +12,41 @@ from muniment.service.host.run_host import Host
 log = logging.getLogger("muniment.service")
 
 GRACE = 60.0
-"""Seconds that the host may not be got at, or its schedule may be late, until no sign of life is given."""
+"""Seconds for which the host may not answer, or its schedule may be late, before the watchdog is not fed."""
 STUCK = 7200.0
-"""Seconds in which a run must get further. A server may be waited for in several tries, and an index
-that lacks millions of messages takes them in before a run ends."""
+"""Seconds within which a job must make progress. It is long, since a run may wait for a server several times,
+and may index millions of messages at its end."""
 NAME = "runs"
 
 
 class Pulse:
-    """Feels a host's pulse for the watchdog. Belongs to one thread, that of the service's own loop."""
+    """Watches a host for the watchdog. Belongs to one thread: the main loop of the service."""
 
     def __init__(self, host: Host, heart: Heart, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._host = host
         self._heart = heart
         self._monotonic = monotonic
-        self._sign: object = None
+        self._mark: object = None
         self._since = monotonic()
-        self._told = False
+        self._logged = False
         heart.expect(NAME, GRACE)
 
     def feel(self) -> None:
-        """Look once, and give the watchdog its sign of life if all is well; call it every second."""
+        """Check once, and feed the watchdog if all is well. Call this every second."""
         if self._lively():
             self._heart.expect(NAME, GRACE)
         late = bool(self._heart.overdue())
-        if late and not self._told:
-            log.error("the runs or their schedule do not go on: the watchdog is told nothing any more")
-        self._told = late
+        if late and not self._logged:
+            log.error("the runs or their schedule make no progress: the watchdog is no longer fed")
+        self._logged = late
         self._heart.beat()
 
     def _lively(self) -> bool:
         try:
-            sign = self._host.sign()
+            mark = self._host.progress_mark()
         except TimeoutError:
             return False
         now = self._monotonic()
-        if sign is not self._sign:
-            self._sign, self._since = sign, now
-        return self._host.scheduling and (sign is None or now - self._since < STUCK)
+        if mark is not self._mark:
+            self._mark, self._since = mark, now
+        return self._host.scheduling and (mark is None or now - self._since < STUCK)

@@ -1,1 +1,1 @@
-"""From a request to the operation that answers it."""
+"""From a request to the operation that answers it: length limits, roles, audit trail, handler."""

@@ -1,4 +1,4 @@
-"""The gate of every request: who may send it, whose mail it sees, and the audit trail."""
+"""Checks each request before its handler: the caller's role, the view of a plain user, the audit trail."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from muniment.config.model import Settings
 from muniment.errors import AccessRefused, ConfigError, MunimentError, NotFound, ReasonNeeded
 from muniment.people.directory import Directory, User
 from muniment.people.logins import State, is_unrecorded, login_of
-from muniment.service.access.audit_trail import Event, event, record, record_refusal
-from muniment.service.access.roles import Role, askable, authorise, login_name, role_of
+from muniment.service.access.audit_trail import Event, audit_event, record, record_refusal
+from muniment.service.access.roles import Role, authorise, contacts, login_name, role_of
 from muniment.service.dispatch.table import OPERATIONS
 from muniment.service.host.login_records import record_logins
 from muniment.service.host.session import Session
@@ -26,17 +26,17 @@ from muniment.service.operations.reading import choice_of, message_named
 
 
 def call(session: Session, request: Request) -> Word:
-    """Answer a request that has one reply, as far as its caller may send it.
+    """Answer a request that has one reply, if its caller may send it.
 
     Raises:
-        AccessRefused: they may not; it is in the audit trail.
-        MunimentError: what the request itself fails at.
+        AccessRefused: the caller may not send it. The refusal is in the audit trail.
+        MunimentError: the handler failed.
     """
     with _admitted(session, request) as admitted:
         operation = _operation(request, streams=False)
         if admitted.role is Role.USER:
             return cast(Word, _own_answer(operation, session, admitted, request))
-        read = _another(session, request, operation, admitted)
+        read = _read_event(session, request, operation, admitted)
         if read is not None and operation.audit is Audit.BEFORE:
             record(session, read, soon=False)
         answer = cast(Word, operation.handler(session, request))
@@ -46,27 +46,27 @@ def call(session: Session, request: Request) -> Word:
 
 
 def stream(session: Session, request: Request) -> Iterator[Word]:
-    """As `call`, for a request that a stream answers."""
+    """As `call`, for a request that is answered by a stream."""
     with _admitted(session, request) as admitted:
         operation = _operation(request, streams=True)
         if admitted.role is Role.USER:
             yield from cast(Iterator[Word], _own_answer(operation, session, admitted, request))
             return
-        read = _another(session, request, operation, admitted)
+        read = _read_event(session, request, operation, admitted)
         if read is not None:
             record(session, read, soon=False)
         yield from cast(Iterator[Word], operation.handler(session, request))
 
 
 def _operation(request: Request, *, streams: bool) -> Operation:
-    """What answers a request in this way.
+    """The operation that answers a request by one reply or by a stream.
 
     Raises:
-        AccessRefused: nothing does.
+        AccessRefused: there is none.
     """
     operation = OPERATIONS.get(type(request))
     if operation is None or operation.streams is not streams:
-        raise _not_here(request)
+        raise _unanswered(request)
     return operation
 
 
@@ -75,29 +75,30 @@ def _own_answer(
 ) -> Word | Iterator[Word]:
     """The answer to a plain user, from their own mail."""
     if operation.own_mail is None:
-        raise _not_here(request)
+        raise _unanswered(request)
     return operation.own_mail(session, admitted.own(session), request)
 
 
-def _not_here(request: Request) -> AccessRefused:
-    return AccessRefused(f"{type(request).__name__} can't be asked for in this way")
+def _unanswered(request: Request) -> AccessRefused:
+    return AccessRefused(f"{type(request).__name__} can't be requested in this way")
 
 
 @dataclass(frozen=True, slots=True)
 class _Admitted:
-    """A caller who may say the word."""
+    """A caller who may send the request."""
 
     role: Role
     login: str
+    """Login name."""
     address: str
-    """Of the mail that is their own, as vault.toml has it; "" for none."""
+    """The address that [access.users] gives the login; "" for none."""
 
     def own(self, session: Session) -> User:
-        """The user whose mail is theirs.
+        """The user whose mail the caller reads.
 
         Raises:
-            AccessRefused: no administrator has bound them to the user whose address vault.toml names.
-            VaultError: vault.toml was changed, and that can't be recorded now.
+            AccessRefused: the login is not bound to the user who has its address.
+            VaultError: vault.toml was changed, and the change can't be recorded now.
         """
         with session.reading() as vault:
             settings = session.settings()
@@ -105,28 +106,29 @@ class _Admitted:
                 is_unrecorded(vault.directory, self.login, self.address) or not vault.directory.id_key
             ):
                 record_logins(vault, lambda: session.settings().access.users)
-            directory = vault.directory  # one state of it, whatever is changed meanwhile
+            directory = vault.directory  # one state of it, in case it changes meanwhile
             found = person(directory, self.login, self.address)
             if found is None:
                 login = login_of(directory, self.login, self.address)
-                raise AccessRefused(refusal(login, askable(settings, _owner(session))))
+                raise AccessRefused(refusal(login, contacts(settings, _owner_uid(session))))
             return found
 
 
 def person(directory: Directory, login: str, address: str) -> User | None:
-    """The user whose mail a login reads; None for one that is bound to nobody, or whose address moved."""
+    """The user whose mail a login reads; None if the login is not bound, or its address has moved."""
     found = login_of(directory, login, address)
     return directory.user(found.user) if found.state is State.BOUND and found.user is not None else None
 
 
 @contextmanager
 def _admitted(session: Session, request: Request) -> Iterator[_Admitted]:
+    """Check the caller's role, and record every refusal that is raised inside."""
     role: Role | None = None
     try:
         if isinstance(request, api.Init) and not session.settings_path.exists():
-            yield _Admitted(Role.ADMINISTRATOR, "", "")  # whoever may write the folder makes the vault
+            yield _Admitted(Role.ADMINISTRATOR, "", "")  # write access to the folder decides
             return
-        owner = _owner(session)
+        owner = _owner_uid(session)
         settings = _settings(session, owner)
         role = role_of(session.caller, settings.access, owner)
         operation = OPERATIONS.get(type(request))
@@ -135,16 +137,18 @@ def _admitted(session: Session, request: Request) -> Iterator[_Admitted]:
         name = session.caller.name
         yield _Admitted(role, name, settings.access.users.get(name, ""))
     except AccessRefused as refusal:
-        record_refusal(session, event("refused", session.caller, role, request, refusal=str(refusal)))
+        refused = audit_event("refused", session.caller, role, request, refusal=str(refusal))
+        record_refusal(session, refused)
         raise
     except NotFound:
-        if role is Role.USER:  # what is not theirs is not there
-            record_refusal(session, event("refused", session.caller, role, request, refusal="not theirs"))
+        if role is Role.USER:  # other people's mail counts as not found
+            refused = audit_event("refused", session.caller, role, request, refusal="not theirs")
+            record_refusal(session, refused)
         raise
 
 
-def _owner(session: Session) -> int:
-    """Whose vault it is, by uid.
+def _owner_uid(session: Session) -> int:
+    """The user id of the vault's owner.
 
     Raises:
         VaultError: there is no vault.
@@ -152,16 +156,16 @@ def _owner(session: Session) -> int:
     try:
         return session.folder.stat().st_uid
     except OSError:
-        session.settings()  # says that there is none
+        session.settings()  # raises that there is no vault
         raise
 
 
 def _settings(session: Session, owner: int) -> Settings:
-    """vault.toml.
+    """The settings in vault.toml.
 
     Raises:
-        AccessRefused: it is wrong, and so nobody knows who is calling: what is wrong is for its owner.
-        MunimentError: likewise, told to the owner.
+        ConfigError: vault.toml is wrong, and the caller is the owner or root.
+        AccessRefused: vault.toml is wrong, so nobody else has a role.
     """
     try:
         return session.settings()
@@ -169,16 +173,17 @@ def _settings(session: Session, owner: int) -> Settings:
         if session.caller.uid in (0, owner):
             raise
         raise AccessRefused(
-            f"vault.toml can't be used as it stands, so that only its owner may do anything: "
-            f"tell {login_name(owner)}"
+            f"vault.toml has an error, so only its owner may use the vault: tell {login_name(owner)}"
         ) from None
 
 
-def _another(session: Session, request: Request, operation: Operation, admitted: _Admitted) -> Event | None:
-    """The event to log where a word reads another's mail; None where it does not.
+def _read_event(
+    session: Session, request: Request, operation: Operation, admitted: _Admitted
+) -> Event | None:
+    """The audit event of a request that reads others' mail; None for any other request.
 
     Raises:
-        AccessRefused: a reason is missing.
+        ReasonNeeded: [access] requires a reason, and the request has none.
         NotFound, QueryError: there is nothing to read.
     """
     if operation.audit is Audit.NEVER:
@@ -190,10 +195,10 @@ def _another(session: Session, request: Request, operation: Operation, admitted:
             return None
     if session.settings().access.require_reason and not getattr(request, "reason", "").strip():
         raise ReasonNeeded(
-            "reading another's mail needs a reason here, which is kept in the audit trail: "
-            "give it with --reason TEXT"
+            "reading others' mail needs a reason, which is kept in the audit trail: give it with --reason "
+            "TEXT"
         )
-    return event(
+    return audit_event(
         "read", session.caller, admitted.role, request,
         messages=[sha.hex() for _, sha in messages], number=getattr(request, "number", 0),
         report=getattr(request, "report", 0),
@@ -201,10 +206,11 @@ def _another(session: Session, request: Request, operation: Operation, admitted:
 
 
 def _messages(vault: Vault, request: Request) -> list[tuple[int, bytes]]:
-    """Number and hash of each message that a word names; none where it names none.
+    """Record number and SHA-256 of each message that a request names by id; -1 for a quarantined item.
 
     Raises:
-        NotFound, QueryError: it names what is not there, or can't be read.
+        NotFound: it names a message, user or folder that does not exist.
+        QueryError: its query can't be parsed.
     """
     if isinstance(request, api.ReadRaw) and request.what == "quarantine":
         item = vault.catalog.quarantine_by_prefix(request.id)
@@ -214,7 +220,7 @@ def _messages(vault: Vault, request: Request) -> list[tuple[int, bytes]]:
     if isinstance(request, api.Export):
         choice = choice_of(vault, request)
         if not choice.ids and not choice.folder:
-            find(vault, choice.query, choice.user, 1)  # what can't be found is not read
+            find(vault, choice.query, choice.user, 1)  # raises for a wrong query or an unknown user
         return [_message(vault, one) for one in choice.ids]
     return []
 
@@ -225,7 +231,7 @@ def _message(vault: Vault, id_: str) -> tuple[int, bytes]:
 
 
 def _is_own(vault: Vault, request: Request, own: User, messages: list[tuple[int, bytes]]) -> bool:
-    """Whether a word reads nothing but the caller's own mail."""
+    """Whether a request reads only the caller's own mail."""
     if messages:
         numbers = {number for number, _ in messages}
         return getattr(request, "what", "message") != "report" and numbers == vault.catalog.placed(

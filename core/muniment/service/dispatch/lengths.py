@@ -1,7 +1,7 @@
-"""How long the texts of a request may be.
+"""Length limits of the texts and lists of a request.
 
-Checked before anything else is done with a request: what a caller may send in 8 MiB can take hours to compare
-or to search for, and is written to the audit trail when it is refused.
+They are checked before anything else. A request may have 8 MiB, and a text of that size could take hours to
+compare or to search for, and would go to the audit trail if it is refused.
 """
 
 from __future__ import annotations
@@ -16,23 +16,24 @@ from muniment.errors import UsageError
 from muniment.mail.headers.addresses import ADDRESS_LIMIT
 
 TEXT_LIMIT = 4096
-"""Characters of any text without a limit of its own: names, paths, reasons, places in a list."""
+"""Characters of a text without a limit of its own, such as a name, path, reason or position in a list."""
 VALUE_LIMIT = 65_536
 """Characters of a setting's value."""
 COUNT_LIMIT = 10_000
 """Entries of a list."""
 _ADDRESSES = frozenset({"user", "alias", "addresses"})
 _UNLIMITED = {(ImportUsers, "text")}
-"""Fields that only the request as a whole limits."""
+"""Fields that only the size of the whole request limits."""
 _LIMITS = {"query": 2 * MAX_QUERY, "fields": VALUE_LIMIT, "values": VALUE_LIMIT, "password": VALUE_LIMIT}
-"""A query that is too long by less is refused where it is read, with a caret under the place."""
+"""Limits of other fields. A query between MAX_QUERY and twice that is refused by the parser, which shows
+where it becomes too long."""
 
 
 def check_lengths(request: Request) -> None:
-    """See that no text of a request is too long, and no list.
+    """Check the length of each text and list of a request.
 
     Raises:
-        UsageError: one is; the sentence names the field and says how long it may be.
+        UsageError: one is too long; the sentence names the field and the limit.
     """
     for field in msgspec.structs.fields(request):
         if (type(request), field.name) not in _UNLIMITED:

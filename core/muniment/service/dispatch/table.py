@@ -31,10 +31,11 @@ MODULES = (
 
 
 def table_of(operations: Iterable[Operation]) -> dict[type[Request], Operation]:
-    """Operations by request.
+    """Operations by the class of their request.
 
     Raises:
-        ValueError: two answer one request, or one for plain users has no view of their own mail.
+        ValueError: two operations answer one request, or `own_mail` is missing for plain users or set for
+            others.
     """
     table: dict[type[Request], Operation] = {}
     for operation in operations:

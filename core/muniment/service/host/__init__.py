@@ -1,1 +1,1 @@
-"""Runs, their schedule, and what one client works with."""
+"""What lives as long as a service: runs and their schedule, sessions, the log that clients watch."""

@@ -1,7 +1,7 @@
-"""What the host works off, one at a time: runs of profiles, and retries of quarantined mail.
+"""The jobs that the host does one at a time: runs of profiles, and retries of quarantined mail.
 
-A job is worked off in the host's thread, and watched from any other: whoever watches slowly holds
-nothing up, and a job whose watchers have gone goes on.
+The host's thread does a job, and any other thread can watch it. A slow watcher does not delay the job, and a
+job goes on without watchers.
 """
 
 from __future__ import annotations
@@ -30,61 +30,87 @@ from muniment.service.host.run_profile import counters, progress_word, run_profi
 from muniment.service.host.untested_profiles import release
 
 EVERY = 0.25
-"""Seconds between two words of progress."""
+"""Seconds between two progress replies."""
 WAITING = "waiting"
-"""The stage of a run that has not begun, since another is going on."""
+"""The stage of a run that waits for another one to end."""
 
 
 class Job(Protocol):
-    """Something that needs the vault's writer for itself."""
+    """Something that needs the vault's writer for itself, from the request to the end.
+
+    `work` and `give_up` are called by the host, at most one of them and at most once. `replies` and the
+    attributes are for any thread.
+    """
 
     cancel: threading.Event
+    """Set to stop the job. `work` then returns soon, and keeps what is done."""
     ended: threading.Event
+    """Set by the host after `work` or `give_up`."""
     error: BaseException | None
-    """Why it could not be worked off at all."""
-    mends: bool
-    """Whether it mends the catalog, so that it must not need one."""
+    """Why the job failed; None while it runs, and if it succeeded. Set by the host."""
+    repairs_catalog: bool
+    """Whether it repairs the catalog. The host then does not use the catalog before the job."""
 
     @property
-    def sign(self) -> object:
-        """Another object whenever it has got further."""
+    def progress_mark(self) -> object:
+        """An object that is replaced by another one whenever the job makes progress.
+
+        Returns:
+            The current object. The watchdog compares it by identity.
+        """
 
     def work(self, vault: Vault, pool: WorkerPool, settings: Settings) -> None:
-        """Do it, in the host's thread."""
+        """Do the job, in the host's thread.
+
+        Args:
+            vault: the vault, open for writing.
+            pool: worker processes that prepare mail.
+            settings: vault.toml as it is now.
+
+        Raises:
+            Exception: the job failed. The host stores it as `error` and rolls the vault back.
+        """
 
     def give_up(self) -> None:
-        """It is not begun at all."""
+        """End the job before it has begun. Changes nothing, and raises nothing."""
 
-    def words(self) -> Iterator[api.Word]:
-        """What a watcher is told until it has ended. Raises `error`."""
+    def replies(self) -> Iterator[api.Word]:
+        """Watch the job until it has ended.
+
+        Returns:
+            Replies for a client: progress, and the result as the last one.
+
+        Raises:
+            BaseException: `error`, after the job has failed.
+        """
 
 
 class RunJob:
-    """A run of a profile, from when it is asked for."""
+    """A run of a profile, from the request to its end."""
 
-    mends = False
+    repairs_catalog = False
 
     def __init__(self, profile: str, changed: Callable[[api.ProgressWord], None]) -> None:
-        """`changed` is called whenever it has come further, in the host's thread."""
+        """`changed` is called with the progress of the run, in the host's thread."""
         self.profile = profile
         self.cancel = threading.Event()
         self.ended = threading.Event()
         self.error: BaseException | None = None
         waiting = progress_word(Progress(profile, stage=WAITING))
         self._observed = (waiting, 0.0)
-        """What the run last said, and when, on the monotonic clock; 0 while it waits for its turn."""
+        """The last progress and its time on the monotonic clock; 0 while the run waits for its turn."""
         self._estimate = Estimate()
-        self.sign: object = waiting
+        self.progress_mark: object = waiting
         self.summary: api.RunSummary | None = None
         self.released = False
-        """Whether it was held back until a run of it succeeded, and runs by itself now."""
+        """Whether this run proved an untested profile, so that the service runs it from now on."""
         self._changed = changed
 
     def work(self, vault: Vault, pool: WorkerPool, settings: Settings) -> None:
         """Run the profile to its end.
 
         Raises:
-            NotFound: it was removed since.
+            NotFound: the profile was removed in the meantime.
         """
         self._observe(Progress(self.profile))
         profile = find(settings, self.profile)
@@ -93,17 +119,17 @@ class RunJob:
             self.released = release(vault.folder / SETTINGS, profile) and profile.enabled
 
     def _observe(self, progress: Progress) -> None:
-        word, (before, _) = progress_word(progress), self._observed
-        if counters(word) != counters(before):
-            self.sign = word
+        reply, (before, _) = progress_word(progress), self._observed
+        if counters(reply) != counters(before):
+            self.progress_mark = reply
         now = time.monotonic()
-        self._observed = (word, now)
+        self._observed = (reply, now)
         self._estimate.see(now, settled(progress), progress.expected, progress.total_known)
-        self._changed(word)
+        self._changed(reply)
 
     @property
     def progress(self) -> api.ProgressWord:
-        """How far it is now. The clock goes on while the run waits, for a server or a worker."""
+        """The current progress. Its time goes on while the run waits for a server or a worker."""
         observed, at = self._observed
         if not at or observed.stage == "done":
             return observed
@@ -118,21 +144,21 @@ class RunJob:
         )
 
     def give_up(self) -> None:
-        """It ends cancelled before it has begun, and changes nothing."""
+        """End as cancelled, before the run has begun."""
         never = Progress(self.profile, stage="done", state="cancelled")
         self.summary = api.RunSummary(**summary(never), exit_code=RunFailed.exit_code)
 
-    def words(self) -> Iterator[api.Word]:
-        """Progress, and the summary at the end."""
+    def replies(self) -> Iterator[api.Word]:
+        """Yield progress, and the summary at the end."""
         while not self.ended.wait(EVERY):
             yield self.progress
         yield self.result()
 
     def result(self) -> api.RunSummary:
-        """Its summary, once it has ended.
+        """Wait for the end of the run, and return its summary.
 
         Raises:
-            MunimentError: it could not be begun.
+            MunimentError: the run could not begin.
         """
         self.ended.wait()
         if self.error is not None:
@@ -142,45 +168,45 @@ class RunJob:
 
 
 class RetryJob:
-    """Another try at quarantined items."""
+    """A retry of quarantined items."""
 
-    mends = False
+    repairs_catalog = False
 
     def __init__(self, ids: tuple[str, ...]) -> None:
         self.cancel = threading.Event()
         self.ended = threading.Event()
         self.error: BaseException | None = None
         self.tried = self.archived = 0
-        self.sign: object = object()
+        self.progress_mark: object = object()
         self._ids = ids
         self._steps: queue.SimpleQueue[api.Step] = queue.SimpleQueue()
 
     def work(self, vault: Vault, pool: WorkerPool, settings: Settings) -> None:
-        """Try each item.
+        """Unwrap and archive each item.
 
         Raises:
             NotFound: an id names no item.
         """
         for item, problem in retry(vault, lambda name: plan_for(settings, name), self._ids, pool):
             self.tried += 1
-            self.sign = object()
+            self.progress_mark = object()
             self.archived += not problem
             self._steps.put(api.Step(text=f"{item.hex()[:12]}: {problem or 'archived'}", ok=not problem))
             if self.cancel.is_set():
                 return
 
     def give_up(self) -> None:
-        """Nothing is tried."""
+        """End without a start."""
 
-    def words(self) -> Iterator[api.Word]:
-        """A step each item, and Done."""
+    def replies(self) -> Iterator[api.Word]:
+        """Yield a step for each item, and Done."""
         while not self.ended.is_set() or not self._steps.empty():
             with suppress(queue.Empty):
                 yield self._steps.get(timeout=EVERY)
         if self.error is not None:
             raise self.error
-        yield api.Done(message=self.told())
+        yield api.Done(message=self.result_text())
 
-    def told(self) -> str:
-        """How it went, in a sentence."""
+    def result_text(self) -> str:
+        """The result as a sentence."""
         return f"{self.archived} of {self.tried} quarantined items archived."

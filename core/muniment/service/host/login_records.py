@@ -1,4 +1,4 @@
-"""Which login reads whose mail: what vault.toml says is recorded in the ledger."""
+"""Records the logins of vault.toml in the ledger: whose mail each login reads."""
 
 from __future__ import annotations
 
@@ -19,13 +19,15 @@ from muniment.service.access.audit_trail import Event
 from muniment.service.access.roles import login_name
 
 SETTINGS_WORD = "vault.toml"
-"""What an audit event names as its request where a login was set by editing that file."""
+"""The name of the request in the audit event of a login that was set by an edit of that file."""
 
 
 def record_logins(vault: Vault, read: Callable[[], Logins]) -> None:
-    """Record what vault.toml says of logins, if the directory does not know it yet.
+    """Record the logins of vault.toml in the directory, if it does not have them yet.
 
-    `read` gives what it says now; it is asked again once nobody else can record it.
+    Args:
+        vault: the vault, open for writing.
+        read: gives the logins that vault.toml has now. It is called again at this writer's turn.
 
     Raises:
         VaultError: the ledger can't be written now.
@@ -39,7 +41,7 @@ def record_logins(vault: Vault, read: Callable[[], Logins]) -> None:
             yield set_id_key(new_key())
         yield from login_changes(directory, users)
 
-    # Whoever may write vault.toml is its owner to the operating system.
+    # Only its owner can write vault.toml, so the event names the owner, who runs this process.
     who, uid = login_name(os.geteuid()), os.geteuid()
     vault.change_directory(
         wanted,
@@ -48,17 +50,24 @@ def record_logins(vault: Vault, read: Callable[[], Logins]) -> None:
     )
 
 
-def binding_event(change: Change, who: str, uid: int, word: str) -> Event:
-    """The audit event of a binding."""
+def binding_event(change: Change, who: str, uid: int, request: str) -> Event:
+    """The audit event of a change of a login.
+
+    Args:
+        change: the change of the directory.
+        who: login name of the administrator.
+        uid: their user id.
+        request: name of the request that made the change, or SETTINGS_WORD.
+    """
     value = {
         "event": "login bound" if change.get("user") else "login released",
         "who": who,
         "uid": uid,
         "role": "administrator",
-        "word": word,
+        "word": request,
         "at": int(time.time()),
         "login": change["login"],
         "address": change.get("address", ""),
         "user": change.get("user", ""),
     }
-    return {name: said for name, said in value.items() if said != ""}
+    return {name: given for name, given in value.items() if given != ""}

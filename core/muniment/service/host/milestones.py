@@ -1,4 +1,4 @@
-"""What a run that takes a while leaves in the log on its way: counts alone."""
+"""Log lines about the progress of a longer run: counts only, nothing of the mail."""
 
 from __future__ import annotations
 
@@ -7,43 +7,45 @@ from collections.abc import Callable
 from muniment import api
 
 EVERY = 10.0
-"""Seconds of a run between two lines on how far it is."""
+"""Seconds of a run between two lines about its progress."""
 
 
 class Milestones:
-    """Turns one run's progress into a few lines; a run that finds nothing new leaves none."""
+    """Turns the progress of one run into a few log lines; none for a run that finds nothing new."""
 
     def __init__(self, add: Callable[[str, str], None]) -> None:
-        """`add` takes a line and its level."""
+        """`add` is called with a line and its level."""
         self._add = add
         self._begun = False
         self._at = 0.0
         self._bad = 0
 
-    def see(self, word: api.ProgressWord) -> None:
-        """The run has come so far."""
-        books = word.books
+    def see(self, progress: api.ProgressWord) -> None:
+        """Take the progress of the run."""
+        books = progress.books
         wanted = books["listed"] - books["already"]
-        if not wanted or word.stage == "done":
+        if not wanted or progress.stage == "done":
             return
         if not self._begun:
-            self._begun, self._at = True, word.seconds
-            self._say(word, f"{books['listed']:,} listed, {books['already']:,} of them kept already")
+            self._begun, self._at = True, progress.seconds
+            self._say(progress, f"{books['listed']:,} listed, {books['already']:,} of them archived before")
         bad = books["quarantined"] + books["failed"]
-        if word.seconds - self._at >= EVERY:
-            self._at = word.seconds
-            self._say(word, _far(word))
+        if progress.seconds - self._at >= EVERY:
+            self._at = progress.seconds
+            self._say(progress, _progress_text(progress))
         if bad > self._bad:
             self._bad = bad
-            self._say(word, f"{books['quarantined']:,} quarantined, {books['failed']:,} failed", "warning")
+            self._say(
+                progress, f"{books['quarantined']:,} quarantined, {books['failed']:,} failed", "warning"
+            )
 
-    def _say(self, word: api.ProgressWord, text: str, level: str = "info") -> None:
-        self._add(f"{word.profile}: {text}", level)
+    def _say(self, progress: api.ProgressWord, text: str, level: str = "info") -> None:
+        self._add(f"{progress.profile}: {text}", level)
 
 
-def _far(word: api.ProgressWord) -> str:
-    books = word.books
+def _progress_text(progress: api.ProgressWord) -> str:
+    books = progress.books
     return (
-        f"{books['fetched']:,} of {word.expected:,} fetched: {books['new']:,} new, "
-        f"{books['merged']:,} merged, {word.indexed:,} indexed, {books['deleted']:,} deleted"
+        f"{books['fetched']:,} of {progress.expected:,} fetched: {books['new']:,} new, "
+        f"{books['merged']:,} merged, {progress.indexed:,} indexed, {books['deleted']:,} deleted"
     )

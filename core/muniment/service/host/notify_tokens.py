@@ -1,4 +1,4 @@
-"""What those who tell by OAuth 2 are lent: access tokens, and HTTP with the limits that sources have."""
+"""Access tokens and HTTP requests for notifications that use OAuth 2, with the limits that sources have."""
 
 from __future__ import annotations
 
@@ -15,18 +15,21 @@ from muniment.sources.oauth import Grant, Way, http_session, tokens
 from muniment.system.paths import as_path
 
 SECONDS = 30.0
-"""How long a request may take."""
+"""Longest time for a request."""
 SCOPES = {
     ("smtp", "app"): ("https://outlook.office365.com/.default",),
     ("smtp", "device"): ("https://outlook.office.com/SMTP.Send",),
     ("graph", "app"): ("https://{host}/.default",),
     ("graph", "device"): ("https://{host}/Mail.Send",),
 }
-"""What tokens are to allow, by how mail is sent and how one logs in."""
+"""The scopes of access tokens, by the way of sending and by `auth`."""
 
 
 def notify_grant(mail: NotifyMail, folder: Path, secret: str | None) -> Grant:
-    """What the access tokens of [notify.mail] are asked for with."""
+    """The credentials with which access tokens for [notify.mail] are requested.
+
+    `folder` is the vault's; `secret` is the application's secret, if it has one.
+    """
     host = mail.host or GRAPH
     return Grant(
         way=cast("Way", mail.auth),
@@ -45,15 +48,14 @@ def notify_grant(mail: NotifyMail, folder: Path, secret: str | None) -> Grant:
 
 
 class Lent:
-    """See notify.telling.Online."""
+    """Implements `notify.telling.Online`."""
 
     def token(self, mail: NotifyMail, folder: Path, renew: bool) -> str:
-        """An access token for sending."""
         secret = resolve(mail.password, folder).reveal() if mail.password else None
         return tokens(notify_grant(mail, folder, secret)).token(renew)
 
     def post(self, mail: NotifyMail, url: str, headers: dict[str, str], data: bytes) -> Answer:
-        """Post something; redirects are not followed, since the token goes with it."""
+        # A redirect is not followed: it would send the token to another server.
         import requests
 
         session = http_session(mail.host or GRAPH, as_path(mail.ca_file), SECONDS)

@@ -1,4 +1,4 @@
-"""From a profile of vault.toml to its plan and its source."""
+"""Makes the plan of a run and the source from a profile of vault.toml."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ SCOPES: dict[tuple[str, str], tuple[str, ...]] = {
     ("google", "imap"): (GOOGLE_SCOPE,),
     ("google", "pop3"): (GOOGLE_SCOPE,),
 }
-"""What tokens are to allow, by how one logs in and where; `access` is Read, or ReadWrite to delete."""
+"""The scopes of access tokens, by `auth` and kind of source. `access` is Read, or ReadWrite to delete."""
 
 
 def find(settings: Settings, name: str) -> Profile:
-    """The profile called `name`.
+    """The profile with a name.
 
     Raises:
-        NotFound: there is none.
+        NotFound: there is no such profile; the sentence suggests similar names.
     """
     for profile in settings.profiles:
         if profile.name == name:
@@ -52,11 +52,11 @@ def find(settings: Settings, name: str) -> Profile:
     names = [profile.name for profile in settings.profiles]
     close = suggestion(name, names)
     known = ", ".join(names) or "none yet"
-    raise NotFound(f"there is no profile {name!r}{close}: `muniment profile list` shows them ({known})")
+    raise NotFound(f"there is no profile {name!r}{close}: `muniment profile list` shows all ({known})")
 
 
 def plan_of(profile: Profile) -> Plan:
-    """What a run of `profile` is to do."""
+    """The plan of a run of a profile."""
     return Plan(
         profile=profile.name,
         journal=profile.journal_on,
@@ -73,7 +73,7 @@ def plan_of(profile: Profile) -> Plan:
 
 
 def plan_for(settings: Settings, name: str) -> Plan:
-    """The plan of a profile; of one that was removed since, that of a journal mailbox."""
+    """The plan of a profile by name; for a profile that no longer exists, the plan of a journal mailbox."""
     try:
         return plan_of(find(settings, name))
     except NotFound:
@@ -81,26 +81,31 @@ def plan_for(settings: Settings, name: str) -> Plan:
 
 
 def source_of(profile: Profile, folder: Path, pause: Callable[[float], None]) -> Source:
-    """The source a profile names, not connected yet; `pause` waits between two attempts.
+    """The source of a profile, not connected yet.
+
+    Args:
+        profile: the profile.
+        folder: the vault's folder.
+        pause: waits for a number of seconds between two attempts.
 
     Raises:
-        ConfigError: the profile is not complete, or its password can't be had.
+        ConfigError: the profile is incomplete, or its password is not available.
     """
     check(profile)
     return open_source(endpoint_of(profile, folder, password_of(profile, folder)), sleep=pause)
 
 
 def password_of(profile: Profile, folder: Path) -> str | None:
-    """The password, had from where the profile says; None where it says nothing.
+    """The password of a profile, read from the place that the profile names; None if it names none.
 
     Raises:
-        ConfigError: it can't be had.
+        ConfigError: the password is not available.
     """
     return resolve(profile.password, folder).reveal() if profile.password else None
 
 
 def endpoint_of(profile: Profile, folder: Path, password: str | None) -> Endpoint:
-    """Where a profile's mailbox is, for the vault in `folder`."""
+    """Where a profile's mailbox is and how to log in, for the vault in `folder`."""
     return Endpoint(
         kind=profile.source,
         host=profile.host or KIND[profile.source].host,
@@ -126,7 +131,7 @@ def endpoint_of(profile: Profile, folder: Path, password: str | None) -> Endpoin
 
 
 def grant_of(profile: Profile, folder: Path, password: str | None) -> Grant:
-    """What the profile's access tokens are asked for with."""
+    """The credentials with which access tokens of a profile are requested."""
     return Grant(
         way=cast("Way", profile.auth_by),
         scopes=_scopes(profile),
@@ -149,10 +154,10 @@ def _scopes(profile: Profile) -> tuple[str, ...]:
 
 
 def sign_in_file(folder: Path, *names: str) -> Path:
-    """Where a sign-in is kept; `names` tell whose it is, and for what."""
-    return folder / SECRETS / f"sign-in-{_short(*names)}.json"
+    """The file that stores a sign-in. `names` identify the account and the purpose."""
+    return folder / SECRETS / f"sign-in-{_digest(*names)}.json"
 
 
-def _short(*names: str) -> str:
-    """A file's name for what these name: it stays when the profile is renamed."""
+def _digest(*names: str) -> str:
+    """A part of a file name for these names. It stays the same when a profile is renamed."""
     return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]

@@ -1,8 +1,8 @@
-"""The host of runs: all runs of a process go through it, one at a time, whoever asks for them.
+"""The host of runs: does all jobs of a process, one at a time.
 
-A vault has one writer, and a run fills its batches, so runs wait for each other in the order in which
-they were asked for; a run of a profile that runs or waits already is not a second one: whoever asks
-for it watches the one that there is. In a service, runs go on when nobody watches them any more.
+A vault has one writer, and a run fills its batches, so jobs wait for each other in the order of the requests.
+A request for a run of a profile whose run is under way or waiting starts no second one, and watches that run.
+In a service, runs go on without watchers.
 """
 
 from __future__ import annotations
@@ -33,29 +33,34 @@ from muniment.system.priority import go_behind
 log = logging.getLogger("muniment.service")
 
 OFTEN = 0.5
-"""Seconds between two states that a watcher is told, at least."""
+"""Shortest time between two states for a watcher, in seconds."""
 SELDOM = 1.0
-"""Seconds after which the state is told again, changed or not: so that whoever sends it finds out that
-nobody reads, and a change by hand in vault.toml is seen."""
+"""Seconds after which a state is sent again without a change. So the sender notices a client that has gone,
+and the client sees a change that was made by hand in vault.toml."""
 LOOK = 5.0
-"""Seconds for which what the catalog says of past runs is believed, unless a run of this process ends."""
+"""Seconds for which past runs from the catalog are cached. The end of a job in this process ends this
+sooner."""
 
 
 class Observer:
-    """Is told what happens to runs, in the thread in which it happens: to be quick, and raise nothing."""
+    """Base class of observers of runs.
+
+    The methods are called in the thread of the event, so they must be quick. An exception is logged and
+    ignored.
+    """
 
     def started(self, profile: str) -> None:
         """A run has begun."""
 
     def ended(self, summary: api.RunSummary) -> None:
-        """A run has ended, in whatever state."""
+        """A run has ended, in any state."""
 
     def logged(self, line: api.LogLine) -> None:
         """A line was added to the log."""
 
 
 class Host:
-    """Runs and their schedule. For any thread; `close` it."""
+    """Does jobs, and has the schedule of runs. For any thread. Close it after use."""
 
     def __init__(
         self,
@@ -63,40 +68,44 @@ class Host:
         settings: Callable[[], Settings] | None = None,
         say: Callable[[str], None] | None = None,
         *,
-        lasting: bool,
+        in_service: bool,
     ) -> None:
-        """`lasting`: whether this is a service, in which runs go on when nobody watches them, and
-        which holds the vault all the time; else the vault is opened while there is something to run.
+        """Make a host.
 
-        `settings` gives vault.toml as it is now; `say` is told what is worth a line on standard output.
+        Args:
+            session: opens the vault.
+            settings: gives the current settings; by default those of the session.
+            say: is called with lines for standard output; by default they are dropped.
+            in_service: whether the process is a service. Then runs go on without watchers, and the vault
+                stays open. If not, the vault is open only while there are jobs.
         """
-        self.lasting = lasting
+        self.in_service = in_service
         self._session = session
         self._settings = settings or session.settings
         self._say = say or (lambda line: None)
         self._changed = threading.Condition()
         self._version = 0
         self._jobs: deque[Job] = deque()
-        """Those that are worked off or wait; the first is in hand once the runner has taken it."""
+        """The jobs that are under way or waiting. The first one is in hand once the runner has taken it."""
         self._in_hand: Job | None = None
         self._runner: threading.Thread | None = None
         self._schedule: Schedule | None = None
         self._closed = False
         self._ends = 0
-        """How many jobs have ended."""
+        """Number of jobs that have ended."""
         self._lasts: tuple[float, dict[str, dict[str, Any] | None]] | None = None
         self._quarantined: tuple[float, int] | None = None
-        """When these were asked for, on the monotonic clock, and what they were."""
+        """The last two: cached values from the catalog, with the time of the query on the monotonic clock."""
         self._observers: list[Observer] = []
         self.lines = Lines(self._logged)
         self._warnings = Warnings(self.lines)
-        if lasting:
+        if in_service:
             logging.getLogger("muniment").addHandler(self._warnings)
 
-    # --- asking -------------------------------------------------------------------------------------
+    # --- requests -----------------------------------------------------------------------------------
 
     def run(self, profile: str) -> tuple[RunJob, bool]:
-        """The run of a profile that runs or waits, else a new one; and whether it is new.
+        """The run of a profile that is under way or waiting, or a new one; and whether it is new.
 
         Raises:
             VaultError: the service is stopping.
@@ -106,34 +115,37 @@ class Host:
                 if isinstance(job, RunJob) and job.profile == profile and not job.cancel.is_set():
                     return job, False
             job = RunJob(profile, self._watcher())
-            self._take_on(job)
+            self._submit(job)
             return job, True
 
     def _watcher(self) -> Callable[[api.ProgressWord], None]:
-        """What a run says how far it is to."""
+        """The function that takes the progress of a run."""
         milestones = Milestones(self.lines.add)
 
-        def see(word: api.ProgressWord) -> None:
-            milestones.see(word)
+        def see(progress: api.ProgressWord) -> None:
+            milestones.see(progress)
             self._touch()
 
         return see
 
     def retry(self, ids: tuple[str, ...]) -> RetryJob:
-        """Try quarantined items again, when it is their turn.
+        """Queue a retry of quarantined items.
 
         Raises:
             VaultError: the service is stopping.
         """
         with self._changed:
             job = RetryJob(ids)
-            self._take_on(job)
+            self._submit(job)
             return job
 
     def cancel(self, profile: str = "") -> list[str]:
-        """Stop the runs of a profile, or all; returns the profiles whose runs stop.
+        """Stop the runs of a profile, or all runs ("").
 
-        One in hand stops after the messages in hand, one that waits has ended at once.
+        A run under way stops after the messages in hand. A waiting run ends at once.
+
+        Returns:
+            The names of the profiles whose runs stop.
         """
         with self._changed:
             runs = [job for job in self._jobs if isinstance(job, RunJob) and profile in ("", job.profile)]
@@ -142,7 +154,7 @@ class Host:
             return [job.profile for job in runs]
 
     def stop(self, job: Job) -> None:
-        """Stop one, as `cancel` does; nothing where it has ended."""
+        """Stop a job, as `cancel` does. Does nothing if it has ended."""
         with self._changed:
             job.cancel.set()
             if job in self._jobs and job is not self._in_hand:
@@ -150,16 +162,16 @@ class Host:
                 job.give_up()
                 self._end(job)
 
-    def take_on(self, job: Job) -> None:
-        """Work off a job when it is its turn.
+    def submit(self, job: Job) -> None:
+        """Queue a job.
 
         Raises:
             VaultError: the service is stopping.
         """
         with self._changed:
-            self._take_on(job)
+            self._submit(job)
 
-    def _take_on(self, job: Job) -> None:
+    def _submit(self, job: Job) -> None:
         if self._closed:
             raise VaultError("the service is stopping: start it again, and repeat this")
         self._jobs.append(job)
@@ -171,34 +183,34 @@ class Host:
     # --- working ------------------------------------------------------------------------------------
 
     _ending: threading.Thread | None = None
-    """A runner that has no more to do and closes the vault."""
+    """A runner that has done all jobs and is closing the vault."""
 
     def _work(self, before: threading.Thread | None) -> None:
-        """The runner's thread: work off what there is; in a service, until it is closed."""
+        """The runner's thread: do the jobs; in a service, until the host is closed."""
         if before is not None:
             before.join()
         go_behind()
         try:
-            self._settings()  # says where there is no vault
+            self._settings()  # raises if there is no vault
             # The workers start while the vault is opened.
             with closing(WorkerPool()) as pool, self._session.owning() as vault:
                 while (job := self._next()) is not None:
                     try:
-                        if not job.mends:
+                        if not job.repairs_catalog:
                             apply_settings(vault, self._settings)
                         self._begin(job)
                         job.work(vault, pool, self._settings())
-                    except BaseException as error:  # noqa: BLE001 - told to those who watch
+                    except BaseException as error:  # noqa: BLE001 - raised for the watchers
                         job.error = error
                         _give_up(vault)
                     self._done(job)
                     tidy_up()
-        except BaseException as error:  # noqa: BLE001 - the vault can't be opened: told to all who wait
+        except BaseException as error:  # noqa: BLE001 - the vault can't be opened: raised for all watchers
             self._fail(error)
 
     def _next(self) -> Job | None:
         with self._changed:
-            while self.lasting and not self._jobs and not self._closed:
+            while self.in_service and not self._jobs and not self._closed:
                 self._changed.wait()
             if not self._jobs:
                 self._ending, self._runner = self._runner, None
@@ -208,7 +220,7 @@ class Host:
 
     def _begin(self, job: Job) -> None:
         if isinstance(job, RunJob):
-            self._tell_all(lambda observer: observer.started(job.profile))
+            self._notify(lambda observer: observer.started(job.profile))
 
     def _done(self, job: Job) -> None:
         with self._changed:
@@ -220,16 +232,16 @@ class Host:
         self._end(job)
 
     def _report(self, job: Job) -> None:
-        """Say how a job went, where that is worth a line."""
+        """Notify the observers of a job's end, and log it if it is worth a line."""
         if isinstance(job, RunJob) and job.summary is not None:
             summary = job.summary
             if job.released:
-                self.tell(f"{job.profile}: its run went well, so it runs by itself from now on")
-            self._tell_all(lambda observer: observer.ended(summary))
+                self.announce(f"{job.profile}: the run succeeded, so the service runs it from now on")
+            self._notify(lambda observer: observer.ended(summary))
             if eventful(summary):
-                self.tell(summary_line(summary), "error" if summary.state == "failed" else "info")
+                self.announce(summary_line(summary), "error" if summary.state == "failed" else "info")
         elif isinstance(job, RetryJob) and job.error is None:
-            self.tell(job.told())
+            self.announce(job.result_text())
 
     def _end(self, job: Job) -> None:
         job.ended.set()
@@ -244,33 +256,33 @@ class Host:
             job.error = error
             self._end(job)
 
-    def rest(self) -> None:
-        """Wait until the vault is let go of, where it is not held all the time and nothing is left to do."""
+    def wait_released(self) -> None:
+        """Without a service, wait until all jobs are done and the vault is closed."""
         with self._changed:
             threads = [thread for thread in (self._ending, self._runner) if thread is not None]
-        if not self.lasting:
+        if not self.in_service:
             for thread in threads:
                 thread.join()
 
-    # --- telling ------------------------------------------------------------------------------------
+    # --- observers and log --------------------------------------------------------------------------
 
     def observe(self, observer: Observer) -> None:
-        """Tell `observer` what happens from now on."""
+        """Call `observer` for each event from now on."""
         self._observers.append(observer)
 
-    def tell(self, text: str, level: str = "info") -> None:
-        """A line for the log, and for standard output."""
+    def announce(self, text: str, level: str = "info") -> None:
+        """Add a line to the log of clients, and write it to standard output; `level` as in Lines.add."""
         self.lines.add(text, level)
         self._say(text)
 
     def _logged(self, line: api.LogLine) -> None:
         self._touch()
-        self._tell_all(lambda observer: observer.logged(line))
+        self._notify(lambda observer: observer.logged(line))
 
-    def _tell_all(self, tell: Callable[[Observer], None]) -> None:
+    def _notify(self, call: Callable[[Observer], None]) -> None:
         for observer in self._observers:
             try:
-                tell(observer)
+                call(observer)
             except Exception:
                 log.debug("an observer of runs failed", exc_info=True)
 
@@ -282,7 +294,7 @@ class Host:
     # --- watching -----------------------------------------------------------------------------------
 
     def watch(self) -> Iterator[api.RunsState]:
-        """The state at once, then when it changes; ends when the host is closed.
+        """Yield the state now, after each change, and every SELDOM seconds; ends when the host is closed.
 
         Raises:
             MunimentError: vault.toml or the vault can't be read.
@@ -296,12 +308,12 @@ class Host:
                 self._changed.wait_for(lambda: self._closed, OFTEN - (time.monotonic() - then))
 
     def running(self) -> frozenset[str]:
-        """The profiles whose runs go on or wait."""
+        """The profiles whose runs are under way or waiting."""
         with self._changed:
             return frozenset(job.profile for job in self._jobs if isinstance(job, RunJob))
 
     def state(self) -> api.RunsState:
-        """How things stand.
+        """The current state of all profiles and runs.
 
         Raises:
             MunimentError: vault.toml or the vault can't be read.
@@ -335,7 +347,7 @@ class Host:
             with self._session.reading() as vault:
                 lasts = (now, {name: last_run(vault, name) for name in names})
             with self._changed:
-                if ends == self._ends:  # else a run has ended meanwhile, and this may lack it
+                if ends == self._ends:  # a run that has ended meanwhile may be missing
                     self._lasts = lasts
         return lasts[1]
 
@@ -351,14 +363,14 @@ class Host:
         return found[1]
 
     def _next_start(self, profile: str) -> int:
-        """When a profile runs next; in whole seconds, and rounded so that it stays what it is."""
+        """When a profile runs next, seconds since 1970 UTC, rounded; 0 if it is not scheduled."""
         wait = self._schedule.next_start(_task_name(profile)) if self._schedule is not None else None
         return 0 if wait is None else round(time.time() + wait)
 
-    # --- the schedule, and the end --------------------------------------------------------------------
+    # --- the schedule, and the end ------------------------------------------------------------------
 
     def schedule(self, profiles: Callable[[], Iterable[Profile]]) -> None:
-        """Run profiles by themselves from now on."""
+        """Start the schedule; `profiles` gives the profiles that it runs, at each look."""
         self._schedule = Schedule(lambda: map(self._task, profiles()))
         self._schedule.start()
 
@@ -371,46 +383,46 @@ class Host:
         )
 
     def _run_scheduled(self, profile: str) -> bool:
-        """Run a profile to its end. Returns whether it went well."""
+        """Run a profile to its end; returns whether it succeeded."""
         if self._closed:
             return True
         job, _ = self.run(profile)
         try:
             return job.result().state != "failed"
         except NotFound:
-            return True  # it was removed a moment ago, or vault.toml is being written
+            return True  # the profile was just removed, or vault.toml is being written
 
-    def sign(self) -> object:
-        """Something that is another object whenever the job in hand has got further; None while none is.
+    def progress_mark(self) -> object:
+        """The progress mark of the first job (see Job.progress_mark); None if there is no job.
 
         Raises:
-            TimeoutError: nobody can get at the host: one of its threads hangs.
+            TimeoutError: a thread that hangs holds the host's lock.
         """
         if not self._changed.acquire(timeout=SELDOM):
             raise TimeoutError
         try:
             job = self._in_hand or next(iter(self._jobs), None)
-            return None if job is None else job.sign
+            return None if job is None else job.progress_mark
         finally:
             self._changed.release()
 
     @property
     def scheduling(self) -> bool:
-        """Whether the schedule goes on, as far as there is one."""
+        """Whether the schedule works, or there is none."""
         return self._schedule is None or self._schedule.lively
 
     @property
     def closed(self) -> bool:
-        """Whether its end has begun."""
+        """Whether `close` has been called."""
         return self._closed
 
     @property
     def busy(self) -> bool:
-        """Whether something is worked off or waits."""
+        """Whether a job is under way or waiting."""
         return bool(self._jobs)
 
     def close(self) -> None:
-        """Stop all after the messages in hand, and wait for that. Safe to call twice."""
+        """Stop all jobs after the messages in hand, and wait for their end. Safe to call twice."""
         if self._schedule is not None:
             self._schedule.stop(0)
         with self._changed:
@@ -427,29 +439,29 @@ class Host:
 
 
 def _give_up(vault: Vault) -> None:
-    """Roll back what a job that failed has left uncommitted: the next commit would make it count."""
+    """Roll back uncommitted records of a failed job, so that the next commit does not include them."""
     try:
         vault.rollback()
     except VaultError as error:
-        log.error("what a job left could not be rolled back: %s", error)
+        log.error("the records of a failed job could not be rolled back: %s", error)
 
 
 class Shared:
-    """The hosts of a process without a service: one a vault, however many sessions work with it."""
+    """The hosts of a process without a service: one for each vault, shared by its sessions."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._hosts: dict[Path, tuple[Host, int]] = {}
 
     def take(self, folder: Path) -> Host:
-        """The host of a vault, until it is given back."""
+        """Borrow the host of a vault; return it with `give_back`."""
         with self._lock:
-            host, users = self._hosts.get(folder) or (Host(Session(folder), lasting=False), 0)
+            host, users = self._hosts.get(folder) or (Host(Session(folder), in_service=False), 0)
             self._hosts[folder] = (host, users + 1)
             return host
 
     def give_back(self, folder: Path) -> None:
-        """It is no longer needed; closed when nobody needs it."""
+        """Return a borrowed host. The last return closes it."""
         with self._lock:
             host, users = self._hosts[folder]
             if users > 1:
@@ -463,7 +475,7 @@ shared = Shared()
 
 
 def summary_line(summary: api.RunSummary) -> str:
-    """A run in one log line: counts alone, nothing of the mail."""
+    """A run in one log line: only counts, nothing of the mail."""
     return (
         f"{summary.profile}: {summary.state}, listed {summary.listed}, new {summary.new}, "
         f"merged {summary.merged}, quarantined {summary.quarantined}, failed {summary.failed}, "
@@ -474,12 +486,12 @@ def summary_line(summary: api.RunSummary) -> str:
 
 
 def eventful(summary: api.RunSummary) -> bool:
-    """Whether a run is worth a line: it brought or deleted something, or did not go well."""
+    """Whether a run is worth a log line: it fetched or deleted something, or was not ok."""
     return summary.state != "ok" or bool(
         summary.fetched or summary.deleted or summary.skipped > summary.passed_over
     )
 
 
 def _task_name(profile: str) -> str:
-    """What the schedule calls the runs of a profile."""
+    """The name of a profile's task in the schedule."""
     return f"profile {profile}"

@@ -1,4 +1,4 @@
-"""One run of a profile, from its settings to its summary."""
+"""Runs a profile, from its settings to the summary of the run."""
 
 from __future__ import annotations
 
@@ -25,14 +25,25 @@ def run_profile(
     observe: Callable[[Progress], None],
     cancel: threading.Event,
 ) -> api.RunSummary:
-    """Run a profile to its end. Never raises for what the run met: the summary says it."""
-    ended = _ended(vault, profile, pool, observe, cancel)
+    """Run a profile to its end.
+
+    Args:
+        vault: the vault, open for writing.
+        profile: the profile.
+        pool: worker processes that prepare mail.
+        observe: is called with the progress, in this thread.
+        cancel: set it to stop the run after the messages in hand.
+
+    Returns:
+        The summary. An error of the run is in it, and is not raised.
+    """
+    ended = _summary_of_run(vault, profile, pool, observe, cancel)
     if ended.state == "failed" and not ended.listed:
         note_failure(vault, ended)
     return ended
 
 
-def _ended(
+def _summary_of_run(
     vault: Vault,
     profile: Profile,
     pool: WorkerPool,
@@ -55,7 +66,7 @@ def _ended(
 
 
 def progress_word(progress: Progress) -> api.ProgressWord:
-    """A run's state as a word."""
+    """The progress of a run as a reply."""
     return api.ProgressWord(
         profile=progress.profile,
         stage=progress.stage,
@@ -73,6 +84,9 @@ def progress_word(progress: Progress) -> api.ProgressWord:
     )
 
 
-def counters(word: api.ProgressWord) -> tuple[object, ...]:
-    """What changes in a state when the run gets further, which the clock alone does not bring about."""
-    return word.stage, word.books, word.arrived, word.decided, word.stored, word.indexed, word.bytes
+def counters(progress: api.ProgressWord) -> tuple[object, ...]:
+    """The values that change when a run makes progress, without those that change with time alone."""
+    return (
+        progress.stage, progress.books, progress.arrived, progress.decided, progress.stored, progress.indexed,
+        progress.bytes,
+    )  # fmt: skip

@@ -1,4 +1,4 @@
-"""A vault folder, opened as far as a word needs it: its settings, for reading, or as its writer."""
+"""An open vault for one client, at the level that a request needs: settings, read-only, or as the writer."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ log = logging.getLogger("muniment.service")
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Turns an OSError, such as a full disk, into the VaultError that says what to do."""
+    """Turn an OSError, such as a full disk, into a VaultError that says what to do."""
     try:
         yield
     except OSError as error:
@@ -40,7 +40,7 @@ def explained() -> Iterator[None]:
 
 
 class Session:
-    """What one client works with; opens what it needs, when it needs it."""
+    """The access of one client to a vault. It opens what a request needs, when it needs it."""
 
     def __init__(
         self,
@@ -49,9 +49,13 @@ class Session:
         caller: Caller | None = None,
         host: Host | None = None,
     ) -> None:
-        """With `vault`, a vault that is open already: whoever opened it closes it.
+        """Make a session; nothing is opened yet.
 
-        `caller` is who asks, by default this process's own user; `host`, where the process's runs go through.
+        Args:
+            folder: the vault's folder, which need not exist.
+            vault: a vault that is already open, as in a service. Its opener closes it.
+            caller: who sends the requests; by default this process's own user.
+            host: the host of runs; by default the one that this process shares for the vault.
         """
         self.caller = caller or Caller.this_process()
         self.folder = folder
@@ -61,7 +65,7 @@ class Session:
 
     @property
     def host(self) -> Host:
-        """Where runs go through; where none is given, that of this process, until `close`."""
+        """The host of runs. If none was given, it is borrowed from this process until `close`."""
         if self._host is None:
             from muniment.service.host.run_host import shared
 
@@ -70,45 +74,49 @@ class Session:
         return self._host
 
     def running(self) -> frozenset[str]:
-        """The profiles whose runs go on or wait, as far as this process runs them."""
+        """The profiles whose runs are under way or waiting in this process."""
         return self._host.running() if self._host is not None else frozenset()
 
     def stopping(self) -> bool:
-        """Whether the service that this belongs to is about to end."""
+        """Whether the service of this session is stopping."""
         return self._host is not None and self._host.closed
 
     @property
     def settings_path(self) -> Path:
-        """Where vault.toml is."""
+        """The path of vault.toml."""
         return self.folder / SETTINGS
 
     def settings(self) -> Settings:
-        """vault.toml, read now.
+        """The settings, read from vault.toml now.
 
         Raises:
-            VaultError: there is no vault here.
+            VaultError: there is no vault here, or it can't be read.
             ConfigError: vault.toml is wrong.
         """
         try:
             known = has_settings(self.folder)
         except OSError as error:
             raise VaultError(
-                f"the vault in {self.folder} can't be read ({error.strerror}): run as its owner, "
-                "or mend its rights"
+                f"the vault in {self.folder} can't be read ({error.strerror}): run this as its owner, "
+                "or correct its permissions"
             ) from error
         if not known:
             raise no_vault(self.folder)
         return load(self.settings_path)
 
     def settings_and_version(self) -> tuple[Settings, str]:
-        """vault.toml, and which text of it that is. Raises as `settings` does."""
+        """The settings, and the version of the text of vault.toml. Raises as `settings`."""
         self.settings()
         text = read(self.settings_path)
         return interpret(text, SETTINGS), version_of(text)
 
     @contextmanager
     def reading(self) -> Iterator[Vault]:
-        """The vault, to be read; works beside a running writer."""
+        """The vault, for reading. Another process may write it meanwhile.
+
+        Raises:
+            ConfigError, VaultError: as `settings`, or the vault can't be opened.
+        """
         if self._shared is not None:
             yield self._shared
             return
@@ -121,7 +129,12 @@ class Session:
 
     @contextmanager
     def writing(self) -> Iterator[Vault]:
-        """As `owning`; the settings are recorded, and the directory's own domains are theirs."""
+        """As `owning`, after the settings of vault.toml are recorded and applied to the directory.
+
+        Raises:
+            ConfigError: vault.toml is wrong.
+            VaultError, VaultLocked: as `owning`.
+        """
         self.settings()
         with self.owning() as vault:
             apply_settings(vault, self.settings)
@@ -129,11 +142,11 @@ class Session:
 
     @contextmanager
     def owning(self) -> Iterator[Vault]:
-        """The vault, as its only writer, whatever its settings are now.
+        """The vault, as its only writer. The settings are not read.
 
         Raises:
-            VaultLocked: another process owns it.
-            VaultError: it can't be written; raised for an OSError of the caller's as well.
+            VaultLocked: another process owns the vault.
+            VaultError: the vault can't be written. An OSError inside the context also becomes a VaultError.
         """
         if self._shared is not None:
             yield self._shared
@@ -142,15 +155,15 @@ class Session:
             yield vault
 
     def record_settings(self) -> None:
-        """Record in the ledger that vault.toml was changed; where that can't be now, the next writer does."""
+        """Record in the ledger that vault.toml was changed. If that fails, the next writer does it."""
         try:
             with self.writing():
                 pass
         except VaultError as error:
-            log.debug("the configuration is recorded later: %s", error)
+            log.debug("the settings are recorded later: %s", error)
 
     def close(self) -> None:
-        """Nothing is kept open between words, and no run goes on."""
+        """Return the borrowed host, which ends its runs. Nothing else stays open between requests."""
         if self._borrowed:
             from muniment.service.host.run_host import shared
 
@@ -159,13 +172,13 @@ class Session:
 
 
 def without_secrets(settings: Settings) -> dict[str, Any]:
-    """The settings as the ledger keeps them: of a secret, how it is had; a command only by its name."""
+    """The settings as the ledger stores them: where secrets come from, without the arguments of commands."""
     value: dict[str, Any] = msgspec.to_builtins(settings)
     notify = value["notify"]
     for holder in (*value["profiles"], notify["mail"]):
         holder["password"] = holder["password"] and _command_by_name(holder["password"])
     notify["command"]["run"] = notify["command"]["run"][:1]
-    # An Apprise URL holds the token, or the password, of whom it reaches.
+    # An Apprise URL contains a token or a password.
     notify["urls"] = [
         url.partition("://")[0] if isinstance(url, str) else _command_by_name(url) for url in notify["urls"]
     ]
@@ -173,7 +186,7 @@ def without_secrets(settings: Settings) -> dict[str, Any]:
 
 
 def _command_by_name(secret: dict[str, Any]) -> dict[str, Any]:
-    """Where a secret comes from, without a command's arguments."""
+    """Where a secret comes from; of a command, only the program."""
     command = secret.get("command")
     if not command:
         return secret
@@ -182,10 +195,12 @@ def _command_by_name(secret: dict[str, Any]) -> dict[str, Any]:
 
 
 def apply_settings(vault: Vault, read: Callable[[], Settings]) -> None:
-    """Record the configuration if it has changed; bring the directory's own domains and logins in line.
+    """Record the settings if they have changed, and apply domains and logins to the directory.
 
-    `read` gives the settings as they are now. It is asked again where something is to be recorded: of several
-    threads that do this the last one records what is newest.
+    Args:
+        vault: the vault, open for writing.
+        read: gives the settings as they are now. It is called again when something is recorded, so the last
+            of several threads records the newest settings.
     """
     now = int(time.time())
     vault.note_configuration(lambda: without_secrets(read()), now)

@@ -1,10 +1,9 @@
-"""Which profiles may not run by themselves yet: those that were saved without a test.
+"""Profiles that were saved without a test: the service does not run them yet.
 
-A profile that reaches the wrong mailbox, with deletion on, must not begin to run by itself because somebody
-pressed Save. So one that is new, or whose way to its mailbox has changed, is marked `untested` in vault.toml.
-The schedule skips it until a test or a run of it succeeds, or a person enables it. The mark holds it back,
-not the lack of one: a vault.toml that a person wrote runs as it says, and nothing that is lost stops a
-profile that runs.
+A profile that reaches the wrong mailbox, with deletion on, must not run on schedule just because it was
+saved. So a profile that is new, or that reaches its mailbox in another way, is marked `untested` in
+vault.toml. The schedule skips it until a test or a run of it succeeds, or a person enables it. Only the mark
+stops it: a profile that a person wrote into vault.toml has none, and runs.
 """
 
 from __future__ import annotations
@@ -34,16 +33,17 @@ WAY = (
     "source", "host", "port", "mailbox", "mailboxes", "access", "password", "directory", "client_id",
     "certificate", "authority", "security", "fingerprint", "ca_file", "path", "folder", "folders", "exclude",
 )  # fmt: skip
-"""The fields that say which mailbox is reached, how, and as whom."""
+"""The fields that decide which mailbox is reached, how, and as whom."""
 TRIES = 3
+"""Attempts to remove the mark while others change vault.toml."""
 _KEY = secrets.token_bytes(32)
 _REMEMBERED = 100
 
 
 def way_of(profile: Profile, password: str = "") -> bytes:
-    """What tells one way to a mailbox from another; the key of the hash is a secret of this process.
+    """A digest of how a profile reaches its mailbox, with a key that only this process has.
 
-    `password` is one that was typed and is not kept anywhere yet.
+    `password` is a typed one that is not stored yet; "" for none.
     """
     fields = {name: value for name, value in msgspec.to_builtins(profile).items() if name in WAY}
     if password:
@@ -53,14 +53,15 @@ def way_of(profile: Profile, password: str = "") -> bytes:
 
 
 class Drafts:
-    """Profiles that were tested before they were saved. For any thread; forgotten with the process."""
+    """Remembers profiles that were tested before they were saved, in memory. For any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._ways: OrderedDict[bytes, None] = OrderedDict()
 
     def passed(self, profile: Profile, password: str) -> None:
-        """A test of it went well. What works with deletion on works with it off."""
+        """Remember that a test of a profile succeeded. It then also counts for the profile without
+        deletion."""
         with self._lock:
             for delete in (profile.delete_on, False):
                 self._ways[way_of(msgspec.structs.replace(profile, delete=delete), password)] = None
@@ -68,7 +69,7 @@ class Drafts:
                 self._ways.popitem(last=False)
 
     def tested(self, profile: Profile, password: str) -> bool:
-        """Whether a test of just this went well."""
+        """Whether a test of exactly this profile and password succeeded."""
         with self._lock:
             return way_of(profile, password) in self._ways
 
@@ -77,16 +78,22 @@ drafts = Drafts()
 
 
 def needs_test(before: Profile | None, after: Profile, password: str = "") -> bool:
-    """Whether a profile would be saved untested: it is new, its way changed, or it was untested before."""
+    """Whether a saved profile counts as untested: it is new, reaches its mailbox otherwise, or was untested.
+
+    Args:
+        before: the saved profile; None for a new one.
+        after: the profile to save.
+        password: a typed password; "" for none.
+    """
     if not (KIND[after.source].server or KIND[after.source].files):
-        return False  # the vault's own spool can't be a wrong one
+        return False  # the vault's own spool can't be the wrong mailbox
     if drafts.tested(after, password):
         return False
     return before is None or before.untested or bool(password) or _changed(before, after)
 
 
 def _changed(before: Profile, after: Profile) -> bool:
-    """Whether another mailbox is reached, in another way, or what is kept is deleted there now."""
+    """Whether the profile reaches another mailbox, in another way, or deletes mail now and did not before."""
     kept = msgspec.structs.replace(before, delete=before.delete_on and after.delete_on)
     return way_of(kept) != way_of(after)
 
@@ -94,28 +101,38 @@ def _changed(before: Profile, after: Profile) -> bool:
 def marked(
     before: Profile | None, fields: Mapping[str, Any], name: str, password: str = ""
 ) -> dict[str, Any]:
-    """The fields of PutProfile, and the mark where it is due.
+    """The fields of PutProfile, with the mark set or removed as needed.
 
-    `fields` are those that change; None takes one out. `enabled` among them is a person's word.
+    Args:
+        before: the saved profile; None for a new one.
+        fields: the fields that change; None removes one. If a person sets `enabled`, no mark is needed.
+        name: the profile's name.
+        password: a typed password; "" for none.
 
     Raises:
-        ConfigError: a field's value is of the wrong type.
+        ConfigError: a field has a value of the wrong type.
     """
     wanted = {key: value for key, value in fields.items() if key != MARK}
     old = msgspec.to_builtins(before) if before else {}
     merged = {key: value for key, value in (old | wanted).items() if key != "name"}
     after = profile_of(name, merged, checked=False)
-    said = "enabled" in wanted and after.enabled and (before is not None or wanted["enabled"] is True)
-    held = needs_test(before, after, password) and not said
-    if held:
+    enabled_by_hand = (
+        "enabled" in wanted and after.enabled and (before is not None or wanted["enabled"] is True)
+    )
+    if needs_test(before, after, password) and not enabled_by_hand:
         return wanted | {MARK: True}
     return wanted | {MARK: None} if before and before.untested else wanted
 
 
 def release(settings: Path, profile: Profile) -> bool:
-    """Take the mark from a profile that has passed a test or a run; returns whether it bore one.
+    """Remove the mark from a profile after a successful test or run; returns whether it was removed.
 
-    A profile that reaches another mailbox by now keeps it. Where vault.toml can't be written, that is logged.
+    The mark stays if the profile in vault.toml reaches another mailbox by now, or if vault.toml can't be
+    written (which is logged).
+
+    Args:
+        settings: the path of vault.toml.
+        profile: the profile that was tested.
     """
     if not profile.untested:
         return False
@@ -130,6 +147,6 @@ def release(settings: Path, profile: Profile) -> bool:
         except SettingsChanged:
             continue
         except MunimentError as error:
-            log.warning("profile %s was tested, but vault.toml can't say so: %s", profile.name, error)
+            log.warning("profile %s was tested, but vault.toml could not be updated: %s", profile.name, error)
             return False
     return False

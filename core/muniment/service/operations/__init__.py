@@ -1,1 +1,1 @@
-"""What each request does."""
+"""The handlers of requests, one module for each family of them."""

@@ -1,4 +1,4 @@
-"""The audit trail, as auditors read it."""
+"""Answers GetAudit: the audit trail as auditors read it."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from muniment.service.operations.operation import Operation
 
 
 def list_audit(session: Session, request: api.GetAudit) -> api.Audit:
-    """A page of the trail, newest first."""
+    """Answer GetAudit: a page of events, found by the catalog and read from the ledger."""
     with session.reading() as vault:
         limit = min(max(request.limit, 1), 10_000)
         rows = vault.catalog.audited(limit + 1, max(request.after, 0))
         trail = read_trail(vault, rows[:limit])
-    events = tuple(_word(row.sequence, row.time, row.event) for row in trail.rows)
+    events = tuple(_api_event(row.sequence, row.time, row.event) for row in trail.rows)
     after = rows[limit - 1].sequence if len(rows) > limit else 0
     return api.Audit(events=events, after=after, problems=trail.problems)
 
 
-def _word(sequence: int, committed: int, written: str) -> api.AuditEvent:
+def _api_event(sequence: int, committed: int, written: str) -> api.AuditEvent:
     value: dict[str, Any] = json.loads(written)
     value.pop("v", None)
     return api.AuditEvent(

@@ -1,7 +1,7 @@
-"""Places in a list, sealed: where a page ended and what the first page counted, for the service to read.
+"""Encrypts the positions in lists that plain users get: where a page ended, and what the first page counted.
 
-A place says the numbers of records, which grow with everybody's mail, and a total that a forged place could
-choose. A sealed one is encrypted and signed, and good for the list and the user that it was made for.
+A position contains record numbers, which depend on everybody's mail, and a total that a forged position could
+choose. So it is encrypted and authenticated (AES-GCM), and valid only for one list of one user.
 """
 
 from __future__ import annotations
@@ -19,30 +19,30 @@ from muniment.errors import UsageError
 
 NONCE = 12
 PADDED = 80
-"""Bytes that a place is filled up to, so that its length says nothing."""
+"""Bytes to which a position is padded, so that its length reveals nothing."""
 
 
 class Cursors:
-    """Seals the places of one list of one user."""
+    """Encrypts and decrypts the positions in one list of one user."""
 
     def __init__(self, key: bytes, *about: str) -> None:
-        """`key` is the vault's secret for public ids; `about` says which list of whom it is."""
+        """`key` is the vault's secret key of public ids. `about` identifies the list and the user."""
         self._cipher = AESGCM(hmac.digest(key, b"cursors", "sha256"))
         self._about = hashlib.sha256("\0".join(about).encode("utf-8", "surrogatepass")).digest()
 
-    def seal(self, place: str) -> str:
-        """A place as the user gets it; "" stays ""."""
-        if not place:
+    def seal(self, position: str) -> str:
+        """Encrypt a position for the user; "" stays ""."""
+        if not position:
             return ""
         nonce = secrets.token_bytes(NONCE)
-        sealed = self._cipher.encrypt(nonce, place.encode().ljust(PADDED), self._about)
+        sealed = self._cipher.encrypt(nonce, position.encode().ljust(PADDED), self._about)
         return base64.urlsafe_b64encode(nonce + sealed).decode().rstrip("=")
 
     def open(self, sealed: str) -> str:
-        """The place that `seal` sealed.
+        """Decrypt a position from `seal`; "" stays "".
 
         Raises:
-            UsageError: it was not sealed for this list.
+            UsageError: it is not from this list.
         """
         if not sealed:
             return ""
@@ -51,5 +51,6 @@ class Cursors:
             return self._cipher.decrypt(data[:NONCE], data[NONCE:], self._about).decode().rstrip()
         except (ValueError, binascii.Error, InvalidTag):
             raise UsageError(
-                "this is no place in this list: pass what the page before said, or begin at the first page"
+                "this is not a position in this list: use the one of the page before, or begin at the first "
+                "page"
             ) from None

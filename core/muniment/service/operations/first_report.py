@@ -1,4 +1,4 @@
-"""What the vault knows that set-up goes by: runs, users, and the first journal report."""
+"""The facts in a vault that the set-up checklist depends on: runs, users, and the first journal report."""
 
 from __future__ import annotations
 
@@ -23,16 +23,17 @@ from muniment.setup.model import Arrival, LastRun, Situation
 log = logging.getLogger("muniment.service")
 
 FLAGGED = 10_000
-"""So many of the newest flagged copies are looked at."""
+"""How many of the newest flagged copies are examined."""
 READ = 8 * 1024 * 1024
-"""A report of more bytes is not read again for its sender."""
+"""Largest report, in bytes, whose tenant is read from its bytes."""
 STRANGER = "report from "
-"""How the flag of a report begins that failed the tenant pin; see runs.pipeline.plan."""
+"""Beginning of the flag of a report that failed the tenant pin (see runs.pipeline.plan)."""
 PIN = ", not from the pinned tenant"
+"""The part of that flag after the sender."""
 
 
 class _Seen(NamedTuple):
-    """The answer to whether a report has arrived, and the state of the vault that it is of."""
+    """The first report of a profile, cached for a state of the vault."""
 
     tree_size: int
     arrival: Arrival | None
@@ -42,7 +43,7 @@ _seen: dict[tuple[Path, str], _Seen] = {}
 
 
 def situation_of(session: Session, vault: Vault) -> Situation:
-    """All that guides and checks go by, as it is now."""
+    """The current facts for guides, commands and checks."""
     settings = session.settings()
     bare = Situation(session.folder, settings, int(time.time()))
     profile = bare.profile
@@ -63,12 +64,12 @@ def _last_run(vault: Vault, profile: str) -> LastRun | None:
     ended = last_end(vault, profile)
     if ended is None:
         return None
-    time, told = ended
-    return LastRun(time, str(told["state"]), int(told["fetched"]), str(told.get("error", "")))
+    time, summary = ended
+    return LastRun(time, str(summary["state"]), int(summary["fetched"]), str(summary.get("error", "")))
 
 
 def _arrival(folder: Path, vault: Vault, profile: str) -> Arrival | None:
-    """The first report; looked for anew only where the vault has grown."""
+    """The first report. It is searched for again only if none was found and the ledger has changed."""
     size = vault.head.tree_size
     seen = _seen.get((folder, profile))
     if seen is None or (seen.tree_size != size and (seen.arrival is None or seen.tree_size > size)):
@@ -94,7 +95,7 @@ def _described(vault: Vault, row: EnvelopeRow) -> Arrival:
 
 
 def _tenant(vault: Vault, row: EnvelopeRow) -> str:
-    """The report's own sender, read from its very bytes; "" where that can't be."""
+    """The `Sender` field of the report itself, read from its bytes; "" if it can't be read."""
     if row.size > READ:
         return ""
     try:
@@ -102,12 +103,12 @@ def _tenant(vault: Vault, row: EnvelopeRow) -> str:
         mail = mail_from(content, row.size, own_work(vault.folder), outline=True)
         return mail_reader().copy(mail, journal=True).tenant
     except (MunimentError, OSError) as error:
-        log.warning("the first report can't be read again: %s", error)
+        log.warning("the first journal report can't be read: %s", error)
         return ""
 
 
 def strangers(vault: Vault) -> tuple[str, ...]:
-    """Senders of the newest reports that failed the tenant pin, the newest first."""
+    """Senders of reports that failed the tenant pin, among the newest flagged copies, the newest first."""
     found = {
         flag.removeprefix(STRANGER).partition(PIN)[0]: None
         for _, flags in vault.catalog.flagged(FLAGGED)

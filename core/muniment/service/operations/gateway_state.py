@@ -1,4 +1,4 @@
-"""How the embedded gateway fares: clients that it keeps turning away, and room on its disk."""
+"""State of the embedded gateway: clients that it keeps refusing, and free space on its disk."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from muniment.notify.model import GatewayFacts, RefusedClient
 from muniment.service.host.profile_source import SPOOL
 
 SHOWN = 5
-"""Networks of refused clients that are shown."""
-ADD = "add it to gateway.networks in vault.toml, if it is a mail server of yours, and restart the service"
+"""How many refused clients are named."""
+ADD = "if it is a mail server of yours, add it to gateway.networks in vault.toml and restart the service"
 
 
 def gateway_facts(folder: Path, settings: Settings) -> GatewayFacts | None:
-    """What is known of a vault's gateway, as messages need it; None where it has none."""
+    """The facts about a vault's gateway that notifications need; None if it has no gateway."""
     gateway = settings.gateway
     if not gateway.listen:
         return None
@@ -34,13 +34,13 @@ def gateway_facts(folder: Path, settings: Settings) -> GatewayFacts | None:
 
 
 def gateway_troubles(folder: Path, settings: Settings) -> Iterator[str]:
-    """What needs care, a sentence each."""
+    """A sentence for each problem of the gateway."""
     known = gateway_facts(folder, settings)
     if known is None:
         return
     if known.short:
         yield (
-            f"The gateway puts mail off, since {known.reserve:,} bytes stay free on its disk "
+            f"The gateway defers mail, since fewer than {known.reserve:,} bytes are free on its disk "
             "(gateway.reserve): free some space."
         )
     for client in refused_at(folder / SPOOL).came_back()[:SHOWN]:

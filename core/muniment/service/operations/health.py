@@ -1,4 +1,4 @@
-"""What needs care once reports arrive: silent users, undeliverable reports, reports of strangers."""
+"""Problems with journaling once reports arrive: silent users, returned reports, reports of other tenants."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from muniment.setup.model import Situation
 DAY = 86400
 HOUR = 3600
 RECENT = 30
-"""Days for which returned and foreign reports are told of."""
+"""Days for which returned reports and reports of other tenants are mentioned."""
 LOOKED_AT = 20
-"""A user's newest messages of a folder among which a journaled one is looked for."""
+"""How many of the newest messages of a folder are searched for a journaled one."""
 NAMED = 5
-"""So many users are named in a sentence."""
+"""How many users a sentence names."""
 RETURNED = "came back in a non-delivery report"
-"""The note of mail.journal.report on a report that was returned."""
+"""The note of mail.journal.report on a report that came back as undeliverable."""
 
 
-_told: dict[Path, tuple[object, tuple[str, ...]]] = {}
-"""What was told last of a vault, and of which state of it: every user is looked at for it."""
+_cache: dict[Path, tuple[object, tuple[str, ...]]] = {}
+"""The last result for each vault and the state that it is for, since a new one examines every user."""
 
 
 def health(vault: Vault, situation: Situation) -> tuple[str, ...]:
-    """What needs care, a sentence each; nothing where all is well."""
+    """A sentence for each problem; empty if there is none. Cached for an hour while nothing changes."""
     state = (vault.head, situation.settings.journaling, situation.now // HOUR)
-    known = _told.get(situation.folder)
+    known = _cache.get(situation.folder)
     if known is None or known[0] != state:
-        said = (*_silent(vault, situation), *_flagged(vault, situation))
-        known = _told[situation.folder] = (state, said)
+        problems = (*_silent(vault, situation), *_flagged(vault, situation))
+        known = _cache[situation.folder] = (state, problems)
     return known[1]
 
 
 def _silent(vault: Vault, situation: Situation) -> Iterator[str]:
-    """Users of whom no report came for a while; a rule may not reach them."""
+    """A sentence about users without a recent journal report: the rule may not cover them."""
     days = situation.settings.journaling.quiet_days
     since = situation.now - days * DAY
     quiet = [user for user in vault.directory.users() if not user.automatic and _newest(vault, user) < since]
@@ -48,13 +48,14 @@ def _silent(vault: Vault, situation: Situation) -> Iterator[str]:
         names = ", ".join(user.primary for user in quiet[:NAMED])
         more = f" and {len(quiet) - NAMED:,} more" if len(quiet) > NAMED else ""
         yield (
-            f"No journal report for {days} days of {names}{more}: see that the rule reaches them "
-            "(muniment users list)."
+            f"No journal report for {days} days for {names}{more}: make sure that the journal rule covers "
+            "them (muniment users list)."
         )
 
 
 def _newest(vault: Vault, user: User) -> int:
-    """When the newest journal report of a user's mail was made, seconds since 1970 UTC; 0 for never."""
+    """When the newest journal report of a user's mail was made, seconds since 1970 UTC; 0 if none is
+    found."""
     newest = 0
     for folder in USUAL:
         for message in vault.catalog.page(user.id, folder, LOOKED_AT).sequences:
@@ -77,19 +78,19 @@ def _flagged(vault: Vault, situation: Situation) -> Iterator[str]:
     replaced = sum(PLACEHOLDER in flags for flags in recent)
     if replaced:
         yield (
-            f"{_count(replaced, 'journal report')} of the last {RECENT} days held no original, and "
-            f"{'is' if replaced == 1 else 'are'} listed by the envelope: see what on the way replaces or "
-            "converts messages, such as a virus scanner, a size limit or winmail.dat."
+            f"{_count(replaced, 'journal report')} of the last {RECENT} days had no original inside, and "
+            f"{'is' if replaced == 1 else 'are'} listed by the envelope: find out what replaces or converts "
+            "messages on the way, such as a virus scanner, a size limit or winmail.dat."
         )
     if returned:
         yield (
-            f"{_count(returned, 'journal report')} came back as undeliverable in the last {RECENT} days, and "
-            "is archived: look for others in the undeliverable mailbox."
+            f"{_count(returned, 'journal report')} came back as undeliverable in the last {RECENT} days and "
+            f"{'was' if returned == 1 else 'were'} archived: look for others in the undeliverable mailbox."
         )
     if foreign:
         yield (
-            f"{_count(foreign, 'report')} in the last {RECENT} days failed the tenant pin, and went to the "
-            "catch-all alone: correct the profile's tenant, or find out who sends them."
+            f"{_count(foreign, 'report')} in the last {RECENT} days failed the tenant pin and went only to "
+            "the catch-all: correct the profile's tenant, or find out who sends them."
         )
 
 

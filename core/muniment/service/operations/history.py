@@ -1,8 +1,4 @@
-"""Runs that have ended: those the ledger keeps, and of each profile the last that got nowhere.
-
-A run that got nowhere (no login, no server) changed nothing, so the ledger says nothing of it; the
-catalog keeps a note, which counts how often in a row that was so.
-"""
+"""Answers GetHistory: the runs in the ledger, and the last failed run of each profile that has no record."""
 
 from __future__ import annotations
 
@@ -17,14 +13,14 @@ from muniment.service.host.session import Session
 from muniment.service.operations.operation import Operation
 
 MOST = 500
-"""Runs on a page, at most."""
+"""Largest number of runs on a page."""
 
 
 def get_history(session: Session, request: api.GetHistory) -> api.History:
-    """A page of the runs that have ended, newest first.
+    """Answer GetHistory.
 
     Raises:
-        NotFound: there is no such profile, and never was one that ran.
+        NotFound: there is no such profile, and none of that name ever ran.
     """
     limit = min(max(request.limit, 1), MOST)
     names = [request.profile] if request.profile else [one.name for one in session.settings().profiles]
@@ -34,13 +30,13 @@ def get_history(session: Session, request: api.GetHistory) -> api.History:
         )
         noted = _failures(vault, names)
         if request.profile and not rows and not noted and not vault.catalog.runs(request.profile, 1):
-            find(session.settings(), request.profile)  # a removed one has runs, a misspelt one has none
+            find(session.settings(), request.profile)  # raises; a removed profile has runs
         failures = noted if request.state in ("", "failed") else []
     shown = rows[:limit]
     after = shown[-1].sequence if len(rows) > limit else 0
     kept = [(row.sequence, _record(row.sequence, row.time, row.summary)) for row in shown]
-    nowhere = [(at, run) for at, run in failures if after < at and (not request.after or at <= request.after)]
-    ordered = sorted([*kept, *nowhere], key=lambda found: found[0], reverse=True)
+    early = [(at, run) for at, run in failures if after < at and (not request.after or at <= request.after)]
+    ordered = sorted([*kept, *early], key=lambda found: found[0], reverse=True)
     return api.History(runs=tuple(run for _, run in ordered), after=after)
 
 
@@ -49,7 +45,7 @@ def _record(sequence: int, ended: int, summary: str) -> api.RunRecord:
 
 
 def _failures(vault: Vault, names: list[str]) -> list[tuple[int, api.RunRecord]]:
-    """The noted failures: each with the place in the ledger that it stands just before."""
+    """The noted failures, each with the number of the record in the ledger that would come next."""
     found = []
     for name in names:
         noted = vault.catalog.meta_json(FAILURE + name)

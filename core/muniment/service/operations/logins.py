@@ -1,4 +1,4 @@
-"""Logins: recording whose mail each one reads, binding one again, and what a change of users does to them."""
+"""Logins: record whose mail each reads, bind them again, and what a change of users does to them."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from muniment.service.host.session import Session
 
 NAMED = 10
-"""Logins that a sentence names one by one."""
+"""How many logins or addresses a sentence names."""
 
 
 def list_logins(session: Session, request: api.ListLogins) -> api.Logins:
-    """All logins of vault.toml, and whose mail each one reads."""
+    """Answer ListLogins: the logins of vault.toml and their state."""
     users = session.settings().access.users
     with session.reading() as vault:
         directory = vault.directory
@@ -40,39 +40,39 @@ def list_logins(session: Session, request: api.ListLogins) -> api.Logins:
 
 
 def bind_logins(session: Session, request: api.BindLogins) -> api.Done:
-    """Bind logins to the users whose their addresses are now, all or none."""
+    """Answer BindLogins: bind logins to the users who have their addresses now, all or none."""
     users = session.settings().access.users
     with session.writing() as vault:
         names = tuple(dict.fromkeys(request.logins))
-        caller, word = session.caller, type(request).__name__
+        caller, name_of_request = session.caller, type(request).__name__
         changed = vault.change_directory(
             lambda directory: [_bound(directory, name, users) for name in names],
             int(time.time()),
-            lambda made: (binding_event(change, caller.name, caller.uid, word) for change in made),
+            lambda made: (binding_event(change, caller.name, caller.uid, name_of_request) for change in made),
         )
         directory = changed.after
-        words = tuple(login_word(directory, login_of(directory, name, users[name])) for name in names)
-    said = "; ".join(f"{one.login} reads the mail of {one.user}" for one in words[:NAMED])
-    more = f"; and {len(words) - NAMED} more" if len(words) > NAMED else ""
-    return api.Done(message=f"{said}{more}." if words else "No login was named.", logins=words)
+        bound = tuple(login_word(directory, login_of(directory, name, users[name])) for name in names)
+    effects = "; ".join(f"{one.login} reads the mail of {one.user}" for one in bound[:NAMED])
+    more = f"; and {len(bound) - NAMED} more" if len(bound) > NAMED else ""
+    return api.Done(message=f"{effects}{more}." if bound else "No login was named.", logins=bound)
 
 
 def _bound(directory: Directory, name: str, users: Logins) -> Change:
     if name not in users:
         raise NotFound(
-            f"vault.toml names no login {name!r} in [access.users]: write it there as "
-            f'{name} = "name@example.org" first'
+            f"[access.users] in vault.toml has no login {name!r}: first add it there as "
+            f'{name} = "name@example.org"'
         )
     if directory.holder(users[name]) is None:
         raise NotFound(
-            f"{users[name]} is nobody's address, so {name} can't be bound to a person: "
+            f"no user has the address {users[name]}, so {name} can't be bound: "
             "add the user first, or correct [access.users] in vault.toml"
         )
     return rebind(directory, name, users[name])
 
 
 def login_word(directory: Directory, login: Login) -> api.LoginWord:
-    """A login as words have it."""
+    """A login as an API reply."""
     return api.LoginWord(
         login=login.name,
         address=login.address,
@@ -87,30 +87,30 @@ def _label(directory: Directory, user: str | None) -> str:
 
 
 def refused_logins(directory: Directory, users: Logins) -> tuple[api.LoginWord, ...]:
-    """The logins of vault.toml that read nothing, since an address moved or was never anybody's."""
+    """The logins of vault.toml that can't read mail: they are not bound, or their address moved."""
     found = (one for one in logins_of(directory, users) if one.state is not State.BOUND)
     return tuple(login_word(directory, one) for one in found)
 
 
 def refusal(login: Login, administrators: str) -> str:
-    """Why a login reads nothing, as its holder is told; names nobody else."""
+    """Why a login can't read mail, for the caller with that login. It names no other user."""
     if login.state is State.NOBODY:
         return (
-            f"{login.name} is to read the mail of {login.address}, which is nobody's address here: "
+            f"{login.name} can't read mail, since no user has its address {login.address}: "
             f"ask {administrators} to correct [access.users] in vault.toml"
         )
     return (
-        f"{login.name} is not bound to the person whose address {login.address} is now, and reads nothing: "
-        f"ask {administrators} to run `muniment users bind {login.name}` if they are the same person, "
-        "or to correct [access.users] in vault.toml"
+        f"{login.name} can't read mail, since it is not bound to the user who has the address "
+        f"{login.address} now: ask {administrators} to run `muniment users bind {login.name}` if they are "
+        "the same person, or to correct [access.users] in vault.toml"
     )
 
 
-# --- what a change of users does ---------------------------------------------------------------------
+# --- effects of a change of users ---------------------------------------------------------------------
 
 
 def preview(directory: Directory, wanted: Iterable[Change], now: int) -> Directory:
-    """The directory as the changes would make it.
+    """A copy of the directory with changes applied; `now` is seconds since 1970 UTC.
 
     Raises:
         ConfigError, NotFound: a change can't be applied.
@@ -124,9 +124,10 @@ def preview(directory: Directory, wanted: Iterable[Change], now: int) -> Directo
 def moved_addresses(
     before: Directory, after: Directory, wanted: Iterable[Change], has_mail: Callable[[str], bool]
 ) -> tuple[api.MovedAddress, ...]:
-    """The addresses of a person, or of an automatic user with mail, that lead to another user than before.
+    """The addresses that lead to another user than before.
 
-    That an automatic user gets a name moves nothing: the address stays the user's primary one.
+    An address of an automatic user counts only if that user has mail (`has_mail`, by user id). It does not
+    move if it becomes the primary address of a new named user.
     """
     found = []
     for address in _concerned(before, wanted):
@@ -140,7 +141,7 @@ def moved_addresses(
 
 
 def _concerned(before: Directory, wanted: Iterable[Change]) -> Iterator[str]:
-    """The addresses that changes speak of, once each."""
+    """The addresses that changes affect, once each."""
     seen: dict[str, None] = {}
     for change in wanted:
         seen |= {change[key]: None for key in ("address", "primary") if key in change}
@@ -150,30 +151,31 @@ def _concerned(before: Directory, wanted: Iterable[Change]) -> Iterator[str]:
 
 
 def changed_logins(before: Directory, after: Directory, users: Logins) -> tuple[api.LoginWord, ...]:
-    """The logins that read other mail, or none, by a change of the directory; as they are after it."""
+    """The logins that read other mail, or none, after a change of the directory, in their new state."""
     return tuple(login_word(after, now) for _, now in login_differences(before, after, users))
 
 
 def sentences(moves: tuple[api.MovedAddress, ...], logins: tuple[api.LoginWord, ...]) -> tuple[str, ...]:
-    """The effects in words: who loses what."""
-    said = [_moved(move) for move in moves[:NAMED]]
+    """A sentence for each effect of a change: which addresses move, which logins lose or regain mail."""
+    effects = [_moved(move) for move in moves[:NAMED]]
     if len(moves) > NAMED:
-        said.append(f"{len(moves) - NAMED} more addresses move; --json names all")
+        effects.append(f"{len(moves) - NAMED} more addresses move; --json names all")
     refused = [one for one in logins if one.state != State.BOUND]
     if refused:
         names = " ".join(one.login for one in refused[:NAMED])
         more = f" and {len(refused) - NAMED} more" if len(refused) > NAMED else ""
-        said.append(
-            f"these logins read nothing until an administrator binds them again: {names}{more}; where the "
-            f"login belongs to the person who has the address now, run `muniment users bind {names}`"
+        effects.append(
+            f"these logins can't read mail until an administrator binds them again: {names}{more}; if a "
+            f"login belongs to the person who has its address now, run `muniment users bind {names}`"
         )
-    said += [f"login {one.login} reads the mail of {one.user} again" for one in logins if one not in refused]
-    return tuple(said)
+    regained = (one for one in logins if one not in refused)
+    return (*effects, *(f"login {one.login} reads the mail of {one.user} again" for one in regained))
 
 
 def _moved(move: api.MovedAddress) -> str:
-    now = f"{move.after}'s" if move.after else "nobody's"
-    return f"{move.address} was {move.before}'s and is {now} now"
+    if not move.after:
+        return f"{move.address} belonged to {move.before} and belongs to no user now"
+    return f"{move.address} belonged to {move.before} and belongs to {move.after} now"
 
 
 OPERATIONS = (

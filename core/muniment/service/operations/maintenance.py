@@ -1,4 +1,4 @@
-"""The words that keep a vault sound: verify, backup, what is in quarantine."""
+"""Answers Verify, Backup and ListQuarantine."""
 
 from __future__ import annotations
 
@@ -19,13 +19,16 @@ from muniment.system.paths import as_path, readable
 
 
 def verify(session: Session, request: api.Verify) -> Iterator[api.Word]:
-    """Prove the ledger, and that catalog and index say what it says."""
-    was = tuple(read_checkpoint(text) for text in request.was)
+    """Answer Verify: check the ledger, and compare catalog and index with it.
+
+    Without a usable catalog, only the ledger is checked.
+    """
+    earlier = tuple(read_checkpoint(text) for text in request.was)
     with ExitStack() as stack:
         try:
-            steps = verify_vault(stack.enter_context(session.reading()), request.deep, was)
+            steps = verify_vault(stack.enter_context(session.reading()), request.deep, earlier)
         except CatalogOutdated as problem:
-            steps = verify_ledger(session.folder, request.deep, str(problem), was)
+            steps = verify_ledger(session.folder, request.deep, str(problem), earlier)
         for step in steps:
             yield api.Step(text=step) if isinstance(step, str) else _verified(step)
 
@@ -48,7 +51,7 @@ def _verified(report: Report) -> api.Verified:
 
 
 def backup(session: Session, request: api.Backup) -> Iterator[api.Word]:
-    """Copy a live vault, incrementally."""
+    """Answer Backup: copy a live vault, incrementally."""
     with session.reading() as vault:
         for step in backup_vault(vault, Path(as_path(request.path))):
             yield api.Step(text=step)
@@ -56,7 +59,7 @@ def backup(session: Session, request: api.Backup) -> Iterator[api.Word]:
 
 
 def list_quarantine(session: Session, request: api.ListQuarantine) -> api.Quarantine:
-    """What could not be unwrapped."""
+    """Answer ListQuarantine: the items that could not be unwrapped."""
     with session.reading() as vault:
         return api.Quarantine(
             items=tuple(

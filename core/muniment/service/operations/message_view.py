@@ -1,7 +1,7 @@
-"""A kept message as a person reads it, as far as it can be read: its mail is parsed by reading workers.
+"""A stored message in readable form. Reading workers parse it.
 
-Where a worker dies over a message, its outline is read instead, without its text; where a worker dies over
-that as well, what the catalog knows of it is shown. So each message has an answer, and its bytes besides.
+If a worker dies over a message, its outline is read instead, without the text. If a worker dies over the
+outline, too, the view has what the catalog knows. So there is a view of every message.
 """
 
 from __future__ import annotations
@@ -24,12 +24,18 @@ from muniment.parsing.tasks import Content, MessageView
 
 log = logging.getLogger("muniment.service")
 
-UNREADABLE = "its headers and files could not be read either: the parser failed over them"
+UNREADABLE = "its headers and attachments could not be read either: the parser failed on them"
 PIECE = 256 * 1024
+"""Bytes of a piece of an attachment."""
 
 
 def read_view(vault: Vault, row: MessageRow) -> MessageView:
-    """The message, or what can be told of it. Raises LedgerDamaged, WorkersUnusable."""
+    """The message in readable form, or as much of it as can be read.
+
+    Raises:
+        LedgerDamaged: its bytes can't be read.
+        WorkersUnusable: no worker can work.
+    """
     if OPAQUE in row.notes:
         return MessageView((), "", (), ())
     for outline in (False, True):
@@ -47,22 +53,30 @@ def _mail(vault: Vault, row: MessageRow, part: bytes = b"", *, outline: bool = F
 
 
 def _known_headers(row: MessageRow) -> tuple[tuple[str, str], ...]:
-    """What the catalog holds of a message's headers."""
+    """The headers of a message that the catalog has."""
     known = (("From", row.sender), ("To", row.to), ("Subject", row.subject))
     return tuple((name, value) for name, value in known if value)
 
 
 class Attachment:
-    """One attachment of a kept message, read; `close` it."""
+    """One attachment of a stored message, decoded. Close it after use."""
 
     found: Content
+    """The attachment; `info` is None if the message has none with this number."""
 
     def __init__(self, vault: Vault, row: MessageRow, number: int, text: bool) -> None:
-        """`number` counts from 1; `text`: it is read as text.
+        """Read the attachment.
+
+        Args:
+            vault: the vault.
+            row: the message.
+            number: number of the attachment, from 1.
+            text: read its text instead of its bytes.
 
         Raises:
-            LedgerDamaged, WorkersUnusable: it can't be read at all.
-            MailUnreadable: the parser failed over it.
+            LedgerDamaged: the bytes of the message can't be read.
+            MailUnreadable: the parser failed on the message.
+            WorkersUnusable: no worker can work.
         """
         self._stack = ExitStack()
         self._into: IO[bytes] | None = None
@@ -74,18 +88,18 @@ class Attachment:
         if row.size > IN_MEMORY and not text:
             work = make_work(own_work(vault.folder))
             self._into = stack.enter_context(tempfile.TemporaryFile(dir=work))  # noqa: SIM115 - by the stack
-        # What ended a worker as a whole message says nothing of its single files.
+        # A message that ended a worker as a whole may still have attachments that can be read.
         name, failed = f"{number}{text}".encode(), None
         for outline in (False,) if text else (False, True):
             if not (text or outline) and UNREAD in row.notes:
-                continue  # it is shown without what lies within its files, so no number means that
+                continue  # its view lacks what is inside attachments, so a full read would count otherwise
             try:
                 self.found = self._content(_mail(vault, row, name, outline=outline), number, text)
                 return
             except MailUnreadable as error:
                 failed = error
         raise MailUnreadable(
-            f"the parser failed over message {row.sha.hex()[:12]}: "
+            f"the parser failed on message {row.sha.hex()[:12]}: "
             f"save its bytes (`muniment show {row.sha.hex()[:12]} --raw`) and open them elsewhere"
         ) from failed
 
@@ -94,7 +108,7 @@ class Attachment:
         return reader.content_text(mail, number) if text else reader.content(mail, number, self._into)
 
     def pieces(self) -> Iterator[bytes]:
-        """The decoded content."""
+        """The decoded content, in pieces of at most PIECE bytes."""
         if self._into is None:
             data = self.found.data
             yield from (data[at : at + PIECE] for at in range(0, len(data), PIECE))
@@ -104,5 +118,5 @@ class Attachment:
             yield piece
 
     def close(self) -> None:
-        """Remove its temporary file. Safe to call twice."""
+        """Remove the temporary file. Safe to call twice."""
         self._stack.close()

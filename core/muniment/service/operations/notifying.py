@@ -1,4 +1,4 @@
-"""The word that tries whether people can be told."""
+"""Answers TestNotify."""
 
 from __future__ import annotations
 
@@ -18,40 +18,46 @@ from muniment.service.operations.operation import Operation
 
 
 def origin(session: Session, settings: Settings) -> Origin:
-    """Which archive speaks: by the organisation's name, else by its folder's."""
+    """The archive that sends a notification: the organisation's name, or the name of the vault's folder."""
     return Origin(settings.name or session.folder.name or "Muniment", str(session.folder))
 
 
 def test_notify(session: Session, request: api.TestNotify) -> Iterator[api.Word]:
-    """Send a test message by every way; a way that does not work is a step that is not ok."""
+    """Answer TestNotify: send a test message by every way. A way that fails is a step that is not ok.
+
+    Raises:
+        ConfigError: vault.toml names no way.
+    """
     settings = session.settings()
     found = ways(settings.notify, session.folder, Lent())
     if not found:
-        raise ConfigError("vault.toml names nobody to tell: add [notify] with mail, urls or a command to it")
-    speaker, failed = origin(session, settings), 0
+        raise ConfigError(
+            "vault.toml has no way to notify anybody: add [notify] with mail, urls or a command to it"
+        )
+    sender, failed = origin(session, settings), 0
     for way in found:
-        problem = _problem(way, speaker)
+        problem = _problem(way, sender)
         failed += bool(problem)
         yield api.Step(text=problem or f"{way.name}: sent", ok=not problem)
-    told = len(found) - failed
-    yield api.Done(message=f"{told} of {len(found)} ways worked: look whether the message came.")
+    sent = len(found) - failed
+    yield api.Done(message=f"{sent} of {len(found)} ways worked: check that the message arrived.")
 
 
-def _problem(way: Way, speaker: Origin) -> str:
-    """Why a way did not work; "" where it did."""
+def _problem(way: Way, sender: Origin) -> str:
+    """Send a test message by a way; returns why that failed, or ""."""
     event = Event(
         kind="test",
         state="note",
         key="test",
         title="This is a test",
-        text="So you are told when something is wrong with the archive. Nothing is, as far as this says.",
+        text="Muniment sends such a message if something is wrong with the archive. This one is only a test.",
         time=int(time.time()),
     )
     try:
-        way.send(event, speaker)
+        way.send(event, sender)
     except MunimentError as error:
         return str(error)
-    except Exception as error:  # noqa: BLE001 - a library's fault is a way's failure, and may quote a secret
+    except Exception as error:  # noqa: BLE001 - any error of a library fails the way; its text may contain a secret
         return f"{way.name}: failed ({type(error).__name__})"
     return ""
 

@@ -1,6 +1,6 @@
-"""What the service knows of a request: who may send it, what answers it, and whether it is audited.
+"""The entry of a request in the table of operations: role, handlers, replies, audit.
 
-Each module of this folder ends with its `OPERATIONS`. `dispatch.table` puts them together.
+Each module of this folder ends with its `OPERATIONS`. `dispatch.table` joins them.
 """
 
 from __future__ import annotations
@@ -19,29 +19,30 @@ Answer = Word | Iterator[Word]
 
 
 class Audit(Enum):
-    """When the audit trail records that a request reads the mail of another person."""
+    """When a request that reads other people's mail is recorded in the audit trail."""
 
     NEVER = "never"
     """The request shows no mail."""
     BEFORE = "before"
-    """Committed before the first byte is sent: the request shows mail."""
+    """The request shows mail: the event is committed before the first reply is sent."""
     AFTER = "after"
-    """Committed within a second of the reply: the request lists mail."""
+    """The request lists mail: the event is committed within a second of the reply."""
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A request, and all that the service needs to answer it."""
+    """A request, and what the service needs to answer it."""
 
     request: type[Request]
+    """The class of the request."""
     replies: tuple[type[Word], ...]
-    """What the request is answered with: one of these, or a stream of them."""
+    """Classes of the replies: the request gets one of them, or a stream of them."""
     role: Role
-    """The least role that may send it. For USER there is `own_mail`."""
+    """The least role that may send it. An operation for USER has `own_mail`."""
     handler: Callable[[Session, Any], Answer]
-    """Takes the session and the request. Its errors are MunimentError."""
+    """Answers auditors and administrators. Takes the session and the request, and raises MunimentError."""
     own_mail: Callable[[Session, User, Any], Answer] | None = None
-    """What answers a plain user instead, from their own mail alone."""
+    """Answers plain users, from their own mail only. Takes the session, the user and the request."""
     streams: bool = False
     """Whether the handlers return an iterator, which the caller may close at any time to cancel the work."""
     audit: Audit = Audit.NEVER

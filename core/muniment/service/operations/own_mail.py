@@ -1,9 +1,9 @@
-"""A plain user's view: their own mail, and nothing that tells of anybody else's.
+"""Answers the requests of plain users: about their own mail, and without a trace of other people's mail.
 
-Each word has the user before the request. What stands with somebody else is not there at all: the
-same sentence, the same counts. Of a message of their own, a recipient sees its own headers without
-Bcc and their own envelope lines; whoever sent it sees all lines. Bytes and exports have the public form
-of a message (mail/content/public.py), since servers write recipients into header fields of many names.
+Each handler takes the user before the request. Other people's mail does not exist for it: errors and counts
+are the same with and without it. A recipient sees the headers of a message without Bcc, and their own lines
+of its envelopes. The sender sees all lines. Bytes and exports have the public form of a message
+(mail/content/public.py), since servers write recipients into header fields of many names.
 """
 
 from __future__ import annotations
@@ -49,11 +49,11 @@ from muniment.service.operations.reading import (
     check_choice,
     exported,
     folder_page,
+    folder_reply,
     found_page,
-    found_word,
-    message_word,
-    page_word,
-    parties_words,
+    message_reply,
+    party_lines,
+    search_reply,
     zone_name,
 )
 from muniment.system.paths import as_path, readable
@@ -62,13 +62,15 @@ LEFT_OUT = (
     "Bcc and all other header fields that are not in the table of public fields "
     f"(version {PUBLIC_VERSION}) are left out: exact bytes are for auditors"
 )
+"""What a user is told about the public form of a message."""
 SAFE_NOTES = frozenset({OPAQUE, UNREAD, DAMAGED, PLACEHOLDER})
-"""Notes that say nothing of the envelope."""
+"""Notes that reveal nothing of the envelope."""
 STEP = 256 * 1024
+"""Bytes of a chunk."""
 
 
 def status(session: Session, user: User, request: api.GetStatus) -> api.Status:
-    """The vault, as far as it is theirs: how many messages stand with them."""
+    """Answer GetStatus: the vault's name and domains, and the count of their own messages."""
     settings = session.settings()
     with session.reading() as vault:
         own = own_count(vault, user)
@@ -80,19 +82,19 @@ def status(session: Session, user: User, request: api.GetStatus) -> api.Status:
 
 
 def own_count(vault: Vault, user: User) -> int:
-    """Places in which messages stand with a user."""
+    """Messages in the folders of a user; one in two folders counts twice."""
     return sum(count for _, count in vault.catalog.folders(user.id))
 
 
 def _id(vault: Vault, row: MessageRow) -> str:
-    """The id that plain users know a message by."""
+    """The public id of a message, which plain users get."""
     return PublicIds(vault.directory.id_key).of(row.sequence, row.sha)
 
 
 def behind(vault: Vault, user: User) -> int:
-    """How many of a user's messages the index lacks, or lacks copies of that concern them.
+    """How many messages of a user the index lacks, or lacks a copy of that concerns the user.
 
-    A message that the index knows already is not counted for a copy that concerns others alone.
+    A copy that concerns only others does not count, so the number reveals nothing of them.
     """
     state = vault.index_place.state()
     if not is_bound(vault, state.watermark, state.binding):
@@ -109,12 +111,12 @@ def _concerns(vault: Vault, user: User, copies: Iterable[RoutedEnvelope]) -> boo
 
 
 def list_users(session: Session, user: User, request: api.ListUsers) -> api.Users:
-    """Themselves."""
+    """Answer ListUsers: the user alone."""
     return api.Users(users=(_user_word(session, user),))
 
 
 def show_user(session: Session, user: User, request: api.ShowUser) -> api.UserWord:
-    """Themselves."""
+    """Answer ShowUser, for the user alone."""
     with session.reading() as vault:
         _own(vault, user, request.user)
     return _user_word(session, user)
@@ -129,10 +131,10 @@ def _user_word(session: Session, user: User) -> api.UserWord:
 
 
 def _own(vault: Vault, user: User, named: str) -> None:
-    """See that a name is the user's own.
+    """Check that a name or address is the user's own.
 
     Raises:
-        AccessRefused: it is not; the same whether there is such a user or not.
+        AccessRefused: it is not. The error is the same whether there is such a user or not.
     """
     try:
         found: User | None = vault.directory.find(named)
@@ -140,7 +142,7 @@ def _own(vault: Vault, user: User, named: str) -> None:
         found = None
     if found is None or found.id != user.id:
         raise AccessRefused(
-            f"you may read the mail of {user.primary} alone: ask an auditor or an administrator for others'"
+            f"you may read only the mail of {user.primary}: ask an auditor or an administrator for other mail"
         )
 
 
@@ -148,7 +150,7 @@ def _own(vault: Vault, user: User, named: str) -> None:
 
 
 def tree(session: Session, user: User, request: api.GetTree) -> api.Tree:
-    """Their own folders."""
+    """Answer GetTree: the user's own folders."""
     with session.reading() as vault:
         found = vault.catalog.folders(user.id)
         folders = tuple(api.Folder(name=name, count=count) for name, count in found)
@@ -156,27 +158,27 @@ def tree(session: Session, user: User, request: api.GetTree) -> api.Tree:
 
 
 def list_messages(session: Session, user: User, request: api.ListMessages) -> api.Hits:
-    """A page of one of their folders."""
+    """Answer ListMessages, for a folder of the user."""
     with session.reading() as vault:
         _own(vault, user, request.user)
         folder = _folder(vault, user, request.folder)
         cursors = Cursors(vault.directory.id_key, "folder", user.id, folder)
         page = folder_page(vault, user, folder, replace(request, after=cursors.open(request.after)))
-        return _sealed(page_word(page, behind(vault, user), _hits(vault, user, page.rows)), cursors)
+        return _sealed(folder_reply(page, behind(vault, user), _hits(vault, user, page.rows)), cursors)
 
 
 def _sealed(hits: api.Hits, cursors: Cursors) -> api.Hits:
-    """A page whose places say nothing, and which says nothing of the time that it took."""
+    """The page with encrypted positions and without its duration, so neither reveals anything."""
     return replace(hits, after=cursors.seal(hits.after), before=cursors.seal(hits.before), seconds=0.0)
 
 
 def _folder(vault: Vault, user: User, name: str) -> str:
-    """Their folder of a name, in any case. Raises NotFound: they have none; the same whether others have."""
+    """The name of the user's folder, given in any case. Raises NotFound, with the user's own folders only."""
     return check_names.folder(user.primary, name, (one for one, _ in vault.catalog.folders(user.id)))
 
 
 def search(session: Session, user: User, request: api.Search) -> api.Hits:
-    """What a query finds in their mail."""
+    """Answer Search, in the user's mail."""
     with session.reading() as vault:
         _own_query(vault, user, request.query, request.user)
         order = "relevance" if request.by_relevance else "date"
@@ -184,17 +186,17 @@ def search(session: Session, user: User, request: api.Search) -> api.Hits:
         late = behind(vault, user)
         found = found_page(vault, replace(request, after=cursors.open(request.after)), user, own=True)
         hits = _hits(vault, user, vault.catalog.rows(list(found.ids)))
-        return _sealed(found_word(request, found, late, hits, 0.0), cursors)
+        return _sealed(search_reply(request, found, late, hits, 0.0), cursors)
 
 
 def _own_query(vault: Vault, user: User, query: str, named: str) -> None:
-    """See that a query is about nobody else by name. Raises AccessRefused."""
+    """Check that a query names no other user. Raises AccessRefused, QueryError."""
     for name in (*([named] if named else []), *_names(parse(query))):
         _own(vault, user, name)
 
 
 def _names(node: Node) -> Iterator[str]:
-    """All that `user:` names in a query."""
+    """All values of `user:` in a query."""
     match node:
         case And(items) | Or(items):
             for item in items:
@@ -227,27 +229,27 @@ def _places(user: User, folders: Iterable[str]) -> tuple[str, ...]:
 
 
 def _message(vault: Vault, user: User, prefix: str) -> MessageRow:
-    """Their message with an id; others' are not there.
+    """The user's message with a public id.
 
     Raises:
-        NotFound: they have none.
+        NotFound: they have no such message, or more than one.
     """
     if not is_prefix(prefix):
-        prefix_range(prefix)  # says what an id is
+        prefix_range(prefix)  # raises, and says what an id looks like
     row = PublicIds(vault.directory.id_key).find(vault.catalog, prefix)
-    # What stands with others takes the way of what is not there.
+    # Other people's messages take the same path as ids that do not exist.
     own = vault.catalog.placed(user.id, [row.sequence if row is not None else -1])
     return unique([row] if row is not None and row.sequence in own else [], prefix, "message")
 
 
 def show(session: Session, user: User, request: api.Show) -> api.Message:
-    """One of their messages."""
+    """Answer Show, for a message of the user."""
     with session.reading() as vault:
         row = _message(vault, user, request.id)
         copies = vault.catalog.envelopes_of(row.sequence)
         sent = any(_sent(vault, user, copy) for copy in copies)
         folders = vault.catalog.own_folders(user.id, [row.sequence]).get(row.sequence, [])
-        return message_word(
+        return message_reply(
             vault,
             row,
             envelopes=tuple(_envelopes(vault, user, copies)),
@@ -259,7 +261,7 @@ def show(session: Session, user: User, request: api.Show) -> api.Message:
 
 
 def _sent(vault: Vault, user: User, copy: EnvelopeRow) -> bool:
-    """Whether a copy that can be trusted says that they sent it."""
+    """Whether a trusted copy says that the user sent the message."""
     return bool(copy.route & TRUSTED) and any(
         party.role in SENT_ROLES and vault.directory.resolve(party.address, copy.time) == user.id
         for party in copy.parties
@@ -267,11 +269,10 @@ def _sent(vault: Vault, user: User, copy: EnvelopeRow) -> bool:
 
 
 def _envelopes(vault: Vault, user: User, copies: Iterable[EnvelopeRow]) -> Iterator[api.EnvelopeWord]:
-    """Their own lines of the copies that have any; of the copies that they sent, all lines.
+    """The copies that name the user, with the user's own lines; copies that they sent, with all lines.
 
-    Whoever sends on a message that somebody else has sent learns nothing of whom that one sent it to.
-
-    A report's hash, size and notes depend on everybody's lines, so these are for auditors.
+    A user who forwards a message of somebody else does not see to whom that person sent it. The hash, size
+    and notes of a report depend on everybody's lines, so only auditors get them.
     """
     number = 0
     for copy in copies:
@@ -285,14 +286,16 @@ def _envelopes(vault: Vault, user: User, copies: Iterable[EnvelopeRow]) -> Itera
             number += 1
             yield api.EnvelopeWord(
                 number=number, report=copy.report, sha256="", size=0, time=copy.time,
-                parties=parties_words(parties), profile="",
+                parties=party_lines(parties), profile="",
             )  # fmt: skip
 
 
 def read_raw(session: Session, user: User, request: api.ReadRaw) -> Iterator[Word]:
-    """A message's bytes or headers, without what tells of other recipients; ends with a Step that says so."""
+    """Answer ReadRaw: a message or its headers in the public form, then a Step that says so."""
     if request.what not in ("message", "headers"):
-        raise AccessRefused("reports and quarantined items are for auditors and administrators: ask one")
+        raise AccessRefused(
+            "only auditors and administrators may read reports and quarantined items: ask one"
+        )
     with session.reading() as vault:
         row = _message(vault, user, request.id)
         for data in _bytes(vault, row, headers_only=request.what == "headers"):
@@ -304,7 +307,7 @@ def _bytes(vault: Vault, row: MessageRow, headers_only: bool = False) -> Iterato
     """The public form of a message.
 
     Raises:
-        AccessRefused: it can't be told which bytes are its headers.
+        AccessRefused: its headers are too long to find the fields to leave out.
     """
     with opened(vault.reader.content(row.sha), row.size, own_work(vault.folder)) as buffer:
         pieces = public_pieces(buffer, STEP)
@@ -319,21 +322,21 @@ def _bytes(vault: Vault, row: MessageRow, headers_only: bool = False) -> Iterato
 
 
 def read_attachment(session: Session, user: User, request: api.ReadAttachment) -> Iterator[Word]:
-    """An attachment of one of their messages."""
+    """Answer ReadAttachment, for a message of the user."""
     with session.reading() as vault:
         row = _message(vault, user, request.id)
         yield from attachment(vault, row, request, _id(vault, row))
 
 
 def export(session: Session, user: User, request: api.Export) -> Iterator[Word]:
-    """Write some of their mail, as `read_raw` gives it; one export of a caller at a time.
+    """Answer Export: mail of the user in the public form, one export of a caller at a time.
 
     Raises:
-        VaultError: another one of theirs is under way.
+        VaultError: another export of the caller is under way.
     """
     if not request.path:
         raise UsageError("name the file or folder to export to")
-    with session.reading() as vault, _alone(vault, session.caller.uid):
+    with session.reading() as vault, _one_export(vault, session.caller.uid):
         _own_query(vault, user, request.query, request.user)
         edition = _OwnEdition(vault, user, _choice(vault, user, request))
         yield from exported(session, vault, edition, Path(as_path(request.path)))
@@ -341,7 +344,7 @@ def export(session: Session, user: User, request: api.Export) -> Iterator[Word]:
 
 
 def _choice(vault: Vault, user: User, request: api.Export) -> Choice:
-    """Which of their messages an export is of. Raises as `choice_of`."""
+    """The messages of the user that an export selects. Raises as `choice_of`."""
     check_choice(request)
     if not request.folder:
         return Choice(request.query, user.primary, request.ids, zone=zone_name(request))
@@ -349,17 +352,17 @@ def _choice(vault: Vault, user: User, request: api.Export) -> Choice:
 
 
 _exporting: WeakKeyDictionary[Vault, set[int]] = WeakKeyDictionary()
-"""The users of the machine who are sent an export of a vault."""
+"""The user ids that have an export of a vault under way."""
 _lock = threading.Lock()
 
 
 @contextmanager
-def _alone(vault: Vault, uid: int) -> Iterator[None]:
-    """Sees that a user has one export at a time."""
+def _one_export(vault: Vault, uid: int) -> Iterator[None]:
+    """Allow a caller one export at a time. Raises VaultError."""
     with _lock:
         callers = _exporting.setdefault(vault, set())
         if uid in callers:
-            raise VaultError("another export of yours is under way: wait until it has ended, or end it")
+            raise VaultError("you have another export under way: wait until it ends, or cancel it")
         callers.add(uid)
     try:
         yield
@@ -369,13 +372,13 @@ def _alone(vault: Vault, uid: int) -> Iterator[None]:
 
 
 class _OwnEdition(Edition):
-    """Public forms under public ids; the manifest has the SHA-256 of what was exported."""
+    """An export of public forms under public ids. The manifest has the SHA-256 of each exported form."""
 
     def __init__(self, vault: Vault, user: User, choice: Choice) -> None:
         super().__init__(vault, choice)
         self._user = user
         self._digest = hashlib.sha256()
-        """Of the content that was taken last."""
+        """Digest of the content that was read last."""
         self._size = 0
 
     def header(self) -> dict[str, object]:

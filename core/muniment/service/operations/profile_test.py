@@ -1,4 +1,4 @@
-"""The word that tries a profile, saved or not: how far it gets, step by step."""
+"""Answers TestProfile: connects to a mailbox, saved or not, and reports each step."""
 
 from __future__ import annotations
 
@@ -30,112 +30,118 @@ from muniment.sources.network import look_up
 from muniment.system.sanitise import clean
 
 SHOWN = 100_000
-"""A test counts at most so many messages."""
+"""How many messages a test counts at most."""
 SHOWN_NAMES = 5
-"""Mailboxes that a test names of those that are left out."""
+"""How many names a test shows of what is left out."""
 TIMEOUT = 30.0
-"""Seconds that a network operation of a test may take at most: somebody is waiting for it."""
+"""Longest time of a network operation, in seconds. It is shorter than in a run, since a person waits."""
 PATIENCE = 120.0
-"""Seconds in all that a test waits for a server which wants to be left alone; a run waits up to an hour."""
+"""Seconds in all that a test waits when a server asks to be called later; a run waits up to an hour."""
 NO_PIN = "0" * 64
-"""The fingerprint of no certificate: with it a server's is seen, and neither name nor password sent."""
+"""A fingerprint that no certificate has: the server's certificate is seen and refused, and no password is
+sent."""
 
 AWAKE = 0.5
-"""Seconds between two looks at whether the service is stopping."""
+"""Seconds between two checks whether the service is stopping."""
 
 Say = Callable[[api.Word], None]
 
 
 def test_profile(session: Session, request: api.TestProfile) -> Iterator[api.Word]:
-    """Reach a mailbox and count what is in it; fetches and deletes nothing."""
-    profile = _asked(session, request)
+    """Answer TestProfile: connect to a mailbox and count its messages. Nothing is fetched or deleted."""
+    profile = _profile_to_test(session, request)
     check(profile)
     password = request.password or password_of(profile, session.folder)
-    had = ", its password can be had" if password else ""
-    yield api.Step(text=f"profile {profile.name} is complete{had}")
+    available = "; the password is available" if password else ""
+    yield api.Step(text=f"profile {profile.name} is complete{available}")
     endpoint = endpoint_of(profile, session.folder, password)
     endpoint = replace(endpoint, timeout=min(endpoint.timeout, TIMEOUT))
     yield from live(lambda say: _try(endpoint, say, profile.delete_on), session.stopping)
-    if told := _passed(session, request, profile):
-        yield api.Step(text=told)
+    if effect := _passed(session, request, profile):
+        yield api.Step(text=effect)
     yield api.Done(message=f"Profile {profile.name} works.")
 
 
 def _passed(session: Session, request: api.TestProfile, profile: Profile) -> str:
-    """Remember that a profile was tested; returns whether it runs by itself now, where that is news."""
+    """Store that a profile passed its test; returns a sentence on its schedule, or ""."""
     if request.fields is not None:
         drafts.passed(profile, request.password)
         return ""
     released = release(session.settings_path, profile)
     if not profile.enabled:
         how = f"`muniment profile edit {profile.name} --enabled`"
-        return f"it runs by hand only: {how} has it run by itself"
-    return f"it runs by itself from now on, every {profile.every} s" if released else ""
+        return f"it runs only by hand: {how} lets the service run it"
+    return f"the service runs it from now on, every {profile.every} s" if released else ""
 
 
-def _asked(session: Session, request: api.TestProfile) -> Profile:
-    """The profile to try: as it is saved, or as it is sent."""
+def _profile_to_test(session: Session, request: api.TestProfile) -> Profile:
+    """The saved profile, or the one that the request contains."""
     if request.fields is None:
         return find(session.settings(), request.name)
     fields = dict(request.fields)
     if request.password:
-        fields["password"] = {"file": "not kept yet"}
+        fields["password"] = {"file": "not stored yet"}
     return profile_of(request.name, fields)
 
 
 def live(work: Callable[[Say], None], stopping: Callable[[], bool]) -> Iterator[api.Word]:
-    """What `work` says, as it says it; it works in a thread, since it may wait for the network, or a person.
+    """Run `work` in a thread, since it may wait, and yield its replies as they come.
 
-    Whoever stops listening does not wait for it, nor does a service that is `stopping`: it ends by itself.
+    If the iterator is closed, or the service stops, the thread is left to end by itself.
+
+    Args:
+        work: is called with a function that takes each reply.
+        stopping: whether the service is stopping.
 
     Raises:
         VaultError: the service is stopping.
+        BaseException: what `work` raises.
     """
-    said: queue.Queue[api.Word | BaseException | None] = queue.Queue()
+    replies: queue.Queue[api.Word | BaseException | None] = queue.Queue()
 
     def run() -> None:
         try:
-            work(said.put)
-        except BaseException as error:  # noqa: BLE001 - raised anew where it is listened to
-            said.put(error)
+            work(replies.put)
+        except BaseException as error:  # noqa: BLE001 - raised again in the thread that reads the replies
+            replies.put(error)
         else:
-            said.put(None)
+            replies.put(None)
 
     threading.Thread(target=run, name="test-profile", daemon=True).start()
-    while (word := _heard(said, stopping)) is not None:
-        if isinstance(word, BaseException):
-            raise word
-        yield word
+    while (reply := _next_reply(replies, stopping)) is not None:
+        if isinstance(reply, BaseException):
+            raise reply
+        yield reply
 
 
-def _heard(
-    said: queue.Queue[api.Word | BaseException | None], stopping: Callable[[], bool]
+def _next_reply(
+    replies: queue.Queue[api.Word | BaseException | None], stopping: Callable[[], bool]
 ) -> api.Word | BaseException | None:
     while not stopping():
         with suppress(queue.Empty):
-            return said.get(timeout=AWAKE)
+            return replies.get(timeout=AWAKE)
     raise VaultError("the service is stopping: start it again, and repeat this")
 
 
 def _try(endpoint: Endpoint, say: Say, deletes: bool) -> None:
-    """Get in, list, see whether it could be deleted from where the profile `deletes`, and hang up.
+    """Connect, list, and check that mail could be deleted if the profile `deletes`.
 
     Raises:
-        SourceError: it did not go well; of a certificate that was refused, `say` has told before.
+        SourceError: a step failed. A certificate that was refused has been sent before.
     """
     seen: list[Secured] = []
     if KIND[endpoint.kind].server:
         say(api.Step(text=f"{endpoint.host} is {', '.join(look_up(endpoint))}"))
-    watched = replace(endpoint, on_event=lambda event: _tell(endpoint, event, say, seen))
+    watched = replace(endpoint, on_event=lambda event: _report(endpoint, event, say, seen))
     with closing(open_source(watched, sleep=_Waits(endpoint))) as source:
         try:
             source.connect()
         except CertificateRefused:
             if not seen and endpoint.secured_by != "none":
-                _peek(endpoint, say)
+                _show_certificate(endpoint, say)
             raise
         if not KIND[endpoint.kind].server:
-            say(api.Step(text=f"{endpoint.path} is there"))
+            say(api.Step(text=f"{endpoint.path} exists"))
         count = sum(1 for _ in itertools.islice(source.listing(), SHOWN))
         passed = source.passed_over() if isinstance(source, Choosing) else []
         remarks = source.remarks() if isinstance(source, Remarking) else []
@@ -151,12 +157,12 @@ def _try(endpoint: Endpoint, say: Say, deletes: bool) -> None:
         say(api.Step(text=f"passed over {one.count:,} ({each}{clean(one.reason)}): {', '.join(names)}"))
     for remark in remarks:
         say(api.Step(text=remark))
-    if told := refused.sentences():
-        raise SourceError(" ".join(told))
+    if problems := refused.sentences():
+        raise SourceError(" ".join(problems))
 
 
-def _tell(endpoint: Endpoint, event: Event, say: Say, seen: list[Secured]) -> None:
-    """Say how far it has come; a connection that is opened again says it again."""
+def _report(endpoint: Endpoint, event: Event, say: Say, seen: list[Secured]) -> None:
+    """Send a reply for a connection event. A connection that is opened again sends it again."""
     if isinstance(event, Connected):
         say(api.Step(text=f"connected to {event.address}, port {endpoint.port_number}"))
     elif isinstance(event, Waiting):
@@ -172,12 +178,12 @@ def _tell(endpoint: Endpoint, event: Event, say: Say, seen: list[Secured]) -> No
         shown = certificate(event, endpoint)
         if shown.trusted:
             how = "STLS" if endpoint.secured_by == "starttls" else "TLS"
-            say(api.Step(text=f"the line is secured by {how} ({event.protocol})"))
+            say(api.Step(text=f"the connection is secured by {how} ({event.protocol})"))
         say(shown)
 
 
-def _peek(endpoint: Endpoint, say: Say) -> None:
-    """Tell of the certificate that was refused; no name or password is sent."""
+def _show_certificate(endpoint: Endpoint, say: Say) -> None:
+    """Connect again to show the client the refused certificate. No password is sent."""
 
     def on_event(event: Event) -> None:
         if isinstance(event, Secured):
@@ -189,29 +195,29 @@ def _peek(endpoint: Endpoint, say: Say) -> None:
 
 
 class _Waits:
-    """Waits as a run does, but not for longer than a person does who looks on."""
+    """Waits between two attempts like a run, but for at most PATIENCE seconds in all."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
         self._left = PATIENCE
 
     def __call__(self, seconds: float) -> None:
-        """Wait. Raises SourceError where it would be too long."""
+        """Wait for `seconds`. Raises SourceError if that is too long."""
         self._left -= seconds
         if self._left < 0:
             raise SourceError(
-                f"{self._endpoint.host} wants to be left alone for {seconds:.0f} s, which a run waits for "
-                "and a test does not: test it again later."
+                f"{self._endpoint.host} asks to wait for {seconds:.0f} s, which is too long for a test "
+                "(a run waits): test it again later."
             )
         time.sleep(seconds)
 
 
 def _give_up(seconds: float) -> None:
-    raise SourceError("A certificate is looked at once.")
+    raise SourceError("The certificate is requested only once.")
 
 
 def certificate(event: Secured, endpoint: Endpoint, refused: bool = False) -> api.Certificate:
-    """A server's certificate in words; what can't be read in it is left empty."""
+    """A server's certificate as a reply; "" or 0 for what can't be read."""
     from cryptography import x509
 
     fingerprint = hashlib.sha256(event.certificate).hexdigest()

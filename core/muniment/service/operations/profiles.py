@@ -1,4 +1,4 @@
-"""The words about profiles: what vault.toml says, and whether a mailbox can be reached."""
+"""Answers the requests that list, change and check profiles."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ from muniment.system.paths import as_path
 
 
 def list_profiles(session: Session, request: api.ListProfiles) -> api.Profiles:
-    """Every profile as vault.toml has it."""
+    """Answer ListProfiles: the profiles as vault.toml has them, without defaults."""
     settings, version = session.settings_and_version()
-    words = tuple(_word(profile, version) for profile in settings.profiles)
-    return api.Profiles(profiles=words, version=version)
+    replies = tuple(_reply(profile, version) for profile in settings.profiles)
+    return api.Profiles(profiles=replies, version=version)
 
 
 def show_profile(session: Session, request: api.ShowProfile) -> api.ProfileWord:
-    """One profile, defaults filled in."""
+    """Answer ShowProfile: one profile, with defaults filled in."""
     settings, version = session.settings_and_version()
     profile = find(settings, request.name)
-    word = _word(profile, version)
+    reply = _reply(profile, version)
     filled = {
         "auth": profile.auth_by,
         "journal": profile.journal_on,
@@ -48,13 +48,13 @@ def show_profile(session: Session, request: api.ShowProfile) -> api.ProfileWord:
     }
     fields = msgspec.to_builtins(profile)
     every = {key: value for key, value in fields.items() if key not in ("name", "source", MARK)}
-    return msgspec.structs.replace(word, fields=every | filled)
+    return msgspec.structs.replace(reply, fields=every | filled)
 
 
-def _word(profile: Profile, version: str) -> api.ProfileWord:
+def _reply(profile: Profile, version: str) -> api.ProfileWord:
     fields: dict[str, Any] = msgspec.to_builtins(profile)
     defaults = msgspec.to_builtins(Profile(name="", source=profile.source))
-    told = {
+    changed = {
         key: value
         for key, value in fields.items()
         if key not in ("name", "source", MARK) and value != defaults.get(key)
@@ -62,14 +62,14 @@ def _word(profile: Profile, version: str) -> api.ProfileWord:
     return api.ProfileWord(
         name=profile.name,
         source=profile.source,
-        fields=told,
+        fields=changed,
         version=version,
         tested=not profile.untested,
     )
 
 
 def put_profile(session: Session, request: api.PutProfile) -> api.Done:
-    """Write a new or changed profile into vault.toml, and keep its password where that is wanted."""
+    """Answer PutProfile: write a profile to vault.toml, and store its password if there is one."""
     before = [profile for profile in session.settings().profiles if profile.name == request.name]
     check_name(request.name)
     if not before and not request.new:
@@ -84,76 +84,74 @@ def put_profile(session: Session, request: api.PutProfile) -> api.Done:
             forget(fields["password"], session.folder)
         raise
     if request.password and before:
-        _drop(settings, before[0].password, session.folder)
+        _forget_unused(settings, before[0].password, session.folder)
     session.record_settings()
-    return _put(find(settings, request.name), before[0] if before else None)
+    return _put_reply(find(settings, request.name), before[0] if before else None)
 
 
-def _drop(settings: Settings, spec: Mapping[str, Any] | None, folder: Path) -> None:
-    """Forget a password that was replaced, unless another profile (a copy) has the same place."""
+def _forget_unused(settings: Settings, spec: Mapping[str, Any] | None, folder: Path) -> None:
+    """Delete a password that was replaced, unless another profile (a copy) uses the same place."""
     if spec not in [profile.password for profile in settings.profiles]:
         forget(spec, folder)
 
 
-def _put(profile: Profile, before: Profile | None) -> api.Done:
+def _put_reply(profile: Profile, before: Profile | None) -> api.Done:
     what = "changed" if before else "added"
     fields = {field: getattr(profile, field) for field in FIELD}
-    message = f"Profile {profile.name} {what}; try it with `muniment profile test {profile.name}`."
+    message = f"Profile {profile.name} {what}; test it with `muniment profile test {profile.name}`."
     if profile.untested:
-        message += f" {held(profile)}"
+        message += f" {untested_notice(profile)}"
     return api.Done(message=message, warnings=tuple(warnings(KIND[profile.source], fields).values()))
 
 
-def held(profile: Profile) -> str:
-    """Why a profile that was not tested does not run by itself, and how it comes to."""
+def untested_notice(profile: Profile) -> str:
+    """Says that a profile without a test runs only by hand, and what changes that."""
     if not profile.enabled:
-        return "It is not tested yet, and runs by hand only."
+        return "It is not tested yet, and runs only by hand."
     return (
-        "It is not tested yet: it runs by hand only until a test or a run of it succeeds, or until "
-        f"`muniment profile edit {profile.name} --enabled` says that it runs by itself."
+        "It is not tested yet: it runs only by hand until a test or a run of it succeeds. "
+        f"`muniment profile edit {profile.name} --enabled` lets the service run it without a test."
     )
 
 
 def rename_profile(session: Session, request: api.RenameProfile) -> api.Done:
-    """Give a profile another name; keys go by mailbox, so that nothing is fetched again."""
+    """Answer RenameProfile. Keys belong to the mailbox, so nothing is fetched again."""
     find(session.settings(), request.name)
     edit_rename(session.settings_path, request.name, request.to, request.version)
     session.record_settings()
-    return api.Done(
-        message=f"Profile {request.name} is called {request.to} now; its past runs stay under the old name."
-    )
+    return api.Done(message=f"Profile {request.name} is now {request.to}; its past runs keep the old name.")
 
 
 def remove_profile(session: Session, request: api.RemoveProfile) -> api.Done:
-    """Take a profile out of vault.toml."""
+    """Answer RemoveProfile: remove a profile from vault.toml."""
     profile = find(session.settings(), request.name)
     edit_remove(session.settings_path, request.name, request.version)
     session.record_settings()
     place = " and ".join(f"{way} {where}" for way, where in (profile.password or {}).items())
     stays = f" Its password stays in {place}." if is_kept(profile.password) else ""
-    return api.Done(message=f"Profile {request.name} removed; what it archived stays.{stays}")
+    return api.Done(message=f"Profile {request.name} removed; its archived mail stays.{stays}")
 
 
 def check_profile(session: Session, request: api.CheckProfile) -> api.Problems:
-    """What is wrong with a draft: by the table of fields, and by what only this machine can tell."""
+    """Answer CheckProfile: by the table of fields, and by the files of this machine."""
     settings, version = session.settings_and_version()
     if request.version not in ("", version):
-        raise SettingsChanged("vault.toml was changed by someone else since it was read: look at it again")
+        raise SettingsChanged("vault.toml was changed by someone else since it was read: read it again")
     found: dict[str, str] = {}
     known = request.name in [profile.name for profile in settings.profiles]
     if name := name_problem(request.name):
         found["name"] = name
     elif request.new and known:
-        found["name"] = f"there is a profile {request.name!r} already; choose another name"
+        found["name"] = f"there is already a profile {request.name!r}: choose another name"
     try:
         profile = profile_of(request.name or "draft", request.fields, checked=False)
     except ConfigError as error:
         return api.Problems(problems=found | {"source": str(error)})
     found |= problems(KIND[profile.source], {field: getattr(profile, field) for field in FIELD})
     if profile.path and "path" not in found and not Path(as_path(profile.path)).exists():
-        found["path"] = f"there is no {profile.path} on the machine that archives"
+        found["path"] = f"{profile.path} does not exist on the machine of the service"
     if profile.ca_file and not Path(as_path(profile.ca_file)).is_file():
-        found["ca_file"] = f"there is no file {profile.ca_file} on the machine that archives"
+        found["ca_file"] = f"the file {profile.ca_file} does not exist on the machine of the service"
     was = next((one for one in settings.profiles if one.name == request.name), None)
     untested = needs_test(None if request.new else was, profile, request.password)
     return api.Problems(problems=found, tested=not untested)

@@ -1,4 +1,4 @@
-"""The words that read: the tree, lists, searches, messages, exact bytes."""
+"""Answers the requests that read mail, for auditors and administrators."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ ROLES = {
 
 
 def tree(session: Session, request: api.GetTree) -> api.Tree:
-    """Users, their folders, and how many messages stand there."""
+    """Answer GetTree: all users who have messages, with their folders."""
     with session.reading() as vault:
         names = {user.primary: user.name for user in vault.directory.users()}
         return api.Tree(
@@ -65,23 +65,23 @@ def tree(session: Session, request: api.GetTree) -> api.Tree:
 
 
 def list_messages(session: Session, request: api.ListMessages) -> api.Hits:
-    """A page of a folder, newest first."""
+    """Answer ListMessages: a page of a user's folder."""
     with session.reading() as vault:
         user = person(vault, request.user)
         folder = _folder(vault, user, request.folder)
         page = folder_page(vault, user, folder, request)
-        return page_word(page, behind(vault), hits(vault, page.sequences))
+        return folder_reply(page, behind(vault), hits(vault, page.sequences))
 
 
 def folder_page(vault: Vault, user: User, folder: str, request: api.ListMessages) -> Page:
-    """The rows that a word asks for."""
+    """The rows of the page that a request asks for."""
     return vault.catalog.page(
         user.id, folder, request.limit, request.after, request.oldest_first, request.around
     )
 
 
-def page_word(page: Page, late: int, rows: tuple[api.Hit, ...]) -> api.Hits:
-    """A page of a folder as a word."""
+def folder_reply(page: Page, late: int, rows: tuple[api.Hit, ...]) -> api.Hits:
+    """A page of a folder as a reply; `late` is the number of messages that the index lacks."""
     return api.Hits(
         total=page.total, behind=late, hits=rows, after=page.after, before=page.before,
         first=page.first, exact=page.exact,
@@ -89,31 +89,34 @@ def page_word(page: Page, late: int, rows: tuple[api.Hit, ...]) -> api.Hits:
 
 
 def _folder(vault: Vault, user: User, name: str) -> str:
-    """The folder that a person means; every user has the usual ones. Raises NotFound."""
+    """The name of the user's folder, given in any case. Every user has the usual ones. Raises NotFound."""
     return check_names.folder(user.primary, name, (one for one, _ in vault.catalog.folders(user.id)))
 
 
 def search(session: Session, request: api.Search) -> api.Hits:
-    """What a query finds, in the order that is asked for."""
+    """Answer Search: a page of what a query finds."""
     started = time.monotonic()
     with session.reading() as vault:
-        late = behind(vault)  # asked first: what is indexed meanwhile is found, and rather counted twice
+        late = behind(vault)  # first, so that a message that is indexed meanwhile is not missed
         found = found_page(vault, request, request.user)
-        return found_word(request, found, late, hits(vault, found.ids), time.monotonic() - started)
+        return search_reply(request, found, late, hits(vault, found.ids), time.monotonic() - started)
 
 
 def found_page(vault: Vault, request: api.Search, user: str | User, own: bool = False) -> Found:
-    """What a search finds in everybody's mail or one person's; `own` as in `find`."""
+    """The page of a search in all mail or in one user's mail; `own` as in `find`."""
     return find(
         vault, request.query, user, request.limit, request.after, request.by_relevance, own,
         request.oldest_first, request.around, zone_asked(request.zone),
     )  # fmt: skip
 
 
-def found_word(
+def search_reply(
     request: api.Search, found: Found, late: int, rows: tuple[api.Hit, ...], seconds: float
 ) -> api.Hits:
-    """A page of a search as a word."""
+    """A page of a search as a reply.
+
+    `late` is the number of messages that the index lacks; `seconds` is the duration of the search.
+    """
     return api.Hits(
         total=found.total, behind=late, hits=rows, after=found.after, before=found.before,
         first=found.first, exact=found.exact, seconds=seconds,
@@ -125,7 +128,7 @@ def found_word(
 
 
 def hits(vault: Vault, sequences: Iterable[int]) -> tuple[api.Hit, ...]:
-    """Rows of a list, in order."""
+    """Messages by their record numbers, as entries of a list in the same order."""
     rows = vault.catalog.rows(list(sequences))
     folders = vault.catalog.folders_of([row.sequence for row in rows])
     return tuple(
@@ -144,19 +147,19 @@ def hits(vault: Vault, sequences: Iterable[int]) -> tuple[api.Hit, ...]:
 
 
 def show(session: Session, request: api.Show) -> api.Message:
-    """One message, decoded to be read."""
+    """Answer Show: a message in readable form, with the copies that brought it."""
     with session.reading() as vault:
         row = message_named(vault, request.id)
         envelopes = tuple(_envelopes(vault, row.sequence))
         folders = tuple(vault.catalog.folders_of([row.sequence]).get(row.sequence, ()))
-        return message_word(vault, row, envelopes, folders, row.notes, bcc=True)
+        return message_reply(vault, row, envelopes, folders, row.notes, bcc=True)
 
 
 def message_named(vault: Vault, id_: str) -> MessageRow:
-    """The message with an id: of its own, or of the kind that plain users know it by.
+    """The message with an id, which may be its SHA-256 or its public id, or a prefix of one.
 
     Raises:
-        NotFound: there is none, or more than one.
+        NotFound: there is no such message, or more than one.
     """
     try:
         return vault.catalog.message_by_prefix(id_)
@@ -168,7 +171,7 @@ def message_named(vault: Vault, id_: str) -> MessageRow:
         return row
 
 
-def message_word(
+def message_reply(
     vault: Vault,
     row: MessageRow,
     envelopes: tuple[api.EnvelopeWord, ...],
@@ -177,9 +180,19 @@ def message_word(
     bcc: bool,
     id_: str = "",
 ) -> api.Message:
-    """A message with what its reader may see around it; `bcc` says whether its Bcc field is for them.
+    """A message in readable form, as a reply.
 
-    `id_`: the id and, with it, the size of its public form that they know it by, unless by its own.
+    Args:
+        vault: the vault.
+        row: the message.
+        envelopes: the copies that the caller may see.
+        folders: the folders that the caller may see.
+        notes: the notes that the caller may see.
+        bcc: whether the caller may see the Bcc field.
+        id_: the public id, for a plain user. The size is then that of the public form.
+
+    Raises:
+        LedgerDamaged, WorkersUnusable: the message can't be read.
     """
     view = read_view(vault, row)
     return api.Message(
@@ -188,7 +201,7 @@ def message_word(
         size=row.public_size if id_ else row.size,
         headers=tuple(header for header in view.headers if bcc or header[0] != "Bcc"),
         text=view.text,
-        attachments=tuple(map(attachment_word, view.files)),
+        attachments=tuple(map(attachment_reply, view.files)),
         envelopes=envelopes,
         folders=folders,
         notes=tuple(dict.fromkeys((*notes, *view.notes))),
@@ -203,19 +216,19 @@ def _envelopes(vault: Vault, sequence: int) -> Iterator[api.EnvelopeWord]:
             sha256=envelope.sha.hex(),
             size=envelope.size,
             time=envelope.time,
-            parties=parties_words(envelope.parties),
+            parties=party_lines(envelope.parties),
             profile=envelope.profile,
             flags=envelope.flags,
         )
 
 
-def parties_words(parties: Iterable[Party]) -> tuple[tuple[str, str, str], ...]:
-    """Parties of an envelope as words have them."""
+def party_lines(parties: Iterable[Party]) -> tuple[tuple[str, str, str], ...]:
+    """Parties of an envelope as in api.EnvelopeWord."""
     return tuple((ROLES[party.role], party.address, party.via) for party in parties)
 
 
 def read_raw(session: Session, request: api.ReadRaw) -> Iterator[api.Chunk]:
-    """Exact bytes of a message, its header block, one of its reports, or a quarantined item."""
+    """Answer ReadRaw: exact bytes, as they were archived."""
     with session.reading() as vault:
         for data in _raw(vault, request):
             yield api.Chunk(data=data)
@@ -229,8 +242,7 @@ def _raw(vault: Vault, request: api.ReadRaw) -> Iterator[bytes]:
     if request.what == "report":
         envelopes = list(vault.catalog.envelopes_of(row.sequence))
         if not 1 <= request.report <= len(envelopes):
-            had = "one report" if len(envelopes) == 1 else f"{len(envelopes)} reports"
-            raise NotFound(f"message {row.sha.hex()[:12]} has {had}: name one of them")
+            raise NotFound(_no_such_number(row.sha.hex()[:12], len(envelopes), "report"))
         return vault.reader.content_at(envelopes[request.report - 1].position)
     if request.what == "headers":
         with opened(vault.reader.content(row.sha), row.size, own_work(vault.folder)) as buffer:
@@ -239,7 +251,7 @@ def _raw(vault: Vault, request: api.ReadRaw) -> Iterator[bytes]:
 
 
 def read_attachment(session: Session, request: api.ReadAttachment) -> Iterator[api.Word]:
-    """One attachment of a message, decoded, or its text."""
+    """Answer ReadAttachment: an attachment, decoded, or its text."""
     with session.reading() as vault:
         yield from attachment(vault, message_named(vault, request.id), request)
 
@@ -247,49 +259,54 @@ def read_attachment(session: Session, request: api.ReadAttachment) -> Iterator[a
 def attachment(
     vault: Vault, row: MessageRow, request: api.ReadAttachment, id_: str = ""
 ) -> Iterator[api.Word]:
-    """The words that answer ReadAttachment; `id_` is the id that the caller knows the message by."""
-    named = (id_ or row.sha.hex())[:12]
+    """The replies to ReadAttachment; `id_` is the public id, for a plain user."""
+    shown_id = (id_ or row.sha.hex())[:12]
     if OPAQUE in row.notes:
-        raise NotFound(f"message {named} was kept unread: its bytes alone can be had")
+        raise NotFound(f"message {shown_id} was stored without being read: only its bytes are available")
     with closing(Attachment(vault, row, request.number, request.text)) as read:
         found = read.found
         if found.info is None:
-            had = "one attachment" if found.count == 1 else f"{found.count} attachments"
-            raise NotFound(f"message {named} has {had}: name one of them")
+            raise NotFound(_no_such_number(shown_id, found.count, "attachment"))
         if request.text and not found.info.is_text:
             kind = found.info.content_type
-            raise UsageError(f"an attachment of type {kind} is no text: save it to a file")
-        yield attachment_word(found.info)
+            raise UsageError(f"an attachment of type {kind} is not text: save it to a file")
+        yield attachment_reply(found.info)
         if request.text:
             yield api.Chunk(data=found.text.encode("utf-8", "backslashreplace"))
             yield from (api.Step(text=note, ok=False) for note in found.notes)
             return
         yield from (api.Chunk(data=piece) for piece in read.pieces())
         if found.encoding == "base64" and found.size != found.info.size:
-            yield api.Step(text="its base64 is broken: it was decoded as far as it can be", ok=False)
+            yield api.Step(text="its base64 is broken: it was decoded as far as possible", ok=False)
 
 
-def attachment_word(file: FileInfo) -> api.Attachment:
-    """An attachment as words have it."""
+def _no_such_number(shown_id: str, count: int, what: str) -> str:
+    if count < 2:
+        return f"message {shown_id} has {'only one' if count else 'no'} {what}"
+    return f"message {shown_id} has {count} {what}s: give a number from 1 to {count}"
+
+
+def attachment_reply(file: FileInfo) -> api.Attachment:
+    """An attachment as a reply."""
     return api.Attachment(
         filename=file.filename, content_type=file.content_type, size=file.size, within=file.within
     )
 
 
 ROOM = 256 * 1024 * 1024
-"""Bytes that an export leaves free on the vault's disk, so that it stops no run."""
+"""Bytes that an export leaves free on the vault's disk, so that runs can continue."""
 LOOK = 1000
-"""Messages between two looks at the disk."""
+"""Messages between two checks of the free space."""
 EXPORTED = 10_000
-"""Messages that one export can name."""
+"""Largest number of messages that one export can name."""
 
 
 def choice_of(vault: Vault, request: api.Export) -> Choice:
-    """Which messages an export is of.
+    """The messages that an export selects.
 
     Raises:
-        UsageError: more than one thing is asked for, or too much.
-        NotFound: there is no such folder.
+        UsageError: there is more than one selection, or too many ids, or the time zone is unknown.
+        NotFound: there is no such user or folder.
     """
     check_choice(request)
     if not request.folder:
@@ -299,21 +316,21 @@ def choice_of(vault: Vault, request: api.Export) -> Choice:
 
 
 def zone_name(request: api.Export) -> str:
-    """The zone whose days an export's query means. Raises UsageError: it is not known here."""
+    """The time zone of an export's query. Raises UsageError if it is unknown."""
     zone_asked(request.zone)
     return request.zone
 
 
 def check_choice(request: api.Export) -> None:
-    """See that an export asks for one thing, and not for too much. Raises UsageError."""
+    """Check that an export has at most one selection, and not too many ids. Raises UsageError."""
     if len(request.ids) > EXPORTED:
-        raise UsageError(f"an export names at most {EXPORTED:,} messages: export what a search finds instead")
+        raise UsageError(f"an export can name at most {EXPORTED:,} messages: export a query instead")
     if bool(request.ids) + bool(request.query) + bool(request.folder) > 1:
-        raise UsageError("an export is of a query, of named messages or of a folder: choose one")
+        raise UsageError("an export has a query, or named messages, or a folder: give only one of them")
 
 
 def export(session: Session, request: api.Export) -> Iterator[api.Word]:
-    """Write what is asked for to a folder, an mbox or a zip, with a manifest."""
+    """Answer Export: write the messages to a folder, an mbox or a zip, with a manifest."""
     with session.reading() as vault:
         edition = Edition(vault, choice_of(vault, request))
         done = yield from exported(session, vault, edition, Path(as_path(request.path)))
@@ -323,16 +340,16 @@ def export(session: Session, request: api.Export) -> Iterator[api.Word]:
 
 
 def exported(session: Session, vault: Vault, edition: Edition, path: Path) -> Generator[api.Word, None, int]:
-    """Write an export; returns how many messages it holds.
+    """Write an export, or send it to the caller; returns the number of its messages.
 
-    For another caller than this process's own user it is sent, file by file, as it is made: the service must
-    neither write where they may not, nor leave there what they may not read. Its manifest alone is written
-    down until then.
+    For this process's own user it is written to `path`. For any other caller it is sent file by file: the
+    service must not write where they may not, nor leave files that they may not read. Only the manifest is
+    stored temporarily.
     """
     if session.caller.uid == os.geteuid():
         return (yield from _written(edition, path))
     if path.name in ("", "..") or "\0" in path.name:
-        raise UsageError(f"{str(path)!r} is no name for an export: name a new file or folder")
+        raise UsageError(f"{str(path)!r} can't be the name of an export: name a new file or folder")
     work, done = make_work(own_work(vault.folder)), 0
 
     def progress(number: int) -> None:
@@ -348,13 +365,15 @@ def exported(session: Session, vault: Vault, edition: Edition, path: Path) -> Ge
 
 
 def require_room(folder: Path) -> None:
-    """See that the vault's disk has room for an export's manifest.
+    """Check that the disk of `folder` has room for the manifest of an export.
 
     Raises:
-        VaultError: it has not.
+        VaultError: it has too little.
     """
     if disk_usage(folder).free < ROOM:
-        raise VaultError("the vault's disk has too little room for this export: export less at a time")
+        raise VaultError(
+            "the vault's disk has too little space for this export: export fewer messages at a time"
+        )
 
 
 def _written(edition: Edition, path: Path) -> Generator[api.Word, None, int]:

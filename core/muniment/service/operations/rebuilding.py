@@ -1,4 +1,5 @@
-"""Building catalog and index anew: in a vault that a service has open, or in one that nobody can open."""
+"""Answers Rebuild: rebuilds catalog and index, in a service or in a vault that can't be opened for
+writing."""
 
 from __future__ import annotations
 
@@ -20,41 +21,46 @@ from muniment.service.host.session import Session
 from muniment.service.operations.operation import Operation
 
 SELDOM = 1.0
-"""Seconds between two words on how far a catalog is."""
-STOPPED = "the rebuild was stopped before its end: what was there stays; start it again"
+"""Seconds between two replies about the progress of a catalog."""
+STOPPED = "the rebuild was stopped before its end: the old data stays; start it again"
 
 
 class RebuildJob:
-    """A rebuild between two runs of a service; what is there goes on answering meanwhile."""
+    """A rebuild in a service, between two runs. Meanwhile the old catalog and index answer requests."""
 
-    mends = True
+    repairs_catalog = True
 
     def __init__(self, request: api.Rebuild) -> None:
         self.cancel = threading.Event()
         self.ended = threading.Event()
         self.error: BaseException | None = None
         self._request = request
-        self._words: queue.SimpleQueue[api.Word] = queue.SimpleQueue()
+        self._replies: queue.SimpleQueue[api.Word] = queue.SimpleQueue()
         self._total = self._read = 0
-        """Records of the ledger, while the catalog is built, and how many of them it has."""
+        """While the catalog is built: records of the ledger, and how many of them have been read."""
 
     @property
-    def sign(self) -> object:
-        """Always another: it takes as long as it takes, and says nothing while the catalog is built."""
+    def progress_mark(self) -> object:
+        """A new object each time: a rebuild may take any time, and can't show its progress to the
+        watchdog."""
         return object()
 
     def work(self, vault: Vault, pool: WorkerPool, settings: Settings) -> None:
-        """Do it. Raises OSError or VaultError where it can't be done, or was stopped."""
+        """Rebuild what the request names.
+
+        Raises:
+            OSError, VaultError: it failed, or was stopped.
+        """
         if self._request.catalog:
-            self._words.put(CATALOG)
+            self._replies.put(CATALOG)
             self._total = vault.ledger.head.tree_size
-            for step in told(vault.renew_catalog(self._stopped)):
-                self._words.put(step)
+            for step in damage_steps(vault.renew_catalog(self._stopped)):
+                self._replies.put(step)
             self._total = 0
-        with closing(indexed(vault, self._request)) as words:
-            for word in words:
-                self._words.put(word)
-                if self.cancel.is_set() and not isinstance(word, api.Done):
+        with closing(indexed(vault, self._request)) as replies:
+            for reply in replies:
+                self._replies.put(reply)
+                if self.cancel.is_set() and not isinstance(reply, api.Done):
                     raise VaultError(STOPPED)
 
     def _stopped(self, head: Head) -> bool:
@@ -62,17 +68,18 @@ class RebuildJob:
         return self.cancel.is_set()
 
     def give_up(self) -> None:
-        """Nothing is built."""
+        """End without a start: nothing is built."""
         self.error = VaultError(STOPPED)
 
-    def words(self) -> Iterator[api.Word]:
-        """A step each part, how far the catalog is now and then, and Done.
+    def replies(self) -> Iterator[api.Word]:
+        """Yield a step for each part, the progress of the catalog, and Done.
 
-        A watcher who has left is noticed at a word, so none may be long in coming.
+        A client that has left is noticed only when a reply is sent, so replies come at least every SELDOM
+        seconds.
         """
-        while not self.ended.is_set() or not self._words.empty():
+        while not self.ended.is_set() or not self._replies.empty():
             try:
-                yield self._words.get(timeout=SELDOM)
+                yield self._replies.get(timeout=SELDOM)
             except queue.Empty:
                 if total := self._total:
                     yield api.Step(text=f"{min(self._read * 100 // total, 99)}% of the ledger is read")
@@ -80,18 +87,18 @@ class RebuildJob:
             raise self.error
 
 
-CATALOG = api.Step(text="building the catalog anew from the ledger")
+CATALOG = api.Step(text="rebuilding the catalog from the ledger")
 
 
-def told(damage: list[str]) -> Iterator[api.Step]:
-    """What the catalog was built without."""
+def damage_steps(damage: list[str]) -> Iterator[api.Step]:
+    """A step for each damaged place that the catalog was built without."""
     return (api.Step(text=f"damaged: {what}", ok=False) for what in damage)
 
 
 def indexed(vault: Vault, request: api.Rebuild) -> Generator[api.Word, None, None]:
-    """Build the index anew where that is asked for, else what it lacks; ends with Done."""
+    """Rebuild the index if the request says so; if not, add what it lacks. Ends with Done."""
     if request.index:
-        yield api.Step(text="building the index anew from the ledger")
+        yield api.Step(text="rebuilding the index from the ledger")
         yield from (api.Step(text=f"{done} messages indexed") for done in renew_index(vault))
     else:
         with closing(Indexing(vault)) as indexing:
@@ -101,19 +108,19 @@ def indexed(vault: Vault, request: api.Rebuild) -> Generator[api.Word, None, Non
 
 
 def rebuild(session: Session, request: api.Rebuild) -> Iterator[api.Word]:
-    """Build the projections anew from nothing but the ledger."""
+    """Answer Rebuild: build catalog, index or both from the ledger."""
     session.settings()
-    if session.host.lasting:
+    if session.host.in_service:
         job = RebuildJob(request)
-        session.host.take_on(job)
+        session.host.submit(job)
         try:
-            yield from job.words()
+            yield from job.replies()
         finally:
             session.host.stop(job)
         return
     if request.catalog:
         yield CATALOG
-        yield from told(rebuild_catalog(session.folder, request.accept_damage))
+        yield from damage_steps(rebuild_catalog(session.folder, request.accept_damage))
     with session.writing() as vault:
         yield from indexed(vault, request)
 

@@ -1,4 +1,4 @@
-"""The words about runs: to ask for them, to stop them, to watch them."""
+"""Answers the requests that start, stop and watch runs, and RetryQuarantine."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from muniment.service.operations.operation import Operation
 
 
 def run(session: Session, request: api.Run) -> Iterator[api.Word]:
-    """Run one profile, enabled or not: it was asked for by name."""
+    """Answer Run. The profile need not be enabled."""
     find(session.settings(), request.profile)
     return _runs(session.host, [request.profile])
 
 
 def run_all(session: Session, request: api.RunAll) -> Iterator[api.Word]:
-    """Run every enabled profile, one after another."""
+    """Answer RunAll: run all enabled profiles."""
     profiles = [profile.name for profile in session.settings().profiles if profile.enabled]
     if not profiles:
         raise ConfigError("there is no enabled profile to run: add one with `muniment profile add`")
@@ -29,49 +29,49 @@ def run_all(session: Session, request: api.RunAll) -> Iterator[api.Word]:
 
 
 def _runs(host: Host, profiles: list[str]) -> Iterator[api.Word]:
-    """Ask for all of them at once, so that they go on in a service whoever hangs up, and watch each."""
-    asked = [host.run(profile) for profile in profiles]
+    """Queue all runs at once, so that a service does them even if the client leaves; then watch each."""
+    queued = [host.run(profile) for profile in profiles]
     try:
-        for job, _ in asked:
-            yield from job.words()
+        for job, _ in queued:
+            yield from job.replies()
     finally:
-        _leave(host, [job for job, new in asked if new])
+        _leave(host, [job for job, new in queued if new])
 
 
 def _leave(host: Host, jobs: list[Job]) -> None:
-    """Where nothing lasts, what is no longer watched is stopped, and the vault let go of."""
-    if host.lasting:
+    """Without a service, stop the jobs that nobody watches any more, and release the vault."""
+    if host.in_service:
         return
     for job in jobs:
         host.stop(job)
     for job in jobs:
         job.ended.wait()
-    host.rest()
+    host.wait_released()
 
 
 def retry_quarantine(session: Session, request: api.RetryQuarantine) -> Iterator[api.Word]:
-    """Try quarantined items again; what can be unwrapped now is archived."""
+    """Answer RetryQuarantine: archive the quarantined items that can be unwrapped now."""
     session.settings()
     job = session.host.retry(request.ids)
     try:
-        yield from job.words()
+        yield from job.replies()
     finally:
         _leave(session.host, [job])
 
 
 def cancel_run(session: Session, request: api.CancelRun) -> api.Done:
-    """Stop a profile's run, or all runs, after the messages in hand."""
+    """Answer CancelRun: stop the run of a profile, or all runs."""
     if request.profile:
         find(session.settings(), request.profile)
     stopped = session.host.cancel(request.profile)
     if not stopped:
-        nothing = f"Profile {request.profile} is not running" if request.profile else "Nothing is running"
-        return api.Done(message=f"{nothing}: there is nothing to cancel.")
+        idle = f"Profile {request.profile} is not running" if request.profile else "Nothing is running"
+        return api.Done(message=f"{idle}: there is nothing to cancel.")
     return api.Done(message=f"Stopping {', '.join(stopped)} after the messages in hand.")
 
 
 def watch_runs(session: Session, request: api.WatchRuns) -> Iterator[api.Word]:
-    """How the runs stand, until the caller hangs up."""
+    """Answer WatchRuns: the state of all runs, until the client leaves."""
     return session.host.watch()
 
 

@@ -1,4 +1,4 @@
-"""The word that lets a person sign in for a mailbox that is opened with their tokens."""
+"""Answers SignIn: the owner of a mailbox signs in with a code."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from muniment.sources import oauth
 
 
 def sign_in(session: Session, request: api.SignIn) -> Iterator[api.Word]:
-    """Let the person of a mailbox sign in by a code; Steps say where and with which code."""
+    """Answer SignIn. A Step says where to sign in and with which code."""
     if request.notify:
         yield from _sign_in_to_notify(session)
         return
     profile = find(session.settings(), request.name)
     if profile.auth_by != "device":
-        raise ConfigError(f'profile {profile.name!r} signs nobody in: that is for auth = "device"')
+        raise ConfigError(f'profile {profile.name!r} needs no sign-in: only auth = "device" does')
     grant = grant_of(profile, session.folder, None)
     yield from _signed_in(session, grant)
-    yield api.Done(message=f"Signed in; try it with `muniment profile test {profile.name}`.")
+    yield api.Done(message=f"Signed in; test it with `muniment profile test {profile.name}`.")
 
 
 def _sign_in_to_notify(session: Session) -> Iterator[api.Word]:
-    """Let the person sign in from whose mailbox [notify.mail] sends."""
+    """Sign in for the mailbox that [notify.mail] sends from."""
     mail = session.settings().notify.mail
     if mail.auth != "device":
-        raise ConfigError('notify.mail signs nobody in: that is for auth = "device"')
+        raise ConfigError('notify.mail needs no sign-in: only auth = "device" does')
     yield from _signed_in(session, notify_grant(mail, session.folder, None))
-    yield api.Done(message="Signed in; try it with `muniment notify test`.")
+    yield api.Done(message="Signed in; test it with `muniment notify test`.")
 
 
 def _signed_in(session: Session, grant: oauth.Grant) -> Iterator[api.Word]:

@@ -9,10 +9,10 @@ from muniment.system.time_zones import zone_of
 
 
 def zone_asked(name: str) -> tzinfo:
-    """The zone whose days a request means; "" is UTC.
+    """The time zone with a name (see system.time_zones); "" is UTC.
 
     Raises:
-        UsageError: it is not known here.
+        UsageError: it is unknown on this machine.
     """
     try:
         return zone_of(name)

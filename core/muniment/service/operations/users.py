@@ -1,4 +1,4 @@
-"""The words about users and their addresses."""
+"""Answers the requests about users and their addresses."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from muniment.system.periods import period
 
 
 def list_users(session: Session, request: api.ListUsers) -> api.Users:
-    """All users: those that were named, and those made automatically as their mail came."""
+    """Answer ListUsers: named users, and automatic users who have mail."""
     with session.reading() as vault:
         counts = {user: sum(n for _, n in folders) for user, folders in vault.catalog.tree()}
-        named = [_word(user, counts.pop(user.primary, 0)) for user in vault.directory.users()]
+        named = [_reply(user, counts.pop(user.primary, 0)) for user in vault.directory.users()]
         automatic = [
             api.UserWord(user=user, name="", automatic=True, messages=count)
             for user, count in counts.items()
             if user != CATCH_ALL
         ]
-    return api.Users(users=tuple(sorted(named + automatic, key=lambda word: word.user)))
+    return api.Users(users=tuple(sorted(named + automatic, key=lambda reply: reply.user)))
 
 
-def _word(user: User, messages: int) -> api.UserWord:
+def _reply(user: User, messages: int) -> api.UserWord:
     return api.UserWord(
         user=user.primary,
         name=user.name,
@@ -47,17 +47,17 @@ def _word(user: User, messages: int) -> api.UserWord:
 
 
 def show_user(session: Session, request: api.ShowUser) -> api.UserWord:
-    """One user, by any address of theirs."""
-    words = list_users(session, api.ListUsers()).users
-    for word in words:
-        if normalise(request.user) in (word.user, *word.aliases):
-            return word
-    close = suggestion(request.user, (one for word in words for one in (word.user, *word.aliases)))
-    raise NotFound(f"nobody has the address {request.user!r}{close}: `muniment users list` names them all")
+    """Answer ShowUser: the user who has an address."""
+    users = list_users(session, api.ListUsers()).users
+    for user in users:
+        if normalise(request.user) in (user.user, *user.aliases):
+            return user
+    close = suggestion(request.user, (one for user in users for one in (user.user, *user.aliases)))
+    raise NotFound(f"no user has the address {request.user!r}{close}: `muniment users list` shows all users")
 
 
 def add_user(session: Session, request: api.AddUser) -> api.Done:
-    """A new user, or more addresses for one."""
+    """Answer AddUser: add a user, or addresses to a user."""
     since = _since(request.since, zone_asked(request.zone))
 
     def wanted(directory: Directory) -> list[Change]:
@@ -67,8 +67,7 @@ def add_user(session: Session, request: api.AddUser) -> api.Done:
 
 
 def remove_user(session: Session, request: api.RemoveUser) -> api.Done:
-    """Forget a user or one of their addresses; the mail is filed anew, none is lost."""
-
+    """Answer RemoveUser. The mail is filed again, and none is deleted."""
     with session.reading() as vault:
         person(vault, request.user)
 
@@ -79,7 +78,7 @@ def remove_user(session: Session, request: api.RemoveUser) -> api.Done:
 
 
 def import_users(session: Session, request: api.ImportUsers) -> api.Done:
-    """Users from CSV, all or none."""
+    """Answer ImportUsers: add the users of a CSV file, all or none."""
 
     def wanted(directory: Directory) -> list[Change]:
         return import_csv(request.text, directory, request.filename or "the file")
@@ -90,7 +89,14 @@ def import_users(session: Session, request: api.ImportUsers) -> api.Done:
 def _changed(
     session: Session, planned: Callable[[Directory], list[Change]], what: str, check: bool
 ) -> api.Done:
-    """Change the directory as planned, unless that is only to be checked, and say who loses what by it."""
+    """Change the directory and report the effects.
+
+    Args:
+        session: the session.
+        planned: plans the changes for the directory as it is then.
+        what: the change, for the message.
+        check: only plan and report.
+    """
     now, moves = int(time.time()), tuple[api.MovedAddress, ...]()
     with session.writing() as vault:
 
@@ -108,8 +114,9 @@ def _changed(
         else:
             changed = vault.change_directory(plan, now)
         logins = changed_logins(changed.before, changed.after, session.settings().access.users)
-    said = f"{what}: {len(changed.made)} changes to the directory"
-    message = f"Nothing was changed. {said}." if check else f"{said}, {changed.refiled} messages filed anew."
+    result = f"{what}: {len(changed.made)} changes to the directory"
+    refiled = f"{changed.refiled} messages filed again"
+    message = f"Nothing was changed. {result}." if check else f"{result}, {refiled}."
     return api.Done(message=message, warnings=sentences(moves, logins), moved=moves, logins=logins)
 
 
@@ -119,7 +126,7 @@ def _since(text: str, zone: tzinfo) -> int | None:
     try:
         return period(text, time.time(), zone)[0]
     except ValueError as error:
-        raise ConfigError(f"{text!r} is no date: write it as 2026-01-31") from error
+        raise ConfigError(f"{text!r} is not a date: write it as 2026-01-31") from error
 
 
 OPERATIONS = (

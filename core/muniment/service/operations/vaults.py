@@ -1,4 +1,4 @@
-"""The words about a vault as a whole."""
+"""Answers Init and GetStatus."""
 
 from __future__ import annotations
 
@@ -22,32 +22,34 @@ from muniment.service.operations.operation import Operation
 
 
 def init(session: Session, request: api.Init) -> api.Done:
-    """Make a new vault."""
+    """Answer Init: create a vault."""
     folder = session.folder
     try:
         if (folder / SETTINGS).exists() or (folder / "ledger").exists():
-            raise VaultError(f"there is a vault in {folder} already: nothing was changed")
+            raise VaultError(f"{folder} already has a vault: nothing was changed")
         if folder.exists() and any(folder.iterdir()):
             raise VaultError(f"{folder} is not empty: name a new folder for the vault")
-        require_own(folder)  # before its mode is changed
+        require_own(folder)  # before the mode of the folder is changed
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
         vault = Vault.create(folder)
     except OSError as error:
         raise VaultError(
-            f"no vault could be made in {folder} ({error.strerror}): choose a folder you may write to"
+            f"no vault could be made in {folder} ({error.strerror}): choose a folder that you can write to"
         ) from error
     try:
         create(folder / SETTINGS, name=request.name, domains=request.domains)
         apply_settings(vault, session.settings)
     finally:
         vault.close()
-    warnings = () if request.domains else ("no domain given: all mail goes to the catch-all until one is",)
+    warnings = (
+        () if request.domains else ("without domains, all mail goes to the catch-all: add your domains",)
+    )
     return api.Done(message=f"Vault made in {folder}.", warnings=warnings)
 
 
 def status(session: Session, request: api.GetStatus) -> api.Status:
-    """How a vault stands."""
+    """Answer GetStatus: the state of the vault and of its profiles."""
     settings = session.settings()
     running = session.running()
     with session.reading() as vault:

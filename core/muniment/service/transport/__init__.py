@@ -1,1 +1,1 @@
-"""Requests and replies on a socket."""
+"""The service's end of the socket: listens, reads requests, and sends replies."""

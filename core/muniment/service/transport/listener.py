@@ -1,4 +1,4 @@
-"""Has a vault's service listen while it lives, and sees when it is no longer needed."""
+"""The socket of a vault's service: listens in a thread, and ends a service that is no longer needed."""
 
 from __future__ import annotations
 
@@ -20,10 +20,13 @@ from muniment.service.transport.server import Server
 log = logging.getLogger("muniment.service")
 
 IDLE = "MUNIMENT_IDLE"
-"""Seconds after which a service that nobody needs leaves."""
-MINUTES = 300.0
+"""The environment variable that replaces IDLE_SECONDS."""
+IDLE_SECONDS = 300.0
+"""Seconds without a request after which a service in the background ends, if it is not needed."""
 LOOK = 0.5
+"""Seconds between two checks whether the service is still needed."""
 BACKLOG = 128
+"""Connections that the kernel holds until they are accepted."""
 
 
 @contextmanager
@@ -36,15 +39,21 @@ def listening(
     idle: float | None = None,
     busy: Callable[[], bool] = lambda: False,
 ) -> Iterator[None]:
-    """Answer all users of the machine for the vault in `folder`, in a thread of its own.
+    """Inside the context, answer all users of the machine for a vault, in a thread of its own.
 
-    `ready` is given where a client started the service, and called when it listens. Sets `stop` when the
-    vault is gone, and, where a client started it, when it was idle for so many seconds and is not `needed`,
-    or another takes over while it is not `busy`.
+    Args:
+        folder: the vault's folder.
+        engine_for: makes an engine for a caller.
+        stop: is set when the service should end: the vault is gone; or a client started the service, and it
+            is idle and not needed, or another service takes over.
+        needed: whether the service has work without requests.
+        ready: given if a client started the service; is called when the service listens.
+        idle: seconds without a request until the service counts as idle; None for the default.
+        busy: whether a job is under way, so that another service must wait before it takes over.
 
     Raises:
-        VaultError: it can't listen.
-        VaultLocked: another service does.
+        VaultError: the socket can't be made.
+        VaultLocked: another service listens for the vault.
     """
     with _bound(folder) as listener:
         service = _Thread(folder, listener, engine_for, stop, needed, busy, ready is not None, idle)
@@ -59,17 +68,19 @@ def listening(
 
 @contextmanager
 def _bound(folder: Path) -> Iterator[socket.socket]:
-    """The vault's socket; one that a killed service left is replaced."""
+    """The vault's socket, which replaces one that a killed service left."""
     place = place_of(folder)
     if os.geteuid() != place.owner:
-        raise VaultError(f"the service of {folder} runs as its owner: become uid {place.owner}, or ask them")
+        raise VaultError(
+            f"only the owner of {folder} can run its service: become uid {place.owner}, or ask them"
+        )
     path = own_folder(place) / place.name
     with _alone(path.with_suffix(".lock"), folder), socket.socket(socket.AF_UNIX) as listener:
         path.unlink(missing_ok=True)
         try:
             listener.bind(str(path))
         except OSError as error:
-            raise VaultError(f"{path} can't be listened on ({error.strerror}): mend that") from error
+            raise VaultError(f"the socket {path} can't be made ({error.strerror}): correct that") from error
         path.chmod(0o666)
         listener.listen(BACKLOG)
         made = path.stat().st_ino
@@ -83,7 +94,7 @@ def _bound(folder: Path) -> Iterator[socket.socket]:
 
 @contextmanager
 def _alone(path: Path, folder: Path) -> Iterator[None]:
-    """One service a socket; the lock's file goes with it."""
+    """Hold the lock that allows one service for a socket. Its file is removed at the end."""
     while (handle := _locked(path)) is None:
         pass
     if handle < 0:
@@ -96,7 +107,7 @@ def _alone(path: Path, folder: Path) -> Iterator[None]:
 
 
 def _locked(path: Path) -> int | None:
-    """The lock that is now there; -1 where another process has it, None where it went at this instant."""
+    """A descriptor that holds the lock; -1 if another process has it; None if its file was just removed."""
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -111,7 +122,7 @@ def _locked(path: Path) -> int | None:
 
 
 class _Thread:
-    """The loop's thread."""
+    """The thread of the event loop that serves the socket."""
 
     def __init__(
         self,
@@ -131,18 +142,17 @@ class _Thread:
         self._needed = needed
         self._busy = busy
         self._implicit = implicit
-        self._idle = idle if idle is not None else float(os.environ.get(IDLE) or MINUTES)
+        self._idle = idle if idle is not None else float(os.environ.get(IDLE) or IDLE_SECONDS)
         self._identity = _identity(folder)
         self._loop = asyncio.new_event_loop()
         self._ending = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="line", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
         self._thread.start()
 
     def end(self) -> None:
-        """Stop listening, and wait for what is in hand."""
+        """Stop listening, and wait for the requests in hand."""
         self._loop.call_soon_threadsafe(self._ending.set)
         self._thread.join()
 
@@ -163,19 +173,21 @@ class _Thread:
         await server.close()
 
     async def _look(self, server: Server) -> None:
-        """See whether there is still something to serve, and somebody whom."""
+        """Set `stop` if the vault is gone, or the service is idle and not needed."""
         if _identity(self._folder) != self._identity:
-            log.warning("leaving: the vault is gone")
+            log.warning("ending: the vault is gone")
             self._stop.set()
         elif self._implicit and server.idle > self._idle and not await asyncio.to_thread(self._needed):
-            log.info("leaving: nobody needs it")
+            log.info("ending: the service is no longer needed")
             self._stop.set()
 
     def _leave(self, takes_over: bool) -> bool:
-        """Leave now, if nobody needs it or, where another takes over, nothing is in hand. In any thread."""
+        """Set `stop` if the service is not needed or, if another service takes over, not busy. In any
+        thread."""
         if self._busy() if takes_over else self._needed():
             return False
-        log.info("leaving: %s", "another takes over" if takes_over else "a client is of another version")
+        reason = "another service takes over" if takes_over else "a client has another version"
+        log.info("ending: %s", reason)
         self._stop.set()
         return True
 

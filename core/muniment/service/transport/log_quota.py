@@ -1,4 +1,4 @@
-"""How much of the log one caller may fill: what they get wrong is no reason to push out what others did."""
+"""Limits the log lines that one caller can cause, so that failed requests don't fill the log."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable
 
 LINES, WITHIN = 30, 60.0
-"""Lines in so many seconds that one user of the machine may cause."""
+"""One user may cause LINES lines within WITHIN seconds."""
 
 
 class Quota:
-    """Counts the lines that each user causes. For any thread."""
+    """Counts the log lines that each user causes. For any thread."""
 
     def __init__(
         self, lines: int = LINES, within: float = WITHIN, clock: Callable[[], float] = time.monotonic
@@ -24,7 +24,7 @@ class Quota:
         self._counts: dict[int, int] = {}
 
     def allows(self, uid: int) -> bool:
-        """Whether a user may cause one more."""
+        """Count a line of a user; False if it is one too many and must not be logged."""
         with self._lock:
             if self._clock() - self._since >= self._within:
                 self._since, self._counts = self._clock(), {}

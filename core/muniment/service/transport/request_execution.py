@@ -1,4 +1,4 @@
-"""A request that is being answered: its handler runs in threads, no faster than it is read."""
+"""Answers one request: runs its handler in threads, one reply at a time."""
 
 from __future__ import annotations
 
@@ -19,75 +19,83 @@ from muniment.service.transport.log_quota import Quota
 
 log = logging.getLogger("muniment.service")
 
-TOLD = (VaultError, ConfigError, SourceError)
-"""Errors whose sentence may stand in the log: it is of the vault and its settings, not of mail or a query."""
+LOGGED = (VaultError, ConfigError, SourceError)
+"""Errors whose sentence is logged: it is about the vault and its settings, and not about mail or a query."""
 
 
 OpenEngine = Callable[[Caller], Transport]
-"""Opens the engine for whoever calls."""
+"""Makes an engine for a caller."""
 
 
 MOST = 10_000
-"""Entries of a page, whatever is asked for: more is had by turning it."""
+"""Largest number of entries on a page. A request for more gets this many."""
 
 
 def bounded(request: Request) -> Request:
-    """A request that asks for no larger page than MOST."""
+    """The request, with `limit` reduced to MOST."""
     limit = getattr(request, "limit", 0)
     return msgspec.structs.replace(request, limit=MOST) if limit > MOST else request
 
 
 class Work:
-    """The words that answer a request. Used by one thread at a time, not always the same."""
+    """The replies to one request. Used by one thread at a time, which may change."""
 
     def __init__(
         self, open_engine: OpenEngine, peer: Peer, request: Request, path: str, quota: Quota
     ) -> None:
-        """`quota` says how much of the log they may fill."""
+        """Begin to answer a request.
+
+        Args:
+            open_engine: makes the engine.
+            peer: the caller, from the kernel.
+            request: the request.
+            path: client.protocol.CALL or STREAM.
+            quota: limits the log lines of the caller.
+        """
         self._caller = Caller.of(peer.uid, peer.gid, peer.pid)
         self._quota = quota
         self._name = type(request).__name__
         engine, request = open_engine(self._caller), bounded(request)
-        self._words = _called(engine, request) if path == protocol.CALL else engine.stream(request)
-        self.said_state = False
-        """Whether the last word is a state: the next one is made once the reader asks for it."""
+        self._replies = _called(engine, request) if path == protocol.CALL else engine.stream(request)
+        self.sent_state = False
+        """Whether the last reply is a StateWord: the next one is made only when the client asks for it."""
 
     def next(self) -> tuple[bytes, bool]:
-        """The frame of the next word, and whether it is the last."""
-        self.said_state = False
+        """The frame of the next reply, and whether it is the last."""
+        self.sent_state = False
         try:
-            word = next(self._words, None)
+            reply = next(self._replies, None)
         except MunimentError as error:
             return self._failed(error)
         except Exception as error:  # noqa: BLE001 - a bug becomes a sentence, and the service goes on
             self._bug(error)
             message = (
-                f"This should not have happened in the service ({type(error).__name__}); nothing that was "
-                "kept is lost. Its log has the details."
+                f"This should not have happened in the service ({type(error).__name__}). No archived mail is "
+                "lost. The log of the service has the details."
             )
             return protocol.encoded(Failure(kind="", code=protocol.BUG, message=message)), True
-        self.said_state = isinstance(word, StateWord)
-        return (protocol.encoded(End()), True) if word is None else (protocol.encoded(word), False)
+        self.sent_state = isinstance(reply, StateWord)
+        return (protocol.encoded(End()), True) if reply is None else (protocol.encoded(reply), False)
 
     def _failed(self, error: MunimentError) -> tuple[bytes, bool]:
-        said = protocol.failure(error)
-        why = {"why": said.message} if isinstance(error, TOLD) else {}
-        fields = {**self._fields, "kind": said.kind, "code": said.code, **why}
+        failure = protocol.failure(error)
+        why = {"why": failure.message} if isinstance(error, LOGGED) else {}
+        fields = {**self._fields, "kind": failure.kind, "code": failure.code, **why}
         if self._quota.allows(self._caller.uid):
             log.warning("%s failed", self._name, extra={"fields": fields})
-        return protocol.encoded(said), True
+        return protocol.encoded(failure), True
 
     def close(self) -> None:
-        """End the work, if it goes on; waits until it has ended."""
-        close = getattr(self._words, "close", None)
+        """End the handler if it is still at work, and wait for its end."""
+        close = getattr(self._replies, "close", None)
         if close is not None:
             try:
                 close()
-            except Exception as error:  # noqa: BLE001 - nobody is left to be told
+            except Exception as error:  # noqa: BLE001 - there is no client left to report to
                 self._bug(error)
 
     def _bug(self, error: Exception) -> None:
-        """Log what should not have happened; the format leaves out what an error says, which may be mail."""
+        """Log an unexpected error. The log format leaves out its text, which may be mail."""
         if self._quota.allows(self._caller.uid):
             log.error("%s met a bug", self._name, exc_info=error, extra={"fields": self._fields})
 

@@ -1,10 +1,10 @@
-"""The service's end of the line: HTTP on a Unix socket, for all users of the machine.
+"""The service's end of the connection: HTTP on a Unix socket, for all users of the machine.
 
-Who calls is what the kernel says of the connection, never anything that is said on it. The loop of this
-module's thread reads and writes; what is asked for is worked off in pools of threads, one for words
-that have one reply and one for streams, so that neither a long stream nor a slow reader holds up others. A
-stream is asked for its next word once the last was taken off: who reads slowly makes nothing grow. After a
-state (`api.base.StateWord`) it is asked once the reader asks: the socket's buffers hold no old states.
+The kernel says who the caller is; nothing that the caller sends can change that. The event loop reads and
+writes. Pools of threads run the handlers, one pool for calls and one for streams, so a long stream or a slow
+client delays nobody else. The next reply of a stream is made only after the client has read the last one, so
+a slow client uses no memory. After a state (`api.base.StateWord`) the next reply is made only when the client
+asks for it, so no buffer holds an old state.
 """
 
 from __future__ import annotations
@@ -35,23 +35,24 @@ from muniment.service.transport.request_execution import OpenEngine, Work
 log = logging.getLogger("muniment.service")
 
 quiet = logging.getLogger("muniment.service.http")
-"""What the library says of garbage and of lines that end early, in the words of whoever sent it."""
+"""The library's messages about malformed requests and early ends. They quote the client, so they are not
+logged."""
 quiet.setLevel(logging.CRITICAL)
 
 REQUEST_LIMIT = 8 * 1024 * 1024
-"""Bytes of a request."""
+"""Largest request, in bytes."""
 HALF_SENT = 10.0
-"""Seconds in which a request must have arrived."""
+"""Seconds within which a whole request must arrive."""
 CALLS, STREAMS = 8, 32
-"""Threads for words with one reply, and for streams."""
+"""Threads for calls and for streams."""
 OWN_CALLS, OWN_STREAMS = 4, 8
-"""How many of them one user may have at a time; more wait for their turn."""
+"""Calls and streams that one user may have at a time. Further ones wait for their turn."""
 CONNECTIONS = 64
-"""Connections that one user may have at a time, other than the vault's owner or root. As many again are told
-that they are too many; what comes then is cut off, so that none of them can use up the open files."""
+"""Connections that one user may have at a time, other than the vault's owner or root. As many again get an
+error. Further ones are aborted, so no user can use up the open files."""
 STALLED = 300.0
-"""Seconds after which a reader who takes nothing off is taken for gone. One that does not ask for the state
-after the last keeps its connection (it may be suspended), but its turn goes to others."""
+"""Seconds after which a client that reads nothing counts as gone. A client that does not ask for the next
+state keeps its connection, since it may be suspended, but loses its turn to others."""
 
 PATHS = (wire.CALL, wire.STREAM, wire.RETIRE, wire.YIELD)
 
@@ -59,11 +60,17 @@ T = TypeVar("T")
 
 
 class Server:
-    """Answers on one socket. All but `idle` is for the loop's thread."""
+    """Answers requests on one socket. All but `idle` is for the thread of the event loop."""
 
     def __init__(self, engine_for: OpenEngine, implicit: bool, leave: Callable[[bool], bool]) -> None:
-        """`engine_for` opens the engine for a caller; `leave` is asked to end the service and says whether it
-        does, told whether another takes over its work; `implicit`: a client started it."""
+        """Make a server; `listen` begins.
+
+        Args:
+            engine_for: makes an engine for a caller.
+            implicit: whether a client started the service.
+            leave: is called to end the service, with whether another service takes over; returns whether it
+                ends.
+        """
         self._engine_for = engine_for
         self._implicit = implicit
         self._leave = leave
@@ -76,7 +83,7 @@ class Server:
             wire.STREAM: defaultdict[int, asyncio.Semaphore](partial(asyncio.Semaphore, OWN_STREAMS)),
         }
         self.connections: Counter[int] = Counter()
-        """How many each user has."""
+        """Open connections by user id."""
         self._open = 0
         self._quiet_since = time.monotonic()
         self._closing = asyncio.Event()
@@ -86,16 +93,16 @@ class Server:
 
     @property
     def idle(self) -> float:
-        """Seconds for which nothing was asked; 0 while something is."""
+        """Seconds since the last request; 0 while one is being answered."""
         return 0.0 if self._open else time.monotonic() - self._quiet_since
 
     async def listen(self, listener: socket.socket) -> None:
-        """Answer on a bound socket, from now on."""
+        """Begin to answer on a bound socket."""
         self._site = await asyncio.get_running_loop().create_unix_server(self._web, sock=listener)
 
     async def close(self) -> None:
-        """Listen no more, end all streams and wait for what is in hand."""
-        self._deafen()
+        """Stop listening, end all streams, and wait for the requests in hand."""
+        self._stop_listening()
         self._closing.set()
         await self._web.shutdown(HALF_SENT)
         for pool in self._pools.values():
@@ -106,13 +113,17 @@ class Server:
         line = request.protocol
         assert isinstance(line, Line)
         if request.method != "POST" or request.path not in PATHS:
-            return self._refused(line, 404, UsageError("there is nothing here: speak to it with `muniment`"))
+            return self._refused(
+                line, 404, UsageError("unknown request: use `muniment` to talk to the service")
+            )
         if self.connections[line.peer.uid] > CONNECTIONS and line.peer.uid not in trusted():
-            return self._refused(line, 503, VaultError("too many requests at once: end some, and try again"))
+            return self._refused(
+                line, 503, VaultError("too many requests at the same time: end some, and try again")
+            )
         if request.path in (wire.RETIRE, wire.YIELD):
-            return await self._left(line, takes_over=request.path == wire.YIELD)
+            return await self._retire(line, takes_over=request.path == wire.YIELD)
         if request.headers.get(wire.VERSION_HEADER) != wire.VERSION:
-            return _said(409, Other(version=wire.VERSION, pid=os.getpid(), implicit=self._implicit))
+            return _response(409, Other(version=wire.VERSION, pid=os.getpid(), implicit=self._implicit))
         self._open += 1
         try:
             async with self._turn(request, line) as (turn, response):
@@ -121,18 +132,20 @@ class Server:
             self._open -= 1
             self._quiet_since = time.monotonic()
 
-    async def _left(self, line: Line, takes_over: bool) -> web.Response:
-        """Leave, if the vault's owner or root asks: for another version if nobody is served, or for a service
-        that takes over."""
+    async def _retire(self, line: Line, takes_over: bool) -> web.Response:
+        """End the service if the vault's owner or root asks for it.
+
+        It ends for a client of another version if no request is in hand, or for a service that takes over.
+        """
         if not self._implicit or line.peer.uid not in trusted():
             return self._refused(line, 409, VaultLocked(f"the service is in use: process {os.getpid()}"))
         if (takes_over or not self._open) and await asyncio.to_thread(self._leave, takes_over):
-            self._deafen()  # before it is said: who hears it may call again at once, and finds nobody
-            return _said(200, wire.End())
+            # Stop listening before replying: a client may reconnect at once, and must not reach this service.
+            self._stop_listening()
+            return _response(200, wire.End())
         return self._refused(line, 409, VaultError("the service is in use"))
 
-    def _deafen(self) -> None:
-        """Listen no more."""
+    def _stop_listening(self) -> None:
         if self._site is not None:
             self._site.close()
 
@@ -140,12 +153,13 @@ class Server:
     async def _turn(
         self, request: web.BaseRequest, line: Line
     ) -> AsyncIterator[tuple[_Turn, web.StreamResponse]]:
-        """The caller's turn, and the answer to be sent then; an answer that begins already is one that waits.
+        """Wait for the caller's turn; gives the turn, and the response to send.
 
-        Until then the request is not read, so that no caller fills the memory with what waits.
+        The request is not read before its turn, so waiting requests use no memory. During a long wait the
+        response begins with empty frames.
 
         Raises:
-            ConnectionError: the caller has gone meanwhile.
+            ConnectionError: the caller has disconnected.
         """
         response = web.StreamResponse(headers={wire.VERSION_HEADER: wire.VERSION})
         response.content_type = "application/octet-stream"
@@ -155,7 +169,7 @@ class Server:
             await _begun(response, request)
             await _written(response, wire.LENGTH.pack(0))
             if line.left:
-                raise ConnectionResetError("who waits for a turn has left")
+                raise ConnectionResetError("the client has disconnected while it waited for its turn")
 
         turn = _Turn(self._turns[request.path][line.peer.uid], beat)
         await turn.take()
@@ -170,17 +184,17 @@ class Server:
         if line.left:
             line.give_up(request)
         try:
-            word = await _heard(request)
-        except _Unheard as refusal:
+            asked = await _read_request(request)
+        except _Unreadable as refusal:
             if not response.prepared:
                 return self._refused(line, refusal.status, refusal.error)
             await _written(response, wire.encoded(wire.failure(refusal.error)))
             await response.write_eof()
             return response
-        line.hear_next()
+        line.expect_next()
         await _begun(response, request)
         pool = self._pools[request.path]
-        made = partial(Work, self._engine_for, line.peer, word, request.path, self._quota)
+        made = partial(Work, self._engine_for, line.peer, asked, request.path, self._quota)
         work = await self._in(pool, made)
         try:
             with suppress(ConnectionError):
@@ -194,10 +208,10 @@ class Server:
     async def _pump(
         self, work: Work, pool: ThreadPoolExecutor, response: web.StreamResponse, line: Line, turn: _Turn
     ) -> None:
-        """Send word after word, until the last or until nobody is to hear more.
+        """Send replies until the last one, or until the client has left or the service ends.
 
         Raises:
-            ConnectionError: the reader has gone, or takes nothing off any more.
+            ConnectionError: the client has gone, or has stopped reading.
         """
         ended = False
         while not (ended or line.left or self._closing.is_set()):
@@ -208,13 +222,13 @@ class Server:
             finally:
                 frame, ended = await step
             await _written(response, frame)
-            if work.said_state:
+            if work.sent_state:
                 await self._wait_for_next(line, turn)
         if not ended and self._closing.is_set():
             await _written(response, wire.encoded(wire.failure(VaultError("the service is stopping"))))
 
     async def _wait_for_next(self, line: Line, turn: _Turn) -> None:
-        """Wait until the reader asks for the word after a state, has left, or the service ends."""
+        """Wait until the client asks for the reply after a state, has left, or the service ends."""
         closing = asyncio.ensure_future(self._closing.wait())
         asked = asyncio.ensure_future(line.next_asked.wait())
         try:
@@ -234,24 +248,24 @@ class Server:
         if self._quota.allows(line.peer.uid):
             fields = {"status": status, "uid": line.peer.uid, "why": str(error)}
             log.warning("a request was refused", extra={"fields": fields})
-        return _said(status, wire.failure(error))
+        return _response(status, wire.failure(error))
 
     def _in(self, pool: ThreadPoolExecutor, do: Callable[[], T]) -> asyncio.Future[T]:
-        """Do something in a thread of a pool."""
+        """Call `do` in a thread of a pool."""
         return asyncio.get_running_loop().run_in_executor(pool, do)
 
 
 class _Turn:
-    """One of the places that a user has for requests that are worked off at the same time."""
+    """One of the places that a user has for requests at the same time."""
 
     def __init__(self, places: asyncio.Semaphore, beat: Callable[[], Awaitable[None]]) -> None:
-        """`beat` is called again and again while the turn is waited for; what it raises ends the wait."""
+        """`beat` is called regularly while the turn is waited for. An exception of it ends the wait."""
         self._places = places
         self._beat = beat
         self._taken = False
 
     async def take(self) -> None:
-        """Wait for a place, unless it has one."""
+        """Wait for a place, unless one is taken already."""
         if self._taken:
             return
         taking = asyncio.ensure_future(self._places.acquire())
@@ -265,7 +279,7 @@ class _Turn:
         self._taken = True
 
     def give_up(self) -> None:
-        """Leave the place to others. Safe to call twice."""
+        """Release the place. Safe to call twice."""
         if self._taken:
             self._taken = False
             self._places.release()
@@ -276,8 +290,8 @@ def trusted() -> tuple[int, int]:
     return 0, os.geteuid()
 
 
-class _Unheard(Exception):
-    """A request that can't be taken in."""
+class _Unreadable(Exception):
+    """A request that can't be read; `status` is the HTTP status of the answer."""
 
     def __init__(self, status: int, error: UsageError) -> None:
         super().__init__(str(error))
@@ -285,20 +299,20 @@ class _Unheard(Exception):
         self.error = error
 
 
-async def _heard(request: web.BaseRequest) -> Request:
-    """The word that is said. Raises _Unheard."""
+async def _read_request(request: web.BaseRequest) -> Request:
+    """Read and decode the request. Raises _Unreadable."""
     try:
         async with asyncio.timeout(HALF_SENT):
             body = await request.read()
         return wire.requests()(body)
     except TimeoutError:
-        raise _Unheard(408, UsageError("the request did not arrive in time")) from None
+        raise _Unreadable(408, UsageError("the request did not arrive in time")) from None
     except web.HTTPRequestEntityTooLarge:
         limit = f"{REQUEST_LIMIT // 1024 // 1024} MiB"
-        error = UsageError(f"the request is larger than {limit}: say it in parts")
-        raise _Unheard(413, error) from None
+        error = UsageError(f"the request is larger than {limit}: split it")
+        raise _Unreadable(413, error) from None
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise _Unheard(400, UsageError(f"the request can't be read ({error})")) from None
+        raise _Unreadable(400, UsageError(f"the request can't be read ({error})")) from None
 
 
 async def _begun(response: web.StreamResponse, request: web.BaseRequest) -> None:
@@ -311,18 +325,18 @@ async def _written(response: web.StreamResponse, data: bytes) -> None:
         async with asyncio.timeout(STALLED):
             await response.write(data)
     except TimeoutError:
-        raise ConnectionError("the reader takes nothing off") from None
+        raise ConnectionError("the client has stopped reading") from None
 
 
-def _said(status: int, word: Word) -> web.Response:
+def _response(status: int, reply: Word) -> web.Response:
     headers = {wire.VERSION_HEADER: wire.VERSION}
-    response = web.Response(status=status, body=wire.encoded(word), headers=headers)
+    response = web.Response(status=status, body=wire.encoded(reply), headers=headers)
     response.force_close()
     return response
 
 
 class Line(web.RequestHandler):
-    """One connection, and who is at its other end."""
+    """One connection, and the user at its other end."""
 
     def __init__(self, server: Server, manager: web.Server, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(
@@ -337,13 +351,13 @@ class Line(web.RequestHandler):
         )
         self._server = server
         self.left = False
-        """Whether the other end has hung up: it reads no more, or only waits until the work has ended."""
+        """Whether the client has closed its side: it has gone, or only waits for the end of its request."""
         self.next_asked = asyncio.Event()
-        """Set when the reader asks for the word after a state, and when it has left."""
-        self._hears_next = False
+        """Set when the client asks for the reply after a state, and when it has left."""
+        self._expects_next = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Ask the kernel who it is."""
+        """Get the caller from the kernel, and limit the connections of one user."""
         self.peer = peer_of(transport.get_extra_info("socket"))
         self._server.connections[self.peer.uid] += 1
         if self._server.connections[self.peer.uid] > 2 * CONNECTIONS and self.peer.uid not in trusted():
@@ -352,19 +366,19 @@ class Line(web.RequestHandler):
             return
         super().connection_made(transport)
 
-    def hear_next(self) -> None:
-        """The request is whole: each byte that comes from now on asks for the next state."""
-        self._hears_next = True
+    def expect_next(self) -> None:
+        """The request is complete: each further byte asks for the next state."""
+        self._expects_next = True
 
     def data_received(self, data: bytes) -> None:
-        """Part of a request, or what asks for the next state; more of these count as one."""
-        if self._hears_next:
+        """Take a part of the request, or bytes that ask for the next state (several count as one)."""
+        if self._expects_next:
             self.next_asked.set()
         else:
             super().data_received(data)
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """Whoever sends no more has left; it stays open until the work has ended, so that they can wait."""
+        """The client has closed its side. The connection stays open until its request has ended."""
         self.left = True
         self.next_asked.set()
         if self._current_request is not None:
@@ -373,12 +387,12 @@ class Line(web.RequestHandler):
         return not between
 
     def give_up(self, request: web.BaseRequest) -> None:
-        """Wait no more for what is missing of a request."""
+        """Stop waiting for the rest of a request."""
         if not request.content.is_eof():
             request.content.set_exception(ConnectionResetError("the request ended too early"))
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Whoever is gone hears no more."""
+        """The connection has ended."""
         self.left = True
         self.next_asked.set()
         self._server.connections[self.peer.uid] -= 1
@@ -388,7 +402,7 @@ class Line(web.RequestHandler):
 
 
 class _Web(web.Server):
-    """Makes a Line of each connection."""
+    """Makes a Line for each connection."""
 
     def __init__(self, server: Server) -> None:
         super().__init__(server.answer, request_factory=self._request)
