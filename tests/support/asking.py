@@ -1,4 +1,4 @@
-"""Requests to the engine's gate, as one caller sends them."""
+"""Sends requests of a caller through the guard."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from muniment.service.host.session import Session
 
 
 def answers(session: Session, request: Request) -> list[Word]:
-    """All that a request is answered with; each reply is one that the table of operations names."""
+    """All replies to a request. Checks that the table of operations names the class of each reply."""
     operation = OPERATIONS[type(request)]
     found = list(guard.stream(session, request)) if operation.streams else [guard.call(session, request)]
     assert {type(one) for one in found} <= set(operation.replies)

@@ -1,8 +1,8 @@
 """A DNS server on loopback that answers from a table, for tests of look-ups.
 
-A double: the names of the tests can't be put into the real DNS. It speaks the wire protocol over UDP
-(RFC 1035), by dnspython's own encoder. It does not cover TCP and truncation, DNSSEC, delegation or
-caching, and it answers any type of a name that it does not have with NODATA.
+A double, since the names of the tests can't be put into the real DNS. It speaks the wire protocol over UDP
+(RFC 1035), with dnspython's encoder. It does not cover TCP, truncation, DNSSEC, delegation and caching. For
+a type of record that a name does not have, it answers NODATA.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ import dns.rrset
 
 
 class DnsServer:
-    """Answers from `records`: a name without the last dot to (type, text) pairs; use as a context manager.
+    """Answers from `records`, inside its context.
 
-    A name that is missing does not exist (NXDOMAIN). With `silent` it never answers.
+    `records` has (type, text) pairs by name, without the last dot. Any other name does not exist (NXDOMAIN).
+    With `silent` the server never answers.
     """
 
     def __init__(self, records: Mapping[str, Sequence[tuple[str, str]]], silent: bool = False) -> None:
@@ -33,7 +34,7 @@ class DnsServer:
 
     @property
     def address(self) -> str:
-        """`address:port`, as `journaling.resolver` takes it."""
+        """`address:port`, as in `journaling.resolver`."""
         return f"127.0.0.1:{self._socket.getsockname()[1]}"
 
     def __enter__(self) -> DnsServer:
@@ -83,4 +84,4 @@ RECORDS = {
     "none.example": [("TXT", '"no mail here"')],
     "null.example": [("MX", "0 .")],
 }
-"""Names that tests may look up."""
+"""The records of the tests."""

@@ -1,4 +1,4 @@
-"""A service of a vault in this process: its socket is real, its words go through the real line."""
+"""A vault's service in this process, with a real socket and the real transport."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from muniment.service.transport.listener import listening
 
 
 def line_to(folder: Path) -> SocketTransport:
-    """A transport to the service of a vault, which must run already."""
+    """A transport to the running service of a vault."""
     place = place_of(folder)
 
     def replace(other: Other) -> None:
-        raise AssertionError(f"the service is of version {other.version}")
+        raise AssertionError(f"the service has version {other.version}")
 
     return SocketTransport(lambda: dial(place), replace)
 
@@ -39,10 +39,10 @@ def answering(folder: Path, engine_for: Callable[[Caller], Transport]) -> Iterat
 
 @contextmanager
 def served(folder: Path) -> Iterator[tuple[Client, Vault]]:
-    """A client of a service that has the vault in `folder` open, and that vault."""
+    """A client of a service for the vault in `folder`, and the open vault."""
     with (
         closing(Vault.open(folder, write=True)) as vault,
-        closing(Host(Session(folder, vault), lasting=True)) as host,
+        closing(Host(Session(folder, vault), in_service=True)) as host,
         answering(folder, lambda caller: Engine(Session(folder, vault, caller, host))) as client,
     ):
         yield client, vault
