@@ -21,7 +21,7 @@ import keyring.backend
 import pytest
 
 from muniment.archive.ledger.frame import HEADER_SIZE
-from muniment.sources import retry
+from muniment.net import retry
 from support.dovecot import Dovecot, Mailbox, require_dovecot, running
 from support.fake_pop3 import FakePop3
 from support.program import Program, Said, command, fingerprint, one_sentence

@@ -11,10 +11,10 @@ import pytest
 import trustme
 
 from muniment.config.model import Notify, NotifyMail
+from muniment.net.oauth import sign_in
 from muniment.notify.telling import NotTold
 from muniment.notify.ways import ways
 from muniment.service.host.notify_tokens import SCOPES, Lent, notify_grant
-from muniment.sources.oauth import sign_in
 from notify.test_ways import EVENT, ORIGIN
 from support import send_mail
 from support.certs import ServerCertificate, server_certificate

@@ -208,7 +208,7 @@ def test_a_profile_is_tried_step_by_step(vault: TestVault, tmp_path: Path) -> No
 def test_runs_in_trouble_end_balanced_and_store_nothing_twice(
     vault: TestVault, exchange: Exchange, anna: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("muniment.sources.retry.FIRST_WAIT", 0.01)
+    monkeypatch.setattr("muniment.net.retry.FIRST_WAIT", 0.01)
     folders = [anna.folder("F", f"{n}") for n in range(10)]
     for n, folder in enumerate(folders):
         anna.put([plain(subject=f"{n} {m}") for m in range(30)], folder)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from muniment import api
-from muniment.sources import retry
+from muniment.net import retry
 from support.fake_pop3 import FakePop3
 from support.imap_double import ImapDouble
 from support.reports import plain

@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 
 from muniment.errors import CertificateRefused, LoginRefused, SourceError
+from muniment.net.dial import Unreachable
+from muniment.net.oauth import Grant, tokens
+from muniment.net.retry import ATTEMPTS
 from muniment.sources.base import SPOOL_ABOVE, Fetched, Item, Place, Unfetched
 from muniment.sources.endpoint import Connected, LeftOut, LoggedIn, Secured
 from muniment.sources.ews.mime_reader import MimeReader
 from muniment.sources.ews.source import ELSEWHERE, GROUPS, EwsSource
 from muniment.sources.factory import open_source
 from muniment.sources.folders import Choice
-from muniment.sources.network import Unreachable
-from muniment.sources.oauth import Grant, tokens
 from muniment.sources.remote import OBEYED_FOR
-from muniment.sources.retry import ATTEMPTS
 from support.entra import CLIENT_ID, DIRECTORY, SECRET, Entra
 from support.ews_double import Exchange
 from support.ews_mailboxes import FRENCH, GERMAN, JAPANESE, RUSSIAN, Person

@@ -11,14 +11,14 @@ import pytest
 import trustme
 
 from muniment.errors import CertificateRefused, LoginRefused, SourceError
-from muniment.sources import retry
+from muniment.net import retry
+from muniment.net.oauth import sign_in, tokens
+from muniment.net.retry import Passing
 from muniment.sources.base import Fetched, Item, Unfetched
 from muniment.sources.endpoint import Event, Waiting
 from muniment.sources.factory import open_source
 from muniment.sources.folders import Choice, title
 from muniment.sources.graph.source import GraphSource
-from muniment.sources.oauth import sign_in, tokens
-from muniment.sources.retry import Passing
 from support.graph_boxes import GraphBox, grant
 from support.graph_double import LANGUAGES, GraphDouble
 from support.proxy import Proxy

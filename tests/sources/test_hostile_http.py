@@ -23,13 +23,13 @@ SESSION = """
 import json, resource, sys
 from pathlib import Path
 from muniment.errors import MunimentError
-from muniment.sources import limits
+from muniment.net import limits
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.factory import open_source
 from muniment.sources.folders import Choice
 from muniment.sources.graph.answers import Call
 from muniment.sources.graph.connection import GraphWire
-from muniment.sources.oauth import Grant, tokens
+from muniment.net.oauth import Grant, tokens
 
 what, ports, authority, work, memory = sys.argv[1:]
 limits.LARGEST_MESSAGE = 32 * 1024 * 1024

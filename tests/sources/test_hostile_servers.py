@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from muniment.errors import SourceError
+from muniment.net.limits import Pace
+from muniment.net.retry import Passing
 from muniment.sources.base import Item
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.factory import open_source
 from muniment.sources.folders import Choice
-from muniment.sources.limits import Pace
-from muniment.sources.retry import Passing
 from support.certs import server_certificate
 from support.hostile_servers import IMAP, MESSAGE, POP3, Answers, HostileServer
 
@@ -37,13 +37,14 @@ SESSION = """
 import json, resource, sys, time
 from pathlib import Path
 from muniment.errors import MunimentError
-from muniment.sources import limits, pop3, imap
+from muniment.net import limits
+from muniment.sources import pop3, imap
 from muniment.sources.base import Unfetched
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.factory import open_source
 from muniment.sources.folders import Choice
-from muniment.sources.limits import Pace
-from muniment.sources.retry import Passing
+from muniment.net.limits import Pace
+from muniment.net.retry import Passing
 
 kind, port, tree, work, memory = sys.argv[1:]
 limits.SPARE = 1024 * 1024

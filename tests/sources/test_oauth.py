@@ -16,11 +16,11 @@ import pytest
 import trustme
 
 from muniment.errors import ConfigError, LoginRefused
+from muniment.net.oauth import Grant, oauthbearer, sign_in, tokens, xoauth2
+from muniment.net.retry import Passing
 from muniment.sources.base import Fetched
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.factory import open_source
-from muniment.sources.oauth import Grant, oauthbearer, sign_in, tokens, xoauth2
-from muniment.sources.retry import Passing
 from support.dovecot import Dovecot, dovecot_version, require_dovecot
 from support.dovecot_conf import oauth
 from support.entra import CLIENT_ID, DIRECTORY, SECRET, Entra

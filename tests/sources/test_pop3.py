@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from muniment.errors import LoginRefused, SourceError
+from muniment.net.retry import ATTEMPTS
 from muniment.sources.base import SPOOL_ABOVE, Fetched, Item, Source, Unfetched
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.factory import open_source
 from muniment.sources.pop3.connection import WINDOW
-from muniment.sources.retry import ATTEMPTS
 from support.boxes import ServerBox, server_box
 from support.dovecot import Dovecot
 from support.fake_pop3 import FakePop3, multiline

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from muniment.errors import LoginRefused, SourceError
+from muniment.net.retry import Passing
+from muniment.net.server_text import HIDDEN, LONGEST, quote
 from muniment.sources.base import Remarking, Source
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.factory import open_source
 from muniment.sources.folders import Choice
-from muniment.sources.retry import Passing
-from muniment.sources.said import HIDDEN, LONGEST, quote
 from support.fake_pop3 import FakePop3
 from support.imap_double import ImapDouble
 

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from muniment.errors import CertificateRefused, LoginRefused, SourceError
+from muniment.net import dial
 from muniment.profiles.fields import is_loopback
-from muniment.sources import network
 from muniment.sources.endpoint import Endpoint, Security
 from muniment.sources.factory import open_source
 from support.boxes import ServerBox, server_box
@@ -229,7 +229,7 @@ def test_a_port_that_speaks_tls_is_recognised_soon(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Client and server would wait for each other, so the client tests whether the server expects TLS."""
-    monkeypatch.setattr(network, "GREETING", 0.2)
+    monkeypatch.setattr(dial, "GREETING", 0.2)
     box = server_box(dovecot, "plain-imap", tmp_path)
     source = box.source(kind=kind, security=security, port=getattr(dovecot, port), timeout=300)
     began = time.monotonic()

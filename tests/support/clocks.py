@@ -6,8 +6,8 @@ import time
 
 import pytest
 
+from muniment.net import retry
 from muniment.runs.pipeline.pause import Pause
-from muniment.sources import retry
 
 
 class Clock:

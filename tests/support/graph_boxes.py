@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from muniment.net.oauth import Grant, tokens
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.folders import Choice
-from muniment.sources.oauth import Grant, tokens
 from support.boxes import Box
 from support.entra import CLIENT_ID, DIRECTORY, SECRET, Entra
 from support.graph_double import GraphDouble, Mailbox

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from muniment.errors import SourceError
+from muniment.net.retry import Passing
 from muniment.sources.base import Fetched, Item, Place, Unfetched
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.folders import Choice
 from muniment.sources.refusing import Shut
 from muniment.sources.remote import Answer, RemoteSource
-from muniment.sources.retry import Passing
 from muniment.sources.spool_files import make_work
 
 _NUMBERS = itertools.count()

@@ -83,7 +83,7 @@ def _check_password(mail: NotifyMail) -> None:
 
 
 def _check_oauth(mail: NotifyMail) -> None:
-    """Check the settings for tokens (see sources.oauth.Grant)."""
+    """Check the settings for tokens (see net.oauth.Grant)."""
     if not is_address(mail.mailbox) or not mail.mailbox.isprintable():
         raise ConfigError(
             f'notify.mail: auth = "{mail.auth}" needs the address of the mailbox that sends; give it as login'

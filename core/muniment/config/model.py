@@ -28,7 +28,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Where the password is stored: one of keyring, file, env, command. It is never the password itself."""
     auth: Literal["password", "ntlm", "basic", "app", "device", "google"] | None = None
     """How to log in. For an Exchange Server, "password" is NTLM or Basic, depending on its offers. "app",
-    "device" and "google" are OAuth 2 (see sources.oauth); for "app", `password` is the secret."""
+    "device" and "google" are OAuth 2 (see net.oauth); for "app", `password` is the secret."""
     directory: str = ""
     """The Microsoft 365 tenant, by its domain or id."""
     client_id: str = ""
@@ -220,7 +220,7 @@ class NotifyMail(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     auth "app" it is the application's secret."""
     auth: Literal["password", "app", "device"] = "password"
     """"app": as an application (OAuth 2, client credentials); "device": as a person who has signed in with
-    `muniment notify sign-in`. See sources.oauth."""
+    `muniment notify sign-in`. See net.oauth."""
     directory: str = ""
     """With OAuth 2: the tenant, by its domain or id."""
     client_id: str = ""

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from muniment.net.oauth import Tokens
 from muniment.sources.folders import Choice
-from muniment.sources.oauth import Tokens
 
 Security = Literal["tls", "starttls", "none"]
 Access = Literal["own", "delegate", "impersonation"]

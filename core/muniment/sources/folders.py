@@ -13,8 +13,8 @@ from enum import StrEnum
 from functools import lru_cache
 
 from muniment.errors import SourceError
+from muniment.net.server_text import one_line
 from muniment.profiles.fields import UNWANTED
-from muniment.sources.said import one_line
 
 
 class Use(StrEnum):

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from muniment.errors import SourceError
-from muniment.sources import retry, tls
+from muniment.net import retry, tls
+from muniment.net.dial import Unreachable
+from muniment.net.limits import Overrun
+from muniment.net.retry import ATTEMPTS, PATIENT_FOR, Passing, Patience
 from muniment.sources.base import Fetched, Item, Place, Unfetched
 from muniment.sources.endpoint import Endpoint
-from muniment.sources.limits import Overrun
-from muniment.sources.network import Unreachable
 from muniment.sources.refusing import Refusing, Shut
-from muniment.sources.retry import ATTEMPTS, PATIENT_FOR, Passing, Patience
 from muniment.sources.spool_files import make_work
 
 Answer = Fetched | Unfetched

@@ -8,10 +8,10 @@ from typing import cast
 from muniment.config.model import NotifyMail
 from muniment.config.secrets import resolve
 from muniment.errors import SourceError
+from muniment.net.oauth import Grant, Way, http_session, tokens
 from muniment.notify.mail import GRAPH
 from muniment.notify.telling import Answer
 from muniment.service.host.profile_source import sign_in_file
-from muniment.sources.oauth import Grant, Way, http_session, tokens
 from muniment.system.paths import as_path
 
 SECONDS = 30.0

@@ -14,13 +14,13 @@ from muniment.config.model import Profile, Settings
 from muniment.config.password_store import FOLDER as SECRETS
 from muniment.config.secrets import resolve
 from muniment.errors import NotFound
+from muniment.net.oauth import GOOGLE_SCOPE, Grant, Way, tokens
 from muniment.profiles.fields import KIND, PASSWORD_AUTH
 from muniment.runs.pipeline.plan import Plan
 from muniment.sources.base import Source
 from muniment.sources.endpoint import Endpoint, Scheme
 from muniment.sources.factory import open_source
 from muniment.sources.folders import Choice
-from muniment.sources.oauth import GOOGLE_SCOPE, Grant, Way, tokens
 from muniment.system.paths import as_path
 
 SPOOL = "spool"

@@ -16,6 +16,7 @@ from muniment.config.check import check
 from muniment.config.file import profile_of
 from muniment.config.model import Profile
 from muniment.errors import CertificateRefused, SourceError, VaultError
+from muniment.net.dial import look_up
 from muniment.profiles.fields import KIND
 from muniment.runs.pipeline.refusals import Refusals
 from muniment.service.access.roles import Role
@@ -26,7 +27,6 @@ from muniment.service.operations.operation import Operation
 from muniment.sources.base import Choosing, Deleting, Partial, Refusal, Remarking
 from muniment.sources.endpoint import Connected, Endpoint, Event, LeftOut, LoggedIn, Secured, Waiting
 from muniment.sources.factory import open_source
-from muniment.sources.network import look_up
 from muniment.system.sanitise import clean
 
 SHOWN = 100_000

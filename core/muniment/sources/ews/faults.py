@@ -10,11 +10,11 @@ import requests
 from exchangelib import errors
 
 from muniment.errors import LoginRefused, SourceError
+from muniment.net.dial import lost
+from muniment.net.retry import Passing
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.ews.http import LoginFailed, NoService, path_of
 from muniment.sources.ews.mime_reader import Unreadable
-from muniment.sources.network import lost
-from muniment.sources.retry import Passing
 
 SHUT = (
     errors.ErrorAccessDenied,

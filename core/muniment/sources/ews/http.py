@@ -9,12 +9,12 @@ from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase, HTTPBasicAuth
 
 from muniment.errors import SourceError
-from muniment.sources import tls
+from muniment.net import tls
+from muniment.net.dial import lost
+from muniment.net.http_answers import bound_heads, bound_response
+from muniment.net.oauth import Tokens
+from muniment.net.retry import Passing
 from muniment.sources.endpoint import Endpoint, Scheme
-from muniment.sources.http_answers import bound_heads, bound_response
-from muniment.sources.network import lost
-from muniment.sources.oauth import Tokens
-from muniment.sources.retry import Passing
 
 PATH = "/EWS/Exchange.asmx"
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from muniment.errors import SourceError
+from muniment.net.retry import Passing
 from muniment.sources.endpoint import Endpoint
-from muniment.sources.retry import Passing
 
 OK, NO_CONTENT, BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, NOT_ALLOWED, GONE = (
     200,

@@ -21,8 +21,13 @@ from urllib3.exceptions import HTTPError, SSLError
 from urllib3.exceptions import TimeoutError as TimedOut
 
 from muniment.errors import LoginRefused, SourceError
+from muniment.net import tls
+from muniment.net.dial import lost
+from muniment.net.http_answers import PIECE, bound_heads, bounded
+from muniment.net.limits import SHORT_ANSWER, WHOLE_ANSWER, most_bytes
+from muniment.net.oauth import Tokens
+from muniment.net.retry import ATTEMPTS, Passing, Patience
 from muniment.profiles.fields import is_loopback
-from muniment.sources import tls
 from muniment.sources.base import SPOOL_ABOVE
 from muniment.sources.endpoint import Endpoint, Waiting
 from muniment.sources.graph.answers import (
@@ -38,11 +43,6 @@ from muniment.sources.graph.answers import (
     understood,
 )
 from muniment.sources.graph.lanes import Delayed, Lanes
-from muniment.sources.http_answers import PIECE, bound_heads, bounded
-from muniment.sources.limits import SHORT_ANSWER, WHOLE_ANSWER, most_bytes
-from muniment.sources.network import lost
-from muniment.sources.oauth import Tokens
-from muniment.sources.retry import ATTEMPTS, Passing, Patience
 from muniment.sources.spool_files import spool_file
 
 T = TypeVar("T")

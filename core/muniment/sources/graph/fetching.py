@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from muniment.errors import SourceError
-from muniment.sources import retry
+from muniment.net import retry
+from muniment.net.retry import ATTEMPTS, Passing
 from muniment.sources.base import Fetched, Item, Unfetched
 from muniment.sources.graph.answers import FORBIDDEN, NOT_FOUND, PutOff, Refused
 from muniment.sources.graph.connection import GraphWire, Untaken
@@ -24,7 +25,6 @@ from muniment.sources.remote import (
     WORN,
     Answer,
 )
-from muniment.sources.retry import ATTEMPTS, Passing
 
 AT_ONCE = 4
 """Most requests at a time for one mailbox; Exchange Online serves no more for an application."""

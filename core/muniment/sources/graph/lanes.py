@@ -8,9 +8,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 
-from muniment.sources import retry
+from muniment.net import retry
+from muniment.net.retry import Passing
 from muniment.sources.graph.answers import PutOff
-from muniment.sources.retry import Passing
 
 LONGEST_WAIT = 900.0
 """Longest accepted Retry-After, in seconds; the service counts requests over ten minutes."""

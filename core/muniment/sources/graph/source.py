@@ -13,6 +13,9 @@ from itertools import groupby
 from typing import Any
 
 from muniment.errors import SourceError
+from muniment.net.dial import dial
+from muniment.net.limits import MOST_FOLDERS, MOST_MESSAGES, Pages
+from muniment.net.retry import Passing, Patience
 from muniment.sources.base import Item, Place
 from muniment.sources.endpoint import Endpoint, LeftOut, LoggedIn
 from muniment.sources.graph.answers import FORBIDDEN, Page, PutOff, Refused, understood
@@ -21,13 +24,10 @@ from muniment.sources.graph.deleting import Deleter
 from muniment.sources.graph.fetching import THREADS, Fetching
 from muniment.sources.graph.folders import Listing, Mailbox, Passed, Tree, explained
 from muniment.sources.graph.lanes import Delayed
-from muniment.sources.limits import MOST_FOLDERS, MOST_MESSAGES, Pages
 from muniment.sources.listing_store import Roll
-from muniment.sources.network import dial
 from muniment.sources.received import of_instant
 from muniment.sources.refusing import Refusing, Shut
 from muniment.sources.remote import SURELY_DEAD, Answer
-from muniment.sources.retry import Passing, Patience
 from muniment.sources.spool_files import make_work
 
 EVERYBODY = "*"

@@ -15,14 +15,14 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from muniment.errors import CertificateRefused, SourceError
-from muniment.sources import tls
+from muniment.net import tls
+from muniment.net.dial import dial, lost
+from muniment.net.limits import SHORT_ANSWER, Pace, too_much
+from muniment.net.retry import Passing
+from muniment.net.server_text import quote
 from muniment.sources.base import SPOOL_ABOVE
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.imap.text import words
-from muniment.sources.limits import SHORT_ANSWER, Pace, too_much
-from muniment.sources.network import dial, lost
-from muniment.sources.retry import Passing
-from muniment.sources.said import quote
 
 _LASTING = ("BYE", "READ-ONLY", "PREAUTH")
 """Untagged responses that concern the session or the folder, not one command."""

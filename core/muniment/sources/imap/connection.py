@@ -8,6 +8,10 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from muniment.errors import CertificateRefused, LoginRefused, SourceError
+from muniment.net.limits import FOLDER_LIST, require_believable
+from muniment.net.oauth import Tokens, sasl
+from muniment.net.retry import Passing
+from muniment.net.server_text import one_line, quote
 from muniment.sources.endpoint import Endpoint, LoggedIn
 from muniment.sources.imap.client import connected, reason, translated
 from muniment.sources.imap.namespaces import Namespace, read_namespaces
@@ -26,10 +30,6 @@ from muniment.sources.imap.text import (
     uid_set,
     words,
 )
-from muniment.sources.limits import FOLDER_LIST, require_believable
-from muniment.sources.oauth import Tokens, sasl
-from muniment.sources.retry import Passing
-from muniment.sources.said import one_line, quote
 
 _PASSING_CODES = ("UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "THROTTLED")
 _REV2 = frozenset(("NAMESPACE", "UIDPLUS", "LIST-EXTENDED", "MOVE", "SPECIAL-USE"))

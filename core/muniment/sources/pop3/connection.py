@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from muniment.errors import CertificateRefused, LoginRefused, SourceError
-from muniment.sources import tls
+from muniment.net import tls
+from muniment.net.dial import dial, lost
+from muniment.net.limits import SHORT_ANSWER, Pace, most_bytes, overrun, too_much
+from muniment.net.oauth import Tokens, encoded, sasl
+from muniment.net.retry import Passing
+from muniment.net.server_text import quote
 from muniment.sources.base import SPOOL_ABOVE, Item
 from muniment.sources.endpoint import Endpoint, LoggedIn
-from muniment.sources.limits import SHORT_ANSWER, Pace, most_bytes, overrun, too_much
-from muniment.sources.network import dial, lost
-from muniment.sources.oauth import Tokens, encoded, sasl
-from muniment.sources.retry import Passing
-from muniment.sources.said import quote
 from muniment.sources.spool_files import spool_file
 
 _RECEIVE = 256 * 1024

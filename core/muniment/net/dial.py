@@ -6,10 +6,10 @@ import socket
 import ssl
 
 from muniment.errors import CertificateRefused, SourceError
-from muniment.sources import tls
+from muniment.net import tls
+from muniment.net.retry import Passing
+from muniment.net.server_text import quote
 from muniment.sources.endpoint import Connected, Endpoint
-from muniment.sources.retry import Passing
-from muniment.sources.said import quote
 
 GREETED = ("gateway", "pop3", "imap")
 """Kinds whose servers send the first line."""

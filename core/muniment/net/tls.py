@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from muniment.errors import CertificateRefused, SourceError
+from muniment.net.retry import Passing
 from muniment.profiles.fields import is_loopback
 from muniment.sources.endpoint import Endpoint, Secured
-from muniment.sources.retry import Passing
 
 # Codes X509_V_ERR_* of OpenSSL for which the error sentence names a remedy.
 _NOT_YET_VALID, _EXPIRED = 9, 10

@@ -17,8 +17,8 @@ from typing import Any
 from urllib3 import HTTPConnectionPool, HTTPResponse, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from muniment.sources import limits
-from muniment.sources.limits import too_much, too_slow
+from muniment.net import limits
+from muniment.net.limits import too_much, too_slow
 
 PIECE = 64 * 1024
 """Number of bytes to read at once. Decompression can make a piece a thousand times as large."""

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from muniment.errors import SourceError
+from muniment.net.retry import Passing
 from muniment.sources.base import Item
-from muniment.sources.retry import Passing
 
 if TYPE_CHECKING:
     from muniment.sources.endpoint import Endpoint

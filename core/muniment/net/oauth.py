@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from muniment.errors import ConfigError, LoginRefused, SourceError
-from muniment.sources.http_answers import bound_heads, bound_response
-from muniment.sources.retry import Passing
+from muniment.net.http_answers import bound_heads, bound_response
+from muniment.net.retry import Passing
 
 if TYPE_CHECKING:
     import msal
