@@ -13,10 +13,11 @@ import pytest
 
 from muniment.errors import CertificateRefused, LoginRefused, SourceError
 from muniment.net.dial import Unreachable
+from muniment.net.events import Connected, LoggedIn, Secured
 from muniment.net.oauth import Grant, tokens
 from muniment.net.retry import ATTEMPTS
 from muniment.sources.base import SPOOL_ABOVE, Fetched, Item, Place, Unfetched
-from muniment.sources.endpoint import Connected, LeftOut, LoggedIn, Secured
+from muniment.sources.endpoint import LeftOut
 from muniment.sources.ews.mime_reader import MimeReader
 from muniment.sources.ews.source import ELSEWHERE, GROUPS, EwsSource
 from muniment.sources.factory import open_source

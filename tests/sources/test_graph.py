@@ -12,10 +12,11 @@ import trustme
 
 from muniment.errors import CertificateRefused, LoginRefused, SourceError
 from muniment.net import retry
+from muniment.net.events import Waiting
 from muniment.net.oauth import sign_in, tokens
 from muniment.net.retry import Passing
 from muniment.sources.base import Fetched, Item, Unfetched
-from muniment.sources.endpoint import Event, Waiting
+from muniment.sources.endpoint import Event
 from muniment.sources.factory import open_source
 from muniment.sources.folders import Choice, title
 from muniment.sources.graph.source import GraphSource

@@ -24,15 +24,16 @@ import json, resource, sys
 from pathlib import Path
 from muniment.errors import MunimentError
 from muniment.net import limits
+from muniment.net.oauth import Grant, tokens
+from muniment.sources import mail_limits
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.factory import open_source
 from muniment.sources.folders import Choice
 from muniment.sources.graph.answers import Call
 from muniment.sources.graph.connection import GraphWire
-from muniment.net.oauth import Grant, tokens
 
 what, ports, authority, work, memory = sys.argv[1:]
-limits.LARGEST_MESSAGE = 32 * 1024 * 1024
+mail_limits.LARGEST_MESSAGE = 32 * 1024 * 1024
 limits.LEAST_RATE = 100_000
 size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (size + int(memory),) * 2)

@@ -38,7 +38,7 @@ import json, resource, sys, time
 from pathlib import Path
 from muniment.errors import MunimentError
 from muniment.net import limits
-from muniment.sources import pop3, imap
+from muniment.sources import mail_limits, pop3, imap
 from muniment.sources.base import Unfetched
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.factory import open_source
@@ -47,8 +47,8 @@ from muniment.net.limits import Pace
 from muniment.net.retry import Passing
 
 kind, port, tree, work, memory = sys.argv[1:]
-limits.SPARE = 1024 * 1024
-limits.FOLDER_LIST = 1024 * 1024
+mail_limits.SPARE = 1024 * 1024
+mail_limits.FOLDER_LIST = 1024 * 1024
 limits.LIVELY = 2
 size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (size + int(memory),) * 2)

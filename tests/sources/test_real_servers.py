@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from muniment.errors import LoginRefused, SourceError
+from muniment.net.events import Waiting
 from muniment.sources.base import Deleting, Fetched, Item, Remarking, Source, Unfetched
-from muniment.sources.endpoint import Endpoint, Event, Waiting
+from muniment.sources.endpoint import Endpoint, Event
 from muniment.sources.factory import open_source
 from muniment.sources.folders import Choice
 from muniment.sources.pop3.connection import Wire

@@ -16,8 +16,9 @@ import pytest
 
 from muniment.errors import CertificateRefused, LoginRefused, SourceError
 from muniment.net import dial
+from muniment.net.events import Security
 from muniment.profiles.fields import is_loopback
-from muniment.sources.endpoint import Endpoint, Security
+from muniment.sources.endpoint import Endpoint
 from muniment.sources.factory import open_source
 from support.boxes import ServerBox, server_box
 from support.dovecot import Dovecot, free_ports, running

@@ -90,16 +90,22 @@ class _Watch:
             self._response.shutdown()
 
 
-def bound_response(response: Any, address: str, timeout: float) -> None:
+def bound_response(response: Any, address: str, timeout: float, largest: int = 0) -> None:
     """Put limits on a `requests.Response`, which is read whole or by `iter_content()` without a size.
 
-    Without a size it is a stream whose reader writes large messages to files. Its limit is the length of the
-    largest message in base64. An answer that is read whole can have `limits.WHOLE_ANSWER` bytes.
+    An answer that is read whole can have `limits.WHOLE_ANSWER` bytes. Without a size it is a stream whose
+    reader writes what is large to files.
+
+    Args:
+        response: The response.
+        address: The server, for errors.
+        timeout: Seconds after which the answer must not be slower than `limits.LEAST_RATE`.
+        largest: Most bytes of a stream; 0 for as many as of an answer that is read whole.
     """
     read = response.iter_content
 
     def iter_content(chunk_size: int | None = None, decode_unicode: bool = False) -> Iterator[bytes]:
-        most = limits.WHOLE_ANSWER if chunk_size else 2 * limits.LARGEST_MESSAGE
+        most = limits.WHOLE_ANSWER if chunk_size or not largest else largest
         return bounded(response.raw, read(PIECE, decode_unicode), address, timeout, most)
 
     response.iter_content = iter_content

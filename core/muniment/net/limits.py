@@ -1,4 +1,4 @@
-"""Limits on the size and the slowness of a mail server's answers, so that a run always ends.
+"""Limits on the size and the slowness of a server's answers, so that a run always ends.
 
 A hostile or broken server must not fill memory or disk, and must not hold up a run for ever. The limits are
 far above what an honest server needs.
@@ -8,61 +8,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from muniment.errors import SourceError
 from muniment.net.retry import Passing
-from muniment.sources.base import Item
+from muniment.net.server_settings import ServerSettings
 
-if TYPE_CHECKING:
-    from muniment.sources.endpoint import Endpoint
-
-MOST_MESSAGES = 50_000_000
-"""Most messages in one folder or mailbox; a server that states more is not believed."""
-LARGEST_MESSAGE = 2 * 1024**3
-"""Most bytes of one message whose size is not announced."""
-SPARE = 64 * 1024 * 1024
-"""Bytes that a message can have beyond twice its announced size, since some servers announce wrong sizes."""
 SHORT_ANSWER = 1024 * 1024
 """Most bytes of an answer that lists no messages: capabilities, the state of a folder, a refusal."""
 WHOLE_ANSWER = 32 * 1024 * 1024
 """Most bytes of an answer over HTTP that is read whole: a page of a list, a token, an error."""
-MOST_FOLDERS = 1_000_000
-"""Most folders of one mailbox, or people of one organisation."""
 EMPTY_PAGES = 20_000
 """Number of pages in a row without a new entry after which a list counts as endless."""
-FOLDER_LIST = 32 * 1024 * 1024
-"""Most bytes of a list of folders: 100,000 of them with long names."""
 LEAST_RATE = 64
 """Least bytes a second of an answer, once it has taken longer than `timeout`."""
 LIVELY = 10
 """Factor on `timeout` for a slower answer with whole lines: a server that works on a long command sends
 a line every minute or two to show that it is still there."""
-
-
-class Overrun(SourceError):
-    """A server sends more than it announced. `item` is the message that it sends; None if it is not known."""
-
-    def __init__(self, message: str, item: Item | None = None) -> None:
-        super().__init__(message)
-        self.item = item
-
-
-def most_bytes(announced: int | None) -> int:
-    """The most bytes of a message that are read, given the size in bytes that the server announced."""
-    if announced is None:
-        return LARGEST_MESSAGE
-    return min(2 * announced + SPARE, LARGEST_MESSAGE)
-
-
-def overrun(endpoint: Endpoint, item: Item) -> Overrun:
-    """The error for a message that is far larger than announced."""
-    stated = "no size" if item.size is None else f"{item.size:,} bytes"
-    return Overrun(
-        f"{endpoint.address} announced {stated} for a message and sent more than {most_bytes(item.size):,}: "
-        "the message stays there; ask the people who run that server.",
-        item,
-    )
 
 
 def too_much(address: str, answer: str) -> SourceError:
@@ -71,20 +32,6 @@ def too_much(address: str, answer: str) -> SourceError:
         f"{address} answers {answer} with more data than any mail server needs to send: "
         "check `host` and `port`, and ask the people who run that server."
     )
-
-
-def require_believable(endpoint: Endpoint, count: int) -> int:
-    """Return `count`, the number of messages that a server states.
-
-    Raises:
-        SourceError: The number is negative, or larger than any mailbox has.
-    """
-    if not 0 <= count <= MOST_MESSAGES:
-        raise SourceError(
-            f"{endpoint.address} says that there are {count:,} messages, which is impossible: "
-            "ask the people who run that server."
-        )
-    return count
 
 
 def too_slow(address: str) -> Passing:
@@ -121,8 +68,8 @@ class Pages:
 class Pace:
     """Stops an answer that comes too slowly. A socket's timeout is not enough: every byte starts it again."""
 
-    def __init__(self, endpoint: Endpoint, clock: Callable[[], float] = time.monotonic) -> None:
-        self._endpoint = endpoint
+    def __init__(self, server: ServerSettings, clock: Callable[[], float] = time.monotonic) -> None:
+        self._server = server
         self._clock = clock
         self._waited = 0.0
         self._received = 0
@@ -152,7 +99,7 @@ class Pace:
         count = read()
         self._waited += self._clock() - began
         self._received += count
-        patience = self._endpoint.timeout * (LIVELY if self._lines else 1)
+        patience = self._server.timeout * (LIVELY if self._lines else 1)
         if self._waited > patience and self._received < LEAST_RATE * self._waited:
-            raise too_slow(self._endpoint.address)
+            raise too_slow(self._server.address)
         return count

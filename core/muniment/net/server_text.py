@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import base64
 import re
-from typing import TYPE_CHECKING
 
+from muniment.net.server_settings import ServerSettings
 from muniment.system.sanitise import clean
-
-if TYPE_CHECKING:
-    from muniment.sources.endpoint import Endpoint
 
 LONGEST = 300
 """Largest number of characters of a server's text that are shown."""
@@ -27,11 +24,11 @@ def one_line(text: str) -> str:
     return f"{line[:LONGEST].rstrip()}…" if len(line) > LONGEST else line
 
 
-def quote(endpoint: Endpoint, text: str | bytes) -> str:
+def quote(server: ServerSettings, text: str | bytes) -> str:
     """A server's text in quotation marks, for the brackets of an error sentence.
 
     Args:
-        endpoint: Whose password and tokens are hidden in the text.
+        server: Whose password and tokens are hidden in the text.
         text: What the server sent.
 
     Returns:
@@ -39,22 +36,22 @@ def quote(endpoint: Endpoint, text: str | bytes) -> str:
     """
     whole = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
     # Search before and after cleaning: invisible characters in a secret, or its cut end, could hide it.
-    line = _without_secrets(endpoint, one_line(_without_secrets(endpoint, whole)))
+    line = _without_secrets(server, one_line(_without_secrets(server, whole)))
     return f'"{line}"' if line else "no reason given"
 
 
-def _without_secrets(endpoint: Endpoint, text: str) -> str:
-    for secret in _secrets(endpoint):
+def _without_secrets(server: ServerSettings, text: str) -> str:
+    for secret in _secrets(server):
         if secret in text:
             if len(secret) < _SHORT:
                 return HIDDEN
             text = text.replace(secret, HIDDEN)
-    return _TOKEN.sub(HIDDEN, text) if endpoint.tokens is not None else text
+    return _TOKEN.sub(HIDDEN, text) if server.tokens is not None else text
 
 
-def _secrets(endpoint: Endpoint) -> list[str]:
+def _secrets(server: ServerSettings) -> list[str]:
     """The password in every form in which it was sent, the longest first."""
-    password, name = endpoint.password, endpoint.mailbox
+    password, name = server.password, server.mailbox
     if not password:
         return []
     quoted = password.replace("\\", "\\\\").replace('"', '\\"')

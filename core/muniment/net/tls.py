@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from muniment.errors import CertificateRefused, SourceError
+from muniment.net.events import Secured
 from muniment.net.retry import Passing
-from muniment.profiles.fields import is_loopback
-from muniment.sources.endpoint import Endpoint, Secured
+from muniment.net.server_settings import ServerSettings
 
 # Codes X509_V_ERR_* of OpenSSL for which the error sentence names a remedy.
 _NOT_YET_VALID, _EXPIRED = 9, 10
@@ -20,23 +20,8 @@ _UNKNOWN_ISSUER = {18, 19, 20, 21}
 _WRONG_NAME = {62, 64}
 
 
-def require_private(endpoint: Endpoint) -> None:
-    """Refuse an endpoint whose password would go over a network unencrypted.
-
-    Call it before the first connection, so that nothing has been sent.
-
-    Raises:
-        CertificateRefused: The connection would not be encrypted, and the host is not this machine.
-    """
-    if endpoint.secured_by == "none" and not is_loopback(endpoint.host):
-        raise CertificateRefused(
-            f"The password for {endpoint.host} would be sent unencrypted: set `security` to "
-            '"tls" or "starttls" ("none" is only for this machine).'
-        )
-
-
-def make_context(endpoint: Endpoint) -> ssl.SSLContext:
-    """A client context that checks certificates, unless the endpoint pins a fingerprint.
+def make_context(server: ServerSettings) -> ssl.SSLContext:
+    """A client context that checks certificates, unless a fingerprint is pinned.
 
     With a fingerprint the context checks nothing, and the caller must call `check_fingerprint`.
 
@@ -44,19 +29,19 @@ def make_context(endpoint: Endpoint) -> ssl.SSLContext:
         SourceError: The file of authorities can't be used.
     """
     try:
-        context = ssl.create_default_context(cafile=endpoint.ca_file or None)
+        context = ssl.create_default_context(cafile=server.ca_file or None)
     except (OSError, ValueError) as error:
         raise SourceError(
-            f"The file of certificate authorities {endpoint.ca_file} can't be used: {_reason(error)}; "
+            f"The file of certificate authorities {server.ca_file} can't be used: {_reason(error)}; "
             "set `ca_file` to a readable PEM file."
         ) from error
-    if endpoint.fingerprint:
+    if server.fingerprint:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
 
 
-def secure(sock: socket.socket, endpoint: Endpoint) -> ssl.SSLSocket:
+def secure(sock: socket.socket, server: ServerSettings) -> ssl.SSLSocket:
     """Start TLS on a socket and check the certificate. The socket is closed if that fails.
 
     Returns:
@@ -67,55 +52,55 @@ def secure(sock: socket.socket, endpoint: Endpoint) -> ssl.SSLSocket:
         Passing: The connection broke.
     """
     try:
-        with explained(endpoint):
-            secured = make_context(endpoint).wrap_socket(sock, server_hostname=endpoint.host)
+        with explained(server):
+            secured = make_context(server).wrap_socket(sock, server_hostname=server.host)
             sock = secured
-            check_fingerprint(secured, endpoint)
+            check_fingerprint(secured, server)
     except BaseException:
         sock.close()
         raise
     return secured
 
 
-def check_fingerprint(sock: ssl.SSLSocket, endpoint: Endpoint) -> None:
+def check_fingerprint(sock: ssl.SSLSocket, server: ServerSettings) -> None:
     """Report the certificate, and compare it with the pinned fingerprint, if there is one.
 
     Raises:
         CertificateRefused: It is not the pinned certificate.
     """
     certificate = sock.getpeercert(binary_form=True) or b""
-    endpoint.on_event(Secured(sock.version() or "TLS", certificate))
-    if not endpoint.fingerprint:
+    server.on_event(Secured(sock.version() or "TLS", certificate))
+    if not server.fingerprint:
         return
     found = hashlib.sha256(certificate).hexdigest()
-    wanted = endpoint.fingerprint.replace(":", "").replace(" ", "").lower()
+    wanted = server.fingerprint.replace(":", "").replace(" ", "").lower()
     if not hmac.compare_digest(found.encode(), wanted.encode()):
         raise CertificateRefused(
-            f"The certificate of {endpoint.address} has the SHA-256 fingerprint {found}, not the pinned one: "
+            f"The certificate of {server.address} has the SHA-256 fingerprint {found}, not the pinned one: "
             "if its owner confirms the new one, set `fingerprint` to it."
         )
 
 
 @contextmanager
-def explained(endpoint: Endpoint) -> Iterator[None]:
+def explained(server: ServerSettings) -> Iterator[None]:
     """Turn an error of a TLS handshake into one that says what to do."""
     try:
         yield
     except ssl.SSLCertVerificationError as error:
-        raise CertificateRefused(_explain(endpoint, error)) from error
+        raise CertificateRefused(_explain(server, error)) from error
     except ssl.SSLError as error:
         if error.reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL"):
             raise CertificateRefused(
-                f"{endpoint.address} does not speak TLS from the start: "
+                f"{server.address} does not speak TLS from the start: "
                 'set `security` to "starttls", or use the port for TLS.'
             ) from error
-        raise Passing(f"The TLS handshake with {endpoint.address} failed: {_reason(error)}.") from error
+        raise Passing(f"The TLS handshake with {server.address} failed: {_reason(error)}.") from error
     except OSError as error:
-        raise Passing(f"{endpoint.address} hung up in the TLS handshake: {_reason(error)}.") from error
+        raise Passing(f"{server.address} hung up in the TLS handshake: {_reason(error)}.") from error
 
 
-def _explain(endpoint: Endpoint, error: ssl.SSLCertVerificationError) -> str:
-    subject = f"The certificate of {endpoint.address}"
+def _explain(server: ServerSettings, error: ssl.SSLCertVerificationError) -> str:
+    subject = f"The certificate of {server.address}"
     if error.verify_code == _EXPIRED:
         return f"{subject} has expired: have it renewed there, or pin it by its SHA-256 `fingerprint`."
     if error.verify_code == _NOT_YET_VALID:

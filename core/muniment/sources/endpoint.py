@@ -1,4 +1,4 @@
-"""The settings with which a source is opened, and the events that it reports while it connects."""
+"""The settings with which a source is opened, and the events that it reports."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from muniment.errors import CertificateRefused
+from muniment.net.events import ConnectionEvent, Security
 from muniment.net.oauth import Tokens
+from muniment.profiles.fields import is_loopback
 from muniment.sources.folders import Choice
 
-Security = Literal["tls", "starttls", "none"]
 Access = Literal["own", "delegate", "impersonation"]
 Scheme = Literal["password", "ntlm", "basic"]
 """How a password is sent over HTTP; "password" chooses the safest way that the server offers."""
@@ -33,38 +35,6 @@ PORTS: dict[tuple[str, Security], int] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Connected:
-    """A server has accepted the connection."""
-
-    address: str
-    """Its IP address."""
-
-
-@dataclass(frozen=True, slots=True)
-class Secured:
-    """The connection uses TLS now. A pinned fingerprint is compared after this event."""
-
-    protocol: str
-    """Such as "TLSv1.3"."""
-    certificate: bytes = field(repr=False)
-    """The server's certificate, in DER."""
-
-
-@dataclass(frozen=True, slots=True)
-class LoggedIn:
-    """The server has accepted the login."""
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """The server has asked for a pause, and the source begins to wait."""
-
-    seconds: float
-    reason: str
-    """One sentence."""
-
-
-@dataclass(frozen=True, slots=True)
 class LeftOut:
     """Some of all mailboxes are not read, because they have no mail or can't be opened."""
 
@@ -74,7 +44,7 @@ class LeftOut:
     """Their addresses."""
 
 
-Event = Connected | Secured | LoggedIn | Waiting | LeftOut
+Event = ConnectionEvent | LeftOut
 """A step of connecting, or something that happened on the way."""
 
 
@@ -141,6 +111,11 @@ class Endpoint:
         return "tls"
 
     @property
+    def speaks_first(self) -> bool:
+        """Whether servers of this kind send the first line."""
+        return self.kind in ("gateway", "pop3", "imap")
+
+    @property
     def port_number(self) -> int:
         """The port to connect to: `port`, or the usual one of kind and security."""
         return self.port if self.port is not None else PORTS[self.kind, self.secured_by]
@@ -150,3 +125,18 @@ class Endpoint:
         """`host:port` in lower case; an IPv6 address is in brackets."""
         host = f"[{self.host}]" if ":" in self.host else self.host.lower()
         return f"{host}:{self.port_number}"
+
+
+def require_private(endpoint: Endpoint) -> None:
+    """Refuse an endpoint whose password would go over a network unencrypted.
+
+    Call it before the first connection, so that nothing has been sent.
+
+    Raises:
+        CertificateRefused: The connection would not be encrypted, and the host is not this machine.
+    """
+    if endpoint.secured_by == "none" and not is_loopback(endpoint.host):
+        raise CertificateRefused(
+            f"The password for {endpoint.host} would be sent unencrypted: set `security` to "
+            '"tls" or "starttls" ("none" is only for this machine).'
+        )

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from muniment.errors import SourceError
-from muniment.net import retry, tls
+from muniment.net import retry
 from muniment.net.dial import Unreachable
-from muniment.net.limits import Overrun
 from muniment.net.retry import ATTEMPTS, PATIENT_FOR, Passing, Patience
 from muniment.sources.base import Fetched, Item, Place, Unfetched
-from muniment.sources.endpoint import Endpoint
+from muniment.sources.endpoint import Endpoint, require_private
+from muniment.sources.mail_limits import Overrun
 from muniment.sources.refusing import Refusing, Shut
 from muniment.sources.spool_files import make_work
 
@@ -81,7 +81,7 @@ class RemoteSource(ABC, Refusing):
 
         A locked mailbox and throttling are waited for; a server that does not answer is not.
         """
-        tls.require_private(self._endpoint)
+        require_private(self._endpoint)
         make_work(self._endpoint.work)
         self._reopen(first=True)
 

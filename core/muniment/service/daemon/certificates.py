@@ -11,10 +11,11 @@ from pathlib import Path
 
 from muniment.config.model import Profile, Settings
 from muniment.errors import MunimentError, SourceError
+from muniment.net.events import Secured
 from muniment.profiles.fields import KIND
 from muniment.service.host.profile_source import endpoint_of
 from muniment.service.operations.profile_test import NO_PIN
-from muniment.sources.endpoint import Endpoint, Event, Secured
+from muniment.sources.endpoint import Endpoint, Event
 from muniment.sources.factory import open_source
 
 log = logging.getLogger("muniment.notify")

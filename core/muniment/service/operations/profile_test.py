@@ -17,6 +17,7 @@ from muniment.config.file import profile_of
 from muniment.config.model import Profile
 from muniment.errors import CertificateRefused, SourceError, VaultError
 from muniment.net.dial import look_up
+from muniment.net.events import Connected, LoggedIn, Secured, Waiting
 from muniment.profiles.fields import KIND
 from muniment.runs.pipeline.refusals import Refusals
 from muniment.service.access.roles import Role
@@ -25,7 +26,7 @@ from muniment.service.host.session import Session
 from muniment.service.host.untested_profiles import drafts, release
 from muniment.service.operations.operation import Operation
 from muniment.sources.base import Choosing, Deleting, Partial, Refusal, Remarking
-from muniment.sources.endpoint import Connected, Endpoint, Event, LeftOut, LoggedIn, Secured, Waiting
+from muniment.sources.endpoint import Endpoint, Event, LeftOut
 from muniment.sources.factory import open_source
 from muniment.system.sanitise import clean
 

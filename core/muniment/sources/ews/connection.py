@@ -39,7 +39,7 @@ from exchangelib.util import TNS, DummyResponse
 from exchangelib.version import EXCHANGE_2013_SP1, Version
 
 from muniment.errors import SourceError
-from muniment.net.limits import MOST_FOLDERS, Pages
+from muniment.net.limits import Pages
 from muniment.net.retry import Passing
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.ews.faults import (
@@ -55,6 +55,7 @@ from muniment.sources.ews.faults import (
 from muniment.sources.ews.http import LoginFailed, NoService, make_session, path_of, waits_for
 from muniment.sources.ews.mime_reader import MimeReader
 from muniment.sources.folders import Folder, Use
+from muniment.sources.mail_limits import MOST_FOLDERS
 from muniment.sources.received import of_instant
 
 CHANGES_AT_ONCE = 512

@@ -14,6 +14,7 @@ from muniment.net.dial import lost
 from muniment.net.http_answers import bound_heads, bound_response
 from muniment.net.oauth import Tokens
 from muniment.net.retry import Passing
+from muniment.sources import mail_limits
 from muniment.sources.endpoint import Endpoint, Scheme
 
 PATH = "/EWS/Exchange.asmx"
@@ -64,7 +65,8 @@ class _Adapter(HTTPAdapter):
 
     def build_response(self, req: Any, resp: Any) -> requests.Response:
         response = super().build_response(req, resp)
-        bound_response(response, self._endpoint.address, self._endpoint.timeout)
+        largest = 2 * mail_limits.LARGEST_MESSAGE  # in base64
+        bound_response(response, self._endpoint.address, self._endpoint.timeout, largest)
         return response
 
 

@@ -16,14 +16,16 @@ from typing import TypeVar
 
 from muniment.errors import LoginRefused, SourceError
 from muniment.net.dial import Unreachable, dial
-from muniment.net.limits import MOST_MESSAGES, Pages
+from muniment.net.events import LoggedIn
+from muniment.net.limits import Pages
 from muniment.net.retry import Passing
 from muniment.profiles.fields import EXCHANGE_ONLINE, is_exchange_online
 from muniment.sources.base import SPOOL_ABOVE, Fetched, Item, Place, Unfetched
-from muniment.sources.endpoint import Endpoint, LeftOut, LoggedIn
+from muniment.sources.endpoint import Endpoint, LeftOut
 from muniment.sources.ews.connection import Box, Changes, EwsWire
 from muniment.sources.ews.faults import Failure, NoFolder, NoMailbox, StaleMark, Trouble
 from muniment.sources.ews.http import make_auth, offered
+from muniment.sources.mail_limits import MOST_MESSAGES
 from muniment.sources.refusing import Shut
 from muniment.sources.remote import SURELY_DEAD, Answer, RemoteSource
 

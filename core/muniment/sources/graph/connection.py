@@ -23,13 +23,14 @@ from urllib3.exceptions import TimeoutError as TimedOut
 from muniment.errors import LoginRefused, SourceError
 from muniment.net import tls
 from muniment.net.dial import lost
+from muniment.net.events import Waiting
 from muniment.net.http_answers import PIECE, bound_heads, bounded
-from muniment.net.limits import SHORT_ANSWER, WHOLE_ANSWER, most_bytes
+from muniment.net.limits import SHORT_ANSWER, WHOLE_ANSWER
 from muniment.net.oauth import Tokens
 from muniment.net.retry import ATTEMPTS, Passing, Patience
 from muniment.profiles.fields import is_loopback
 from muniment.sources.base import SPOOL_ABOVE
-from muniment.sources.endpoint import Endpoint, Waiting
+from muniment.sources.endpoint import Endpoint
 from muniment.sources.graph.answers import (
     BAD_REQUEST,
     NO_CODE,
@@ -43,6 +44,7 @@ from muniment.sources.graph.answers import (
     understood,
 )
 from muniment.sources.graph.lanes import Delayed, Lanes
+from muniment.sources.mail_limits import most_bytes
 from muniment.sources.spool_files import spool_file
 
 T = TypeVar("T")

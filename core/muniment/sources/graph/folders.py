@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from muniment.errors import SourceError
-from muniment.net.limits import MOST_FOLDERS, Pages
+from muniment.net.limits import Pages
 from muniment.sources.base import Place
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.folders import Choice, Folder, Use
 from muniment.sources.graph.answers import FORBIDDEN, NO_CODE, NOT_FOUND, Call, Page, Refused, understood
 from muniment.sources.graph.connection import BATCH, GraphWire
+from muniment.sources.mail_limits import MOST_FOLDERS
 from muniment.sources.refusing import Shut
 
 WELL_KNOWN = {

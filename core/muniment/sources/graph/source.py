@@ -14,10 +14,11 @@ from typing import Any
 
 from muniment.errors import SourceError
 from muniment.net.dial import dial
-from muniment.net.limits import MOST_FOLDERS, MOST_MESSAGES, Pages
+from muniment.net.events import LoggedIn
+from muniment.net.limits import Pages
 from muniment.net.retry import Passing, Patience
 from muniment.sources.base import Item, Place
-from muniment.sources.endpoint import Endpoint, LeftOut, LoggedIn
+from muniment.sources.endpoint import Endpoint, LeftOut
 from muniment.sources.graph.answers import FORBIDDEN, Page, PutOff, Refused, understood
 from muniment.sources.graph.connection import Cut, GraphWire, Untaken, proxy_for
 from muniment.sources.graph.deleting import Deleter
@@ -25,6 +26,7 @@ from muniment.sources.graph.fetching import THREADS, Fetching
 from muniment.sources.graph.folders import Listing, Mailbox, Passed, Tree, explained
 from muniment.sources.graph.lanes import Delayed
 from muniment.sources.listing_store import Roll
+from muniment.sources.mail_limits import MOST_FOLDERS, MOST_MESSAGES
 from muniment.sources.received import of_instant
 from muniment.sources.refusing import Refusing, Shut
 from muniment.sources.remote import SURELY_DEAD, Answer

@@ -8,11 +8,11 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from muniment.errors import CertificateRefused, LoginRefused, SourceError
-from muniment.net.limits import FOLDER_LIST, require_believable
+from muniment.net.events import LoggedIn
 from muniment.net.oauth import Tokens, sasl
 from muniment.net.retry import Passing
 from muniment.net.server_text import one_line, quote
-from muniment.sources.endpoint import Endpoint, LoggedIn
+from muniment.sources.endpoint import Endpoint
 from muniment.sources.imap.client import connected, reason, translated
 from muniment.sources.imap.namespaces import Namespace, read_namespaces
 from muniment.sources.imap.text import (
@@ -30,6 +30,7 @@ from muniment.sources.imap.text import (
     uid_set,
     words,
 )
+from muniment.sources.mail_limits import FOLDER_LIST, require_believable
 
 _PASSING_CODES = ("UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "THROTTLED")
 _REV2 = frozenset(("NAMESPACE", "UIDPLUS", "LIST-EXTENDED", "MOVE", "SPECIAL-USE"))

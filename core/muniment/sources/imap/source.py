@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TypeVar
 
 from muniment.errors import SourceError
-from muniment.net.limits import most_bytes, overrun
 from muniment.net.retry import Passing, Patience
 from muniment.net.server_text import one_line
 from muniment.sources.base import SPOOL_ABOVE, Fetched, Item, Place, Unfetched
@@ -19,6 +18,7 @@ from muniment.sources.imap.connection import CantOpen, ImapWire, NoFolder, Selec
 from muniment.sources.imap.namespaces import locate, own_prefix, prefixes
 from muniment.sources.imap.text import Row, encode_folder
 from muniment.sources.imap.tree import GMAIL_CAPABILITY, Box, Labels, Tree, choose, remarks
+from muniment.sources.mail_limits import most_bytes, overrun
 from muniment.sources.refusing import Shut
 from muniment.sources.remote import Answer, RemoteSource
 from muniment.sources.spool_files import kept, spool_file

@@ -16,12 +16,14 @@ from typing import BinaryIO
 from muniment.errors import CertificateRefused, LoginRefused, SourceError
 from muniment.net import tls
 from muniment.net.dial import dial, lost
-from muniment.net.limits import SHORT_ANSWER, Pace, most_bytes, overrun, too_much
+from muniment.net.events import LoggedIn
+from muniment.net.limits import SHORT_ANSWER, Pace, too_much
 from muniment.net.oauth import Tokens, encoded, sasl
 from muniment.net.retry import Passing
 from muniment.net.server_text import quote
 from muniment.sources.base import SPOOL_ABOVE, Item
-from muniment.sources.endpoint import Endpoint, LoggedIn
+from muniment.sources.endpoint import Endpoint
+from muniment.sources.mail_limits import most_bytes, overrun
 from muniment.sources.spool_files import spool_file
 
 _RECEIVE = 256 * 1024

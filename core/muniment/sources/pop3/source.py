@@ -15,12 +15,13 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from muniment.errors import SourceError
-from muniment.net.limits import MOST_MESSAGES, require_believable
+from muniment.net.events import Waiting
 from muniment.net.retry import Passing, Patience
 from muniment.net.server_text import quote
 from muniment.sources.base import Fetched, Item, Place, Unfetched
-from muniment.sources.endpoint import Endpoint, Waiting
+from muniment.sources.endpoint import Endpoint
 from muniment.sources.listing_store import Roll, common_key
+from muniment.sources.mail_limits import MOST_MESSAGES, require_believable
 from muniment.sources.pop3.connection import Refused, Wire, judge
 from muniment.sources.remote import Answer, RemoteSource
 
