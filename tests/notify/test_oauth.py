@@ -12,9 +12,9 @@ import trustme
 
 from muniment.config.model import Notify, NotifyMail
 from muniment.net.oauth import sign_in
+from muniment.notify.online import SCOPES, notify_grant, post
 from muniment.notify.telling import NotTold
 from muniment.notify.ways import ways
-from muniment.service.host.notify_tokens import SCOPES, Lent, notify_grant
 from notify.test_ways import EVENT, ORIGIN
 from support import send_mail
 from support.certs import ServerCertificate, server_certificate
@@ -80,7 +80,7 @@ def by_graph(base: NotifyMail, graph: SendMail) -> NotifyMail:
 
 
 def send(mail: NotifyMail, folder: Path) -> None:
-    (way,) = ways(Notify(mail=mail), folder, Lent())
+    (way,) = ways(Notify(mail=mail), folder)
     way.send(EVENT, ORIGIN)
 
 
@@ -284,13 +284,12 @@ def test_the_double_refuses_unknown_requests(
 ) -> None:
     good = {"Authorization": f"Bearer {entra.token(MAILBOX)}", "Content-Type": "text/plain"}
     url = f"https://localhost:{graph.port}/v1.0/users/{MAILBOX}/sendMail"
-    lent = Lent()
 
-    def post(url: str, headers: dict[str, str], data: bytes) -> int:
-        return lent.post(by_graph, url, headers, data).status
+    def status(url: str, headers: dict[str, str], data: bytes) -> int:
+        return post(by_graph, url, headers, data).status
 
-    assert post(url, {}, b"") == 401
-    assert post(url, good | {"Content-Type": "application/json"}, b"{}") == 501
-    assert post(url.replace("sendMail", "send"), good, b"") == 501
-    assert post(url.replace(MAILBOX, "x@y"), good, b"") == 404
-    assert post(url, good, b"no base64!") == 400
+    assert status(url, {}, b"") == 401
+    assert status(url, good | {"Content-Type": "application/json"}, b"{}") == 501
+    assert status(url.replace("sendMail", "send"), good, b"") == 501
+    assert status(url.replace(MAILBOX, "x@y"), good, b"") == 404
+    assert status(url, good, b"no base64!") == 400

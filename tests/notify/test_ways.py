@@ -18,7 +18,6 @@ from muniment.errors import ConfigError
 from muniment.notify.model import Event
 from muniment.notify.telling import NotTold, Origin
 from muniment.notify.ways import ways
-from muniment.service.host.notify_tokens import Lent
 from support.certs import ServerCertificate, server_certificate
 from support.listeners import Relay, Web, web
 from support.osusers import needs_root
@@ -36,7 +35,7 @@ EVENT = Event(
 
 
 def send(notify: Notify, folder: Path) -> None:
-    for way in ways(notify, folder, Lent()):
+    for way in ways(notify, folder):
         way.send(EVENT, ORIGIN)
 
 

@@ -6,6 +6,7 @@ vault.toml names the new one. Passwords that people put elsewhere are read by `c
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Mapping
 from contextlib import suppress
@@ -78,6 +79,16 @@ def is_kept(spec: Mapping[str, Any] | None) -> bool:
     ((way, place),) = spec.items() if spec and len(spec) == 1 else (("", ""),)
     start = {"file": f"{FOLDER}/", "keyring": f"{SERVICE}/"}.get(way)
     return start is not None and isinstance(place, str) and place.startswith(start) and place.count("/") == 1
+
+
+def sign_in_file(base: Path, *names: str) -> Path:
+    """The file that keeps a person's sign-in by OAuth 2, in the vault's folder `base`.
+
+    Its name depends on `names` alone, such as directory, application and mailbox. So it stays when
+    a profile is renamed.
+    """
+    digest = hashlib.sha256("\n".join(names).encode()).hexdigest()
+    return base / FOLDER / f"sign-in-{digest[:16]}.json"
 
 
 def _to_file(password: str, label: str, base: Path) -> Spec:

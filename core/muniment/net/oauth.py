@@ -7,9 +7,7 @@ needed.
 from __future__ import annotations
 
 import base64
-import os
 import re
-import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -19,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from muniment.errors import ConfigError, LoginRefused, SourceError
 from muniment.net.http_answers import bound_heads, bound_response
 from muniment.net.retry import Passing
+from muniment.system.atomic_files import write_file
 
 if TYPE_CHECKING:
     import msal
@@ -380,16 +379,7 @@ def _codes(answer: dict[str, Any]) -> Sequence[int]:
 def _write(path: Path, text: str) -> None:
     """Replace a file that only its owner can read."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".sign-in-")
-    try:
-        with os.fdopen(handle, "w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    write_file(path, text.encode(), durable=True)
 
 
 def encoded(response: bytes) -> str:

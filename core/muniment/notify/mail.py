@@ -19,15 +19,17 @@ from pathlib import Path
 from muniment.config.model import NotifyMail
 from muniment.config.secrets import resolve
 from muniment.errors import ConfigError, MunimentError
+from muniment.net.oauth import xoauth2
+from muniment.notify import online
 from muniment.notify.model import Event
-from muniment.notify.telling import Answer, NotTold, Online, Origin, body, quote, subject
+from muniment.notify.online import GRAPH, Answer
+from muniment.notify.telling import NotTold, Origin, body, quote, subject
 from muniment.system.sanitise import clean
 
 SECONDS = 30.0
 """Longest time for a network operation, in seconds."""
 TLS_PORT, SUBMISSION_PORT = 465, 587
 XOAUTH2 = "XOAUTH2"
-GRAPH = "graph.microsoft.com"
 ACCEPTED, UNAUTHORIZED = 202, 401
 ADVICE = {
     "5.7.30": 'Exchange Online no longer accepts passwords; set auth = "app" or by = "graph"',
@@ -56,7 +58,6 @@ class MailWay:
 
     settings: NotifyMail
     folder: Path
-    online: Online
 
     @property
     def name(self) -> str:
@@ -77,7 +78,7 @@ class MailWay:
 
     def _token(self, renew: bool) -> str:
         with _named(self.name):
-            return self.online.token(self.settings, self.folder, renew)
+            return online.token(self.settings, self.folder, renew)
 
     def _send(self, message: EmailMessage, secret: str) -> None:
         to = list(self.settings.to)
@@ -129,12 +130,8 @@ def _log_in_by_token(smtp: smtplib.SMTP, mailbox: str, token: str) -> None:
     smtp.ehlo_or_helo_if_needed()
     if XOAUTH2 not in smtp.esmtp_features.get("auth", "").upper().split():
         raise smtplib.SMTPNotSupportedError
-    first = _xoauth2(mailbox, token)
+    first = xoauth2(mailbox, token).decode()
     smtp.auth(XOAUTH2, lambda challenge=None: first if challenge is None else "")
-
-
-def _xoauth2(mailbox: str, token: str) -> str:
-    return f"user={mailbox}\x01auth=Bearer {token}\x01\x01"
 
 
 @contextmanager
@@ -157,7 +154,7 @@ def _shown_as(settings: NotifyMail, secret: str) -> list[str]:
         secret,
         f"\0{login}\0{secret}",
         f"{login}\0{login}\0{secret}",
-        _xoauth2(settings.mailbox, secret),
+        xoauth2(settings.mailbox, secret).decode(),
     )
     encoded = (base64.b64encode(one.encode()).decode() for one in whole)
     return sorted({secret, *encoded}, key=len, reverse=True)
@@ -205,7 +202,6 @@ class GraphWay:
 
     settings: NotifyMail
     folder: Path
-    online: Online
 
     @property
     def name(self) -> str:
@@ -227,12 +223,12 @@ class GraphWay:
             raise NotTold(f"{self.name}: {_refusal(answer)}")
 
     def _post(self, data: bytes, renew: bool) -> Answer:
-        token = self.online.token(self.settings, self.folder, renew)
+        token = online.token(self.settings, self.folder, renew)
         port = f":{self.settings.port}" if self.settings.port else ""
         user = urllib.parse.quote(self.settings.mailbox, safe="")
         url = f"https://{self._host}{port}/v1.0/users/{user}/sendMail"
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "text/plain"}
-        return self.online.post(self.settings, url, headers, data)
+        return online.post(self.settings, url, headers, data)
 
 
 def _refusal(answer: Answer) -> str:

@@ -6,10 +6,7 @@ import re
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import NamedTuple, Protocol
 
-from muniment.config.model import NotifyMail
 from muniment.errors import MunimentError
 from muniment.notify.model import Event
 from muniment.system.sanitise import clean
@@ -32,36 +29,6 @@ class Origin:
     """The organisation's name, or the name of the vault's folder."""
     vault: str
     """The vault's folder."""
-
-
-class Answer(NamedTuple):
-    """Status and text of an HTTP answer."""
-
-    status: int
-    text: str
-
-
-class Online(Protocol):
-    """What the service provides for sending by OAuth 2: access tokens, and HTTP requests with limits."""
-
-    def token(self, mail: NotifyMail, folder: Path, renew: bool) -> str:
-        """An access token for sending mail.
-
-        Args:
-            mail: The section [notify.mail].
-            folder: The vault's folder.
-            renew: Get a new token instead of the cached one.
-
-        Raises:
-            MunimentError: There is no token.
-        """
-
-    def post(self, mail: NotifyMail, url: str, headers: dict[str, str], data: bytes) -> Answer:
-        """Send an HTTP POST request.
-
-        Raises:
-            MunimentError: There is no answer.
-        """
 
 
 def _hidden(text: str, secrets: Sequence[str]) -> str:

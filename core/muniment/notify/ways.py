@@ -14,7 +14,7 @@ from muniment.config.program import TooMuchOutput, TooSlow, owner_of, run_progra
 from muniment.config.secrets import resolve
 from muniment.notify.mail import GraphWay, MailWay
 from muniment.notify.model import Event
-from muniment.notify.telling import NotTold, Online, Origin, body, subject
+from muniment.notify.telling import NotTold, Origin, body, subject
 from muniment.system.sanitise import clean
 
 MOST_OUTPUT = 16 * 1024 * 1024
@@ -40,19 +40,18 @@ class Way(Protocol):
         """
 
 
-def ways(notify: Notify, folder: Path, online: Online) -> list[Way]:
+def ways(notify: Notify, folder: Path) -> list[Way]:
     """All ways that are set up in vault.toml. They read their secrets only when they send.
 
     Args:
         notify: The section [notify].
         folder: The vault's folder.
-        online: Tokens and HTTP for sending by OAuth 2.
     """
     found: list[Way] = []
     if notify.mail.by == "graph":
-        found.append(GraphWay(notify.mail, folder, online))
+        found.append(GraphWay(notify.mail, folder))
     elif notify.mail.host:
-        found.append(MailWay(notify.mail, folder, online))
+        found.append(MailWay(notify.mail, folder))
     found += [UrlWay(number, url, folder) for number, url in enumerate(notify.urls, 1)]
     if notify.command.run:
         found.append(CommandWay(notify.command, folder))

@@ -32,7 +32,6 @@ from muniment.notify.outbox import Outbox
 from muniment.notify.ways import ways
 from muniment.service.daemon.certificates import Certificates
 from muniment.service.host.last_run import last_run
-from muniment.service.host.notify_tokens import Lent
 from muniment.service.host.session import Session
 from muniment.service.operations.gateway_state import gateway_facts
 from muniment.service.operations.notifying import origin
@@ -149,7 +148,7 @@ class Alerts:
 
     def _ways(self) -> list[Any]:
         settings = self._settings_or_none()
-        return ways(settings.notify, self._session.folder, Lent()) if settings else []
+        return ways(settings.notify, self._session.folder) if settings else []
 
     def _news(self, memory: Memory, settings: Settings) -> list[Event]:
         if self._closed:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import cast
@@ -11,7 +10,7 @@ from muniment.archive.files.temp_files import make_work, own_work
 from muniment.archive.operations.check_names import suggestion
 from muniment.config.check import check
 from muniment.config.model import Profile, Settings
-from muniment.config.password_store import FOLDER as SECRETS
+from muniment.config.password_store import sign_in_file
 from muniment.config.secrets import resolve
 from muniment.errors import NotFound
 from muniment.net.oauth import GOOGLE_SCOPE, Grant, Way, tokens
@@ -151,13 +150,3 @@ def _scopes(profile: Profile) -> tuple[str, ...]:
     host = profile.host or KIND[profile.source].host
     access = "ReadWrite" if profile.delete_on else "Read"
     return tuple(one.format(host=host, access=access) for one in SCOPES[profile.auth_by, profile.source])
-
-
-def sign_in_file(folder: Path, *names: str) -> Path:
-    """The file that stores a sign-in. `names` identify the account and the purpose."""
-    return folder / SECRETS / f"sign-in-{_digest(*names)}.json"
-
-
-def _digest(*names: str) -> str:
-    """A part of a file name for these names. It stays the same when a profile is renamed."""
-    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]

@@ -12,7 +12,6 @@ from muniment.notify.model import Event
 from muniment.notify.telling import Origin
 from muniment.notify.ways import Way, ways
 from muniment.service.access.roles import Role
-from muniment.service.host.notify_tokens import Lent
 from muniment.service.host.session import Session
 from muniment.service.operations.operation import Operation
 
@@ -29,7 +28,7 @@ def test_notify(session: Session, request: api.TestNotify) -> Iterator[api.Word]
         ConfigError: vault.toml names no way.
     """
     settings = session.settings()
-    found = ways(settings.notify, session.folder, Lent())
+    found = ways(settings.notify, session.folder)
     if not found:
         raise ConfigError(
             "vault.toml has no way to notify anybody: add [notify] with mail, urls or a command to it"

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from muniment import api
 from muniment.errors import ConfigError
 from muniment.net import oauth
+from muniment.notify.online import notify_grant
 from muniment.service.access.roles import Role
-from muniment.service.host.notify_tokens import notify_grant
 from muniment.service.host.profile_source import find, grant_of
 from muniment.service.host.session import Session
 from muniment.service.operations.operation import Operation
