@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -249,7 +250,7 @@ def _pressed(tty: Teletype, ended: Callable[[], object]) -> Iterator[float]:
     while ended() is None:
         before, began = tty.count, time.perf_counter()
         tty.press(next(keys))
-        tty.wait(lambda before=before: tty.came(before), "to draw a key", every=0.0005)
+        tty.wait(partial(tty.came, before), "to draw a key", every=0.0005)
         yield (tty.came(before) or 0.0) - began
         time.sleep(max(0.0, BEAT - (time.perf_counter() - began)))
 
@@ -286,7 +287,8 @@ class Watched:
 
 def watched_runs(lab: Lab, mail: Mail) -> tuple[list[Watched], list[Watched]]:
     """Runs with and without the Runs screen watching, in turns."""
-    watched, alone = [], []
+    watched: list[Watched] = []
+    alone: list[Watched] = []
     for _ in range(lab.settings.runs * WATCHED):
         for watching, found in ((True, watched), (False, alone)):
             with desk(lab, mail) as place:

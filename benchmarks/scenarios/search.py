@@ -17,7 +17,7 @@ from benchmarks.peers import from_maildir, muniment, vault_of
 from benchmarks.report import Aim, Section, Table
 from muniment import api
 from muniment.archive.vault.vault import Vault
-from muniment.service.dispatch.engine import CALLS
+from muniment.service.dispatch.table import OPERATIONS
 from muniment.service.host.session import Session
 
 SEARCH_LIMIT = 0.010
@@ -155,7 +155,7 @@ class Desk:
         return time.perf_counter() - began, hits
 
     def _ask(self, request: api.Request) -> api.Hits:
-        hits = CALLS[type(request)](self._session, request)
+        hits = OPERATIONS[type(request)].handler(self._session, request)
         assert isinstance(hits, api.Hits)
         return hits
 

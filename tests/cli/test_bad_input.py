@@ -16,14 +16,13 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-import keyring
-import keyring.backend
 import pytest
 
 from muniment.archive.ledger.frame import HEADER_SIZE
 from muniment.net import retry
 from support.dovecot import Dovecot, Mailbox, require_dovecot, running
 from support.fake_pop3 import FakePop3
+from support.keyrings import MemoryKeyring, memory_keyring
 from support.program import Program, Said, command, fingerprint, one_sentence
 from support.reports import plain, report
 from support.soak import in_soak
@@ -162,32 +161,10 @@ def passwords() -> list[str]:
     return [*made, "\\\"'" * 10 + "\\\\", " lead and trail, 32 characters  "]
 
 
-class Ring(keyring.backend.KeyringBackend):
-    """A keyring in memory."""
-
-    priority = 1.0
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.kept: dict[tuple[str, str], str] = {}
-
-    def get_password(self, service: str, username: str) -> str | None:
-        return self.kept.get((service, username))
-
-    def set_password(self, service: str, username: str, password: str) -> None:
-        self.kept[service, username] = password
-
-    def delete_password(self, service: str, username: str) -> None:
-        del self.kept[service, username]
-
-
 @pytest.fixture
-def ring() -> Iterator[Ring]:
-    before = keyring.get_keyring()
-    made = Ring()
-    keyring.set_keyring(made)
-    yield made
-    keyring.set_keyring(before)
+def ring() -> Iterator[MemoryKeyring]:
+    with memory_keyring() as made:
+        yield made
 
 
 def toml_text(word: str) -> str:
@@ -206,7 +183,7 @@ def toml_text(word: str) -> str:
 def test_any_password_works_from_every_password_source(
     program: Program,
     dovecot: Dovecot,
-    ring: Ring,
+    ring: MemoryKeyring,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     kind: str,

@@ -16,7 +16,7 @@ PROFILES = Profiles(
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_scripts_say_how_to_install_them(shell):
+def test_scripts_say_how_to_install_them(shell: str) -> None:
     out = invoke(EngineDouble(), "completion", shell, vault="").out
     assert out.startswith("# ")
     assert f"muniment completion {shell}" in out.splitlines()[0]
@@ -26,18 +26,18 @@ def test_scripts_say_how_to_install_them(shell):
     assert data["script"].strip() == out.strip()
 
 
-def test_bash_can_read_its_script():
+def test_bash_can_read_its_script() -> None:
     if shutil.which("bash") is None:
         pytest.skip("bash is not installed")
     script = invoke(EngineDouble(), "completion", "bash", vault="").out
     subprocess.run(["bash", "-n"], input=script.encode(), check=True)
 
 
-def test_an_unknown_shell():
+def test_an_unknown_shell() -> None:
     assert invoke(EngineDouble(), "completion", "csh", vault="").code == 2
 
 
-def offered(monkeypatch, words, count, engine):
+def offered(monkeypatch: pytest.MonkeyPatch, words: str, count: int, engine: EngineDouble) -> list[str]:
     monkeypatch.setenv("_MUNIMENT_COMPLETE", "bash_complete")
     monkeypatch.setenv("MUNIMENT_VAULT", "/v")
     monkeypatch.setenv("COMP_WORDS", words)
@@ -47,21 +47,21 @@ def offered(monkeypatch, words, count, engine):
     return [line.partition(",")[2] for line in result.out.splitlines() if line]
 
 
-def test_commands_are_offered(monkeypatch):
+def test_commands_are_offered(monkeypatch: pytest.MonkeyPatch) -> None:
     assert offered(monkeypatch, "muniment re", 1, EngineDouble()) == ["rebuild"]
 
 
-def test_profiles_are_offered(monkeypatch):
+def test_profiles_are_offered(monkeypatch: pytest.MonkeyPatch) -> None:
     assert offered(monkeypatch, "muniment run g", 2, EngineDouble({ListProfiles: PROFILES})) == ["gw", "gx"]
 
 
-def test_users_are_offered(monkeypatch):
+def test_users_are_offered(monkeypatch: pytest.MonkeyPatch) -> None:
     users = Users(users=(UserWord(user="ada@q.example", name=""), UserWord(user="bob@q.example", name="")))
     assert offered(monkeypatch, "muniment users show a", 3, EngineDouble({ListUsers: users})) == [
         "ada@q.example"
     ]
 
 
-def test_nothing_is_offered_where_there_is_no_vault(monkeypatch):
+def test_nothing_is_offered_where_there_is_no_vault(monkeypatch: pytest.MonkeyPatch) -> None:
     double = EngineDouble({ListProfiles: VaultError("no")})
     assert offered(monkeypatch, "muniment run g", 2, double) == []

@@ -2,10 +2,12 @@
 
 import json
 import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
-from muniment.api import Done, Folder, Hits, Step, Tree, UserFolders, Verified
+from muniment.api import Done, Folder, Hits, Step, Tree, UserFolders, Verified, Word
 from muniment.errors import RunFailed
 from support.engine_double import EngineDouble, assert_harmless, invoke
 from support.words import hit, hostile_hit, progress, summary
@@ -22,13 +24,13 @@ WORDS = (
 
 
 @pytest.fixture(autouse=True)
-def _temporary(tmp_path, monkeypatch):
+def _temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setenv("MUNIMENT_VAULT", "/must/not/be/touched")
 
 
-def engine(words=WORDS, made=None):
-    def demo(vault):
+def engine(words: Sequence[Word | Exception] = WORDS, made: list[Path] | None = None) -> EngineDouble:
+    def demo(vault: Path) -> Iterator[Word]:
         if made is not None:
             made.append(vault)
         for word in words:
@@ -39,10 +41,16 @@ def engine(words=WORDS, made=None):
     return EngineDouble(demo=demo)
 
 
-def test_the_app_opens_on_the_vault_if_there_is_an_app(tmp_path):
-    made, looked = [], []
+def test_the_app_opens_on_the_vault_if_there_is_an_app(tmp_path: Path) -> None:
+    made: list[Path] = []
+    looked: list[Path] = []
+
+    def look(vault: Path) -> int:
+        looked.append(vault)
+        return 7
+
     double = engine(made=made)
-    double.look = lambda vault: looked.append(vault) or 7
+    double.look = look
     assert invoke(double, "demo", vault="").code == 7
     assert looked == made
     for words in (["demo", "--remove"], ["demo", "--json"]):
@@ -50,8 +58,8 @@ def test_the_app_opens_on_the_vault_if_there_is_an_app(tmp_path):
     assert looked == made[:1]
 
 
-def test_each_step_and_its_results_are_shown(tmp_path):
-    made = []
+def test_each_step_and_its_results_are_shown(tmp_path: Path) -> None:
+    made: list[Path] = []
     result = invoke(engine(made=made), "demo", vault="")
     assert result.code == 0
     assert made[0].parent == tmp_path
@@ -77,14 +85,14 @@ def test_each_step_and_its_results_are_shown(tmp_path):
     )
 
 
-def test_the_vault_can_be_removed_at_the_end(tmp_path):
+def test_the_vault_can_be_removed_at_the_end(tmp_path: Path) -> None:
     result = invoke(engine(), "demo", "--remove", vault="")
     assert result.code == 0
     assert not list(tmp_path.iterdir())
     assert "removed" in result.out
 
 
-def test_the_results_in_json():
+def test_the_results_in_json() -> None:
     data = json.loads(invoke(engine(), "demo", "--json", vault="").out)
     assert data["run"]["balanced"]
     assert data["tree"][0]["user"] == "ada@q.example"
@@ -94,13 +102,13 @@ def test_the_results_in_json():
     assert data["seconds"] >= 0
 
 
-def test_the_vault_can_be_named(tmp_path):
-    made = []
+def test_the_vault_can_be_named(tmp_path: Path) -> None:
+    made: list[Path] = []
     invoke(engine(made=made), "demo", vault=str(tmp_path / "here"))
     assert made == [tmp_path / "here"]
 
 
-def test_an_error_of_the_engine_is_shown():
+def test_an_error_of_the_engine_is_shown() -> None:
     result = invoke(
         engine((*WORDS[:3], RunFailed("the vault does not hold what was sent"))), "demo", vault=""
     )

@@ -425,7 +425,7 @@ def test_a_ledger_that_is_shorter_than_it_was_is_an_alarm(own: Program) -> None:
     segment.write_bytes(whole[: len(whole) // 2])
     result = own.say("verify", "--json")
     assert result.code == 6
-    assert any("older one restored" in problem for problem in result.json["problems"])
+    assert any("older one was restored" in problem for problem in result.json["problems"])
     before = fingerprint(own.folder)
     assert "restore a backup" in own.refuses(6, "run", "box")
     assert fingerprint(own.folder) == before

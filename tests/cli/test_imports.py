@@ -47,5 +47,5 @@ def loaded_by(code: str) -> set[str]:
         "from muniment.__main__ import ENGINE\nfrom muniment.cli import main\nmain(['--help'], ENGINE)",
     ],
 )
-def test_starting_loads_no_heavy_library(code):
+def test_starting_loads_no_heavy_library(code: str) -> None:
     assert not loaded_by(code) & set(HEAVY)

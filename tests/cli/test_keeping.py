@@ -1,6 +1,7 @@
 """verify, rebuild, backup."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +14,7 @@ BROKEN = Verified(
 )
 
 
-def test_a_sound_vault_is_verified():
+def test_a_sound_vault_is_verified() -> None:
     double = EngineDouble({Verify: [Step(text="segment 1"), SOUND]})
     result = invoke(double, "verify", "--deep")
     assert double.asked == [Verify(deep=True)]
@@ -22,7 +23,7 @@ def test_a_sound_vault_is_verified():
     assert "ab" * 32 in result.out
 
 
-def test_verify_in_json_is_the_contract():
+def test_verify_in_json_is_the_contract() -> None:
     data = json.loads(invoke(EngineDouble({Verify: [Step(text="x"), SOUND]}), "verify", "--json").out)
     assert data == {
         "ok": True,
@@ -38,7 +39,7 @@ def test_verify_in_json_is_the_contract():
     assert list(data)[:6] == ["ok", "records", "messages", "tree_size", "root", "problems"]
 
 
-def test_a_failed_verification_exits_6_and_names_each_problem():
+def test_a_failed_verification_exits_6_and_names_each_problem() -> None:
     result = invoke(EngineDouble({Verify: [BROKEN]}), "verify")
     assert result.code == 6
     assert "Verification FAILED" in result.out
@@ -57,7 +58,7 @@ def test_a_failed_verification_exits_6_and_names_each_problem():
         (["--catalog", "--index"], True, True),
     ],
 )
-def test_rebuild(argv, catalog, index):
+def test_rebuild(argv: list[str], catalog: bool, index: bool) -> None:
     double = EngineDouble({Rebuild: [Step(text="x"), Done(message="Rebuilt.")]})
     result = invoke(double, "rebuild", *argv)
     assert double.asked == [Rebuild(catalog=catalog, index=index)]
@@ -65,7 +66,7 @@ def test_rebuild(argv, catalog, index):
 
 
 @pytest.mark.parametrize(("argv", "index"), [([], True), (["--catalog"], False), (["--index"], True)])
-def test_accepting_damage_rebuilds_the_catalog(argv, index):
+def test_accepting_damage_rebuilds_the_catalog(argv: list[str], index: bool) -> None:
     double = EngineDouble({Rebuild: [Step(text="damaged: x", ok=False), Done(message="Rebuilt.")]})
     result = invoke(double, "rebuild", *argv, "--accept-damage")
     assert double.asked == [Rebuild(catalog=True, index=index, accept_damage=True)]
@@ -73,7 +74,7 @@ def test_accepting_damage_rebuilds_the_catalog(argv, index):
     assert "damaged: x" in result.err
 
 
-def test_backup(tmp_path, monkeypatch):
+def test_backup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     double = EngineDouble({Backup: [Step(text="x"), Done(message="Backup is complete.")]})
     result = invoke(double, "backup", "copy")
@@ -81,7 +82,7 @@ def test_backup(tmp_path, monkeypatch):
     assert (result.code, result.out) == (0, "Backup is complete.\n")
 
 
-def test_steps_are_drawn_only_on_a_terminal(monkeypatch):
+def test_steps_are_drawn_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     words = [Step(text="segment 1 of 9"), SOUND]
     assert "segment 1 of 9" in invoke(EngineDouble({Verify: words}), "verify", terminal=True).out

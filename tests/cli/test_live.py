@@ -10,19 +10,19 @@ from support.engine_double import HOSTILE, EngineDouble, Screen
 
 
 @pytest.fixture
-def clock(monkeypatch):
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [100.0]
-    monkeypatch.setattr(live.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("muniment.cli.live.time.monotonic", lambda: now[0])
     monkeypatch.setenv("TERM", "xterm")
     return now
 
 
-def drawn(terminal=True):
+def drawn(terminal: bool = True) -> tuple[Session, Screen]:
     screen = Screen(terminal)
     return Session(EngineDouble().doors, Output(screen)), screen
 
 
-def test_at_most_four_times_a_second(clock):
+def test_at_most_four_times_a_second(clock: list[float]) -> None:
     session, screen = drawn()
     with Display(session) as display:
         for step in range(20):
@@ -32,7 +32,7 @@ def test_at_most_four_times_a_second(clock):
     assert shown == [0, 4, 8, 12, 16]
 
 
-def test_only_the_lines_that_changed_are_sent(clock):
+def test_only_the_lines_that_changed_are_sent(clock: list[float]) -> None:
     session, screen = drawn()
     with Display(session) as display:
         for step in range(3):
@@ -46,7 +46,7 @@ def test_only_the_lines_that_changed_are_sent(clock):
         assert len(screen.written()) == sent
 
 
-def test_output_is_not_faster_than_a_slow_line(clock):
+def test_output_is_not_faster_than_a_slow_line(clock: list[float]) -> None:
     session, screen = drawn()
     with Display(session) as display:
         for step in range(600):
@@ -55,14 +55,14 @@ def test_output_is_not_faster_than_a_slow_line(clock):
     assert len(screen.written()) < 62 * live.SPEED
 
 
-def test_nothing_is_drawn_without_a_terminal(clock):
+def test_nothing_is_drawn_without_a_terminal(clock: list[float]) -> None:
     session, screen = drawn(terminal=False)
     with Display(session) as display:
         display.show(["x"])
     assert screen.written() == b""
 
 
-def test_hostile_lines_are_made_harmless(clock, monkeypatch):
+def test_hostile_lines_are_made_harmless(clock: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
     session, screen = drawn()
     with Display(session) as display:
         display.show([HOSTILE])
@@ -70,7 +70,7 @@ def test_hostile_lines_are_made_harmless(clock, monkeypatch):
     assert b"\x1b[2J" not in screen.written()
 
 
-def test_no_colour_with_no_color_set(clock, monkeypatch):
+def test_no_colour_with_no_color_set(clock: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     session, screen = drawn()
     with Display(session) as display:

@@ -1,6 +1,7 @@
 """tree, list, search, show, export."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ from muniment.api import (
     ListMessages,
     Message,
     ReadRaw,
+    Request,
     Search,
     Show,
     Step,
@@ -39,7 +41,7 @@ TREE = Tree(
 PAGE = Hits(total=1203, behind=0, hits=(hit(), hit(id="ab" * 32, attachments=0)), after="1736186997.17")
 
 
-def test_tree():
+def test_tree() -> None:
     out = invoke(EngineDouble({GetTree: TREE}), "tree").out
     assert out.splitlines() == [
         "ada@quill.example  (Ada)",
@@ -50,7 +52,7 @@ def test_tree():
     ]
 
 
-def test_tree_in_json_is_the_contract():
+def test_tree_in_json_is_the_contract() -> None:
     out = invoke(EngineDouble({GetTree: TREE}), "tree", "--json").out
     assert json.loads(out) == [
         {
@@ -61,17 +63,17 @@ def test_tree_in_json_is_the_contract():
     ]
 
 
-def test_an_empty_tree_says_what_to_do():
+def test_an_empty_tree_says_what_to_do() -> None:
     assert "muniment run" in invoke(EngineDouble({GetTree: Tree(users=())}), "tree").out
 
 
-def test_list_asks_for_a_page():
+def test_list_asks_for_a_page() -> None:
     double = EngineDouble({ListMessages: PAGE})
     invoke(double, "list", "ada@quill.example/Inbox", "--limit", "2", "--after", "x")
     assert double.asked == [ListMessages(user="ada@quill.example", folder="Inbox", limit=2, after="x")]
 
 
-def test_list_fits_80_columns(monkeypatch):
+def test_list_fits_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     long = hit(subject="s" * 300, sender="f" * 300)
     out = invoke(
@@ -86,14 +88,14 @@ def test_list_fits_80_columns(monkeypatch):
     assert foot == "2 of 2 messages."
 
 
-def test_list_shows_sizes_on_a_wide_terminal(monkeypatch):
+def test_list_shows_sizes_on_a_wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "120")
     out = invoke(EngineDouble({ListMessages: PAGE}), "list", "a/Inbox").out
     assert "12.3 kB" in out
     assert "bob@quill.example" in out
 
 
-def test_list_names_the_next_page():
+def test_list_names_the_next_page() -> None:
     out = invoke(EngineDouble({ListMessages: PAGE}), "list", "a/Inbox").out
     assert out.splitlines()[-1] == "2 of 1,203 messages. Next page: --after 1736186997.17"
 
@@ -108,14 +110,14 @@ def test_list_names_the_next_page():
         ("", ""),
     ],
 )
-def test_senders_are_shown_by_name(sender, name):
+def test_senders_are_shown_by_name(sender: str, name: str) -> None:
     assert name_of(sender) == name
 
 
 @pytest.mark.parametrize(
     ("argv", "request_kind"), [(["list", "a/Inbox"], ListMessages), (["search", "x"], Search)]
 )
-def test_pages_in_json_are_the_contract(argv, request_kind):
+def test_pages_in_json_are_the_contract(argv: list[str], request_kind: type[Request]) -> None:
     one = {
         "id": SHA,
         "date": "2025-01-06T18:09:57Z",
@@ -134,7 +136,7 @@ def test_pages_in_json_are_the_contract(argv, request_kind):
     assert json.loads(out)["after"] == "1736186997.17"
 
 
-def test_search_passes_all_its_options_on():
+def test_search_passes_all_its_options_on() -> None:
     double = EngineDouble({Search: Hits(total=0, behind=7, hits=())})
     argv = ["--user", "ada@q.example", "--limit", "9", "--after", "k", "--by-relevance"]
     result = invoke(double, "search", "from:bob", "lens", *argv)
@@ -145,7 +147,7 @@ def test_search_passes_all_its_options_on():
     assert "7 messages are kept but not indexed yet" in result.err
 
 
-def test_a_query_can_begin_with_a_minus():
+def test_a_query_can_begin_with_a_minus() -> None:
     double = EngineDouble({Search: Hits(total=0, behind=0, hits=())})
     invoke(double, "search", "--", "-spam ham")
     assert double.asked == [Search(query="-spam ham")]
@@ -160,12 +162,12 @@ def test_a_query_can_begin_with_a_minus():
         ("x/y@q.example/Sent", ("x/y@q.example", "Sent")),
     ],
 )
-def test_places(place, parts):
+def test_places(place: str, parts: tuple[str, ...]) -> None:
     assert split_place(place) == parts
 
 
 @pytest.mark.parametrize("place", ["ada@q.example", "ada@q.example/", "/Inbox", "", "/"])
-def test_places_without_a_folder(place):
+def test_places_without_a_folder(place: str) -> None:
     with pytest.raises(UsageError):
         split_place(place)
 
@@ -173,11 +175,11 @@ def test_places_without_a_folder(place):
 # --- show -----------------------------------------------------------------------------------------
 
 
-def raw(*chunks):
+def raw(*chunks: bytes) -> EngineDouble:
     return EngineDouble({ReadRaw: [Chunk(data=chunk) for chunk in chunks]})
 
 
-def test_show():
+def test_show() -> None:
     out = invoke(EngineDouble({Show: message()}), "show", SHA[:12]).out
     assert out.startswith(
         "From:       Ada <ada@quill.example>\nSubject:    Lens\n\nHello Bob,\n\nsee you.\n\n"
@@ -189,11 +191,11 @@ def test_show():
     assert "  bcc           bob@quill.example (by all@quill.example)" in out
 
 
-def test_show_text():
+def test_show_text() -> None:
     assert invoke(EngineDouble({Show: message()}), "show", SHA, "--text").out == "Hello Bob,\n\nsee you.\n"
 
 
-def test_show_in_json():
+def test_show_in_json() -> None:
     data = json.loads(invoke(EngineDouble({Show: message()}), "show", SHA, "--json").out)
     assert data["date"] == "2025-01-06T18:09:57Z"
     assert data["headers"][0] == {"name": "From", "value": "Ada <ada@quill.example>"}
@@ -210,27 +212,27 @@ def test_show_in_json():
 EXACT = bytes(range(256)) + b"\r\n\r\nno line end"
 
 
-def test_raw_is_the_exact_bytes():
+def test_raw_is_the_exact_bytes() -> None:
     double = raw(EXACT[:100], EXACT[100:], b"")
     result = invoke(double, "show", SHA, "--raw")
     assert (result.code, result.raw, result.err) == (0, EXACT, "")
     assert double.asked == [ReadRaw(id=SHA, what="message")]
 
 
-def test_report_is_the_exact_bytes():
+def test_report_is_the_exact_bytes() -> None:
     double = raw(EXACT)
     assert invoke(double, "show", SHA, "--report", "2").raw == EXACT
     assert double.asked == [ReadRaw(id=SHA, what="report", report=2)]
 
 
-def test_raw_on_a_terminal_is_made_harmless():
+def test_raw_on_a_terminal_is_made_harmless() -> None:
     body = HOSTILE.encode()
     result = invoke(raw(body[:9], body[9:30], body[30:]), "show", SHA, "--raw", terminal=True)
     assert_harmless(result.out)
     assert "> FILE" in result.err
 
 
-def test_headers():
+def test_headers() -> None:
     double = raw(b"From: a@q.example\r\n", b"Subject: =?utf-8?q?x?=\r\n\r\n")
     assert invoke(double, "show", SHA, "--headers").out == "From: a@q.example\nSubject: =?utf-8?q?x?=\n"
     assert double.asked == [ReadRaw(id=SHA, what="headers")]
@@ -249,14 +251,14 @@ def test_headers():
         ["--report", "0"],
     ],
 )
-def test_show_refuses_options_that_do_not_go_together(argv):
+def test_show_refuses_options_that_do_not_go_together(argv: list[str]) -> None:
     assert invoke(EngineDouble(), "show", SHA, *argv).code == 2
 
 
 # --- export ---------------------------------------------------------------------------------------
 
 
-def test_export(tmp_path, monkeypatch):
+def test_export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     double = EngineDouble({Export: [Step(text="1000 messages written"), Done(message="1200 exported.")]})
     result = invoke(double, "export", "lens", "--to", "out.zip", "--user", "ada@q.example")
@@ -264,7 +266,7 @@ def test_export(tmp_path, monkeypatch):
     assert (result.code, result.out) == (0, "1200 exported.\n")
 
 
-def test_export_names_each_failure():
+def test_export_names_each_failure() -> None:
     words = [Step(text="3f7a: unreadable", ok=False), Done(message="1 exported.")]
     result = invoke(EngineDouble({Export: words}), "export", "x", "--to", "o")
     assert (result.code, result.err) == (1, "muniment: 3f7a: unreadable\n")
@@ -281,7 +283,9 @@ def test_export_names_each_failure():
 @pytest.mark.parametrize(
     "argv", [["tree"], ["list", "a/Inbox"], ["search", "x"], ["show", "x"], ["show", "x", "--text"]]
 )
-def test_hostile_mail_is_made_harmless(argv, terminal, columns, monkeypatch):
+def test_hostile_mail_is_made_harmless(
+    argv: list[str], terminal: bool, columns: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("COLUMNS", columns)
     monkeypatch.setenv("TERM", "dumb")
     page = Hits(total=1, behind=0, hits=(hostile_hit(),), after=HOSTILE)
@@ -303,7 +307,7 @@ def test_hostile_mail_is_made_harmless(argv, terminal, columns, monkeypatch):
     assert_harmless(result.out)
 
 
-def test_markup_in_a_subject_is_shown_as_it_is(monkeypatch):
+def test_markup_in_a_subject_is_shown_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "120")
     page = Hits(total=1, behind=0, hits=(hit(subject="[/x] [bold]a[a=b] :smile:"),))
     assert "[/x] [bold]a[a=b] :smile:" in invoke(EngineDouble({Search: page}), "search", "x").out

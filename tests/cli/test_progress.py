@@ -1,22 +1,25 @@
 """The progress of a run in words."""
 
+from typing import Any
+
 import pytest
 
+from muniment.api import ProgressWord
 from muniment.cli.progress import bar, far, remaining
 from support.words import progress
 
 
-def running(**changes):
-    return progress(**({"arrived": 12_000, "expected": 30_000, "total_known": True, "percent": 40} | changes))
+def running(**changes: Any) -> ProgressWord:
+    return progress(**{"arrived": 12_000, "expected": 30_000, "total_known": True, "percent": 40, **changes})
 
 
-def test_progress_counts_the_whole_mailbox():
+def test_progress_counts_the_whole_mailbox() -> None:
     assert far(running()) == "12,000 of 30,000, 40%"
     assert far(running(books={"already": 500, "skipped": 1, "failed": 2})) == "12,503 of 30,000, 40%"
     assert far(running(percent=None)) == "12,000 of 30,000"
 
 
-def test_progress_says_that_the_source_is_still_listing():
+def test_progress_says_that_the_source_is_still_listing() -> None:
     listing = running(total_known=False, percent=None, left=60.0)
     assert far(listing) == "12,000 so far, still listing"
     assert remaining(listing) == bar(listing) == ""
@@ -31,10 +34,10 @@ def test_progress_says_that_the_source_is_still_listing():
         (8149.0, "about 2 h 16 min left"),
     ],
 )
-def test_the_time_left_in_words(left, text):
+def test_the_time_left_in_words(left: float | None, text: str) -> None:
     assert remaining(running(left=left)) == text
 
 
 @pytest.mark.parametrize(("percent", "full"), [(0, 0), (40, 8), (99, 19), (100, 20)])
-def test_a_bar_always_has_the_same_length(percent, full):
+def test_a_bar_always_has_the_same_length(percent: int, full: int) -> None:
     assert bar(running(percent=percent)) == f"[{'#' * full}{'.' * (20 - full)}]"

@@ -3,6 +3,7 @@
 import io
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +15,7 @@ BOT = UserWord(user="bot@quill.example", name="", automatic=True)
 DONE = Done(message="Done.")
 
 
-def test_import_passes_the_text_on(tmp_path):
+def test_import_passes_the_text_on(tmp_path: Path) -> None:
     file = tmp_path / "people.csv"
     file.write_bytes("\ufeffname,address\r\nÄda,ada@quill.example\r\n".encode())
     double = EngineDouble({ImportUsers: Done(message="1 user added.")})
@@ -24,20 +25,20 @@ def test_import_passes_the_text_on(tmp_path):
     ]
 
 
-def test_import_reads_standard_input(monkeypatch):
+def test_import_reads_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"name,address\n")))
     double = EngineDouble({ImportUsers: DONE})
     assert invoke(double, "users", "import", "-").code == 0
     assert double.asked == [ImportUsers(text="name,address\n", filename="-")]
 
 
-def test_import_of_a_missing_file(tmp_path):
+def test_import_of_a_missing_file(tmp_path: Path) -> None:
     result = invoke(EngineDouble(), "users", "import", str(tmp_path / "no.csv"))
     assert result.code == 3
     assert "no.csv can't be read" in result.err
 
 
-def test_import_of_a_file_in_another_charset_names_the_line(tmp_path):
+def test_import_of_a_file_in_another_charset_names_the_line(tmp_path: Path) -> None:
     file = tmp_path / "people.csv"
     file.write_bytes(b"name,address\nBr\xfcck,b@quill.example\n")
     result = invoke(EngineDouble(), "users", "import", str(file))
@@ -46,7 +47,7 @@ def test_import_of_a_file_in_another_charset_names_the_line(tmp_path):
     assert "UTF-8" in result.err
 
 
-def test_list():
+def test_list() -> None:
     out = invoke(EngineDouble({ListUsers: Users(users=(ADA, BOT))}), "users", "list").out
     head, ada, bot = out.splitlines()
     assert head.split() == ["User", "Messages", "Aliases", "Name"]
@@ -54,7 +55,7 @@ def test_list():
     assert "(made automatically)" in bot
 
 
-def test_list_in_json():
+def test_list_in_json() -> None:
     data = json.loads(invoke(EngineDouble({ListUsers: Users(users=(ADA,))}), "users", "list", "--json").out)
     assert data == [
         {
@@ -67,7 +68,7 @@ def test_list_in_json():
     ]
 
 
-def test_show():
+def test_show() -> None:
     double = EngineDouble({ShowUser: ADA})
     out = invoke(double, "users", "show", "A@quill.example").out
     assert double.asked == [ShowUser(user="A@quill.example")]
@@ -75,7 +76,7 @@ def test_show():
     assert json.loads(invoke(double, "users", "show", "x", "--json").out)["messages"] == 1234
 
 
-def test_add_and_remove():
+def test_add_and_remove() -> None:
     double = EngineDouble({AddUser: DONE, RemoveUser: DONE})
     invoke(double, "users", "add", "Ada", "ada@q.example", "a@q.example", "--since", "2025-01-01")
     invoke(double, "users", "remove", "ada@q.example")
@@ -87,12 +88,12 @@ def test_add_and_remove():
     ]
 
 
-def test_add_needs_an_address():
+def test_add_needs_an_address() -> None:
     assert invoke(EngineDouble(), "users", "add", "Ada").code == 2
 
 
 @pytest.mark.parametrize("argv", [["users", "list"], ["users", "show", "x"]])
-def test_hostile_names_are_made_harmless(argv):
+def test_hostile_names_are_made_harmless(argv: list[str]) -> None:
     hostile = UserWord(user=HOSTILE, name=HOSTILE, aliases=(HOSTILE,))
     double = EngineDouble({ListUsers: Users(users=(hostile,)), ShowUser: hostile})
     assert_harmless(invoke(double, *argv).out)

@@ -1,6 +1,8 @@
 """watch, cancel, history: with a double of the engine, and on a real vault."""
 
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,30 +13,31 @@ from muniment.api import (
     History,
     LogLine,
     ProfileState,
+    Request,
     RunRecord,
     RunsState,
     WatchRuns,
 )
-from support.engine_double import HOSTILE, EngineDouble, assert_harmless, invoke
+from support.engine_double import HOSTILE, Answer, EngineDouble, assert_harmless, invoke
 from support.program import Program
 from support.reports import plain, report
 from support.vaults import TestVault, put
 from support.words import progress
 
 
-def state(**changes):
-    profile = {"name": "gw", "source": "gateway", "enabled": True, "every": 300}
+def state(**changes: Any) -> RunsState:
+    profile: dict[str, Any] = {"name": "gw", "source": "gateway", "enabled": True, "every": 300}
     return RunsState(
         profiles=(ProfileState(**(profile | changes)),), log=(LogLine(number=1, time=0, text="text"),)
     )
 
 
-def record(**changes):
+def record(**changes: Any) -> RunRecord:
     fields = {"profile": "gw", "state": "ok", "new": 7, "merged": 1, "seconds": 2.0, "v": 1}
     return RunRecord(sequence=40, time=1_700_000_000, summary=fields | changes)
 
 
-def test_watch_once_prints_a_line_for_each_profile():
+def test_watch_once_prints_a_line_for_each_profile() -> None:
     run = progress(arrived=512, expected=2000, total_known=True, percent=25, left=20.0)
     double = EngineDouble({WatchRuns: [state(running=run), state()]})
     result = invoke(double, "watch", "--once")
@@ -52,17 +55,17 @@ def test_watch_once_prints_a_line_for_each_profile():
         ({"last": {"state": "ok"}, "next_start": 1_700_000_000}, "last run ok, next at 2023-11-1"),
     ],
 )
-def test_an_idle_profile_shows_its_last_and_next_run(changes, text):
+def test_an_idle_profile_shows_its_last_and_next_run(changes: dict[str, Any], text: str) -> None:
     assert text in invoke(EngineDouble({WatchRuns: [state(**changes)]}), "watch").out
 
 
-def test_watch_in_json_prints_only_changes():
+def test_watch_in_json_prints_only_changes() -> None:
     double = EngineDouble({WatchRuns: [state(), state(), state(every=5)]})
     lines = invoke(double, "watch", "--json").out.splitlines()
     assert [json.loads(line)["profiles"][0]["every"] for line in lines] == [300, 5]
 
 
-def test_cancelling_by_name_or_all():
+def test_cancelling_by_name_or_all() -> None:
     double = EngineDouble({CancelRun: Done(message="Stopping gw.")})
     assert invoke(double, "cancel", "gw").out == "Stopping gw.\n"
     assert invoke(double, "cancel", "--all").code == 0
@@ -71,7 +74,7 @@ def test_cancelling_by_name_or_all():
     assert invoke(double, "cancel", "gw", "--all").code == 2
 
 
-def test_history_is_a_table_and_names_the_next_page():
+def test_history_is_a_table_and_names_the_next_page() -> None:
     failed = RunRecord(
         time=1_700_000_000,
         count=3,
@@ -89,9 +92,9 @@ def test_history_is_a_table_and_names_the_next_page():
     assert "v" not in data["runs"][1]
 
 
-def test_hostile_strings():
+def test_hostile_strings() -> None:
     hostile = state(name=HOSTILE, running=progress(profile=HOSTILE, stage=HOSTILE))
-    answers = {
+    answers: dict[type[Request], Answer] = {
         WatchRuns: [hostile],
         GetHistory: History(runs=(record(profile=HOSTILE, state=HOSTILE, error=HOSTILE),)),
         CancelRun: Done(message=HOSTILE),
@@ -100,7 +103,7 @@ def test_hostile_strings():
         assert_harmless(invoke(EngineDouble(answers), *words).out)
 
 
-def test_on_a_real_vault(tmp_path):
+def test_on_a_real_vault(tmp_path: Path) -> None:
     vault = TestVault(tmp_path / "vault")
     put(vault.maildir("box"), [report(plain(subject="One"))])
     program = Program(vault.folder)

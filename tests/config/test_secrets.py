@@ -27,41 +27,17 @@ from muniment.config import secrets
 from muniment.config.file import interpret
 from muniment.config.secrets import Secret, resolve
 from muniment.errors import ConfigError
+from support.keyrings import MemoryKeyring, memory_keyring
 from support.osusers import needs_root
 
 PRINTABLE = string.ascii_letters + string.digits + string.punctuation + " "
 PASSWORDS = st.text(PRINTABLE, min_size=32, max_size=32)
 
 
-class MemoryKeyring(keyring.backend.KeyringBackend):
-    """A keyring in memory, for one test."""
-
-    priority = 1  # type: ignore[assignment]
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.kept: dict[tuple[str, str], str] = {}
-        self.locked = False
-
-    def get_password(self, service: str, username: str) -> str | None:
-        if self.locked:
-            raise keyring.errors.KeyringLocked("locked: hunter2")
-        return self.kept.get((service, username))
-
-    def set_password(self, service: str, username: str, password: str) -> None:
-        self.kept[service, username] = password
-
-    def delete_password(self, service: str, username: str) -> None:
-        del self.kept[service, username]
-
-
 @pytest.fixture
 def ring() -> Iterator[MemoryKeyring]:
-    before = keyring.get_keyring()
-    made = MemoryKeyring()
-    keyring.set_keyring(made)
-    yield made
-    keyring.set_keyring(before)
+    with memory_keyring() as made:
+        yield made
 
 
 def private(path: Path, content: bytes) -> Path:

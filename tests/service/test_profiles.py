@@ -10,9 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import keyring
-import keyring.backend
-import keyring.errors
 import msgspec
 import pytest
 
@@ -31,6 +28,7 @@ from muniment.errors import (
 from muniment.profiles.fields import FIELDS, KINDS, asked, default, folded, tidied
 from muniment.service.operations import profile_test
 from support.dovecot import Dovecot, Mailbox, require_dovecot
+from support.keyrings import memory_keyring
 from support.reports import line, plain, report
 from support.vaults import TestVault
 
@@ -162,31 +160,8 @@ def test_an_invalid_password_changes_nothing(vault: TestVault, password: str) ->
     assert load(vault.folder / "vault.toml").profiles == ()
 
 
-class Keyring(keyring.backend.KeyringBackend):
-    """A keyring in memory. It has no lock and no owner, which a real one has."""
-
-    priority = 1  # type: ignore[assignment]
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.kept: dict[tuple[str, str], str] = {}
-
-    def get_password(self, service: str, username: str) -> str | None:
-        return self.kept.get((service, username))
-
-    def set_password(self, service: str, username: str, password: str) -> None:
-        self.kept[service, username] = password
-
-    def delete_password(self, service: str, username: str) -> None:
-        if self.kept.pop((service, username), None) is None:
-            raise keyring.errors.PasswordDeleteError
-
-
 def test_a_password_in_the_keyring(vault: TestVault, dovecot: Dovecot) -> None:
-    before = keyring.get_keyring()
-    ring = Keyring()
-    keyring.set_keyring(ring)
-    try:
+    with memory_keyring() as ring:
         mailbox = dovecot.mailbox(password=AWKWARD)
         fields = gateway(dovecot, mailbox)
         put = api.PutProfile(name="gw", fields=fields, new=True, password=AWKWARD, keep="keyring")
@@ -196,8 +171,6 @@ def test_a_password_in_the_keyring(vault: TestVault, dovecot: Dovecot) -> None:
         with pytest.raises(ConfigError, match="already"):
             vault.client.call(put, api.Done)
         assert list(ring.kept.values()) == [AWKWARD]
-    finally:
-        keyring.set_keyring(before)
 
 
 # --- new names -----------------------------------------------------------------------------------

@@ -76,7 +76,9 @@ class ServerBox(Box):
             imap.login(self.account.name, self.account.password)
             imap.select()
             for number in imap.search(None, "ALL")[1][0].split():
-                if imap.fetch(number, "(BODY.PEEK[])")[1][0][1] == message:
+                fetched = imap.fetch(number, "(BODY.PEEK[])")[1][0]
+                assert isinstance(fetched, tuple)
+                if fetched[1] == message:
                     imap.store(number, "+FLAGS", r"(\Deleted)")
             imap.expunge()
 

@@ -48,7 +48,7 @@ class Batches:
         return Position(1 + self.sequence // 100, self.sequence * 1000)
 
     def message(self, name: str, /, *, date: int = 1000, **fields: Any) -> bytes:
-        given = {
+        given: dict[str, Any] = {
             "content": sha("content of " + name),
             "size": 5000,
             "sender": "Alice <alice@firm.example>",
@@ -72,7 +72,13 @@ class Batches:
         return sha(name)
 
     def receipt(self, name: str, route: Route = Route.JOURNAL, key: str = "", **fields: Any) -> None:
-        given = {"host": "gw.example:110", "mailbox": "mbx", "folder": "", "size": 6000, "profile": "gateway"}
+        given: dict[str, Any] = {
+            "host": "gw.example:110",
+            "mailbox": "mbx",
+            "folder": "",
+            "size": 6000,
+            "profile": "gateway",
+        }
         given |= fields
         self.facts.append(
             ReceiptFact(

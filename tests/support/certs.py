@@ -44,8 +44,10 @@ def server_certificate(
 ) -> ServerCertificate:
     """A certificate for `names` (localhost and 127.0.0.1 by default), written below `folder`."""
     signer = signed_by or authority()
-    dates = {"not_before": LONG_AGO, "not_after": EXPIRED} if expired else {}
-    leaf = signer.issue_cert(*(names or ("localhost", "127.0.0.1")), **dates)
+    not_before, not_after = (LONG_AGO, EXPIRED) if expired else (None, None)
+    leaf = signer.issue_cert(
+        *(names or ("localhost", "127.0.0.1")), not_before=not_before, not_after=not_after
+    )
     folder.mkdir(parents=True, exist_ok=True)
     made = ServerCertificate(
         folder / "server.pem", folder / "chain.pem", folder / "key.pem", folder / "authority.pem"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 
+from muniment.mail.model import Buffer
 from muniment.parsing import worker
+from muniment.parsing.tasks import VIEW, Ask
 
 
-def die(*_: object) -> object:
+def die(buffer: Buffer, ask: Ask, into: int) -> None:
     """Die as by a bug in native code."""
     os.kill(os.getpid(), 11)
 
@@ -15,11 +17,11 @@ def die(*_: object) -> object:
 if __name__ == "__main__":
     real = dict(worker.TASKS)
 
-    def begin(*question: object) -> object:
+    def begin(buffer: Buffer, ask: Ask, into: int) -> object:
         """Read the sample, and die on the next mail."""
         for name in worker.TASKS:
-            worker.TASKS[name] = die  # type: ignore[assignment]
-        return real[worker.VIEW.name](*question)  # type: ignore[arg-type]
+            worker.TASKS[name] = die
+        return real[VIEW.name](buffer, ask, into)
 
-    worker.TASKS[worker.VIEW.name] = begin  # type: ignore[assignment]
+    worker.TASKS[VIEW.name] = begin
     worker.main()

@@ -255,8 +255,8 @@ class Exchange:
             return 500, fault("ErrorNonExistentMailbox")  # X6
         if person and (code := self.people[person].fault):
             return 500, fault(code)  # X7
-        if person and self.people[person].status:
-            raise Sick(*self.people[person].status)  # X8
+        if person and (status := self.people[person].status):
+            raise Sick(*status)  # X8
         if operation not in OPERATIONS:
             return 500, fault("ErrorInvalidOperation")  # unknown to the double
         asks = _Request(self, login, person, request)

@@ -8,7 +8,8 @@ from typing import Any
 
 from muniment.sources.endpoint import Endpoint
 from support.boxes import Box
-from support.ews_double import Exchange, Person
+from support.ews_double import Exchange
+from support.ews_mailboxes import Person
 from support.vaults import TestVault
 
 ANNA = "anna@example.com"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from textual.containers import Horizontal, Vertical
+from textual.widget import Widget
 
 from muniment.api import GetStatus
 from muniment_tui.app import MunimentApp
@@ -36,7 +38,7 @@ SUBJECTS = (
 class Lists(FrameScreen):
     """A tree, a list and a tail."""
 
-    def inside(self):
+    def inside(self) -> Iterable[Widget]:
         columns = [
             Column("Date", 10),
             Column("From", share=1, since=50),
@@ -51,7 +53,7 @@ class Lists(FrameScreen):
 
     CSS = "#left { width: 30; }"
 
-    def on_mount(self):
+    def on_mount(self) -> None:
         tree = self.query_one(LazyTree)
         folders = [Node("a/Inbox", "Inbox", "1,204"), Node("a/Sent", "Sent", "88")]
         tree.show(
@@ -77,7 +79,7 @@ class Lists(FrameScreen):
 class Forms(FrameScreen):
     """Fields, meters, a situation and a prompt."""
 
-    def inside(self):
+    def inside(self) -> Iterable[Widget]:
         with Vertical():
             with Form():
                 yield TextField("host", "Host", "gw.example", hint="The gateway's name.")
@@ -92,7 +94,7 @@ class Forms(FrameScreen):
 
     CSS = "Form { height: 11; }"
 
-    def on_mount(self):
+    def on_mount(self) -> None:
         self.query_one("#one", Bar).show(512, 1010, "160/s")
         self.query_one("#two", Bar).show(77, 0)
         spark = self.query_one(Spark)
@@ -107,7 +109,7 @@ class Hostile(FrameScreen):
 
     CSS = "#left { width: 30; } Form { height: 4; } #right > * { height: auto; } RowList { height: 4; }"
 
-    def inside(self):
+    def inside(self) -> Iterable[Widget]:
         with Horizontal():
             with Pane(shown(HOSTILE), id="left"):
                 yield LazyTree(id="tree")
@@ -123,7 +125,7 @@ class Hostile(FrameScreen):
                 yield Spark(HOSTILE)
                 yield Situation()
 
-    def on_mount(self):
+    def on_mount(self) -> None:
         self.query_one(LazyTree).show([Node("a", HOSTILE, HOSTILE, children=[Node("b", HOSTILE)], open=True)])
         self.query_one("#list", ShortList).fill([Row("1", (HOSTILE, HOSTILE))])
         self.query_one(Tail).add([HOSTILE])

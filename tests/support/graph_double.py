@@ -16,6 +16,7 @@ these calls don't reach), and HTTP/2.
 
 from __future__ import annotations
 
+import email.message
 import gzip
 import json
 import secrets
@@ -138,7 +139,9 @@ class GraphDouble:
 
     # --- answering --------------------------------------------------------------------------
 
-    def answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    def answer(
+        self, method: str, target: str, headers: Mapping[str, str] | email.message.Message, body: bytes
+    ) -> Answer:
         """The answer to a request."""
         try:
             self._let_in(headers.get("Authorization", "").removeprefix("Bearer "))
@@ -178,7 +181,7 @@ class GraphDouble:
                               "body": body})  # fmt: skip
         return Answer(200, {"responses": responses[::-1]})
 
-    def _single(self, method: str, target: str, headers: Mapping[str, str]) -> Answer:
+    def _single(self, method: str, target: str, headers: Mapping[str, str] | email.message.Message) -> Answer:
         path, _, query = target.partition("?")
         options = dict(urllib.parse.parse_qsl(query))
         parts = [urllib.parse.unquote(part) for part in path.strip("/").split("/")]

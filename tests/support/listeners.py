@@ -8,6 +8,7 @@ import re
 import socket
 import ssl
 import threading
+from asyncio import Server
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email import message_from_bytes, policy
@@ -57,7 +58,7 @@ class Relay:
     def port(self) -> int:
         """The port on which it listens."""
         server = self._controller.server
-        assert server is not None
+        assert isinstance(server, Server)
         return int(server.sockets[0].getsockname()[1])
 
     def __enter__(self) -> Relay:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from muniment.parsing import worker
+from muniment.parsing.tasks import VIEW
 
 if __name__ == "__main__":
     for name in worker.TASKS:
-        if name != worker.VIEW.name:
+        if name != VIEW.name:
             worker.TASKS[name] = worker.view
     worker.main()

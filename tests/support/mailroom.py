@@ -9,7 +9,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from muniment import api
-from muniment.client.client import Client
+from muniment.client.client import Client, Connect
 from muniment.service.demo.samples import COMPANY, DOMAIN, samples, users_csv
 from muniment.service.dispatch.engine import connect
 from muniment_tui.app import MunimentApp
@@ -65,6 +65,10 @@ def fill(folder: Path) -> Path:
     return folder
 
 
+Make = Callable[[], MunimentApp]
+"""Creates the app of a test."""
+
+
 class Watched:
     """The real engine.
 
@@ -100,6 +104,6 @@ class Watched:
         """Do nothing: it serves all clients of the app."""
 
 
-def app_over(engine: Callable[[Path], object], folder: Path, **options: object) -> MunimentApp:
+def app_over(engine: Connect, folder: Path) -> MunimentApp:
     """The app in its Messages area."""
-    return MunimentApp(engine, folder, area="messages", **options)  # type: ignore[arg-type]
+    return MunimentApp(engine, folder, area="messages")

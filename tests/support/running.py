@@ -50,20 +50,15 @@ def failed(**changes: Any) -> dict[str, Any]:
         "mail.example.com refused the name or the password of mailbox archive-7: "
         "see that they are right, then try `muniment profile test partner`"
     )
-    return finished(
-        **(
-            {"state": "failed", **nothing, "bytes": 0, "seconds": 0.4, "error": error, "in_a_row": 37}
-            | changes
-        )
-    )
+    values: dict[str, Any] = {**nothing, "bytes": 0, "seconds": 0.4, "error": error, "in_a_row": 37}
+    return finished(**({"state": "failed"} | values | changes))
 
 
 def cancelled(**changes: Any) -> dict[str, Any]:
     """The summary of a cancelled run."""
     books = {"listed": 5000, "fetched": 1800, "already": 0, "new": 1790, "merged": 10, "quarantined": 0}
-    return finished(
-        **({"state": "cancelled", **books, "pending": 3200, "deleted": 0, "seconds": 11.2} | changes)
-    )
+    values: dict[str, Any] = {**books, "pending": 3200, "deleted": 0, "seconds": 11.2}
+    return finished(**({"state": "cancelled"} | values | changes))
 
 
 def profile(name: str = "gateway", **changes: Any) -> ProfileState:

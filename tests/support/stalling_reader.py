@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 
+from muniment.mail.model import Buffer
 from muniment.parsing import worker
+from muniment.parsing.tasks import VIEW, Ask
 
 
-def stall(*_: object) -> object:
+def stall(buffer: Buffer, ask: Ask, into: int) -> object:
     """Sleep, which uses no processor time."""
     time.sleep(600)
     raise AssertionError
@@ -16,11 +18,11 @@ def stall(*_: object) -> object:
 if __name__ == "__main__":
     real = dict(worker.TASKS)
 
-    def begin(*question: object) -> object:
+    def begin(buffer: Buffer, ask: Ask, into: int) -> object:
         """Read the sample, and stop at the next mail."""
         for name in worker.TASKS:
-            worker.TASKS[name] = stall  # type: ignore[assignment]
-        return real[worker.VIEW.name](*question)  # type: ignore[arg-type]
+            worker.TASKS[name] = stall
+        return real[VIEW.name](buffer, ask, into)
 
-    worker.TASKS[worker.VIEW.name] = begin  # type: ignore[assignment]
+    worker.TASKS[VIEW.name] = begin
     worker.main()

@@ -19,14 +19,14 @@ JOURNAL, HEADERS = 1, 2
 
 
 @pytest.fixture(scope="module")
-def directory():
+def directory() -> Directory:
     made = Directory()
     for change in (set_domains([DOMAIN]), *import_csv(users_csv(), made)):
         made.apply(change, 0)
     return made
 
 
-def read(data):
+def read(data: bytes) -> tuple[bytes, RoutedEnvelope] | None:
     """Content hash and envelope of the message in a report; None if it can't be unwrapped."""
     try:
         report = read_report(data)
@@ -42,8 +42,8 @@ def read(data):
     return content_hash(original), RoutedEnvelope(JOURNAL, 0, report.envelope.parties)
 
 
-def test_reading_the_bytes_gives_the_truth(directory):
-    expected, messages, broken = truth(), defaultdict(list), 0
+def test_reading_the_bytes_gives_the_truth(directory: Directory) -> None:
+    expected, messages, broken = truth(), defaultdict[bytes, list[RoutedEnvelope]](list), 0
     for sample in samples():
         copy = read(sample.data)
         if copy is None:
@@ -52,7 +52,7 @@ def test_reading_the_bytes_gives_the_truth(directory):
             messages[copy[0]].append(copy[1])
     assert (broken, len(messages)) == (expected.quarantined, expected.messages)
 
-    folders = Counter()
+    folders: Counter[tuple[str, str]] = Counter()
     for envelopes in messages.values():
         folders.update(
             (directory.user(user).primary, folder) for user, folder in route_message(envelopes, directory)
