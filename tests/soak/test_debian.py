@@ -113,9 +113,9 @@ def debian(request: pytest.FixtureRequest) -> Iterator[Debian]:
 
 def test_the_demo(debian: Debian) -> None:
     debian.clone(OPEN)
-    said = debian(OPEN, "make", "demo")
-    assert "1,000" in said
-    assert "Traceback" not in said
+    output = debian(OPEN, "make", "demo")
+    assert "1,000" in output
+    assert "Traceback" not in output
 
 
 def test_the_app_in_a_terminal(debian: Debian) -> None:
@@ -138,11 +138,11 @@ def test_the_app_in_a_terminal(debian: Debian) -> None:
 
 
 @pytest.mark.parametrize("folder", [OPEN, CLOSED], ids=["open", "closed"])
-def test_all_tests(debian: Debian, folder: str) -> None:
+def test_the_whole_suite(debian: Debian, folder: str) -> None:
     debian.clone(folder)
     report = debian.root / "tmp" / "report.xml"
-    said = debian(folder, "env", "PYTEST_ADDOPTS=--junitxml=/tmp/report.xml", "make", "test", timeout=LONG)
-    print(said[-3000:])
+    output = debian(folder, "env", "PYTEST_ADDOPTS=--junitxml=/tmp/report.xml", "make", "test", timeout=LONG)
+    print(output[-3000:])
     cases = list(ET.parse(report).getroot().iter("testcase"))
     assert len(cases) > 1000
     skipped = {

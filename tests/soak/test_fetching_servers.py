@@ -93,7 +93,7 @@ def test_a_mailbox_is_archived_known_and_emptied(servers: Servers, server: str, 
 
 
 @pytest.mark.parametrize("server", NAMES)
-def test_a_wrong_password_is_told_apart(servers: Servers, server: str, vault: TestVault) -> None:
+def test_a_wrong_password_is_recognised(servers: Servers, server: str, vault: TestVault) -> None:
     person = servers.person()
     if server.startswith(("cyrus", "nginx")):
         servers.cyrus(person).logout()

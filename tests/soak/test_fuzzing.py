@@ -40,15 +40,15 @@ def fuzz(target: str, seconds: int, folder: Path) -> str:
         timeout=seconds + START,
         check=False,
     )
-    said = done.stdout.decode("utf-8", "replace")
+    output = done.stdout.decode("utf-8", "replace")
     failed = sorted((folder / "failures").glob(f"{target}-*"))
     inputs = "\n".join(f"{path}: {path.read_bytes()[:2000]!r}" for path in failed)
-    assert done.returncode == 0, f"{said[-5000:]}\n{inputs}"
+    assert done.returncode == 0, f"{output[-5000:]}\n{inputs}"
     assert not failed, f"an earlier run failed; remove it once it is mended:\n{inputs}"
-    return said
+    return output
 
 
-def test_a_short_while_finds_nothing(tmp_path: Path) -> None:
+def test_a_short_fuzzing_run_finds_nothing(tmp_path: Path) -> None:
     assert "Done " in fuzz("everything", 5, tmp_path)
 
 

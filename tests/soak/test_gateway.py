@@ -119,7 +119,7 @@ class Sender:
             smtp.close()
 
 
-def test_what_was_acknowledged_is_archived_through_kills(tmp_path: Path) -> None:
+def test_acknowledged_mail_is_archived_despite_kills(tmp_path: Path) -> None:
     """Each message exactly once, by the books of the last run and by the rebuilt catalog."""
     port = free_port()
     vault = vault_at(tmp_path / "vault", port)
@@ -149,7 +149,7 @@ def test_what_was_acknowledged_is_archived_through_kills(tmp_path: Path) -> None
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or shutil.which("mount") is None, reason="needs root, to mount a tmpfs")
-def test_the_run_that_empties_the_spool_works_on_a_disk_that_is_nearly_full(tmp_path: Path) -> None:
+def test_a_run_empties_the_spool_on_a_nearly_full_disk(tmp_path: Path) -> None:
     """Mail is deferred at the low-water mark, and accepted again after a run has emptied the spool."""
     disk = tmp_path / "disk"
     disk.mkdir()

@@ -110,7 +110,7 @@ def test_postfix_with_lists(vault: TestVault, debians: Path) -> None:
     assert inbox(vault) == {BOARD: 1, BOB: 1, EVE: 1, CAROL: 1}
 
 
-def test_postfix_waits_while_the_gateway_refuses_for_the_time_being(vault: TestVault, debians: Path) -> None:
+def test_postfix_waits_during_temporary_refusals(vault: TestVault, debians: Path) -> None:
     """With a network that is not listed yet, or a full disk, no copy is lost or returned."""
     port = free_port()
     server = postfix(debian_with("postfix", debians), port)

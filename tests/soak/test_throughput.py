@@ -69,15 +69,15 @@ def test_throughput_and_memory_stay_flat(folder: Path) -> None:
         peak([one for one in samples if earlier.time < one.time <= later.time], later.time - earlier.time)
         for earlier, later in itertools.pairwise(ends)
     ]
-    told = "\n".join(
+    summary = "\n".join(
         f"{name}: {rate:.0f}/s, {one.rss / 1e6:.0f} MB together, {one.largest / 1e6:.0f} MB the largest"
         for name, rate, one in zip(names[1:], rates, peaks, strict=True)
     )
-    print(told)
-    assert rates[-1] >= LEAST * rates[0], told
-    assert peaks[-1].rss <= GROWTH * peaks[0].rss, told
-    assert max(one.rss for one in peaks) <= TOTAL_LIMIT, told
-    assert max(one.largest for one in peaks) <= EACH_LIMIT, told
+    print(summary)
+    assert rates[-1] >= LEAST * rates[0], summary
+    assert peaks[-1].rss <= GROWTH * peaks[0].rss, summary
+    assert max(one.rss for one in peaks) <= TOTAL_LIMIT, summary
+    assert max(one.largest for one in peaks) <= EACH_LIMIT, summary
 
 
 @pytest.mark.soak
@@ -91,10 +91,10 @@ def test_long_mail_takes_no_more_memory(folder: Path) -> None:
     (end,), samples = watched_runs(folder, ["long"])
     assert (end.summary["state"], end.summary["new"]) == ("ok", LONG)
     most = peak(samples, 0)
-    told = f"{most.rss / 1e6:.0f} MB together, {most.largest / 1e6:.0f} MB the largest"
-    print(told)
-    assert most.rss <= TOTAL_LIMIT, told
-    assert most.largest <= EACH_LIMIT, told
+    summary = f"{most.rss / 1e6:.0f} MB together, {most.largest / 1e6:.0f} MB the largest"
+    print(summary)
+    assert most.rss <= TOTAL_LIMIT, summary
+    assert most.largest <= EACH_LIMIT, summary
 
 
 def long_mail(count: int, length: int) -> Iterator[bytes]:

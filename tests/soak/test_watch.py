@@ -98,9 +98,9 @@ def test_neither_app_nor_service_grows_in_eight_hours(vault: TestVault, tmp_path
             pids = tty.process.pid, service_of(vault.folder)
             sizes.append(tuple(psutil.Process(pid).memory_info().rss for pid in pids))  # type: ignore[arg-type]
             print("app {:,}  service {:,}  terminal {:,}".format(*sizes[-1], tty.count))
-    told = "\n".join(f"app {app:,}, service {service:,}" for app, service in sizes)
+    summary = "\n".join(f"app {app:,}, service {service:,}" for app, service in sizes)
     for first, later in zip(most(sizes[:WARM_UP]), most(sizes[WARM_UP:]), strict=True):
-        assert later <= first * GROWTH + SLACK, told
+        assert later <= first * GROWTH + SLACK, summary
 
 
 def most(sizes: list[tuple[int, int]]) -> tuple[int, int]:

@@ -83,9 +83,9 @@ def test_closing_the_app_continues_the_run_and_prints_how_to_return(tmp_path: Pa
     first.press("r")
     first.wait_for("Fetch", "listed")
     first.press("q")
-    said = first.wait(lambda seen: "ended:0" in seen, "the app to end")
-    assert re.search(r"box: (?:fetching|storing|deleting), [\d,]+ of ", said)
-    assert "Runs continue without the app." in said
+    output = first.wait(lambda seen: "ended:0" in seen, "the app to end")
+    assert re.search(r"box: (?:fetching|storing|deleting), [\d,]+ of ", output)
+    assert "Runs continue without the app." in output
     assert service_of(tmp_path / "vault")
     again = terminal(words, env=env)
     again.wait_for("1 Setup")
