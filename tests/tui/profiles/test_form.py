@@ -444,5 +444,5 @@ async def test_another_mailbox_asks_again(edited: TestVault) -> None:
         await hand.press("f2")
         await hand.sees("hq was not tested")
         await hand.press("n")
-        await hand.sees("! hq (not tested yet) does not run automatically")
+        await hand.sees("! hq (not tested yet) runs by hand only")
     assert not load(settings(edited)).profiles[0].scheduled

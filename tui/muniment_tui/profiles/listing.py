@@ -48,12 +48,12 @@ def deletes(word: ProfileWord) -> bool:
 
 
 def by_hand(words: Iterable[ProfileWord]) -> Content:
-    """A line about the profiles that do not run automatically. Empty if all do."""
+    """A line about the profiles that run by hand only. Empty if there are none."""
     held = [word for word in words if not runs_by_itself(word)]
     if not held:
         return Content()
     names = ", ".join(word.name if word.tested else f"{word.name} (not tested yet)" for word in held)
-    verb = "does not run automatically" if len(held) == 1 else "do not run automatically"
+    verb = "runs by hand only" if len(held) == 1 else "run by hand only"
     return joined(("! ", "bold $warning"), (names, "bold"), (f" {verb}: d changes that.", "$warning"))
 
 

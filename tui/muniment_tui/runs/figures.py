@@ -153,11 +153,11 @@ def runs_by_itself(profile: ProfileState) -> bool:
 
 
 def by_hand(profiles: Iterable[ProfileState]) -> str:
-    """A phrase about the profiles that do not run automatically; "" if all do."""
+    """A phrase about the profiles that run by hand only; "" if there are none."""
     names = [profile.name for profile in profiles if not runs_by_itself(profile)]
     if len(names) > MOST:
-        return f"{len(names)} profiles do not run automatically"
-    verb = "does not run automatically" if len(names) == 1 else "do not run automatically"
+        return f"{len(names)} profiles run by hand only"
+    verb = "runs by hand only" if len(names) == 1 else "run by hand only"
     return f"{', '.join(names)} {verb}" if names else ""
 
 

@@ -81,7 +81,7 @@ class RunPane(Pane):
         last = profile.last
         if last is None:
             advice = "Press r to run it now." + (
-                "" if runs_by_itself(profile) else " It does not run automatically: see Profiles (2)."
+                "" if runs_by_itself(profile) else " It runs by hand only: see Profiles (2)."
             )
             self._say(last_run(None), why=shown(advice, "$secondary"))
             return

@@ -349,7 +349,7 @@ def _shape(state: RunsState) -> list[tuple[object, ...]]:
 def _at_work(running: int, profiles: int) -> str:
     if not running:
         return "no run is active"
-    return f"{count(running)} of {count(profiles)} profiles running or queued"
+    return f"{count(running)} of {count(profiles)} running or queued"
 
 
 def _row(profile: ProfileState) -> Row:
