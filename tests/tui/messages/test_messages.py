@@ -350,7 +350,7 @@ def test_only_the_beginning_of_a_large_source_is_shown(make):
         screen = screen_of(pilot)
         assert "long text was read in part" in screen.reader.text.document.text
         await pilot.press("s")
-        await shows(pilot, "Only the first 1.0 MB; w writes all of it to a file.")
+        await shows(pilot, "Only the first 1.0 MB are shown; w writes the whole source to a file.")
         assert len(screen.reader.text.document.text) < 1_000_100
         await pilot.press("end")
         await until(pilot, lambda: screen.reader.text.scroll_offset.y > 40_000)

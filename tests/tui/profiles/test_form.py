@@ -43,9 +43,7 @@ async def test_a_new_gateway_is_entered_tested_and_saved(vault: TestVault, dovec
         for text in ("hq", "localhost", f"{mailbox.name}@gw.provider.example", AWKWARD):
             await hand.type(text)
             await hand.press("enter")
-        await hand.sees(
-            "@gw.provider.example is left out", "(•) vault", "(•) yes", "300", "(•) automatically"
-        )
+        await hand.sees("@gw.provider.example is ignored", "(•) vault", "(•) yes", "300", "(•) automatically")
         assert AWKWARD not in hand.text()
         await hand.press("f4")
         await hand.sees("Authorities")

@@ -55,7 +55,7 @@ class MailboxField(TextField):
         self._entry = MailboxEntry(value, self._dropped, placeholder=placeholder, classes="value")
 
     def _dropped(self, text: str) -> None:
-        self.say(f"{text} is ignored: a gateway's mailbox id ends before the @" if text else "")
+        self.say(f"{text} is ignored: a mailbox id has no @" if text else "")
 
 
 class Press(Words, can_focus=True):

@@ -103,7 +103,7 @@ def help_of(name: str) -> str:
     own = {
         "name": "The profile's name: letters, digits, - _ and .",
         SECRET: "Shown as dots, and never written to vault.toml or a log.",
-        PLACE: "The vault keeps it in a file that only its owner can read, never in vault.toml.",
+        PLACE: "In the vault: a file that only its owner can read. Never in vault.toml.",
         WHERE: "On the archive server.",
     }
     return own.get(name) or FIELD[name].help
