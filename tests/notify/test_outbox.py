@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from muniment.notify.memory import NAME, Memory, Told, load
 from muniment.notify.model import Event
 from muniment.notify.outbox import Outbox
 from muniment.notify.ways import NotTold, Origin
+from support.waiting import eventually
 
 NOW = 1_770_000_000.0
 
@@ -43,13 +44,6 @@ class Friend:
 
 def event(title: str, state: str = "trouble", at: float = NOW) -> Event:
     return Event(kind="disk-short", state=state, key="disk-short", title=title, text="", time=int(at))  # type: ignore[arg-type]
-
-
-def eventually(holds: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 class Bench:

@@ -15,6 +15,7 @@ import pytest
 from muniment.config.model import Profile
 from muniment.errors import ConfigError, RunFailed
 from muniment.runs.schedule import LOOK, Schedule, Task
+from support.waiting import eventually
 
 
 @dataclass
@@ -187,22 +188,15 @@ def test_without_profiles_it_looks_again_soon() -> None:
     assert world.ran == []
 
 
-def eventually(happened: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 5
-    while not happened() and time.monotonic() < deadline:
-        time.sleep(0.005)
-    return happened()
-
-
 def test_the_thread_runs_wakes_and_stops() -> None:
     profiles = [profile("a", every=3600)]
     ran: list[str] = []
     schedule = Schedule(lambda: tasks(profiles, ran.append))
     schedule.start()
-    assert eventually(lambda: ran == ["a"])
+    eventually(lambda: ran == ["a"])
     profiles.append(profile("b", every=3600))
     schedule.wake()
-    assert eventually(lambda: ran == ["a", "b"])
+    eventually(lambda: ran == ["a", "b"])
     began = time.monotonic()
     assert schedule.stop()
     assert time.monotonic() - began < 1

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from support.program import Program, command
 from support.reports import plain, report
 from support.rewriting import cut, heads
 from support.vaults import TestVault, put
+from support.waiting import eventually
 
 HOUR = 3600.0
 
@@ -68,13 +69,6 @@ def watch(tmp_path: Path) -> Iterator[Watch]:
     made = Watch(tmp_path)
     yield made
     made.vault.client.close()
-
-
-def eventually(holds: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_a_failed_run_is_notified_once_and_so_is_its_end_across_restarts(

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -27,16 +27,10 @@ from support.program import Program, one_sentence
 from support.reports import plain, report
 from support.services import end, muniment, service_of, socket_of, stop_service
 from support.vaults import TestVault, put
+from support.waiting import eventually
 
 PATIENCE = 30.0
 LETTERS = [plain(subject=f"Letter {n}", body=f"Number {n}\n") for n in range(10)]
-
-
-def eventually(holds: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")

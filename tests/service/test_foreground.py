@@ -24,8 +24,9 @@ from muniment.service.daemon import serve
 from muniment.service.host.session import Session
 from muniment.service.transport.listener import listening
 from support.program import Program, command
-from support.reports import plain, report
+from support.reports import letters
 from support.vaults import TestVault, put
+from support.waiting import eventually
 
 JOURNAL = "journal@archive.example.com"
 PATIENCE = 30.0
@@ -69,14 +70,6 @@ class Service:
         return self.process.wait(PATIENCE)
 
 
-def eventually(holds: Callable[[], object], within: float = PATIENCE) -> None:
-    """Wait until a condition holds."""
-    deadline = time.monotonic() + within
-    while not holds():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
-
-
 @pytest.fixture
 def vault(tmp_path: Path) -> Iterator[TestVault]:
     made = TestVault(tmp_path / "vault")
@@ -107,10 +100,6 @@ def service(start: Callable[[], Service]) -> Service:
     running = start()
     running.wait_for("serving")
     return running
-
-
-def letters(*numbers: int) -> list[bytes]:
-    return [report(plain(subject=f"Letter {n}", body=f"Text {n}\n")) for n in numbers]
 
 
 def count(vault: TestVault) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
@@ -21,22 +21,11 @@ from muniment.service.operations import runs
 from muniment.service.operations.history import get_history
 from muniment.service.operations.users import add_user
 from support.engine_double import HOSTILE, assert_harmless
-from support.reports import plain, report
+from support.reports import letters, plain
 from support.vaults import TestVault, put
+from support.waiting import eventually
 
 PATIENCE = 30.0
-
-
-def eventually(holds: Callable[[], object], within: float = PATIENCE) -> None:
-    """Wait until a condition holds."""
-    deadline = time.monotonic() + within
-    while not holds():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
-
-
-def letters(*numbers: int) -> list[bytes]:
-    return [report(plain(subject=f"Letter {n}", body=f"Text {n}\n")) for n in numbers]
 
 
 class Diary(Observer):

@@ -33,6 +33,7 @@ from muniment.service.access.roles import Caller
 from muniment.service.transport import server
 from muniment.service.transport.log_quota import Quota
 from support.served import answering
+from support.waiting import eventually
 
 PATIENCE = 20.0
 
@@ -83,13 +84,6 @@ def works(client: Client) -> bool:
     began = time.monotonic()
     assert client.call(GetStatus(), Done).message == "done"
     return time.monotonic() - began < 5
-
-
-def eventually(holds: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
 
 
 @contextmanager

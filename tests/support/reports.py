@@ -306,3 +306,8 @@ def _lines(content: bytes, eol: bytes) -> bytes:
 
 def _join(lines: Iterable[str], eol: bytes) -> bytes:
     return b"".join(each.encode() + eol for each in lines)
+
+
+def letters(*numbers: int) -> list[bytes]:
+    """Journal reports of different messages: "Letter N" with the text "Text N"."""
+    return [report(plain(subject=f"Letter {n}", body=f"Text {n}\n")) for n in numbers]
