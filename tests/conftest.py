@@ -5,12 +5,17 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from support.quick import quick
 from support.services import stop_service
+
+if TYPE_CHECKING:
+    from support.dovecot import Dovecot
+    from support.vaults import TestVault
 
 # Without these, Hypothesis fails a test by chance where the machine is busy: after 200 ms for an example, and
 # where inputs are made slowly.
@@ -52,6 +57,26 @@ def own_services() -> Iterator[Path]:
             os.environ.pop(name)
             if value is not None:
                 os.environ[name] = value
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Iterator[TestVault]:
+    """An empty vault of the organisation with the domain example.com."""
+    from support.vaults import TestVault  # takes a while, and most tests need none
+
+    made = TestVault(tmp_path / "vault")
+    yield made
+    made.client.close()
+
+
+@pytest.fixture(scope="session")
+def dovecot() -> Iterator[Dovecot]:
+    """One mail server for all tests; each makes mailboxes of its own."""
+    from support.dovecot import Dovecot, require_dovecot
+
+    require_dovecot()
+    with Dovecot() as server:
+        yield server
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +32,6 @@ def letters(start: int, count: int, size: int = 2000) -> list[bytes]:
         )
         for n in range(start, start + count)
     ]
-
-
-@pytest.fixture
-def vault(tmp_path: Path) -> Iterator[TestVault]:
-    made = TestVault(tmp_path / "vault")
-    yield made
-    made.client.close()
 
 
 @pytest.fixture

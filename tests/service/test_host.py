@@ -43,13 +43,6 @@ class Diary(Observer):
 
 
 @pytest.fixture
-def vault(tmp_path: Path) -> Iterator[TestVault]:
-    made = TestVault(tmp_path / "vault")
-    yield made
-    made.client.close()
-
-
-@pytest.fixture
 def host(vault: TestVault) -> Iterator[Host]:
     """The host of a service for the vault."""
     with (

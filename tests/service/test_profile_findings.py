@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,11 +12,6 @@ from muniment.errors import SourceError
 from support.fake_pop3 import FakePop3, multiline
 from support.imap_double import ImapDouble
 from support.vaults import TestVault
-
-
-@pytest.fixture
-def vault(tmp_path: Path) -> TestVault:
-    return TestVault(tmp_path / "vault")
 
 
 def tried(vault: TestVault, source: str, port: int, **more: Any) -> list[str]:

@@ -23,11 +23,6 @@ from support.reports import plain, report
 from support.vaults import TestVault, put
 
 
-@pytest.fixture
-def vault(tmp_path: Path) -> TestVault:
-    return TestVault(tmp_path / "vault")
-
-
 def box(tmp_path: Path, name: str = "box") -> dict[str, Any]:
     """The fields of a maildir profile with a message in it."""
     for part in ("new", "cur", "tmp"):

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -39,11 +38,6 @@ _ADDED = re.compile(rb"^(?:X-UIDL|X-UID|X-IMAPbase|Status): .*\r\n", re.MULTILIN
 def servers() -> Iterator[Servers]:
     with running() as made:
         yield made
-
-
-@pytest.fixture
-def vault(tmp_path: Path) -> TestVault:
-    return TestVault(tmp_path / "vault")
 
 
 def profile(vault: TestVault, servers: Servers, server: str, person: str, name: str, *, delete: bool) -> None:

@@ -6,19 +6,10 @@ from pathlib import Path
 import pytest
 
 from support.boxes import FILE_KINDS, REMOTE_KINDS, Box, file_box, server_box
-from support.dovecot import Dovecot, require_dovecot
 from support.entra import Entra
 from support.exchanges import ExchangeBox
 from support.graph_boxes import GraphBox
 from support.graph_double import GraphDouble
-
-
-@pytest.fixture(scope="session")
-def dovecot() -> Iterator[Dovecot]:
-    """One server for all tests of the session."""
-    require_dovecot()
-    with Dovecot() as server:
-        yield server
 
 
 @pytest.fixture(scope="session")
