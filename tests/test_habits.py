@@ -49,3 +49,24 @@ def test_names_that_contributing_gives_are_in_their_files() -> None:
         for name, file in named
         if file not in MADE_UP and not re.search(rf"\b{name}\b", (ROOT / file).read_text(encoding="utf-8"))
     ] == []
+
+
+LINK = re.compile(r"\]\(([\w./-]*)(?:#([\w-]+))?\)")
+
+
+@pytest.mark.parametrize(
+    "page", [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")], ids=lambda path: path.name
+)
+def test_links_of_documents_lead_somewhere(page: Path) -> None:
+    broken = []
+    for target, part in LINK.findall(page.read_text(encoding="utf-8")):
+        file = page.parent / target if target else page
+        if not file.exists() or (part and part not in anchors(file)):
+            broken.append(f"{target}#{part}")
+    assert broken == []
+
+
+def anchors(page: Path) -> set[str]:
+    """The names of a page's headings, as links on GitHub have them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
