@@ -11,6 +11,7 @@ from pathlib import Path
 
 from muniment.archive.ledger.frame import HEADER_SIZE, TAG_SIZE, tag_in
 from muniment.errors import LedgerDamaged, VaultError
+from muniment.system.atomic_files import create_file
 
 VAULT_ID = "vault-id"
 TORN = "torn"
@@ -26,12 +27,6 @@ def segments(folder: Path) -> list[int]:
     """Return the numbers of all segments in the folder, in order."""
     names = (_SEGMENT.fullmatch(entry.name) for entry in os.scandir(folder))
     return sorted(int(match[1]) for match in names if match)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the entries of a folder durable (fsync)."""
-    with descriptor(folder, os.O_RDONLY | os.O_DIRECTORY) as fd:
-        os.fsync(fd)
 
 
 @contextmanager
@@ -55,12 +50,9 @@ def make_vault_id(folder: Path) -> bytes:
     """
     tag = secrets.token_bytes(TAG_SIZE)
     try:
-        with descriptor(folder / VAULT_ID, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as fd:
-            os.write(fd, tag.hex().encode() + b"\n")
-            os.fsync(fd)
+        create_file(folder / VAULT_ID, tag.hex().encode() + b"\n", durable=True)
     except FileExistsError as error:
         raise VaultError(f"there is a ledger in {folder} already: nothing was changed") from error
-    sync_folder(folder)
     return tag
 
 

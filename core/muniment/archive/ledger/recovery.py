@@ -20,12 +20,12 @@ from muniment.archive.ledger.files import (
     read_vault_id,
     segment_path,
     segments,
-    sync_folder,
 )
 from muniment.archive.ledger.frame import leaf_hash
 from muniment.archive.ledger.merkle import EMPTY_ROOT, Frontier
 from muniment.archive.ledger.model import Frame, Head, Kind
 from muniment.archive.ledger.walk import Found, Gap, commit_of, walk
+from muniment.system.atomic_files import sync_folder
 
 _COPY = 1024 * 1024
 

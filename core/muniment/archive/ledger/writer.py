@@ -14,7 +14,6 @@ from muniment.archive.ledger.files import (
     read_vault_id,
     segment_path,
     segments,
-    sync_folder,
 )
 from muniment.archive.ledger.frame import HEADER_SIZE, leaf_hash, pack_header
 from muniment.archive.ledger.model import SEGMENT, Appended, Codec, Head, Kind, Record
@@ -22,6 +21,7 @@ from muniment.archive.ledger.recovery import Recovery, move_torn_tails, recover,
 from muniment.archive.ledger.scan import has_commit
 from muniment.archive.ledger.stored import Files, read_dictionaries
 from muniment.errors import LedgerDamaged, VaultError
+from muniment.system.atomic_files import sync_folder
 
 BUFFER = 8 * 1024 * 1024
 """Bytes of frames that are gathered in memory before they are written (not synced)."""
