@@ -19,7 +19,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from muniment.gateway import session as session_module
 from muniment.gateway.refused import (
     BETWEEN,
     FORGOTTEN,
@@ -93,11 +92,8 @@ def test_a_client_with_many_refused_commands_is_disconnected(start: Start) -> No
         smtp.close()
 
 
-def test_a_client_whose_message_arrives_too_slowly_is_disconnected(
-    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(session_module, "SLOW_AFTER", 0.2)
-    with client(start()) as smtp:
+def test_a_client_whose_message_arrives_too_slowly_is_disconnected(start: Start, tmp_path: Path) -> None:
+    with client(start(slow_after=0.2)) as smtp:
         smtp.ehlo()
         for line in ("MAIL FROM:<>", f"RCPT TO:<{JOURNAL}>", "DATA"):
             smtp.docmd(line)

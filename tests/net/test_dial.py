@@ -14,6 +14,7 @@ import pytest
 from muniment import net
 from muniment.net.dial import Silent, Unreachable, dial, look_up, lost
 from muniment.net.events import Connected, ConnectionEvent, Security
+from muniment.net.limits import AnswerLimits
 from muniment.net.server_settings import ServerSettings
 from muniment.net.server_text import HIDDEN, quote
 from muniment.sources.endpoint import Endpoint
@@ -30,6 +31,7 @@ class Plain:
     fingerprint: str = ""
     ca_file: str = ""
     timeout: float = 5.0
+    limits: AnswerLimits = field(default_factory=AnswerLimits)
     mailbox: str = "anna"
     password: str | None = "a secret"
     tokens: object | None = None

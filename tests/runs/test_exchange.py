@@ -15,6 +15,7 @@ from muniment import api
 from muniment.archive.facts import REGENERATED
 from muniment.mail.journal.report import read_report
 from muniment.mail.text.likeness import likeness
+from support.clocks import skip_waits
 from support.crashing import command, kept, run_killed, sample_reports
 from support.ews_double import Exchange
 from support.ews_mailboxes import GERMAN, Person
@@ -208,7 +209,7 @@ def test_a_profile_is_tried_step_by_step(vault: TestVault, tmp_path: Path) -> No
 def test_runs_in_trouble_end_balanced_and_store_nothing_twice(
     vault: TestVault, exchange: Exchange, anna: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("muniment.net.retry.FIRST_WAIT", 0.01)
+    skip_waits(monkeypatch)
     folders = [anna.folder("F", f"{n}") for n in range(10)]
     for n, folder in enumerate(folders):
         anna.put([plain(subject=f"{n} {m}") for m in range(30)], folder)

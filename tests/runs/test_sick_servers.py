@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from muniment import api
-from muniment.net import retry
+from support.clocks import skip_waits
 from support.fake_pop3 import FakePop3
 from support.imap_double import ImapDouble
 from support.reports import plain
@@ -21,7 +21,7 @@ POISONED = range(21, 25)
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retry, "FIRST_WAIT", 0.001)
+    skip_waits(monkeypatch)
 
 
 def run(vault: TestVault, kind: str, port: int, **fields: Any) -> api.RunSummary:

@@ -23,18 +23,16 @@ SESSION = """
 import json, resource, sys
 from pathlib import Path
 from muniment.errors import MunimentError
-from muniment.net import limits
 from muniment.net.oauth import Grant, tokens
-from muniment.sources import mail_limits
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.factory import open_source
 from muniment.sources.folders import Choice
 from muniment.sources.graph.answers import Call
 from muniment.sources.graph.connection import GraphWire
+from muniment.sources.source_limits import SourceLimits
 
 what, ports, authority, work, memory = sys.argv[1:]
-mail_limits.LARGEST_MESSAGE = 32 * 1024 * 1024
-limits.LEAST_RATE = 100_000
+limits = SourceLimits(largest_message=32 * 1024 * 1024, least_rate=100_000)
 size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (size + int(memory),) * 2)
 Path(work).mkdir()
@@ -47,7 +45,7 @@ class Token:
 def endpoint(**more):
     return Endpoint(
         host="localhost", port=int(port), mailbox="anna@example.com", work=Path(work), timeout=0.5,
-        ca_file=authority, **more,
+        ca_file=authority, limits=limits, **more,
     )
 
 def graph(ask):
@@ -72,6 +70,7 @@ def token():
     grant = Grant(
         way="app", scopes=("https://graph.microsoft.com/.default",), directory="contoso", client_id="id",
         secret="secret", authority=f"https://localhost:{port}", ca_file=authority, timeout=0.5,
+        limits=limits,
     )
     return tokens(grant).token()
 

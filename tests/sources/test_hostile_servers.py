@@ -37,24 +37,20 @@ SESSION = """
 import json, resource, sys, time
 from pathlib import Path
 from muniment.errors import MunimentError
-from muniment.net import limits
-from muniment.sources import mail_limits, pop3, imap
+from muniment.sources import pop3, imap
 from muniment.sources.base import Unfetched
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.factory import open_source
 from muniment.sources.folders import Choice
-from muniment.net.limits import Pace
-from muniment.net.retry import Passing
+from muniment.sources.source_limits import SourceLimits
 
 kind, port, tree, work, memory = sys.argv[1:]
-mail_limits.SPARE = 1024 * 1024
-mail_limits.FOLDER_LIST = 1024 * 1024
-limits.LIVELY = 2
 size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (size + int(memory),) * 2)
 endpoint = Endpoint(
     kind=kind, host="127.0.0.1", port=int(port), security="none", mailbox="user", password="secret",
     work=Path(work), timeout=1, folders=Choice() if tree == "tree" else None,
+    limits=SourceLimits(spare=1024 * 1024, folder_list=1024 * 1024, lively=2),
 )
 source = open_source(endpoint, sleep=lambda seconds: None)
 answers, problem = [], ""

@@ -13,6 +13,7 @@ from muniment.sources.base import SPOOL_ABOVE, Fetched, Unfetched
 from muniment.sources.imap import source as imap
 from muniment.sources.imap.client import Client, Oversized
 from muniment.sources.imap.text import encode_folder, read_bodies, read_rows, uid_set
+from muniment.sources.source_limits import SourceLimits
 from support.boxes import ServerBox, server_box
 from support.dovecot import Dovecot
 from support.proxy import Proxy
@@ -47,12 +48,9 @@ def bodies(answers: Iterator[Fetched | Unfetched]) -> list[bytes]:
     return found
 
 
-def test_an_interrupted_fetch_is_resumed(
-    account: ServerBox, dovecot: Dovecot, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(imap, "FETCHED_AT_ONCE", 50)
+def test_an_interrupted_fetch_is_resumed(account: ServerBox, dovecot: Dovecot) -> None:
     with Proxy((dovecot.host, dovecot.imap)) as proxy:
-        source = account.connected(port=proxy.port)
+        source = account.connected(port=proxy.port, limits=SourceLimits(fetched_at_once=50))
         items = list(source.listing())
         proxy.cut_after(300_000)
         assert sorted(bodies(iter(source.fetch(items)))) == sorted(MAILS)
@@ -94,11 +92,8 @@ def test_dates_and_flags_are_listed(account: ServerBox, other: imaplib.IMAP4) ->
     assert item.size == 14
 
 
-def test_a_listing_is_complete_while_others_expunge(
-    account: ServerBox, other: imaplib.IMAP4, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(imap, "LISTED_AT_ONCE", 20)
-    listing = iter(account.connected().listing())
+def test_a_listing_is_complete_while_others_expunge(account: ServerBox, other: imaplib.IMAP4) -> None:
+    listing = iter(account.connected(limits=SourceLimits(listed_at_once=20)).listing())
     keys = [next(listing).key for _ in range(50)]
     other.store("1:55", "+FLAGS", r"(\Deleted)")
     other.expunge()

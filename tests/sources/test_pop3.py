@@ -427,22 +427,22 @@ LF = [b"Subject: x\n\ntext\n", b"..\n.\n.dot\n", b"", b"Subject: y\n\n" + b"0123
 
 
 @pytest.mark.parametrize("spooled", [False, True])
-def test_a_server_with_only_lf_is_read(
-    tmp_path: Path, spooled: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if spooled:
-        monkeypatch.setattr("muniment.sources.pop3.connection.SPOOL_ABOVE", 1000)
+def test_a_server_with_only_lf_is_read(tmp_path: Path, spooled: bool) -> None:
+    line = b"0123456789abcde\n"
+    mails = [*LF, b"Subject: z\n\n" + line * (SPOOL_ABOVE // len(line))] if spooled else LF
 
     def override(command: str) -> bytes | None:
         verb, _, number = command.partition(" ")
         if verb == "RETR":
-            message = (b"\n" + LF[int(number) - 1]).replace(b"\n.", b"\n..")[1:]
+            message = (b"\n" + mails[int(number) - 1]).replace(b"\n.", b"\n..")[1:]
             return b"+OK\n" + message + b".\n"
         if verb in ("UIDL", "LIST"):
-            return b"+OK\n" + b"".join(b"%d %d\n" % (n, len(mail)) for n, mail in enumerate(LF, 1)) + b".\n"
+            return (
+                b"+OK\n" + b"".join(b"%d %d\n" % (n, len(mail)) for n, mail in enumerate(mails, 1)) + b".\n"
+            )
         return b"+OK\n.\n" if verb == "CAPA" else b"+OK\n"
 
-    with FakePop3(LF, override=override, greeting=b"+OK hello\n") as server:
+    with FakePop3(mails, override=override, greeting=b"+OK hello\n") as server:
         source = fake_source(server, tmp_path)
         source.connect()
         answers = list(source.fetch(list(source.listing())))
@@ -451,7 +451,7 @@ def test_a_server_with_only_lf_is_read(
             for one in answers
             if isinstance(one, Fetched)
         ]
-        assert found == LF
+        assert found == mails
         assert any(isinstance(one, Fetched) and isinstance(one.content, Path) for one in answers) == spooled
         source.close()
 

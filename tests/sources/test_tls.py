@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from muniment.errors import CertificateRefused, LoginRefused, SourceError
-from muniment.net import dial
 from muniment.net.events import Security
 from muniment.profiles.fields import is_loopback
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.factory import open_source
+from muniment.sources.source_limits import SourceLimits
 from support.boxes import ServerBox, server_box
 from support.dovecot import Dovecot, free_ports, running
 from support.fake_pop3 import FakePop3
@@ -227,12 +227,11 @@ def test_a_port_that_speaks_tls_is_recognised_soon(
     kind: str,
     security: Security,
     port: str,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Client and server would wait for each other, so the client tests whether the server expects TLS."""
-    monkeypatch.setattr(dial, "GREETING", 0.2)
     box = server_box(dovecot, "plain-imap", tmp_path)
-    source = box.source(kind=kind, security=security, port=getattr(dovecot, port), timeout=300)
+    limits = SourceLimits(greeting=0.2)
+    source = box.source(kind=kind, security=security, port=getattr(dovecot, port), timeout=300, limits=limits)
     began = time.monotonic()
     with pytest.raises(CertificateRefused, match=r"speaks TLS from the start.*`security` to \"tls\""):
         source.connect()

@@ -22,6 +22,7 @@ from muniment.sources.base import Choosing, Fetched, Item, Source, Unfetched
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.factory import open_source
 from muniment.sources.files import unpacking
+from muniment.sources.source_limits import SourceLimits
 from support.cases import cases_dir
 
 Opener = Callable[[str, Path], Source]
@@ -41,8 +42,9 @@ PACKERS: dict[str, Callable[[bytes], bytes]] = {
 def opened(tmp_path: Path) -> Iterator[Opener]:
     sources = []
 
-    def make(kind: str, path: Path) -> Source:
-        source = open_source(Endpoint(kind=kind, path=str(path), work=tmp_path / "work"))
+    def make(kind: str, path: Path, **limits: int) -> Source:
+        work = tmp_path / "work"
+        source = open_source(Endpoint(kind=kind, path=str(path), work=work, limits=SourceLimits(**limits)))
         source.connect()
         sources.append(source)
         return source
@@ -311,13 +313,10 @@ def test_a_file_that_fails_in_a_tree_is_named_and_the_rest_is_read(
 
 @pytest.mark.parametrize("ending", PACKERS)
 @pytest.mark.parametrize("kind", ["eml", "mbox"])
-def test_a_bomb_is_refused_in_bounded_memory(
-    opened: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, ending: str
-) -> None:
-    monkeypatch.setattr(unpacking, "FREE", 4 * 2**20)
+def test_a_bomb_is_refused_in_bounded_memory(opened: Opener, tmp_path: Path, kind: str, ending: str) -> None:
     bomb = PACKERS[ending](MBOX + bytes(24 * 2**20))
     box = fill(tmp_path / "box", {f"a.eml{ending}": bomb, f"b.eml{ending}": PACKERS[ending](MBOX)})
-    source = opened(kind, box)
+    source = opened(kind, box, unpacked=4 * 2**20)
     tracemalloc.start()
     items = list(source.listing())
     answers = list(source.fetch(items))
@@ -343,16 +342,12 @@ def test_a_huge_dictionary_is_refused(opened: Opener, tmp_path: Path) -> None:
     assert passed(source) == {passing.DAMAGED: ("a.mbox.xz",)}
 
 
-def test_a_full_disk_is_not_filled_further(
-    opened: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(unpacking, "ROOM", 2**60)
-    monkeypatch.setattr(unpacking, "_UNCHECKED", 2**20)
+def test_a_full_disk_is_not_filled_further(opened: Opener, tmp_path: Path) -> None:
     box = fill(
         tmp_path / "box",
         {"a.gz": gzip.compress(MBOX + os.urandom(2**22), 1), "b.gz": gzip.compress(MBOX)},
     )
-    source = opened("mbox", box)
+    source = opened("mbox", box, free_space=2**60, unchecked=2**20)
     assert {item.place.folder for item in source.listing()} == {"b.gz"}
     assert passed(source) == {passing.NO_ROOM: ("a.gz",)}
 

@@ -89,5 +89,7 @@ class Limits:
     """Messages on one connection."""
     errors: int
     """Refused commands on one connection."""
+    slow_after: float
+    """Seconds after which a message must arrive at `session.LEAST_RATE`."""
     headers: tuple[str, ...] = ()
     """Header fields in which a client may name recipients."""

@@ -47,10 +47,8 @@ TOO_MANY_RECIPIENTS = "452 4.5.3 Too many recipients"
 ENOUGH = b"421 4.3.2 Too many messages on one connection; connect again\r\n"
 ERRORS = b"421 4.7.0 Too many errors\r\n"
 TRICKLES = b"421 4.4.2 The message arrives too slowly\r\n"
-SLOW_AFTER = 600.0
-"""Seconds after which a message must arrive at LEAST_RATE (RFC 5321 4.5.3.2 gives a client ten minutes)."""
 LEAST_RATE = 1024
-"""Bytes a second."""
+"""Bytes a second at which a message must arrive in the long run."""
 CODED = re.compile(r"[245]\d\d [245]\.\d{1,3}\.\d{1,3}(?: |\Z)")
 """A reply with an enhanced status code (RFC 2034)."""
 STATUS = {
@@ -372,7 +370,7 @@ class MailSession(SMTP):
     def _hurry(self, size: int, began: float) -> None:
         """Disconnect a client whose message arrives too slowly: it takes a place from others."""
         seconds = self.loop.time() - began
-        if seconds > SLOW_AFTER and size < seconds * LEAST_RATE:
+        if seconds > self._limits.slow_after and size < seconds * LEAST_RATE:
             log.info("disconnected %s: its message arrives too slowly", self.peer)
             self.dismiss(TRICKLES)
             raise asyncio.CancelledError

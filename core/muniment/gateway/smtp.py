@@ -73,6 +73,8 @@ class GatewaySettings:
     """Refused commands on one connection."""
     idle_timeout: float = 300.0
     """Seconds that a client may send nothing."""
+    slow_after: float = 600.0
+    """Seconds after which a message must arrive at a steady rate (RFC 5321 4.5.3.2: ten minutes)."""
     sockets: tuple[socket.socket, ...] = ()
     """Sockets that are open already (systemd), used instead of `host` and `port`."""
 
@@ -101,6 +103,7 @@ class Gateway:
             idle=settings.idle_timeout,
             messages=settings.messages,
             errors=settings.errors,
+            slow_after=settings.slow_after,
             headers=settings.envelope_headers,
         )
         self._reserve = Reserve(settings.spool, settings.reserve)

@@ -12,9 +12,6 @@ from muniment.net.retry import Passing
 from muniment.net.server_settings import ServerSettings
 from muniment.net.server_text import quote
 
-GREETING = 4.0
-"""Seconds to wait for the first line of a server that speaks first, before testing whether it expects TLS."""
-
 
 class Unreachable(Passing):
     """No server answers. The first connection of a run fails at once; a later one is tried again."""
@@ -61,8 +58,8 @@ def _secured(sock: socket.socket, server: ServerSettings) -> socket.socket:
 
 
 def _await_greeting(sock: socket.socket, server: ServerSettings) -> None:
-    """Wait GREETING seconds for the server's first line. Raises CertificateRefused if it expects TLS."""
-    sock.settimeout(min(GREETING, server.timeout))
+    """Wait for the server's first line. Raises CertificateRefused if it expects TLS."""
+    sock.settimeout(min(server.limits.greeting, server.timeout))
     try:
         sock.recv(1, socket.MSG_PEEK)
     except TimeoutError as error:
@@ -84,7 +81,7 @@ def _speaks_tls(server: ServerSettings) -> bool:
     try:
         address = (server.host, server.port_number)
         with (
-            socket.create_connection(address, min(GREETING, server.timeout)) as sock,
+            socket.create_connection(address, min(server.limits.greeting, server.timeout)) as sock,
             context.wrap_socket(sock, server_hostname=server.host),
         ):
             return True

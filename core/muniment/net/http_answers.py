@@ -17,15 +17,14 @@ from typing import Any
 from urllib3 import HTTPConnectionPool, HTTPResponse, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from muniment.net import limits
-from muniment.net.limits import too_much, too_slow
+from muniment.net.limits import WHOLE_ANSWER, AnswerLimits, too_much, too_slow
 
 PIECE = 64 * 1024
 """Number of bytes to read at once. Decompression can make a piece a thousand times as large."""
 
 
 def bounded(
-    response: Any, pieces: Iterable[bytes], address: str, timeout: float, most: int
+    response: Any, pieces: Iterable[bytes], address: str, timeout: float, most: int, least_rate: int
 ) -> Iterator[bytes]:
     """Pass on the pieces of an answer, within limits.
 
@@ -33,14 +32,15 @@ def bounded(
         response: The urllib3 response that the pieces come from.
         pieces: The pieces, as they are read.
         address: The server, for errors.
-        timeout: Seconds after which the answer must not be slower than `limits.LEAST_RATE`.
+        timeout: Seconds after which the answer must not be slower than `least_rate`.
         most: Largest number of bytes.
+        least_rate: Least bytes a second (see AnswerLimits).
 
     Raises:
         SourceError: The answer has more than `most` bytes.
         Passing: The answer comes too slowly.
     """
-    with _Watch(response, timeout) as watch:
+    with _Watch(response, timeout, least_rate) as watch:
         for piece in pieces:
             watch.received += len(piece)
             if watch.received > most:
@@ -49,17 +49,18 @@ def bounded(
             if watch.slow:
                 break
     if watch.slow:
-        raise too_slow(address)
+        raise too_slow(address, least_rate)
 
 
 class _Watch:
     """Ends an answer that comes too slowly. It needs a thread of its own, since the reader is blocked."""
 
-    def __init__(self, response: Any, timeout: float) -> None:
+    def __init__(self, response: Any, timeout: float, least_rate: int) -> None:
         self.received = 0
         self.slow = False
         self._response = response
         self._timeout = timeout
+        self._least_rate = least_rate
         self._began = time.monotonic()
         self._timer: threading.Timer | None = None
 
@@ -81,7 +82,7 @@ class _Watch:
         self._timer.start()
 
     def _look(self) -> None:
-        due = limits.LEAST_RATE * (time.monotonic() - self._began)
+        due = self._least_rate * (time.monotonic() - self._began)
         if self.received + PIECE >= due:
             self._arm()
             return
@@ -90,23 +91,27 @@ class _Watch:
             self._response.shutdown()
 
 
-def bound_response(response: Any, address: str, timeout: float, largest: int = 0) -> None:
+def bound_response(
+    response: Any, address: str, timeout: float, limits: AnswerLimits, largest: int = 0
+) -> None:
     """Put limits on a `requests.Response`, which is read whole or by `iter_content()` without a size.
 
-    An answer that is read whole can have `limits.WHOLE_ANSWER` bytes. Without a size it is a stream whose
+    An answer that is read whole can have WHOLE_ANSWER bytes. Without a size it is a stream whose
     reader writes what is large to files.
 
     Args:
         response: The response.
         address: The server, for errors.
-        timeout: Seconds after which the answer must not be slower than `limits.LEAST_RATE`.
+        timeout: Seconds after which the answer must not be too slow.
+        limits: What is too slow.
         largest: Most bytes of a stream; 0 for as many as of an answer that is read whole.
     """
     read = response.iter_content
 
     def iter_content(chunk_size: int | None = None, decode_unicode: bool = False) -> Iterator[bytes]:
-        most = limits.WHOLE_ANSWER if chunk_size or not largest else largest
-        return bounded(response.raw, read(PIECE, decode_unicode), address, timeout, most)
+        most = WHOLE_ANSWER if chunk_size or not largest else largest
+        pieces = read(PIECE, decode_unicode)
+        return bounded(response.raw, pieces, address, timeout, most, limits.least_rate)
 
     response.iter_content = iter_content
 

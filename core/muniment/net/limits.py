@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from muniment.errors import SourceError
 from muniment.net.retry import Passing
-from muniment.net.server_settings import ServerSettings
+
+if TYPE_CHECKING:
+    from muniment.net.server_settings import ServerSettings
 
 SHORT_ANSWER = 1024 * 1024
 """Most bytes of an answer that lists no messages: capabilities, the state of a folder, a refusal."""
@@ -19,11 +23,19 @@ WHOLE_ANSWER = 32 * 1024 * 1024
 """Most bytes of an answer over HTTP that is read whole: a page of a list, a token, an error."""
 EMPTY_PAGES = 20_000
 """Number of pages in a row without a new entry after which a list counts as endless."""
-LEAST_RATE = 64
-"""Least bytes a second of an answer, once it has taken longer than `timeout`."""
-LIVELY = 10
-"""Factor on `timeout` for a slower answer with whole lines: a server that works on a long command sends
-a line every minute or two to show that it is still there."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerLimits:
+    """Limits on the time that a server takes, with values for real servers as defaults."""
+
+    greeting: float = 4.0
+    """Seconds to wait for the first line of a server that speaks first; then it is tested for TLS."""
+    least_rate: int = 64
+    """Least bytes a second of an answer, once it has taken longer than the timeout."""
+    lively: int = 10
+    """Factor on the timeout for a slower answer with whole lines: a server that works on a long command sends
+    a line every minute or two to show that it is still there."""
 
 
 def too_much(address: str, answer: str) -> SourceError:
@@ -34,10 +46,10 @@ def too_much(address: str, answer: str) -> SourceError:
     )
 
 
-def too_slow(address: str) -> Passing:
-    """The error for an answer that comes too slowly."""
+def too_slow(address: str, least_rate: int) -> Passing:
+    """The error for an answer that comes more slowly than `least_rate` bytes a second."""
     return Passing(
-        f"{address} sends less than {LEAST_RATE} bytes a second: check the network, and run again."
+        f"{address} sends less than {least_rate} bytes a second: check the network, and run again."
     )
 
 
@@ -99,7 +111,8 @@ class Pace:
         count = read()
         self._waited += self._clock() - began
         self._received += count
-        patience = self._server.timeout * (LIVELY if self._lines else 1)
-        if self._waited > patience and self._received < LEAST_RATE * self._waited:
-            raise too_slow(self._server.address)
+        limits = self._server.limits
+        patience = self._server.timeout * (limits.lively if self._lines else 1)
+        if self._waited > patience and self._received < limits.least_rate * self._waited:
+            raise too_slow(self._server.address, limits.least_rate)
         return count

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from muniment.errors import ConfigError, LoginRefused, SourceError
 from muniment.net.http_answers import bound_heads, bound_response
+from muniment.net.limits import AnswerLimits
 from muniment.net.retry import Passing
 from muniment.system.atomic_files import write_file
 
@@ -83,6 +84,8 @@ class Grant:
     """Longest time for a request, in seconds."""
     sign_in: str = "muniment profile sign-in"
     """The command with which a person signs in, for error sentences."""
+    limits: AnswerLimits = field(default_factory=AnswerLimits)
+    """How slow the token service can be."""
 
 
 def tokens(grant: Grant) -> Tokens:
@@ -215,9 +218,7 @@ class _Google:
             self._credentials = self._read()
         try:
             if renew or not self._credentials.valid:
-                self._credentials.refresh(
-                    Request(http_session(self._grant.authority, self._grant.ca_file, self._grant.timeout))
-                )
+                self._credentials.refresh(Request(_session(self._grant)))
         except TransportError as error:
             raise Passing("Google can't be reached for a token: check the network, and run again.") from error
         except GoogleAuthError as error:
@@ -246,17 +247,22 @@ def _options(grant: Grant) -> dict[str, Any]:
         "client_id": grant.client_id,
         "authority": f"{grant.authority.rstrip('/')}/{grant.directory}",
         "instance_discovery": False if own else None,
-        "http_client": http_session(grant.authority, grant.ca_file, grant.timeout),
+        "http_client": _session(grant),
     }
 
 
-def http_session(server: str, ca_file: str, timeout: float) -> Any:
+def _session(grant: Grant) -> Any:
+    return http_session(grant.authority, grant.ca_file, grant.timeout, grant.limits)
+
+
+def http_session(server: str, ca_file: str, timeout: float, limits: AnswerLimits) -> Any:
     """A requests.Session with our limits on time and size.
 
     Args:
         server: The server's name, for errors.
         ca_file: A PEM file of the authorities to trust; "" for the system's.
         timeout: Longest time for a request, in seconds.
+        limits: How slow an answer can be.
     """
     import requests
     from requests.adapters import HTTPAdapter
@@ -278,7 +284,7 @@ def http_session(server: str, ca_file: str, timeout: float) -> Any:
 
         def build_response(self, req: Any, resp: Any) -> Any:
             response = super().build_response(req, resp)
-            bound_response(response, server, timeout)
+            bound_response(response, server, timeout, limits)
             return response
 
     session = requests.Session()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from muniment.net.events import ConnectionEvent, Security
+from muniment.net.limits import AnswerLimits
 
 
 class ServerSettings(Protocol):
@@ -42,6 +43,10 @@ class ServerSettings(Protocol):
     @property
     def timeout(self) -> float:
         """Longest time for one network operation, in seconds."""
+
+    @property
+    def limits(self) -> AnswerLimits:
+        """How long the server can take."""
 
     @property
     def mailbox(self) -> str:

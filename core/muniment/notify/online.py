@@ -9,6 +9,7 @@ from muniment.config.model import NotifyMail
 from muniment.config.password_store import sign_in_file
 from muniment.config.secrets import resolve
 from muniment.errors import SourceError
+from muniment.net.limits import AnswerLimits
 from muniment.net.oauth import Grant, Way, http_session, tokens
 from muniment.system.paths import as_path
 
@@ -73,7 +74,7 @@ def post(mail: NotifyMail, url: str, headers: dict[str, str], data: bytes) -> An
     """
     import requests
 
-    session = http_session(mail.host or GRAPH, as_path(mail.ca_file), SECONDS)
+    session = http_session(mail.host or GRAPH, as_path(mail.ca_file), SECONDS, AnswerLimits())
     try:
         with session.post(url, data=data, headers=headers, allow_redirects=False) as response:
             return Answer(response.status_code, response.text)

@@ -12,6 +12,7 @@ from muniment.net.events import ConnectionEvent, Security
 from muniment.net.oauth import Tokens
 from muniment.profiles.fields import is_loopback
 from muniment.sources.folders import Choice
+from muniment.sources.source_limits import SourceLimits
 
 Access = Literal["own", "delegate", "impersonation"]
 Scheme = Literal["password", "ntlm", "basic"]
@@ -98,6 +99,8 @@ class Endpoint:
     """Whether messages are deleted once they are kept."""
     timeout: float = 300.0
     """Longest time for one network operation, in seconds."""
+    limits: SourceLimits = field(default_factory=SourceLimits)
+    """Limits on answers, messages and files."""
     on_event: Callable[[Event], None] = field(default=_ignore, repr=False, compare=False)
     """Called with each event, for every connection that is made."""
 

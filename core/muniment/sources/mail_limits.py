@@ -1,6 +1,6 @@
-"""Limits on what a mail server can state and send: sizes of messages, numbers of messages and of folders.
+"""Errors for a mail server that states impossible numbers or sends far more than it announced.
 
-They are far above what an honest server needs. `net.limits` has those that hold for every answer.
+The numbers are far above what an honest server needs. `source_limits` has those that a source is opened with.
 """
 
 from __future__ import annotations
@@ -11,14 +11,8 @@ from muniment.sources.endpoint import Endpoint
 
 MOST_MESSAGES = 50_000_000
 """Most messages in one folder or mailbox; a server that states more is not believed."""
-LARGEST_MESSAGE = 2 * 1024**3
-"""Most bytes of one message whose size is not announced."""
-SPARE = 64 * 1024 * 1024
-"""Bytes that a message can have beyond twice its announced size, since some servers announce wrong sizes."""
 MOST_FOLDERS = 1_000_000
 """Most folders of one mailbox, or people of one organisation."""
-FOLDER_LIST = 32 * 1024 * 1024
-"""Most bytes of a list of folders: 100,000 of them with long names."""
 
 
 class Overrun(SourceError):
@@ -29,19 +23,12 @@ class Overrun(SourceError):
         self.item = item
 
 
-def most_bytes(announced: int | None) -> int:
-    """The most bytes of a message that are read, given the size in bytes that the server announced."""
-    if announced is None:
-        return LARGEST_MESSAGE
-    return min(2 * announced + SPARE, LARGEST_MESSAGE)
-
-
 def overrun(endpoint: Endpoint, item: Item) -> Overrun:
     """The error for a message that is far larger than announced."""
     stated = "no size" if item.size is None else f"{item.size:,} bytes"
     return Overrun(
-        f"{endpoint.address} announced {stated} for a message and sent more than {most_bytes(item.size):,}: "
-        "the message stays there; ask the people who run that server.",
+        f"{endpoint.address} announced {stated} for a message and sent more than "
+        f"{endpoint.limits.most_bytes(item.size):,}: the message stays there; ask the people who run that server.",
         item,
     )
 

@@ -14,7 +14,6 @@ from muniment.net.dial import lost
 from muniment.net.http_answers import bound_heads, bound_response
 from muniment.net.oauth import Tokens
 from muniment.net.retry import Passing
-from muniment.sources import mail_limits
 from muniment.sources.endpoint import Endpoint, Scheme
 
 PATH = "/EWS/Exchange.asmx"
@@ -65,8 +64,9 @@ class _Adapter(HTTPAdapter):
 
     def build_response(self, req: Any, resp: Any) -> requests.Response:
         response = super().build_response(req, resp)
-        largest = 2 * mail_limits.LARGEST_MESSAGE  # in base64
-        bound_response(response, self._endpoint.address, self._endpoint.timeout, largest)
+        limits = self._endpoint.limits
+        largest = 2 * limits.largest_message  # in base64
+        bound_response(response, self._endpoint.address, self._endpoint.timeout, limits, largest)
         return response
 
 

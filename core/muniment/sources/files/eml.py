@@ -87,7 +87,7 @@ class EmlSource(FileSource):
 
     def _answer(self, item: Item) -> Fetched | Unfetched:
         path = name_of(item.key)
-        with opened(self._root / path, self._endpoint.work) as (file, fault, stamp):
+        with opened(self._root / path, self._endpoint.work, self._endpoint.limits) as (file, fault, stamp):
             mail = fault if fault in (BOMB, NO_ROOM) else find_mail(file, _is_framed(path))
             if isinstance(mail, str):
                 return Unfetched(item, f"it is {fault or mail}")

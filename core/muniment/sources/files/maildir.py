@@ -139,7 +139,7 @@ class MaildirSource(FileSource):
         """The answer for an item; None if its file is in none of the likely places."""
         for path in [found] if found else self._likely(item):
             try:
-                with opened(path, self._endpoint.work) as (file, fault, stamp):
+                with opened(path, self._endpoint.work, self._endpoint.limits) as (file, fault, stamp):
                     if fault in (BOMB, NO_ROOM):
                         return Unfetched(item, f"it is {fault}")
                     known = replace(item, stays=item.stays or bool(fault), stamp=stamp)

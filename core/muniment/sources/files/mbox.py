@@ -42,7 +42,7 @@ class MboxSource(FileSource):
 
     def __init__(self, endpoint: Endpoint, sleep: Callable[[float], None]) -> None:
         super().__init__(endpoint, sleep)
-        self._held = Held(endpoint.work)
+        self._held = Held(endpoint.work, endpoint.limits)
 
     def close(self) -> None:
         """Remove what was unpacked."""

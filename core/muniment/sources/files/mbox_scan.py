@@ -24,6 +24,7 @@ from typing import BinaryIO, NamedTuple
 from muniment.sources.files.separator import LONGEST, Separator, is_bare, is_field, separator
 
 BLOCK = 1024 * 1024
+"""Number of bytes of a file that are in memory at once."""
 _HEAD = 64 * 1024
 """Number of bytes in which a message's Content-Length, or a file's first separator, is searched."""
 _BOM = b"\xef\xbb\xbf"
@@ -50,9 +51,12 @@ class Spot(NamedTuple):
     """Whether nothing follows it in the file."""
 
 
-def spots(file: BinaryIO) -> Iterator[Spot]:
-    """The messages of an mbox file, in order; none if the file is not an mbox file."""
-    window = _Window(file)
+def spots(file: BinaryIO, block: int = BLOCK) -> Iterator[Spot]:
+    """The messages of an mbox file, in order; none if the file is not an mbox file.
+
+    `block` is the number of bytes that are read at once.
+    """
+    window = _Window(file, block)
     at: int | None = _first(window)
     while at is not None:
         begun = window.separator(at) or _NONE
@@ -79,7 +83,8 @@ def is_whole(file: BinaryIO, start: int, end: int) -> bool:
 class _Window:
     """A file, of which one block is in memory."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, length: int = BLOCK) -> None:
+        self._length = length
         self._handle = file.fileno()
         self.size = os.fstat(self._handle).st_size
         self._base, self._block = 0, b""
@@ -96,7 +101,8 @@ class _Window:
         end = self.size if end is None else end
         while start <= end and start + len(needle) <= self.size:
             if not self._base <= start <= self._base + len(self._block) - len(needle):
-                self._base, self._block = start, os.pread(self._handle, min(BLOCK, self.size - start), start)
+                count = min(self._length, self.size - start)
+                self._base, self._block = start, os.pread(self._handle, count, start)
                 if len(self._block) < len(needle):
                     return -1  # the file was shortened in the meantime
             found = self._block.find(needle, start - self._base)

@@ -23,18 +23,13 @@ import zstandard
 
 from muniment.sources.files.base import open_plain, stamp_of
 from muniment.sources.passing import BOMB, DAMAGED, NO_ROOM
+from muniment.sources.source_limits import SourceLimits
 from muniment.sources.spool_files import make_work
 
 ENDINGS = (".gz", ".bz2", ".xz", ".zst")
 RATIO = 200
 """How many times its own size a file can unpack to. Mail shrinks to a fifth, logs to a fiftieth."""
-FREE = 64 * 1024 * 1024
-"""Number of bytes to which any file can unpack."""
-ROOM = 512 * 1024 * 1024
-"""Number of bytes that stay free on the disk of the work folder."""
 _BLOCK = 1024 * 1024
-_UNCHECKED = 16 * _BLOCK
-"""Number of bytes that are unpacked between two checks of the free space."""
 _MEMORY = 128 * 1024 * 1024
 """Most bytes of memory for a decoder; files written at the highest levels need 65 MiB."""
 _WINDOW = 27
@@ -61,8 +56,8 @@ def packing(head: bytes) -> str:
 
 
 @contextmanager
-def opened(path: Path | str, work: Path) -> Iterator[Opened]:
-    """Open a regular file for reading, and unpack it if it is compressed.
+def opened(path: Path | str, work: Path, limits: SourceLimits) -> Iterator[Opened]:
+    """Open a regular file for reading, and unpack it within limits if it is compressed.
 
     Raises:
         OSError: The file can't be opened.
@@ -77,7 +72,7 @@ def opened(path: Path | str, work: Path) -> Iterator[Opened]:
             return
         make_work(work)
         with tempfile.TemporaryFile(dir=work, buffering=0) as unpacked:
-            fault = _unpack(file, kind, cast(BinaryIO, unpacked))
+            fault = _unpack(file, kind, cast(BinaryIO, unpacked), limits)
             unpacked.seek(0)
             yield Opened(cast(BinaryIO, unpacked), fault, stamp)
 
@@ -85,8 +80,9 @@ def opened(path: Path | str, work: Path) -> Iterator[Opened]:
 class Held:
     """Opens the same files several times, and keeps the last two that it has unpacked."""
 
-    def __init__(self, work: Path) -> None:
+    def __init__(self, work: Path, limits: SourceLimits) -> None:
         self._work = work
+        self._limits = limits
         self._stacks: dict[tuple[str, int, int, int], tuple[ExitStack, Opened]] = {}
 
     @contextmanager
@@ -100,7 +96,7 @@ class Held:
         known = (str(path), found.st_ino, found.st_mtime_ns, found.st_size)
         if known not in self._stacks:
             stack = ExitStack()
-            opening = stack.enter_context(opened(path, self._work))
+            opening = stack.enter_context(opened(path, self._work, self._limits))
             self._stacks[known] = stack, opening
         file = self._stacks[known][1].file
         with os.fdopen(
@@ -131,10 +127,10 @@ def beginning(file: BinaryIO, kind: str, length: int) -> bytes:
     return found[:length]
 
 
-def _unpack(file: BinaryIO, kind: str, into: BinaryIO) -> str:
+def _unpack(file: BinaryIO, kind: str, into: BinaryIO, limits: SourceLimits) -> str:
     """Unpack a file, and return its fault. If it is refused, nothing is kept of it."""
-    limit = max(FREE, os.fstat(file.fileno()).st_size * RATIO)
-    size, checked = 0, _UNCHECKED
+    limit = max(limits.unpacked, os.fstat(file.fileno()).st_size * RATIO)
+    size, checked = 0, limits.unchecked
     try:
         for block in _BLOCKS[kind](file):
             size += len(block)
@@ -142,8 +138,8 @@ def _unpack(file: BinaryIO, kind: str, into: BinaryIO) -> str:
                 into.truncate(0)
                 return BOMB
             if size >= checked:
-                checked = size + _UNCHECKED
-                if _room(into) < ROOM + _UNCHECKED:
+                checked = size + limits.unchecked
+                if _room(into) < limits.free_space + limits.unchecked:
                     into.truncate(0)
                     return NO_ROOM
             into.write(block)

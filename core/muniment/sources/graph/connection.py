@@ -44,7 +44,6 @@ from muniment.sources.graph.answers import (
     understood,
 )
 from muniment.sources.graph.lanes import Delayed, Lanes
-from muniment.sources.mail_limits import most_bytes
 from muniment.sources.spool_files import spool_file
 
 T = TypeVar("T")
@@ -218,7 +217,9 @@ class GraphWire:
 
     def _pieces(self, response: urllib3.BaseHTTPResponse, most: int) -> Iterator[bytes]:
         endpoint = self._endpoint
-        return bounded(response, response.stream(PIECE), endpoint.address, endpoint.timeout, most)
+        pieces = response.stream(PIECE)
+        rate = endpoint.limits.least_rate
+        return bounded(response, pieces, endpoint.address, endpoint.timeout, most, rate)
 
     def _decoded(self, data: bytes) -> dict[str, Any]:
         try:
@@ -236,7 +237,7 @@ class GraphWire:
         with self._response(Call("GET", path), token, None, "identity") as response, self._translated():
             if response.headers.get("Content-Encoding", "identity").lower() != "identity":
                 raise Passing(f"{self._endpoint.host} compresses a message although it was asked not to.")
-            pieces = self._pieces(response, most_bytes(None))
+            pieces = self._pieces(response, self._endpoint.limits.most_bytes(None))
             head = bytearray()
             for piece in pieces:
                 head += piece

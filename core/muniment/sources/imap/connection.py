@@ -30,7 +30,7 @@ from muniment.sources.imap.text import (
     uid_set,
     words,
 )
-from muniment.sources.mail_limits import FOLDER_LIST, require_believable
+from muniment.sources.mail_limits import require_believable
 
 _PASSING_CODES = ("UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "THROTTLED")
 _REV2 = frozenset(("NAMESPACE", "UIDPLUS", "LIST-EXTENDED", "MOVE", "SPECIAL-USE"))
@@ -209,7 +209,7 @@ class ImapWire:
         if {"LIST-EXTENDED", "SPECIAL-USE"} <= self.capabilities:
             pattern += " RETURN (SPECIAL-USE)"
         with translated(self._endpoint, self._client):
-            self._client.allow(FOLDER_LIST)
+            self._client.allow(self._endpoint.limits.folder_list)
             kind, data = self._client.list('""', pattern)
         if kind != "OK":
             why = self._quote(text(data))

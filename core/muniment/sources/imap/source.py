@@ -18,7 +18,7 @@ from muniment.sources.imap.connection import CantOpen, ImapWire, NoFolder, Selec
 from muniment.sources.imap.namespaces import locate, own_prefix, prefixes
 from muniment.sources.imap.text import Row, encode_folder
 from muniment.sources.imap.tree import GMAIL_CAPABILITY, Box, Labels, Tree, choose, remarks
-from muniment.sources.mail_limits import most_bytes, overrun
+from muniment.sources.mail_limits import overrun
 from muniment.sources.refusing import Shut
 from muniment.sources.remote import Answer, RemoteSource
 from muniment.sources.spool_files import kept, spool_file
@@ -26,9 +26,6 @@ from muniment.sources.spool_files import kept, spool_file
 T = TypeVar("T")
 
 GONE = "it is no longer in the folder"
-LISTED_AT_ONCE = 5000
-FETCHED_AT_ONCE = 500
-"""Most messages in one FETCH: few round trips, and a command of at most 6 KB."""
 PIECE = 4 * 1024 * 1024
 """Number of bytes of a large message to fetch at once, since imaplib keeps a literal in memory."""
 OPENED = 3
@@ -52,7 +49,7 @@ class ImapSource(RemoteSource):
         super().__init__(endpoint, sleep)
         self._boxes: dict[Place, Box] = {}
         self._wire: ImapWire | None = None
-        self._batch = FETCHED_AT_ONCE
+        self._batch = endpoint.limits.fetched_at_once
         self._sizes_lie = False
         self._mark: Callable[[Place], str] = lambda place: ""
         self._marks: dict[Place, str] = {}
@@ -232,7 +229,7 @@ class ImapSource(RemoteSource):
                 rows, more = self._step(wire, box, start, after)
             except _Shifted as shift:
                 self._wait(patience, shift)
-                start, more = max(1, start - LISTED_AT_ONCE), True
+                start, more = max(1, start - self._endpoint.limits.listed_at_once), True
                 continue
             except Passing as error:
                 self._drop()
@@ -256,7 +253,7 @@ class ImapSource(RemoteSource):
                 if place is not None:
                     key = f"{box.validity}:{row.uid}"
                     yield Item(place, key, row.size, row.flags, row.date, stays=box.stays)
-            start += LISTED_AT_ONCE - 1
+            start += self._endpoint.limits.listed_at_once - 1
         return listed
 
     def _too_few(self, box: Box) -> Passing:
@@ -279,7 +276,7 @@ class ImapSource(RemoteSource):
                 return [], False
         if self._endpoint.folders is None:
             self.expected = exists
-        end = min(exists, start + LISTED_AT_ONCE - 1)
+        end = min(exists, start + self._endpoint.limits.listed_at_once - 1)
         rows = wire.rows(start, end, labels=box.labelled) if start <= end else []
         if start > 1 and (not rows or rows[0].uid > after):
             raise _Shifted(
@@ -308,7 +305,7 @@ class ImapSource(RemoteSource):
         try:
             for batch in self._batches(list(uids.values())):
                 yield from self._fetch(wire, batch)
-                self._batch = min(FETCHED_AT_ONCE, self._batch * 2)
+                self._batch = min(self._endpoint.limits.fetched_at_once, self._batch * 2)
         except Oversized as error:
             self._sizes_lie = True
             raise Passing(f"{self._endpoint.address} sends more than it announced: use POP3.") from error
@@ -373,7 +370,7 @@ class ImapSource(RemoteSource):
         with spool_file(self._endpoint.work) as (file, path):
             size = file.write(piece)
             while piece is not None and len(piece) == PIECE and size != item.size:
-                if size > most_bytes(item.size):
+                if size > self._endpoint.limits.most_bytes(item.size):
                     raise overrun(self._endpoint, item)
                 piece = wire.piece(uid, size, PIECE)
                 size += file.write(piece or b"")
@@ -413,7 +410,7 @@ class ImapSource(RemoteSource):
         """
         confirmed: list[Item] = []
         for place, group in groupby(items, key=lambda item: item.place):
-            while batch := list(islice(group, FETCHED_AT_ONCE)):
+            while batch := list(islice(group, self._endpoint.limits.fetched_at_once)):
                 if not any(item.place.others or item.stays for item in batch):
                     confirmed += self._delete(self._box(place), batch)
         return confirmed

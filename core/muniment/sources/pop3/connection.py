@@ -23,7 +23,7 @@ from muniment.net.retry import Passing
 from muniment.net.server_text import quote
 from muniment.sources.base import SPOOL_ABOVE, Item
 from muniment.sources.endpoint import Endpoint
-from muniment.sources.mail_limits import most_bytes, overrun
+from muniment.sources.mail_limits import overrun
 from muniment.sources.spool_files import spool_file
 
 _RECEIVE = 256 * 1024
@@ -304,7 +304,7 @@ class Wire:
         return found.span() if found else None
 
     def _spool(self, item: Item) -> Path:
-        buffer, room = self._buffer, most_bytes(item.size)
+        buffer, room = self._buffer, self._endpoint.limits.most_bytes(item.size)
         skip = len(self._eol)
         with spool_file(self._endpoint.work) as (file, path):
             while not (end := self._end()):
