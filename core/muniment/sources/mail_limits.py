@@ -28,7 +28,8 @@ def overrun(endpoint: Endpoint, item: Item) -> Overrun:
     stated = "no size" if item.size is None else f"{item.size:,} bytes"
     return Overrun(
         f"{endpoint.address} announced {stated} for a message and sent more than "
-        f"{endpoint.limits.most_bytes(item.size):,}: the message stays there; ask the people who run that server.",
+        f"{endpoint.limits.most_bytes(item.size):,}: the message stays there; "
+        "ask the people who run that server.",
         item,
     )
 
