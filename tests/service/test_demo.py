@@ -1,5 +1,7 @@
 """The demo: all mail is archived, and any loss is noticed."""
 
+from pathlib import Path
+
 import pytest
 
 from muniment.api import Done, Hits, RunSummary, Step, Tree, Verified
@@ -10,7 +12,7 @@ from muniment.service.demo.samples import truth
 COUNT = 150
 
 
-def test_the_demo_finds_what_it_sent(tmp_path):
+def test_the_demo_finds_what_it_sent(tmp_path: Path) -> None:
     replies = list(demo.run_demo(tmp_path / "vault", COUNT))
     (run,) = (reply for reply in replies if isinstance(reply, RunSummary))
     assert (run.state, run.balanced, run.fetched, run.new) == ("ok", True, COUNT, truth(COUNT).messages)
@@ -20,7 +22,7 @@ def test_the_demo_finds_what_it_sent(tmp_path):
     assert not list((tmp_path / "vault" / "spool").rglob("*.eml"))
 
 
-def test_the_demo_names_what_is_missing(tmp_path, monkeypatch):
+def test_the_demo_names_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = truth(COUNT)
     expected.users["mira.tannhofer@nordlicht.example"].inbox += 1
     monkeypatch.setattr(demo, "truth", lambda count: expected)
@@ -30,7 +32,7 @@ def test_the_demo_names_what_is_missing(tmp_path, monkeypatch):
         list(demo.run_demo(tmp_path / "vault", COUNT))
 
 
-def test_a_failed_run_fails_the_demo():
+def test_a_failed_run_fails_the_demo() -> None:
     found = demo._Found()
     differences = found.differences(truth(COUNT))
     assert f"fetched: {COUNT} expected, 0 found" in differences

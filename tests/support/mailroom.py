@@ -5,14 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from msgspec.structs import replace
+from textual.pilot import Pilot
 
 from muniment import api
 from muniment.client.client import Client, Connect
 from muniment.service.demo.samples import COMPANY, DOMAIN, samples, users_csv
 from muniment.service.dispatch.engine import connect
 from muniment_tui.app import MunimentApp
+from muniment_tui.messages.screen import MessagesScreen
 from support.engine_double import HOSTILE
 from support.reports import EPOCH, plain, report
 from support.vaults import TestVault, put
@@ -67,6 +70,13 @@ def fill(folder: Path) -> Path:
 
 Make = Callable[[], MunimentApp]
 """Creates the app of a test."""
+
+
+def screen_of(pilot: Pilot[Any]) -> MessagesScreen:
+    """The app's screen, which must be the Messages area."""
+    screen = pilot.app.screen
+    assert isinstance(screen, MessagesScreen)
+    return screen
 
 
 class Watched:

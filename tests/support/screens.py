@@ -25,7 +25,7 @@ from textual.pilot import Pilot
 from muniment.api import GetSetup, GetStatus
 from muniment_tui.app import MunimentApp
 from muniment_tui.shell.areas import AREAS
-from muniment_tui.shell.frame import AreaScreen
+from muniment_tui.shell.frame import AreaScreen, FrameScreen
 from support.checklists import checklist
 from support.engine_double import EngineDouble
 from support.words import status
@@ -91,6 +91,18 @@ def text_of(app: App[Any]) -> str:
     """The screen of an app as lines of text."""
     strips = app.screen._compositor.render_strips()
     return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in strips)
+
+
+def app_of(pilot: Pilot[Any]) -> MunimentApp:
+    """The app that a pilot drives, which must be Muniment's."""
+    assert isinstance(pilot.app, MunimentApp)
+    return pilot.app
+
+
+def frame_of(pilot: Pilot[Any]) -> FrameScreen:
+    """The app's screen, which must have the frame."""
+    assert isinstance(pilot.app.screen, FrameScreen)
+    return pilot.app.screen
 
 
 async def until(pilot: Pilot[Any], holds: Callable[[], object], patience: float = PATIENCE) -> None:

@@ -5,11 +5,27 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from textual.app import App
+from textual.pilot import Pilot
 
-from muniment.api import Done, GetStatus, GetTree, RunsState, Status, Step, Tree, WatchRuns
+from muniment.api import (
+    Done,
+    GetStatus,
+    GetTree,
+    Request,
+    RunsState,
+    ShowUser,
+    Status,
+    Step,
+    Tree,
+    WatchRuns,
+    Word,
+)
 from muniment.errors import NotFound
 from muniment_tui.engine import bridge as module
 from muniment_tui.engine.bridge import AHEAD, Bridge
@@ -20,25 +36,29 @@ from support.words import status
 STATE = RunsState(profiles=(), log=())
 
 
-class Asking(App):
-    def __init__(self, engine):
+Script = Callable[["Asking", Pilot[Any]], Awaitable[None]]
+Run = Callable[[EngineDouble, Script], "Asking"]
+
+
+class Asking(App[None]):
+    def __init__(self, engine: EngineDouble) -> None:
         super().__init__()
-        self.refused = []
-        self.engine = Bridge(engine.doors.connect, "/v", self.refused.append)
-        self.got = []
+        self.refused: list[Exception] = []
+        self.engine = Bridge(engine.doors.connect, Path("/v"), self.refused.append)
+        self.got: list[Word] = []
         self.loop_thread = threading.get_ident()
 
-    def take(self, word):
+    def take(self, word: Word) -> None:
         assert threading.get_ident() == self.loop_thread
         self.got.append(word)
 
 
 @pytest.fixture
-def run():
-    def run(engine, script):
+def run() -> Run:
+    def run(engine: EngineDouble, script: Script) -> Asking:
         app = Asking(engine)
 
-        async def main():
+        async def main() -> None:
             async with app.run_test() as pilot:
                 await script(app, pilot)
             app.engine.close()
@@ -49,23 +69,23 @@ def run():
     return run
 
 
-def test_an_answer_is_handled_in_the_loop(run):
-    async def script(app, pilot):
+def test_an_answer_is_handled_in_the_loop(run: Run) -> None:
+    async def script(app: Asking, pilot: Pilot[Any]) -> None:
         app.engine.ask(app, GetStatus(), Status, app.take)
         await until(pilot, lambda: app.got)
 
     assert run(EngineDouble({GetStatus: status()}), script).got == [status()]
 
 
-def test_no_answer_is_handled_after_cancel_all(run):
+def test_no_answer_is_handled_after_cancel_all(run: Run) -> None:
     go = threading.Event()
 
-    def states(request):
+    def states(request: Request) -> Iterator[Word]:
         yield STATE
         assert go.wait(20)
         yield STATE
 
-    async def script(app, pilot):
+    async def script(app: Asking, pilot: Pilot[Any]) -> None:
         app.engine.ask(app, GetStatus(), Status, app.take)  # answered at once, handled after this
         app.engine.stream(app, WatchRuns(), app.take)
         time.sleep(0.2)
@@ -77,11 +97,11 @@ def test_no_answer_is_handled_after_cancel_all(run):
     assert run(EngineDouble({GetStatus: status(), WatchRuns: states}), script).got == []
 
 
-def test_an_error_reaches_its_handler_or_becomes_a_notice(run):
-    async def script(app, pilot):
+def test_an_error_reaches_its_handler_or_becomes_a_notice(run: Run) -> None:
+    async def script(app: Asking, pilot: Pilot[Any]) -> None:
         app.engine.ask(app, GetTree(), Tree, app.take)
         await until(pilot, lambda: app.refused)
-        own = []
+        own: list[Exception] = []
         app.engine.ask(app, GetTree(), Tree, app.take, failed=own.append)
         await until(pilot, lambda: own)
         assert [str(error) for error in app.refused + own] == ["none such"] * 2
@@ -90,8 +110,8 @@ def test_an_error_reaches_its_handler_or_becomes_a_notice(run):
     run(EngineDouble({GetTree: NotFound("none such")}), script)
 
 
-def test_an_unexpected_exception_becomes_a_sentence(run):
-    async def script(app, pilot):
+def test_an_unexpected_exception_becomes_a_sentence(run: Run) -> None:
+    async def script(app: Asking, pilot: Pilot[Any]) -> None:
         app.engine.ask(app, GetTree(), Tree, app.take)
         await until(pilot, lambda: app.refused)
         assert str(app.refused[0]).startswith("Internal error (KeyError)")
@@ -99,34 +119,33 @@ def test_an_unexpected_exception_becomes_a_sentence(run):
     run(EngineDouble(), script)
 
 
-def test_a_lane_runs_one_request_at_a_time_and_answers_only_the_newest(run):
+def test_a_lane_runs_one_request_at_a_time_and_answers_only_the_newest(run: Run) -> None:
     gate = threading.Event()
     running = []
 
     class Slow(EngineDouble):
-        def call(self, request):
+        def call(self, request: Request) -> Word:
+            assert isinstance(request, ShowUser)
             running.append(request.user)
             gate.wait(20)
             return Done(message=request.user)
 
-    from muniment.api import ShowUser
-
-    async def script(app, pilot):
+    async def script(app: Asking, pilot: Pilot[Any]) -> None:
         for name in "abcdef":
             app.engine.ask(app, ShowUser(user=name), Done, app.take, lane="search")
         await until(pilot, lambda: running == ["a"])
         gate.set()
         await until(pilot, lambda: app.got)
-        assert [word.message for word in app.got] == ["f"]
+        assert app.got == [Done(message="f")]
         assert running == ["a", "f"]
 
     run(Slow(), script)
 
 
-def test_a_stream_ends_and_can_be_cancelled(run):
+def test_a_stream_ends_and_can_be_cancelled(run: Run) -> None:
     engine = EngineDouble({WatchRuns: [Step(text=str(n)) for n in range(5)]})
 
-    async def script(app, pilot):
+    async def script(app: Asking, pilot: Pilot[Any]) -> None:
         ended = []
         app.engine.stream(app, WatchRuns(), app.take, ended=lambda: ended.append(True))
         await until(pilot, lambda: ended)
@@ -135,17 +154,17 @@ def test_a_stream_ends_and_can_be_cancelled(run):
     run(engine, script)
 
 
-def test_cancelling_stops_the_work_and_all_further_answers(run):
+def test_cancelling_stops_the_work_and_all_further_answers(run: Run) -> None:
     closed = threading.Event()
 
-    def endless(request):
+    def endless(request: Request) -> Iterator[Word]:
         try:
             while True:
                 yield Step(text="more")
         finally:
             closed.set()
 
-    async def script(app, pilot):
+    async def script(app: Asking, pilot: Pilot[Any]) -> None:
         line = app.engine.stream(app, WatchRuns(), app.take)
         await until(pilot, lambda: app.got)
         line.cancel()
@@ -157,16 +176,20 @@ def test_cancelling_stops_the_work_and_all_further_answers(run):
     run(EngineDouble({WatchRuns: endless}), script)
 
 
-def test_a_stream_is_read_no_faster_than_it_is_shown(run):
+def test_a_stream_is_read_no_faster_than_it_is_shown(run: Run) -> None:
     read = []
 
-    def endless(request):
+    def endless(request: Request) -> Iterator[Word]:
         for number in range(100_000):
             read.append(number)
             yield Step(text=str(number))
 
-    async def script(app, pilot):
-        line = app.engine.stream(app, WatchRuns(), lambda word: time.sleep(0.002) or app.take(word))
+    async def script(app: Asking, pilot: Pilot[Any]) -> None:
+        def take(word: Word) -> None:
+            time.sleep(0.002)
+            app.take(word)
+
+        line = app.engine.stream(app, WatchRuns(), take)
         await until(pilot, lambda: len(app.got) > 10)
         line.cancel()
         assert len(read) <= len(app.got) + AHEAD + 2
@@ -174,11 +197,11 @@ def test_a_stream_is_read_no_faster_than_it_is_shown(run):
     run(EngineDouble({WatchRuns: endless}), script)
 
 
-def test_states_are_paced(run, monkeypatch):
+def test_states_are_paced(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "EVERY", 0.2)
     times = []
 
-    async def script(app, pilot):
+    async def script(app: Asking, pilot: Pilot[Any]) -> None:
         app.engine.stream(app, WatchRuns(), lambda word: times.append(time.monotonic()))
         await until(pilot, lambda: len(times) == 4)
 
@@ -186,40 +209,41 @@ def test_states_are_paced(run, monkeypatch):
     assert times[3] - times[0] > 0.5
 
 
-def test_a_newer_state_replaces_a_waiting_one(run, monkeypatch):
+def test_a_newer_state_replaces_a_waiting_one(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """States don't queue up while the app's loop is delayed, for example by a slow terminal."""
     monkeypatch.setattr(module, "EVERY", 0.01)
     made = threading.Event()
 
-    def states(request):
+    def states(request: Request) -> Iterator[Word]:
         for number in range(100):
             yield RunsState(profiles=(), log=(), quarantined=number)
         made.set()
         yield Done(message="")
 
-    async def script(app, pilot):
+    async def script(app: Asking, pilot: Pilot[Any]) -> None:
         app.engine.stream(app, WatchRuns(), app.take)
         assert made.wait(20)
         await until(pilot, lambda: app.got and isinstance(app.got[-1], Done))
-        states = [word.quarantined for word in app.got[:-1]]
-        assert states[-1] == 99
+        states = [word for word in app.got if isinstance(word, RunsState)]
+        assert len(states) == len(app.got) - 1
+        assert states[-1].quarantined == 99
         assert len(states) <= 2
 
     run(EngineDouble({WatchRuns: states}), script)
 
 
-def test_a_blocked_stream_does_not_delay_quitting(run):
+def test_a_blocked_stream_does_not_delay_quitting(run: Run) -> None:
     stuck = threading.Event()
 
     class Blocking(EngineDouble):
-        def stream(self, request):
+        def stream(self, request: Request) -> Iterator[Word]:
             stuck.wait(60)
             yield Done(message="")
 
-        def close(self):
+        def close(self) -> None:
             stuck.set()
 
-    async def script(app, pilot):
+    async def script(app: Asking, pilot: Pilot[Any]) -> None:
         app.engine.stream(app, WatchRuns(), app.take)
         await pilot.pause()
 

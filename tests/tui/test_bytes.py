@@ -6,6 +6,7 @@ import math
 import re
 import statistics
 import sys
+from pathlib import Path
 
 from support.engine_double import FORBIDDEN
 from support.tty import Tty, gallery, plain
@@ -35,7 +36,7 @@ MunimentApp(Waiting, Path("vault"), area="profiles").run()
 DOWN, PAGE_DOWN, ESCAPE = b"\x1b[B", b"\x1b[6~", b"\x1b"
 
 
-def test_hostile_text_never_reaches_the_terminal(tmp_path):
+def test_hostile_text_never_reaches_the_terminal(tmp_path: Path) -> None:
     with Tty(gallery("hostile", tmp_path), tmp_path, columns=120, rows=40) as tty:
         tty.until("gnp.tset")
         for keys in (b"\t", b"\t", b"\t", b"\t", ESCAPE, b"?", ESCAPE, b"!", ESCAPE, b"q"):
@@ -50,7 +51,7 @@ def test_hostile_text_never_reaches_the_terminal(tmp_path):
     assert "[bold red]" in text
 
 
-def test_a_cursor_move_costs_less_than_a_kilobyte(tmp_path):
+def test_a_cursor_move_costs_less_than_a_kilobyte(tmp_path: Path) -> None:
     with Tty(gallery("lists", tmp_path), tmp_path, columns=120, rows=40) as tty:
         tty.until("Enter")
         tty.quiet()
@@ -65,10 +66,10 @@ def test_a_cursor_move_costs_less_than_a_kilobyte(tmp_path):
         assert tty.end() == 0
 
 
-def test_the_first_frame_costs_little_more_than_a_bare_app(tmp_path):
+def test_the_first_frame_costs_little_more_than_a_bare_app(tmp_path: Path) -> None:
     """The minimum CPU time of several turns is compared, which other work on the machine changes little."""
 
-    def cost(source, marker):
+    def cost(source: str, marker: str) -> float:
         (tmp_path / "app.py").write_text(source)
         with Tty([sys.executable, "app.py"], tmp_path) as tty:
             tty.until(marker)
@@ -82,7 +83,7 @@ def test_the_first_frame_costs_little_more_than_a_bare_app(tmp_path):
     assert ours < 1.5 * bare, (ours, bare)
 
 
-def test_only_known_control_sequences_are_sent(tmp_path):
+def test_only_known_control_sequences_are_sent(tmp_path: Path) -> None:
     """A new kind of control sequence must be added here."""
     with Tty([sys.executable, "-m", "muniment_tui"], tmp_path) as tty:
         tty.until("Create the vault")

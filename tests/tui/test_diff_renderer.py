@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pyte
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import set_cell_size
 from rich.color import ColorSystem
+from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
 from textual._compositor import ChopsUpdate, LayoutUpdate
@@ -44,7 +47,7 @@ def line(text: str) -> str:
     return text.ljust(COLUMNS)
 
 
-def test_only_a_changed_digit_is_sent():
+def test_only_a_changed_digit_is_sent() -> None:
     terminal = Terminal()
     terminal.draw(0, (line("Fetch  1,234 of 9,999"), PLAIN))
     sent = terminal.draw(0, (line("Fetch  1,235 of 9,999"), PLAIN))
@@ -52,14 +55,14 @@ def test_only_a_changed_digit_is_sent():
     assert terminal.row(0) == line("Fetch  1,235 of 9,999")
 
 
-def test_unchanged_cells_are_not_sent():
+def test_unchanged_cells_are_not_sent() -> None:
     terminal = Terminal()
     terminal.draw(1, ("a", BOLD), (line("b")[1:], PLAIN))
     assert terminal.draw(1, ("a", BOLD), (line("b")[1:], PLAIN)) == ""
     assert terminal.draw(1, ("a", RED), (line("b")[1:], PLAIN)) == "\x1b[2;1H\x1b[31ma\x1b[0m"
 
 
-def test_near_changes_are_sent_together_and_far_ones_apart():
+def test_near_changes_are_sent_together_and_far_ones_apart() -> None:
     terminal = Terminal()
     terminal.draw(0, (line(""), PLAIN))
     near = terminal.draw(0, (line("x" + " " * GAP + "x"), PLAIN))
@@ -69,32 +72,31 @@ def test_near_changes_are_sent_together_and_far_ones_apart():
     assert far.count("H") == 2
 
 
-def test_forgotten_cells_are_sent_again():
+def test_forgotten_cells_are_sent_again() -> None:
     terminal = Terminal()
     first = terminal.draw(0, (line("all"), PLAIN))
     terminal.canvas.forget()
     assert terminal.draw(0, (line("all"), PLAIN)) == first
 
 
-def test_a_new_terminal_size_sends_everything_again():
+def test_a_new_terminal_size_sends_everything_again() -> None:
     canvas = Canvas()
-    strips = [[Strip([Segment("ab")])]]
-    console = _Console()
+    strips: list[Iterable[Strip]] = [[Strip([Segment("ab")])]]
+    console = EIGHT_BIT
     small, large = LayoutUpdate(strips, Region(0, 0, 2, 1)), LayoutUpdate(strips, Region(0, 0, 2, 2))
     assert canvas.changes_only(small).render_segments(console)
     assert not canvas.changes_only(small).render_segments(console)
     assert canvas.changes_only(large).render_segments(console)
 
 
-def test_a_partial_update_draws_only_its_part_of_the_line():
+def test_a_partial_update_draws_only_its_part_of_the_line() -> None:
     update = ChopsUpdate(
         [{0: Strip([Segment("abc")]), 3: None, 5: Strip([Segment("fgh")])}], [(0, 1, 7)], [[3, 5, 8]]
     )
-    assert Canvas().changes_only(update).render_segments(_Console()) == "\x1b[1;2Hbc\x1b[1;6Hfg"
+    assert Canvas().changes_only(update).render_segments(EIGHT_BIT) == "\x1b[1;2Hbc\x1b[1;6Hfg"
 
 
-class _Console:
-    _color_system = ColorSystem.EIGHT_BIT
+EIGHT_BIT = Console(color_system="256", legacy_windows=False)
 
 
 LETTERS = ["a", "b", " ", "1", "░", "é", "漢", "字", "e\u0301"]
@@ -106,7 +108,7 @@ DRAWN = st.tuples(st.integers(0, ROWS - 1), st.sampled_from([PLAIN, BOLD, RED]),
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(DRAWN, min_size=1, max_size=12))
-def test_the_terminal_shows_what_was_drawn_last(drawn):
+def test_the_terminal_shows_what_was_drawn_last(drawn: list[tuple[int, Style, str]]) -> None:
     """Compared with a terminal that is sent everything each time."""
     partial, complete = Terminal(), Terminal()
     for y, style, text in drawn:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from typing import ClassVar
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 from textual.binding import Binding
 from textual.dom import DOMNode
+from textual.pilot import Pilot
+from textual.widget import AwaitMount, Widget
 
 import muniment_tui
 from muniment.errors import VaultError
 from muniment_tui.actions.available import offers
 from muniment_tui.actions.registry import FORBIDDEN, Action, actions, every, known, typed
+from muniment_tui.app import MunimentApp
 from muniment_tui.shell.areas import AREAS
 from muniment_tui.shell.frame import KEYS, FrameScreen, KeyBar, StatusLine
 from muniment_tui.shell.notices import KEPT
@@ -21,12 +26,14 @@ from muniment_tui.terminal.safe_text import shown
 from muniment_tui.widgets.entry import Entry
 from muniment_tui.widgets.text import Words
 from support.engine_double import HOSTILE, EngineDouble, assert_harmless
-from support.screens import app_on, drive, shows, text_of, until
+from support.screens import Script, app_of, app_on, drive, frame_of, shows, text_of, until
+
+Run = Callable[..., MunimentApp]
 
 
 @pytest.fixture
-def run(tmp_path):
-    def run(script, size=(80, 24), **options):
+def run(tmp_path: Path) -> Run:
+    def run(script: Script, size: tuple[int, int] = (80, 24), **options: Any) -> MunimentApp:
         app = app_on(EngineDouble(), tmp_path / "vault", blank=True, **options)
         drive(app, script, size)
         return app
@@ -46,18 +53,18 @@ class Changing(FrameScreen):
     done = 0
     found = ""
 
-    def inside(self):
+    def inside(self) -> Iterable[Widget]:
         yield Entry(id="line")
 
-    def action_burn(self):
+    def action_burn(self) -> None:
         self.done += 1
 
-    def action_find(self):
+    def action_find(self) -> None:
         self.query_one("#line", Entry).focus()
 
 
-def test_screen_actions_wait_until_a_question_is_answered(run):
-    async def script(pilot):
+def test_screen_actions_wait_until_a_question_is_answered(run: Run) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
         screen = Changing()
         await pilot.app.push_screen(screen)
         screen.confirm(shown("Burn 3 letters?"), screen.action_burn)
@@ -71,8 +78,8 @@ def test_screen_actions_wait_until_a_question_is_answered(run):
     run(script)
 
 
-def test_esc_is_offered_if_there_is_a_way_back(run):
-    async def script(pilot):
+def test_esc_is_offered_if_there_is_a_way_back(run: Run) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
         await shows(pilot, "? Help")
         assert "Esc" not in text_of(pilot.app)
         await pilot.press("f1")
@@ -83,8 +90,8 @@ def test_esc_is_offered_if_there_is_a_way_back(run):
     run(script)
 
 
-def test_number_keys_go_to_the_areas(run):
-    async def script(pilot):
+def test_number_keys_go_to_the_areas(run: Run) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
         for area in AREAS:
             await pilot.press(area.key)
             assert pilot.app.current_mode == area.id
@@ -94,8 +101,8 @@ def test_number_keys_go_to_the_areas(run):
 
 
 @pytest.mark.parametrize(("typed_name", "mode"), [("runs", "runs"), ("mess", "messages"), ("app", "setup")])
-def test_areas_are_reached_by_name(run, typed_name, mode):
-    async def script(pilot):
+def test_areas_are_reached_by_name(run: Run, typed_name: str, mode: str) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
         await pilot.press("colon", *typed_name, "enter")
         await pilot.pause()
         assert pilot.app.current_mode == mode
@@ -103,26 +110,28 @@ def test_areas_are_reached_by_name(run, typed_name, mode):
     run(script)
 
 
-def test_ambiguous_and_unknown_names_are_reported(run):
-    async def script(pilot):
+def test_ambiguous_and_unknown_names_are_reported(run: Run) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
         await pilot.press("colon", *"nonsense", "enter")
         await shows(pilot, "No action here is called 'nonsense'. Ctrl+P lists all actions.")
         await pilot.press("colon", "p", "enter")
         await shows(pilot, "Did you mean palette, profiles?")
         await pilot.press("colon", "tab")
-        assert pilot.app.screen.focused.value == ""
+        entry = pilot.app.screen.focused
+        assert isinstance(entry, Entry)
+        assert entry.value == ""
         await pilot.press("q", "u", "tab")
-        await until(pilot, lambda: pilot.app.screen.focused.value == "quit")
+        await until(pilot, lambda: entry.value == "quit")
         await pilot.press("escape")
         await until(pilot, lambda: not isinstance(pilot.app.screen.focused, Entry))
 
     run(script)
 
 
-def test_keys_that_arrive_together_are_handled_one_by_one(run):
+def test_keys_that_arrive_together_are_handled_one_by_one(run: Run) -> None:
     """As over a slow connection: the key that opens a line, then the text for it."""
 
-    async def script(pilot):
+    async def script(pilot: Pilot[Any]) -> None:
         for key in (*"1234", "colon", *"help", "enter"):
             pilot.app.simulate_key(key)
         await shows(pilot, "Everywhere")
@@ -131,8 +140,8 @@ def test_keys_that_arrive_together_are_handled_one_by_one(run):
     run(script)
 
 
-def test_the_palette_runs_registered_actions(run):
-    async def script(pilot):
+def test_the_palette_runs_registered_actions(run: Run) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
         await pilot.press("ctrl+p")
         await shows(pilot, "Change colours")
         await pilot.press(*"runs")
@@ -143,8 +152,8 @@ def test_the_palette_runs_registered_actions(run):
     run(script)
 
 
-def test_help_lists_every_action_of_the_focused_pane(run):
-    async def script(pilot):
+def test_help_lists_every_action_of_the_focused_pane(run: Run) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
         await pilot.app.push_screen(Changing())
         await pilot.pause()
         here = offers(pilot.app.screen)
@@ -162,8 +171,8 @@ def test_help_lists_every_action_of_the_focused_pane(run):
     run(script, size=(120, 40))
 
 
-def test_the_key_bar_shows_at_most_six_keys_and_no_letters_while_typing(run):
-    async def script(pilot):
+def test_the_key_bar_shows_at_most_six_keys_and_no_letters_while_typing(run: Run) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
         await pilot.app.push_screen(Changing())
         await pilot.pause()
         bar = pilot.app.screen.query_one(KeyBar)
@@ -177,8 +186,8 @@ def test_the_key_bar_shows_at_most_six_keys_and_no_letters_while_typing(run):
     run(script)
 
 
-def test_read_only_disables_changing_actions_with_a_notice(run):
-    async def script(pilot):
+def test_read_only_disables_changing_actions_with_a_notice(run: Run) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
         screen = Changing()
         await pilot.app.push_screen(screen)
         screen.set_focus(None)
@@ -193,8 +202,8 @@ def test_read_only_disables_changing_actions_with_a_notice(run):
     run(script, read_only=True)
 
 
-def test_without_read_only_all_actions_work(run):
-    async def script(pilot):
+def test_without_read_only_all_actions_work(run: Run) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
         screen = Changing()
         await pilot.app.push_screen(screen)
         screen.set_focus(None)
@@ -205,8 +214,8 @@ def test_without_read_only_all_actions_work(run):
     run(script)
 
 
-def test_keys_do_nothing_in_a_terminal_that_is_too_small(run):
-    async def script(pilot):
+def test_keys_do_nothing_in_a_terminal_that_is_too_small(run: Run) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
         screen = Changing()
         await pilot.app.push_screen(screen)
         screen.set_focus(None)
@@ -221,8 +230,8 @@ def test_keys_do_nothing_in_a_terminal_that_is_too_small(run):
     run(script, size=(79, 24))
 
 
-def test_slash_searches_on_screens_that_support_it(run):
-    async def script(pilot):
+def test_slash_searches_on_screens_that_support_it(run: Run) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
         assert "Search" not in text_of(pilot.app)
         await pilot.app.push_screen(Changing())
         pilot.app.screen.set_focus(None)
@@ -233,10 +242,10 @@ def test_slash_searches_on_screens_that_support_it(run):
     run(script)
 
 
-def test_notices_cover_the_status_and_are_kept(run):
-    async def script(pilot):
-        app = pilot.app
-        app.screen.say(shown("12 messages"))
+def test_notices_cover_the_status_and_are_kept(run: Run) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
+        app = app_of(pilot)
+        frame_of(pilot).say(shown("12 messages"))
         await shows(pilot, "12 messages")
         app.refuse(VaultError(f"full {HOSTILE}"))
         await shows(pilot, "✗ full")
@@ -252,31 +261,42 @@ def test_notices_cover_the_status_and_are_kept(run):
     run(script)
 
 
-def test_an_unchanged_status_is_not_drawn_again(run):
-    async def script(pilot):
+def test_an_unchanged_status_is_not_drawn_again(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
         line = pilot.app.screen.query_one(StatusLine)
-        pilot.app.screen.say(shown("0 running", "$secondary"))
+        frame_of(pilot).say(shown("0 running", "$secondary"))
         await pilot.pause()
-        drawn = []
-        line.refresh = lambda *_, **options: drawn.append(options) or line
-        pilot.app.screen.say(shown("0 running", "$secondary"))
+        drawn: list[dict[str, Any]] = []
+
+        def refresh(*_: object, **options: Any) -> StatusLine:
+            drawn.append(options)
+            return line
+
+        monkeypatch.setattr(line, "refresh", refresh)
+        frame_of(pilot).say(shown("0 running", "$secondary"))
         await pilot.pause()
         assert not drawn
-        pilot.app.screen.say(shown("0 running", "$error"))
+        frame_of(pilot).say(shown("0 running", "$error"))
         await pilot.pause()
         assert drawn
 
     run(script)
 
 
-def test_a_lost_key_is_not_repeated_and_delays_no_other(run, monkeypatch):
+def test_a_lost_key_is_not_repeated_and_delays_no_other(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("muniment_tui.app.KEY_TIMEOUT", 0.05)
 
-    async def script(pilot):
-        app, gone = pilot.app, []
+    async def script(pilot: Pilot[Any]) -> None:
+        app = app_of(pilot)
+        gone: list[str] = []
         switch = app.switch_mode
+
+        def switch_noted(mode: str) -> AwaitMount:
+            gone.append(mode)
+            return switch(mode)
+
         monkeypatch.setattr(app, "_follow", lambda *_: None)
-        monkeypatch.setattr(app, "switch_mode", lambda mode: gone.append(mode) or switch(mode))
+        monkeypatch.setattr(app, "switch_mode", switch_noted)
         for key in "1234":
             app.simulate_key(key)
         await until(pilot, lambda: len(gone) >= 3)
@@ -286,23 +306,23 @@ def test_a_lost_key_is_not_repeated_and_delays_no_other(run, monkeypatch):
     run(script)
 
 
-def test_a_notice_disappears_but_an_error_stays(run, monkeypatch):
+def test_a_notice_disappears_but_an_error_stays(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("muniment_tui.app.NOTICE_STAYS", 0.05)
 
-    async def script(pilot):
+    async def script(pilot: Pilot[Any]) -> None:
         line = pilot.app.screen.query_one(StatusLine)
-        pilot.app.tell("done")
+        app_of(pilot).tell("done")
         assert line.words.plain == "✓ done"
         await until(pilot, lambda: line.words.plain == "")
-        pilot.app.tell("broken", "error")
+        app_of(pilot).tell("broken", "error")
         await pilot.pause(0.2)
         assert line.words.plain == "✗ broken"
 
     run(script)
 
 
-def test_the_theme_is_remembered(run):
-    async def script(pilot):
+def test_the_theme_is_remembered(run: Run) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
         await pilot.press("colon", *"theme", "enter")
         await until(pilot, lambda: pilot.app.theme == "light")
 
@@ -312,11 +332,12 @@ def test_the_theme_is_remembered(run):
 # --- the registry ---------------------------------------------------------------------------
 
 
-def classes():
+def classes() -> list[type[DOMNode]]:
     for module in pkgutil.walk_packages(muniment_tui.__path__, "muniment_tui."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
-    found, left = [], [DOMNode]
+    found: list[type[DOMNode]] = []
+    left: list[type[DOMNode]] = [DOMNode]
     while left:
         kind = left.pop()
         left += kind.__subclasses__()
@@ -325,14 +346,14 @@ def classes():
     return sorted(set(found), key=lambda kind: kind.__qualname__)
 
 
-def test_every_key_binding_is_registered():
+def test_every_key_binding_is_registered() -> None:
     for kind in classes():
         for binding in kind.__dict__.get("BINDINGS", ()):
             assert isinstance(binding, Binding), kind
             assert binding.system or known(binding.id) is not None, (kind, binding)
 
 
-def test_every_action_has_a_handler():
+def test_every_action_has_a_handler() -> None:
     for kind in classes():
         for binding in kind.__dict__.get("BINDINGS", ()):
             name = binding.action.partition("(")[0]
@@ -340,13 +361,13 @@ def test_every_action_has_a_handler():
             assert hasattr(target, f"action_{name.rpartition('.')[2]}"), (kind, binding.action)
 
 
-def test_no_two_actions_of_one_class_share_a_key():
+def test_no_two_actions_of_one_class_share_a_key() -> None:
     for kind in classes():
         keys = [key for binding in kind.__dict__.get("BINDINGS", ()) for key in binding.key.split(",")]
         assert len(keys) == len(set(keys)), kind
 
 
-def test_every_action_has_a_title_a_help_and_allowed_keys():
+def test_every_action_has_a_title_a_help_and_allowed_keys() -> None:
     classes()
     assert len(list(every())) > 20
     for action in every():
@@ -356,7 +377,7 @@ def test_every_action_has_a_title_a_help_and_allowed_keys():
         assert action.name == action.name.lower().replace("_", "-"), action
 
 
-def test_forbidden_keys_and_duplicate_ids_are_refused():
+def test_forbidden_keys_and_duplicate_ids_are_refused() -> None:
     with pytest.raises(ValueError, match=r"ctrl\+s"):
         actions(Action("test.save", "ctrl+s", "Save", "Save it."))
     assert known("test.save") is None
@@ -364,6 +385,6 @@ def test_forbidden_keys_and_duplicate_ids_are_refused():
         actions(Action("app.quit", "z", "Quit", "Quit."))
 
 
-def test_keys_that_type_a_character():
+def test_keys_that_type_a_character() -> None:
     assert all(map(typed, ("a", "slash", "space", "1")))
     assert not any(map(typed, ("escape", "f1", "ctrl+p", "up")))

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
@@ -167,7 +168,7 @@ def lines(hall: Hall) -> list[tuple[list[str], str]]:
         "home": str(hall.home), "hostile": hostile(SUBJECT).replace("\x00", ""),
         "message": hall.message, "item": hall.item,
     }  # fmt: skip
-    found = []
+    found: list[tuple[list[str], str]] = []
     for name, calls in WORDS.items():
         for call, seen in calls:
             for json_too in ([], ["--json"])[: 1 if any(option in call for option in BINARY) else 2]:
@@ -254,7 +255,7 @@ SCREENS: dict[str, Steps] = {
 BASES = {"AreaScreen", "PageScreen", "AskingScreen"}
 
 
-def screens(base: type) -> Iterator[str]:
+def screens(base: type[FrameScreen]) -> Iterator[str]:
     """The names of all screens of the app."""
     for kind in base.__subclasses__():
         if kind.__module__.startswith("muniment_tui."):
@@ -282,7 +283,7 @@ def test_no_screen_sends_control_bytes_of_mail(hall: Hall, size: tuple[int, int]
             for key, seen in steps:
                 before = tty.count
                 tty.press(key)
-                tty.wait(lambda before=before: tty.count > before, f"{name} to take {key}")
+                tty.wait(partial(tty.came, before), f"{name} to take {key}")
                 tty.wait_for(seen)
                 tty.wait_quiet(0.04)
             written = tty.written()

@@ -24,11 +24,13 @@ from muniment_tui.shell.vaults import is_vault, named_vault
         ("--read-only status", None),
     ],
 )
-def test_options_without_a_command_open_the_app(line, expected):
+def test_options_without_a_command_open_the_app(line: str, expected: Options | None) -> None:
     assert options(line.split()) == expected
 
 
-def test_the_vault_comes_from_the_option_or_the_environment(monkeypatch, tmp_path):
+def test_the_vault_comes_from_the_option_or_the_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MUNIMENT_VAULT", raising=False)
     assert named_vault("") is None
@@ -38,7 +40,7 @@ def test_the_vault_comes_from_the_option_or_the_environment(monkeypatch, tmp_pat
     assert named_vault("/other") == Path("/other")
 
 
-def test_a_vault_is_a_folder_with_vault_toml(tmp_path):
+def test_a_vault_is_a_folder_with_vault_toml(tmp_path: Path) -> None:
     assert not is_vault(tmp_path)
     assert not is_vault(tmp_path / "none")
     (tmp_path / "vault.toml").touch()

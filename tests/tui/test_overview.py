@@ -1,6 +1,8 @@
 """`muniment` without arguments and without a terminal."""
 
 import sys
+from collections.abc import Callable
+from typing import Protocol
 
 import pytest
 
@@ -12,9 +14,22 @@ from support.engine_double import EngineDouble, assert_harmless
 from support.words import status, summary
 
 
+class Printed(Protocol):
+    """What a program has written to its standard output and standard error."""
+
+    @property
+    def out(self) -> str: ...
+
+    @property
+    def err(self) -> str: ...
+
+
+Bare = Callable[..., tuple[int, Printed]]
+
+
 @pytest.fixture
-def bare(monkeypatch, capsys):
-    def call(engine, *argv, vault="/v"):
+def bare(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Bare:
+    def call(engine: EngineDouble, *argv: str, vault: str = "/v") -> tuple[int, Printed]:
         monkeypatch.setattr(sys, "argv", ["muniment", *argv])
         monkeypatch.setattr(entry, "ENGINE", engine.doors)
         monkeypatch.delenv("MUNIMENT_VAULT", raising=False)
@@ -25,7 +40,7 @@ def bare(monkeypatch, capsys):
     return call
 
 
-def test_without_a_vault_the_overview_says_how_to_begin(bare):
+def test_without_a_vault_the_overview_says_how_to_begin(bare: Bare) -> None:
     code, printed = bare(EngineDouble(), vault="")
     assert code == 0
     assert "muniment demo" in printed.out
@@ -33,14 +48,14 @@ def test_without_a_vault_the_overview_says_how_to_begin(bare):
     assert max(map(len, printed.out.splitlines())) <= 80
 
 
-def test_the_overview_of_a_new_vault_suggests_a_profile(bare):
+def test_the_overview_of_a_new_vault_suggests_a_profile(bare: Bare) -> None:
     code, printed = bare(EngineDouble({GetStatus: status()}))
     assert code == 0
     assert "muniment profile add" in printed.out
     assert "muniment verify" not in printed.out
 
 
-def test_the_overview_of_a_used_vault(bare):
+def test_the_overview_of_a_used_vault(bare: Bare) -> None:
     ran = {"state": "ok", "new": summary().new, "balanced": True}
     profile = ProfileStatus(name="gw", source="gateway", enabled=True, every=300, last=ran)
     full = status(messages=900, users=3, quarantined=1, profiles=(profile,))
@@ -52,11 +67,11 @@ def test_the_overview_of_a_used_vault(bare):
     assert_harmless(printed.out)
 
 
-def test_an_unusable_vault_is_an_error(bare):
+def test_an_unusable_vault_is_an_error(bare: Bare) -> None:
     code, printed = bare(EngineDouble({GetStatus: VaultError("there is no vault in /v")}))
     assert (code, printed.err) == (4, "muniment: there is no vault in /v\n")
 
 
-def test_other_arguments_run_the_command_line(bare):
+def test_other_arguments_run_the_command_line(bare: Bare) -> None:
     code, printed = bare(EngineDouble(), "--version")
     assert (code, printed.out) == (0, f"muniment {__version__}\n")

@@ -6,13 +6,14 @@ Python 3.12 introduced eager tasks, which start in another order, so run these t
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
 from textual.pilot import Pilot
 
 from muniment_tui.app import MunimentApp
-from muniment_tui.shell.areas import AREAS
+from muniment_tui.shell.areas import AREAS, Area
 from support.engine_double import EngineDouble
 from support.screens import SMALL, app_on, shows, text_of
 
@@ -32,12 +33,12 @@ def run(app: MunimentApp, text: str) -> str:
     return seen[0]
 
 
-def test_the_first_page_starts(tmp_path):
+def test_the_first_page_starts(tmp_path: Path) -> None:
     app = app_on(EngineDouble(), tmp_path / "new", vault=False, blank=True)
     assert "Organisation" in run(app, "Create it here")
 
 
 @pytest.mark.parametrize("area", AREAS, ids=lambda area: area.id)
-def test_each_area_starts(tmp_path, area):
+def test_each_area_starts(tmp_path: Path, area: Area) -> None:
     app = app_on(EngineDouble(), tmp_path / "vault", area=area.id)
     assert area.title in run(app, area.title)

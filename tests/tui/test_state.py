@@ -10,7 +10,7 @@ import pytest
 from muniment_tui.shell.state import State, load, save, state_file
 
 
-def test_the_state_file_is_private(tmp_path):
+def test_the_state_file_is_private(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "app.json"
     save(path, State(area="runs", theme="light", vault="/v", widths={"tree": 30}))
     assert load(path) == State(area="runs", theme="light", vault="/v", widths={"tree": 30})
@@ -23,25 +23,25 @@ def test_the_state_file_is_private(tmp_path):
     "garbage",
     [b"", b"\xff\xfe", b"[]", b'{"area": 3}', b'{"widths": "x"}', b"[" * 100_000, b'{"area":"r'],
 )
-def test_an_invalid_state_file_is_ignored(tmp_path, garbage):
+def test_an_invalid_state_file_is_ignored(tmp_path: Path, garbage: bytes) -> None:
     path = tmp_path / "app.json"
     path.write_bytes(garbage)
     assert load(path) == State()
 
 
-def test_unknown_fields_of_a_newer_version_are_ignored(tmp_path):
+def test_unknown_fields_of_a_newer_version_are_ignored(tmp_path: Path) -> None:
     path = tmp_path / "app.json"
     path.write_text('{"area": "runs", "new": [1, 2]}')
     assert load(path).area == "runs"
 
 
-def test_an_unwritable_state_file_is_ignored(tmp_path):
+def test_an_unwritable_state_file_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     save(tmp_path / "file" / "app.json", State(area="runs"))
     assert load(tmp_path / "file" / "app.json") == State()
 
 
-def test_a_symbolic_link_is_replaced_not_followed(tmp_path):
+def test_a_symbolic_link_is_replaced_not_followed(tmp_path: Path) -> None:
     target = tmp_path / "target"
     target.write_text("theirs")
     path = tmp_path / "app.json"
@@ -51,7 +51,7 @@ def test_a_symbolic_link_is_replaced_not_followed(tmp_path):
     assert load(path).area == "runs"
 
 
-def test_the_path_of_the_state_file(monkeypatch):
+def test_the_path_of_the_state_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/ada")
     monkeypatch.setenv("XDG_STATE_HOME", "/state")
     assert state_file() == Path("/state/muniment/app.json")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from support.terminal import MUNIMENT, PATIENCE, Terminal
+from support.terminal import MUNIMENT, PATIENCE, OpenTerminal, Sshd, Terminal
 
 CLEAN = {
     "alternate_on": "0",
@@ -27,7 +27,7 @@ def assert_restored(window: Terminal) -> None:
     assert after.read_text() == before.read_text()
 
 
-def test_quitting_leaves_the_terminal_as_it_was(terminal):
+def test_quitting_leaves_the_terminal_as_it_was(terminal: OpenTerminal) -> None:
     window = terminal()
     window.wait_for("Create it here", "F10 Quit")
     assert window.modes()["alternate_on"] == "1"
@@ -37,7 +37,7 @@ def test_quitting_leaves_the_terminal_as_it_was(terminal):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_signals_leave_the_terminal_as_it_was(terminal, number):
+def test_signals_leave_the_terminal_as_it_was(terminal: OpenTerminal, number: int) -> None:
     window = terminal()
     window.wait_for("Create it here", "F10 Quit")
     os.kill(window.pid("muniment_tui"), number)
@@ -46,7 +46,7 @@ def test_signals_leave_the_terminal_as_it_was(terminal, number):
     assert "Traceback" not in window.screen()
 
 
-def test_esc_then_q_quits_from_a_text_field(terminal):
+def test_esc_then_q_quits_from_a_text_field(terminal: OpenTerminal) -> None:
     window = terminal()
     window.wait_for("Create it here", "F10 Quit")
     window.press("Escape")
@@ -55,7 +55,7 @@ def test_esc_then_q_quits_from_a_text_field(terminal):
     assert window.wait_ended() == 0
 
 
-def test_a_small_terminal_shows_a_message_until_it_is_enlarged(terminal):
+def test_a_small_terminal_shows_a_message_until_it_is_enlarged(terminal: OpenTerminal) -> None:
     window = terminal(columns=70, rows=20)
     window.wait_for("Muniment needs 80x24 cells; this terminal has 70x20.")
     window.press("x")  # an ignored key: after it the program reads its input
@@ -67,7 +67,7 @@ def test_a_small_terminal_shows_a_message_until_it_is_enlarged(terminal):
     assert window.wait_ended() == 0
 
 
-def test_a_dumb_terminal_is_refused_with_advice(terminal):
+def test_a_dumb_terminal_is_refused_with_advice(terminal: OpenTerminal) -> None:
     window = terminal(env={"TERM": "dumb"})
     assert window.wait_ended() == 2
     text = " ".join(window.screen().split())
@@ -77,14 +77,14 @@ def test_a_dumb_terminal_is_refused_with_advice(terminal):
 
 
 @pytest.mark.parametrize("term", ["xterm", "linux", "screen"])
-def test_the_app_works_with_few_colours_or_none(terminal, term):
+def test_the_app_works_with_few_colours_or_none(terminal: OpenTerminal, term: str) -> None:
     window = terminal(env={"TERM": term, "NO_COLOR": "1"})
     window.wait_for("Create it here", "F10 Quit")
     window.press("F10")
     assert window.wait_ended() == 0
 
 
-def test_over_ssh(terminal, sshd, tmp_path):
+def test_over_ssh(terminal: OpenTerminal, sshd: Sshd, tmp_path: Path) -> None:
     """The app works the same over ssh. If the connection is cut, the remote program ends."""
     remote = tmp_path / "remote"
     remote.mkdir()
@@ -118,7 +118,7 @@ def running_in(folder: Path) -> list[int]:
     return found
 
 
-def test_suspend_and_resume_redraws_the_screen(terminal):
+def test_suspend_and_resume_redraws_the_screen(terminal: OpenTerminal) -> None:
     window = terminal(["bash", "--norc"], env={"PS1": "shell> "})
     window.wait_for("shell>")
     window.type(" ".join(MUNIMENT))

@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from muniment_tui.app import MunimentApp
-from support.mailroom import Watched, app_over, fill
+from support.mailroom import Make, Watched, app_over, fill
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +20,6 @@ def engine(filled: Path) -> Watched:
 
 
 @pytest.fixture
-def make(engine: Watched, filled: Path) -> Callable[[], MunimentApp]:
+def make(engine: Watched, filled: Path) -> Make:
     """A function that creates the app on that engine."""
     return lambda: app_over(engine, filled)

@@ -6,39 +6,37 @@ import json
 import re
 import sys
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.pilot import Pilot
 
 from muniment import api
 from muniment.errors import VaultError
 from muniment.service.dispatch.engine import connect
 from muniment_tui.messages.query import prefix_query
 from muniment_tui.messages.screen import MessagesScreen
+from muniment_tui.widgets.entry import Entry
 from support.endless import MANY, Endless
 from support.engine_double import assert_harmless
-from support.mailroom import FILES, MIRA, Watched, app_over
+from support.mailroom import FILES, MIRA, Make, Watched, app_over, screen_of
 from support.reports import plain, report
 from support.screens import SMALL, drive, settled, shows, text_of, until
+from support.terminal import OpenTerminal
 from support.vaults import TestVault
 
 WIDE = (120, 40)
 
 
-def screen_of(pilot: Any) -> MessagesScreen:
-    screen = pilot.app.screen
-    assert isinstance(screen, MessagesScreen)
-    return screen
-
-
-async def type_query(pilot: Any, query: str) -> None:
+async def type_query(pilot: Pilot[Any], query: str) -> None:
     await pilot.press("slash")
     screen_of(pilot).line.value = query
     await pilot.press("enter")
     await settled(pilot)
 
 
-async def find(pilot: Any, query: str) -> None:
+async def find(pilot: Pilot[Any], query: str) -> None:
     """Search, and wait for the results."""
     await type_query(pilot, query)
     screen = screen_of(pilot)
@@ -51,15 +49,15 @@ async def find(pilot: Any, query: str) -> None:
     )
 
 
-async def open_first(pilot: Any, query: str) -> None:
+async def open_first(pilot: Pilot[Any], query: str) -> None:
     await find(pilot, query)
     await pilot.press("enter")
     await until(pilot, lambda: screen_of(pilot).reader.message is not None)
 
 
 @pytest.mark.parametrize("size", [SMALL, WIDE])
-def test_from_people_to_a_message_and_back(make, size):
-    async def script(pilot):
+def test_from_people_to_a_message_and_back(make: Make, size: tuple[int, int]) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
         await shows(pilot, "Mira Tannhofer")
         screen = screen_of(pilot)
         while "Mira" not in str(screen.people.node.words if screen.people.node else ""):
@@ -82,8 +80,8 @@ def test_from_people_to_a_message_and_back(make, size):
     drive(make(), script, size)
 
 
-def test_search_while_typing(make, engine):
-    async def script(pilot):
+def test_search_while_typing(make: Make, engine: Watched) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
         await pilot.press("slash", *"nast")
         await shows(pilot, "Results for nast*")
         await shows(pilot, "3 messages in 0.02 s")
@@ -102,8 +100,8 @@ def test_search_while_typing(make, engine):
     drive(make(), script)
 
 
-def test_only_the_newest_search_is_answered(make, engine):
-    async def script(pilot):
+def test_only_the_newest_search_is_answered(make: Make, engine: Watched) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
         engine.go.clear()
         screen = screen_of(pilot)
         await pilot.press("slash")
@@ -120,8 +118,8 @@ def test_only_the_newest_search_is_answered(make, engine):
     drive(make(), script)
 
 
-def test_a_query_error_is_marked_by_a_caret(make):
-    async def script(pilot):
+def test_a_query_error_is_marked_by_a_caret(make: Make) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
         await type_query(pilot, "nasty form:ada")
         await shows(pilot, "did you mean from:?")
         lines = text_of(pilot.app).splitlines()
@@ -131,8 +129,8 @@ def test_a_query_error_is_marked_by_a_caret(make):
     drive(make(), script)
 
 
-def test_keys_step_through_the_hits(make):
-    async def script(pilot):
+def test_keys_step_through_the_hits(make: Make) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
         await open_first(pilot, "needle")
         screen = screen_of(pilot)
         assert screen.reader.text.hits == 1
@@ -144,17 +142,22 @@ def test_keys_step_through_the_hits(make):
     drive(make(), script)
 
 
-def test_hits_continue_in_the_next_message(make):
-    async def script(pilot):
+def shown_id(screen: MessagesScreen) -> str:
+    assert screen.reader.message is not None
+    return screen.reader.message.id
+
+
+def test_hits_continue_in_the_next_message(make: Make) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
         await open_first(pilot, "nasty")
         screen = screen_of(pilot)
-        seen = {screen.reader.message.id}
+        seen = {shown_id(screen)}
         for _ in range(20):
             before = screen.reader.message
             await pilot.press("n")
             await settled(pilot)
             await until(pilot, lambda: screen.reader.message is not None)
-            seen.add(screen.reader.message.id)
+            seen.add(shown_id(screen))
             if len(seen) == 3 and screen.reader.message is before:
                 break
         assert len(seen) == 3
@@ -166,15 +169,22 @@ def test_hits_continue_in_the_next_message(make):
     drive(make(), script)
 
 
-def test_order_and_date(make):
-    async def script(pilot):
+def first_hit(screen: MessagesScreen) -> api.Hit:
+    assert screen.found.listing is not None
+    hit = screen.found.listing.row(0)
+    assert isinstance(hit, api.Hit)
+    return hit
+
+
+def test_order_and_date(make: Make) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
         await find(pilot, "example")
         screen = screen_of(pilot)
-        newest = screen.found.listing.row(0)
+        newest = first_hit(screen)
         await pilot.press("o")
         await shows(pilot, "oldest first")
         await settled(pilot)
-        assert screen.found.listing.row(0).date <= newest.date
+        assert first_hit(screen).date <= newest.date
         await pilot.press("o")
         await shows(pilot, "best match first")
         await pilot.press("t")
@@ -185,19 +195,20 @@ def test_order_and_date(make):
         await settled(pilot)
         await until(pilot, lambda: screen.found.rows.cursor > 0)
         row = screen.found.rows.current
+        assert row is not None
         assert row.value.date < 1_736_553_600
 
     drive(make(), script)
 
 
 @pytest.mark.parametrize("end", ["", ".mbox", ".zip"])
-def test_marked_messages_are_exported(make, tmp_path, end):
-    async def script(pilot):
+def test_marked_messages_are_exported(make: Make, tmp_path: Path, end: str) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
         await find(pilot, "nasty")
         await pilot.press("space", "space", "x")
         await shows(pilot, "Export 2 messages")
         target = tmp_path / f"out{end}"
-        pilot.app.screen.query_one("Prompt Entry").value = str(target)
+        pilot.app.screen.query_one("Prompt Entry", Entry).value = str(target)
         await pilot.press("enter")
         await shows(pilot, "2 messages exported")
         if end == ".zip":
@@ -211,8 +222,8 @@ def test_marked_messages_are_exported(make, tmp_path, end):
     drive(make(), script)
 
 
-def test_marking_a_range_and_selecting_all(make, engine, tmp_path):
-    async def script(pilot):
+def test_marking_a_range_and_selecting_all(make: Make, engine: Watched, tmp_path: Path) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
         await find(pilot, "nasty")
         screen = screen_of(pilot)
         await pilot.press("space", "end", "r")
@@ -221,7 +232,7 @@ def test_marking_a_range_and_selecting_all(make, engine, tmp_path):
         await pilot.press("asterisk")
         await shows(pilot, "all 3 selected")
         await pilot.press("x")
-        pilot.app.screen.query_one("Prompt Entry").value = str(tmp_path / "all")
+        pilot.app.screen.query_one("Prompt Entry", Entry).value = str(tmp_path / "all")
         await pilot.press("enter")
         await shows(pilot, "3 messages exported")
         (export,) = (request for request in engine.asked if isinstance(request, api.Export))
@@ -232,31 +243,32 @@ def test_marking_a_range_and_selecting_all(make, engine, tmp_path):
     drive(make(), script)
 
 
-def test_a_whole_folder_is_exported_without_the_index(make, engine, tmp_path):
-    async def script(pilot):
+def test_a_whole_folder_is_exported_without_the_index(make: Make, engine: Watched, tmp_path: Path) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
         screen = screen_of(pilot)
         await shows(pilot, "Bohdan")
         await pilot.press("down", "enter", "down", "enter")
         await shows(pilot, "Inbox of")
         await pilot.press("asterisk", "x")
-        pilot.app.screen.query_one("Prompt Entry").value = str(tmp_path / "inbox.zip")
+        pilot.app.screen.query_one("Prompt Entry", Entry).value = str(tmp_path / "inbox.zip")
         await pilot.press("enter")
         await shows(pilot, "messages exported")
         (export,) = (request for request in engine.asked if isinstance(request, api.Export))
         assert (export.folder, export.query) == ("Inbox", "")
+        assert screen.found.listing is not None
         with zipfile.ZipFile(tmp_path / "inbox.zip") as packed:
             assert len(packed.namelist()) - 1 == screen.found.listing.total
 
     drive(make(), script)
 
 
-def test_a_path_is_checked_while_typing(make, tmp_path):
+def test_a_path_is_checked_while_typing(make: Make, tmp_path: Path) -> None:
     (tmp_path / "there.zip").touch()
 
-    async def script(pilot):
+    async def script(pilot: Pilot[Any]) -> None:
         await find(pilot, "nasty long")
         await pilot.press("x")
-        entry = pilot.app.screen.query_one("Prompt Entry")
+        entry = pilot.app.screen.query_one("Prompt Entry", Entry)
         entry.value = str(tmp_path / "there.zip")
         await shows(pilot, "already exists")
         entry.value = str(tmp_path / "there.zip" / "no")
@@ -267,8 +279,8 @@ def test_a_path_is_checked_while_typing(make, tmp_path):
     drive(make(), script)
 
 
-def test_attachments_are_viewed_and_saved(make, tmp_path):
-    async def script(pilot):
+def test_attachments_are_viewed_and_saved(make: Make, tmp_path: Path) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
         await open_first(pilot, "nasty many")
         screen = screen_of(pilot)
         await pilot.press("a")
@@ -278,7 +290,7 @@ def test_attachments_are_viewed_and_saved(make, tmp_path):
         await shows(pilot, "is not text")
         await pilot.press("escape", "w")
         await shows(pilot, "last.bin")
-        pilot.app.screen.query_one("Prompt Entry").value = str(tmp_path / "saved.txt")
+        pilot.app.screen.query_one("Prompt Entry", Entry).value = str(tmp_path / "saved.txt")
         await pilot.press("enter")
         await shows(pilot, "1 B written to")
         assert (tmp_path / "saved.txt").read_bytes() == b"x"
@@ -289,8 +301,8 @@ def test_attachments_are_viewed_and_saved(make, tmp_path):
     drive(make(), script)
 
 
-def test_headers_source_envelope_and_the_whole_message(make, tmp_path):
-    async def script(pilot):
+def test_headers_source_envelope_and_the_whole_message(make: Make, tmp_path: Path) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
         await open_first(pilot, "nasty many")
         screen = screen_of(pilot)
         await pilot.press("h")
@@ -302,18 +314,19 @@ def test_headers_source_envelope_and_the_whole_message(make, tmp_path):
         await shows(pilot, "Report 1")
         await shows(pilot, f"{MIRA}/Inbox")
         await pilot.press("w")
-        pilot.app.screen.query_one("Prompt Entry").value = str(tmp_path / "whole.eml")
+        pilot.app.screen.query_one("Prompt Entry", Entry).value = str(tmp_path / "whole.eml")
         await pilot.press("enter")
         await shows(pilot, "written to")
         raw = (tmp_path / "whole.eml").read_bytes()
+        assert screen.reader.message is not None
         assert raw.startswith(b"X-Header-0: 0")
         assert len(raw) == screen.reader.message.size
 
     drive(make(), script)
 
 
-def test_hostile_mail_is_shown_as_text(make):
-    async def script(pilot):
+def test_hostile_mail_is_shown_as_text(make: Make) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
         await find(pilot, "nasty")
         assert_harmless(text_of(pilot.app))
         await pilot.press("end", "enter")
@@ -344,8 +357,8 @@ def test_hostile_mail_is_shown_as_text(make):
     drive(make(), script)
 
 
-def test_only_the_beginning_of_a_large_source_is_shown(make):
-    async def script(pilot):
+def test_only_the_beginning_of_a_large_source_is_shown(make: Make) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
         await open_first(pilot, "colossal")
         screen = screen_of(pilot)
         assert "long text was read in part" in screen.reader.text.document.text
@@ -360,11 +373,11 @@ def test_only_the_beginning_of_a_large_source_is_shown(make):
     drive(make(), script)
 
 
-def test_an_export_can_be_stopped(make, engine, tmp_path):
-    async def script(pilot):
+def test_an_export_can_be_stopped(make: Make, engine: Watched, tmp_path: Path) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
         await find(pilot, "nasty")
         await pilot.press("x")
-        pilot.app.screen.query_one("Prompt Entry").value = str(tmp_path / "some.zip")
+        pilot.app.screen.query_one("Prompt Entry", Entry).value = str(tmp_path / "some.zip")
         engine.go.clear()
         await pilot.press("enter")
         await shows(pilot, "Exporting to")
@@ -377,8 +390,8 @@ def test_an_export_can_be_stopped(make, engine, tmp_path):
     drive(make(), script)
 
 
-def test_clearing_a_search_shows_what_was_open_before(make):
-    async def script(pilot):
+def test_clearing_a_search_shows_what_was_open_before(make: Make) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
         await find(pilot, "nasty")
         screen = screen_of(pilot)
         await pilot.press("escape")
@@ -394,8 +407,8 @@ def test_clearing_a_search_shows_what_was_open_before(make):
     drive(make(), script)
 
 
-def test_people_are_filtered_by_typing(make):
-    async def script(pilot):
+def test_people_are_filtered_by_typing(make: Make) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
         await shows(pilot, "Mira")
         await pilot.press("f", *"mira")
         await until(pilot, lambda: "Bohdan" not in text_of(pilot.app))
@@ -409,8 +422,8 @@ def test_people_are_filtered_by_typing(make):
     drive(make(), script)
 
 
-def test_search_here_writes_a_visible_query(make):
-    async def script(pilot):
+def test_search_here_writes_a_visible_query(make: Make) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
         await shows(pilot, "Bohdan")
         await pilot.press("down", "enter", "down", "enter")
         await shows(pilot, "Inbox of")
@@ -423,8 +436,8 @@ def test_search_here_writes_a_visible_query(make):
     drive(make(), script)
 
 
-def test_engine_errors_are_shown(make, engine):
-    async def script(pilot):
+def test_engine_errors_are_shown(make: Make, engine: Watched) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
         await shows(pilot, "Bohdan")
         engine.failing = VaultError("the disk is gone: mend it")
         await pilot.press("enter")
@@ -444,10 +457,10 @@ def test_engine_errors_are_shown(make, engine):
     drive(make(), script)
 
 
-def test_an_empty_vault_gives_advice(tmp_path):
+def test_an_empty_vault_gives_advice(tmp_path: Path) -> None:
     TestVault(tmp_path / "vault")
 
-    async def script(pilot):
+    async def script(pilot: Pilot[Any]) -> None:
         await shows(pilot, "No mail is archived yet")
         assert "Export" not in text_of(pilot.app)
         await pilot.press("x")
@@ -456,14 +469,14 @@ def test_an_empty_vault_gives_advice(tmp_path):
     drive(app_over(connect, tmp_path / "vault"), script)
 
 
-def test_a_reason_is_asked_for_once(tmp_path):
+def test_a_reason_is_asked_for_once(tmp_path: Path) -> None:
     vault = TestVault(tmp_path / "vault")
     vault.archive([report(plain(subject=f"about {n}"), recipients=["bob@example.com"]) for n in range(3)])
     with (vault.folder / "vault.toml").open("a") as file:
         file.write('[access]\nauditors = ["audrey"]\nrequire_reason = true\n')
     engine = Watched(vault.folder)
 
-    async def script(pilot):
+    async def script(pilot: Pilot[Any]) -> None:
         await shows(pilot, "bob@example.com")
         await find_nothing(pilot)
         await pilot.press(*"case 7", "enter")
@@ -473,7 +486,7 @@ def test_a_reason_is_asked_for_once(tmp_path):
         shown = [request for request in engine.asked if isinstance(request, api.Show)]
         assert [request.reason for request in shown] == ["case 7"]
 
-    async def find_nothing(pilot):
+    async def find_nothing(pilot: Pilot[Any]) -> None:
         await pilot.press("enter")
         await shows(pilot, "requires a reason")
 
@@ -483,21 +496,22 @@ def test_a_reason_is_asked_for_once(tmp_path):
 
 
 @pytest.mark.slow
-def test_ten_million_rows_need_few_requests_and_little_memory(tmp_path):
+def test_ten_million_rows_need_few_requests_and_little_memory(tmp_path: Path) -> None:
     """Requests and rows in memory are counted; no time is measured."""
     (tmp_path / "vault").mkdir()
     (tmp_path / "vault/vault.toml").touch()
     endless = Endless()
 
-    async def script(pilot):
+    async def script(pilot: Pilot[Any]) -> None:
         await shows(pilot, "Inbox")
         await pilot.press("down", "enter")
         await shows(pilot, "10,000,000 messages")
         screen = screen_of(pilot)
         rows, asked = screen.found.rows, endless.folder.asked
 
-        async def at(number):
+        async def at(number: int) -> int:
             await until(pilot, lambda: rows.current is not None and rows.cursor == number)
+            assert rows.current is not None
             return int(rows.current.key, 16)
 
         assert await at(0) == MANY - 1
@@ -514,6 +528,7 @@ def test_ten_million_rows_need_few_requests_and_little_memory(tmp_path):
         await pilot.press("t", *"2010-06-01", "enter")
         await until(pilot, lambda: abs(rows.cursor - number) > 0)
         await until(pilot, lambda: rows.current is not None)
+        assert rows.current is not None
         assert abs(rows.current.value.date - 1_275_436_800) < 120
         before = len(asked)
         rows.cursor = MANY // 2
@@ -524,6 +539,7 @@ def test_ten_million_rows_need_few_requests_and_little_memory(tmp_path):
         await until(pilot, lambda: rows.current is not None)
         assert len(asked) - before < 15
         assert max(request.limit for request in asked) <= 1_100
+        assert screen.found.listing is not None
         assert len(screen.found.listing._rows) <= 8_000
         assert len(rows._pages) <= 40
 
@@ -542,7 +558,9 @@ OURS = set("mHhlcpuqtKJ")
 """Final bytes of the sequences that Textual writes: colours, cursor, modes, queries."""
 
 
-def test_hostile_mail_sends_no_control_bytes_to_the_terminal(terminal, filled, tmp_path):
+def test_hostile_mail_sends_no_control_bytes_to_the_terminal(
+    terminal: OpenTerminal, filled: Path, tmp_path: Path
+) -> None:
     """All bytes that the program writes to its terminal while each pane shows hostile mail."""
     script, written = tmp_path / "app.py", tmp_path / "written"
     script.write_text(IN_PROCESS)

@@ -2,112 +2,117 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
+from textual.pilot import Pilot
 
 from muniment.errors import VaultError
 from muniment.service.dispatch.engine import connect
+from muniment_tui.app import MunimentApp
 from support import screens
-from support.mailroom import app_over
-from support.screens import settled, shows, until
+from support.mailroom import Make, Watched, app_over, screen_of
+from support.screens import Compare, settled, shows, until
 from support.vaults import TestVault
 
 FOLDER = "/srv/mail"
 
 
 @pytest.fixture(autouse=True)
-def at_home(monkeypatch):
+def at_home(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/ines")
 
 
-async def search(pilot, query):
-    await shows(pilot, "Mira" if pilot.app.screen.people.display else "")
+async def search(pilot: Pilot[Any], query: str) -> None:
+    await shows(pilot, "Mira" if screen_of(pilot).people.display else "")
     await pilot.press("slash")
-    pilot.app.screen.line.value = f"{query} "
+    screen_of(pilot).line.value = f"{query} "
     await pilot.press("enter")
     await settled(pilot)
 
 
-async def open_inbox(pilot):
+async def open_inbox(pilot: Pilot[Any]) -> None:
     await shows(pilot, "Mira")
     await pilot.press("down", "down", "enter", "down", "enter")
     await shows(pilot, "newest first")
     await settled(pilot)
 
 
-async def open_message(pilot, query):
+async def open_message(pilot: Pilot[Any], query: str) -> None:
     await search(pilot, query)
     await pilot.press("enter")
-    await until(pilot, lambda: pilot.app.screen.reader.message is not None)
+    await until(pilot, lambda: screen_of(pilot).reader.message is not None)
     await settled(pilot)
 
 
-def test_an_empty_vault(picture, tmp_path):
+def test_an_empty_vault(picture: Compare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     vault = TestVault(tmp_path / "vault")
 
-    def make():
+    def make() -> MunimentApp:
         app = app_over(connect, vault.folder)
         app.organisation = "Quill"
-        app._learn_name = lambda: None
+        monkeypatch.setattr(app, "_learn_name", lambda: None)
         return app
 
     picture("messages-empty", make)
 
 
-def test_people(picture, make):
-    async def script(pilot):
+def test_people(picture: Compare, make: Make) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
         await shows(pilot, "Mira")
         await pilot.press("down", "down", "enter")
 
     picture("messages-people", make, script)
 
 
-def test_a_folder(picture, make):
+def test_a_folder(picture: Compare, make: Make) -> None:
     picture("messages-folder", make, open_inbox)
 
 
-def test_a_message(picture, make):
-    async def script(pilot):
+def test_a_message(picture: Compare, make: Make) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
         await open_inbox(pilot)
         await pilot.press("down", "enter")
-        await until(pilot, lambda: pilot.app.screen.reader.message is not None)
+        await until(pilot, lambda: screen_of(pilot).reader.message is not None)
 
     picture("messages-message", make, script)
 
 
-def test_search_results(picture, make):
+def test_search_results(picture: Compare, make: Make) -> None:
     picture("messages-search", make, lambda pilot: search(pilot, "reise OR lieferung OR delivery"))
 
 
-def test_hits_are_highlighted(picture, make):
+def test_hits_are_highlighted(picture: Compare, make: Make) -> None:
     picture("messages-hits", make, lambda pilot: open_message(pilot, "delivery late"))
 
 
-def test_an_empty_result(picture, make):
+def test_an_empty_result(picture: Compare, make: Make) -> None:
     picture("messages-nothing", make, lambda pilot: search(pilot, "unicorn"))
 
 
-def test_a_wrong_query(picture, make):
+def test_a_wrong_query(picture: Compare, make: Make) -> None:
     picture("messages-wrong-query", make, lambda pilot: search(pilot, "offer form:ada after:2025"))
 
 
-def test_the_envelope(picture, make):
-    async def script(pilot):
+def test_the_envelope(picture: Compare, make: Make) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
         await open_message(pilot, "has:attachment delivery")
         await pilot.press("e")
 
     picture("messages-envelope", make, script)
 
 
-def test_attachments(picture, make):
-    async def script(pilot):
+def test_attachments(picture: Compare, make: Make) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
         await open_message(pilot, "has:attachment delivery")
         await pilot.press("a")
 
     picture("messages-attachments", make, script)
 
 
-def test_the_source(picture, make):
-    async def script(pilot):
+def test_the_source(picture: Compare, make: Make) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
         await open_message(pilot, "delivery late")
         await pilot.press("s")
         await shows(pilot, "Content-Type")
@@ -115,26 +120,26 @@ def test_the_source(picture, make):
     picture("messages-source", make, script)
 
 
-def test_a_selection(picture, make):
-    async def script(pilot):
+def test_a_selection(picture: Compare, make: Make) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
         await open_inbox(pilot)
         await pilot.press("space", "down", "space", "space")
 
     picture("messages-marked", make, script)
 
 
-def test_the_export_prompt(picture, make):
-    async def script(pilot):
+def test_the_export_prompt(picture: Compare, make: Make) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
         await open_inbox(pilot)
         await pilot.press("space", "space", "x")
 
     picture("messages-export", make, script)
 
 
-def test_busy(picture, make, engine, monkeypatch):
+def test_busy(picture: Compare, make: Make, engine: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
     taken = screens.svg_of
 
-    def take_and_release(app):
+    def take_and_release(app: MunimentApp) -> str:
         svg = taken(app)
         engine.go.set()
         return svg
@@ -142,7 +147,7 @@ def test_busy(picture, make, engine, monkeypatch):
     monkeypatch.setattr(screens, "settled", lambda pilot: pilot.pause())
     monkeypatch.setattr(screens, "svg_of", take_and_release)
 
-    async def script(pilot):
+    async def script(pilot: Pilot[Any]) -> None:
         await shows(pilot, "Mira")
         engine.go.clear()
         await pilot.press("enter")
@@ -151,8 +156,8 @@ def test_busy(picture, make, engine, monkeypatch):
     picture("messages-busy", make, script)
 
 
-def test_an_error_of_the_engine(picture, make, engine):
-    async def script(pilot):
+def test_an_error_of_the_engine(picture: Compare, make: Make, engine: Watched) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
         await shows(pilot, "Mira")
         engine.failing = VaultError("the index can't be read: run `muniment rebuild --index`")
         await pilot.press("enter")
@@ -162,10 +167,10 @@ def test_an_error_of_the_engine(picture, make, engine):
     picture("messages-error", make, script)
 
 
-def test_hostile_mail(picture, make):
-    async def script(pilot):
+def test_hostile_mail(picture: Compare, make: Make) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
         await search(pilot, "nasty")
         await pilot.press("end", "enter")
-        await until(pilot, lambda: pilot.app.screen.reader.message is not None)
+        await until(pilot, lambda: screen_of(pilot).reader.message is not None)
 
     picture("messages-hostile", make, script)

@@ -33,7 +33,7 @@ from muniment.profiles.fields import KIND, KINDS
 from muniment_tui.app import MunimentApp
 from muniment_tui.profiles.draft import Draft
 from muniment_tui.profiles.form import ProfileForm
-from support.engine_double import EngineDouble
+from support.engine_double import Answer, EngineDouble
 from support.screens import LARGE, NOW, SMALL, Compare, app_on, shows
 
 VAULT = Path("/srv/mail")
@@ -93,12 +93,12 @@ def engine(profiles: tuple[ProfileWord, ...] = PROFILES) -> EngineDouble:
         )
         for one, last in zip(profiles, LAST, strict=False)
     )
-    known = {
+    known: dict[type[Request], Answer] = {
         ListProfiles: Profiles(profiles=profiles, version="1"),
         WatchRuns: [RunsState(profiles=states, log=())],
         CheckProfile: Problems(),
     }
-    return EngineDouble(dict(known))
+    return EngineDouble(known)
 
 
 @pytest.fixture

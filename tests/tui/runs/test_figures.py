@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from muniment_tui.runs import figures
@@ -58,7 +60,7 @@ def test_each_line_of_the_books_is_a_sum() -> None:
 @pytest.mark.parametrize(
     ("changes", "line"), [({"listed": 1011}, 0), ({"new": 901}, 1), ({"deleted": 5000, "already": 10}, 2)]
 )
-def test_an_unbalanced_sum_is_marked(changes: dict[str, int], line: int) -> None:
+def test_an_unbalanced_sum_is_marked(changes: dict[str, Any], line: int) -> None:
     lines = equations(finished(**changes), balanced=False).plain.split("\n")
     assert [text.endswith("✗ does not balance") for text in lines[:3]] == [n == line for n in range(3)]
     assert "do not balance" in lines[3]

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import tracemalloc
-from typing import ClassVar
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, ClassVar
 
 import pytest
 from textual.app import App
+from textual.pilot import Pilot
+from textual.widget import Widget
 
 from muniment_tui.terminal.safe_text import shown
 from muniment_tui.widgets.columns import GAP, Column, in_cells, laid_out
@@ -19,37 +22,38 @@ from support.engine_double import HOSTILE, assert_harmless
 from support.screens import until
 
 COLUMNS = [Column("Date", 10), Column("Subject"), Column("Size", 8, right=True, since=60)]
+Script = Callable[["Alone", Pilot[Any]], Awaitable[None]]
 
 
-class Alone(App):
+class Alone(App[None]):
     """One widget, and the messages that it posts."""
 
     AUTO_FOCUS: ClassVar = "*"
 
-    def __init__(self, widget):
+    def __init__(self, widget: Widget) -> None:
         super().__init__()
         self.widget = widget
-        self.posted = []
+        self.posted: list[tuple[object, ...]] = []
 
-    def compose(self):
+    def compose(self) -> Iterable[Widget]:
         yield self.widget
 
-    def on_row_list_moved(self, message):
+    def on_row_list_moved(self, message: RowList.Moved) -> None:
         self.posted.append(("moved", message.index, message.row and message.row.key))
 
-    def on_row_list_opened(self, message):
-        self.posted.append(("opened", message.index, message.row.key))
+    def on_row_list_opened(self, message: RowList.Opened) -> None:
+        self.posted.append(("opened", message.index, key_of(message.row)))
 
-    def on_paged_list_wanted(self, message):
+    def on_paged_list_wanted(self, message: PagedList.Wanted) -> None:
         self.posted.append(("wanted", message.start, message.end))
         self.wanted = message
 
-    def on_lazy_tree_unfolded(self, message):
+    def on_lazy_tree_unfolded(self, message: LazyTree.Unfolded) -> None:
         self.posted.append(("unfolded", message.node.key))
 
 
-def run(widget, script, size=(80, 24)):
-    async def main():
+def run(widget: Widget, script: Script, size: tuple[int, int] = (80, 24)) -> None:
+    async def main() -> None:
         app = Alone(widget)
         async with app.run_test(size=size) as pilot:
             await pilot.pause()
@@ -58,11 +62,16 @@ def run(widget, script, size=(80, 24)):
     asyncio.run(main())
 
 
-def rows(start, end):
+def rows(start: int, end: int) -> list[Row]:
     return [Row(str(n), ("2026-01-05", f"subject {n}", "12 kB"), n) for n in range(start, end)]
 
 
-def lines(widget):
+def key_of(one: Row | Node | None) -> str:
+    assert one is not None
+    return one.key
+
+
+def lines(widget: Widget) -> list[str]:
     return [widget.render_line(y).text.rstrip() for y in range(widget.size.height)]
 
 
@@ -70,7 +79,7 @@ def lines(widget):
 
 
 @pytest.mark.parametrize("width", [20, 40, 59, 60, 80, 200])
-def test_columns_fill_the_width_and_disappear_if_there_is_no_room(width):
+def test_columns_fill_the_width_and_disappear_if_there_is_no_room(width: int) -> None:
     layout = laid_out(COLUMNS, width)
     assert len(layout) == (3 if width >= 60 else 2)
     assert sum(cells for *_, cells in layout) + GAP * (len(layout) - 1) == width
@@ -78,7 +87,7 @@ def test_columns_fill_the_width_and_disappear_if_there_is_no_room(width):
 
 @pytest.mark.parametrize("text", ["", "short", "much too long", "見積書をお送り", "e\u0301" * 20])
 @pytest.mark.parametrize("right", [False, True])
-def test_a_cell_has_exactly_its_width(text, right):
+def test_a_cell_has_exactly_its_width(text: str, right: bool) -> None:
     for cells in range(12):
         assert in_cells(shown(text), cells, right).cell_length == cells
 
@@ -86,10 +95,10 @@ def test_a_cell_has_exactly_its_width(text, right):
 # --- short lists ----------------------------------------------------------------------------
 
 
-def test_keys_move_the_cursor_and_post_messages():
+def test_keys_move_the_cursor_and_post_messages() -> None:
     widget = ShortList(COLUMNS)
 
-    async def script(app, pilot):
+    async def script(app: Alone, pilot: Pilot[Any]) -> None:
         widget.fill(rows(0, 50))
         for key, at in [
             ("down", 1), ("j", 2), ("k", 1), ("up", 0), ("up", 0), ("pagedown", 23), ("end", 49),
@@ -105,10 +114,10 @@ def test_keys_move_the_cursor_and_post_messages():
     run(widget, script)
 
 
-def test_marks_follow_their_rows():
+def test_marks_follow_their_rows() -> None:
     widget = ShortList(COLUMNS, marks=True)
 
-    async def script(app, pilot):
+    async def script(app: Alone, pilot: Pilot[Any]) -> None:
         widget.fill(rows(0, 5))
         assert [row.key for row in widget.chosen] == ["0"]
         await pilot.press("space", "down", "space")
@@ -122,10 +131,10 @@ def test_marks_follow_their_rows():
     run(widget, script)
 
 
-def test_lists_without_marks_ignore_the_mark_key():
+def test_lists_without_marks_ignore_the_mark_key() -> None:
     widget = ShortList(COLUMNS)
 
-    async def script(app, pilot):
+    async def script(app: Alone, pilot: Pilot[Any]) -> None:
         widget.fill(rows(0, 5))
         await pilot.press("space")
         assert (widget.marked, widget.cursor) == ({}, 0)
@@ -133,16 +142,16 @@ def test_lists_without_marks_ignore_the_mark_key():
     run(widget, script)
 
 
-def test_the_cursor_stays_on_its_row_when_rows_are_added():
+def test_the_cursor_stays_on_its_row_when_rows_are_added() -> None:
     widget = ShortList(COLUMNS)
 
-    async def script(app, pilot):
+    async def script(app: Alone, pilot: Pilot[Any]) -> None:
         widget.fill(rows(10, 20))
         await pilot.press("down", "down")
         widget.fill(rows(0, 20))
-        assert widget.current.key == "12"
+        assert key_of(widget.current) == "12"
         widget.fill(rows(0, 3))
-        assert widget.current.key == "2"
+        assert key_of(widget.current) == "2"
         widget.fill([])
         assert widget.current is None
         assert widget.go_to("1") is False
@@ -150,10 +159,10 @@ def test_the_cursor_stays_on_its_row_when_rows_are_added():
     run(widget, script)
 
 
-def test_a_row_with_a_new_style_is_redrawn():
+def test_a_row_with_a_new_style_is_redrawn() -> None:
     widget = ShortList([Column("")])
 
-    async def script(app, pilot):
+    async def script(app: Alone, pilot: Pilot[Any]) -> None:
         for style in ("bold", "italic"):
             widget.fill([Row("1", (shown("a", style),))])
             drawn = {segment.text: segment.style for segment in widget.render_line(1)}
@@ -162,10 +171,10 @@ def test_a_row_with_a_new_style_is_redrawn():
     run(widget, script)
 
 
-def test_an_empty_list_shows_its_explanation():
+def test_an_empty_list_shows_its_explanation() -> None:
     widget = ShortList(COLUMNS, empty=shown(f"Nothing yet {HOSTILE}"))
 
-    async def script(app, pilot):
+    async def script(app: Alone, pilot: Pilot[Any]) -> None:
         assert "Nothing yet" in "\n".join(lines(widget))
         assert_harmless("\n".join(lines(widget)))
         await pilot.press("enter", "end", "down", "pagedown")
@@ -173,10 +182,10 @@ def test_an_empty_list_shows_its_explanation():
     run(widget, script)
 
 
-def test_a_click_moves_the_cursor_and_a_double_click_opens():
+def test_a_click_moves_the_cursor_and_a_double_click_opens() -> None:
     widget = ShortList(COLUMNS)
 
-    async def script(app, pilot):
+    async def script(app: Alone, pilot: Pilot[Any]) -> None:
         widget.fill(rows(0, 5))
         await pilot.click(widget, offset=(5, 3))
         assert widget.cursor == 2
@@ -192,10 +201,10 @@ def test_a_click_moves_the_cursor_and_a_double_click_opens():
 # --- any number of rows ---------------------------------------------------------------------
 
 
-def test_ten_million_rows_use_memory_for_the_visible_ones():
+def test_ten_million_rows_use_memory_for_the_visible_ones() -> None:
     widget = PagedList(COLUMNS)
 
-    async def script(app, pilot):
+    async def script(app: Alone, pilot: Pilot[Any]) -> None:
         tracemalloc.start()
         widget.show(10_000_000)
         await until(pilot, lambda: ("wanted", 0, PAGE) in app.posted)
@@ -206,7 +215,7 @@ def test_ten_million_rows_use_memory_for_the_visible_ones():
         await until(pilot, lambda: ("wanted", 10_000_000 - PAGE, 10_000_000) in app.posted)
         widget.put(app.wanted, rows(10_000_000 - PAGE, 10_000_000))
         await pilot.pause()
-        assert widget.current.key == "9999999"
+        assert key_of(widget.current) == "9999999"
         assert "subject 9999999" in lines(widget)[-1]
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
@@ -215,10 +224,10 @@ def test_ten_million_rows_use_memory_for_the_visible_ones():
     run(widget, script)
 
 
-def test_the_number_of_pages_in_memory_is_limited():
+def test_the_number_of_pages_in_memory_is_limited() -> None:
     widget = PagedList(COLUMNS)
 
-    async def script(app, pilot):
+    async def script(app: Alone, pilot: Pilot[Any]) -> None:
         widget.show(1_000_000)
         await until(pilot, lambda: ("wanted", 0, PAGE) in app.posted)
         for page in range(2 * PAGES):
@@ -229,10 +238,10 @@ def test_the_number_of_pages_in_memory_is_limited():
     run(widget, script)
 
 
-def test_pages_scrolled_past_are_not_requested():
+def test_pages_scrolled_past_are_not_requested() -> None:
     widget = PagedList(COLUMNS)
 
-    async def script(app, pilot):
+    async def script(app: Alone, pilot: Pilot[Any]) -> None:
         widget.show(1_000_000)
         for place in range(0, 1_000_000, 10_000):
             widget.cursor = place
@@ -242,26 +251,26 @@ def test_pages_scrolled_past_are_not_requested():
     run(widget, script)
 
 
-def test_rows_of_a_replaced_list_are_dropped():
+def test_rows_of_a_replaced_list_are_dropped() -> None:
     widget = PagedList(COLUMNS)
 
-    async def script(app, pilot):
+    async def script(app: Alone, pilot: Pilot[Any]) -> None:
         widget.show(500)
         await until(pilot, lambda: ("wanted", 0, PAGE) in app.posted)
         old = app.wanted
         widget.show(3, rows(7, 10))
         widget.put(old, rows(0, PAGE))
-        assert widget.current.key == "7"
+        assert key_of(widget.current) == "7"
         widget.resize_to(0)
         assert widget.current is None
 
     run(widget, script)
 
 
-def test_failed_rows_are_requested_again():
+def test_failed_rows_are_requested_again() -> None:
     widget = PagedList(COLUMNS)
 
-    async def script(app, pilot):
+    async def script(app: Alone, pilot: Pilot[Any]) -> None:
         widget.show(500)
         await until(pilot, lambda: app.posted.count(("wanted", 0, PAGE)) == 1)
         widget.failed(app.wanted)
@@ -274,20 +283,21 @@ def test_failed_rows_are_requested_again():
 # --- tree -----------------------------------------------------------------------------------
 
 
-def test_opening_a_node_requests_its_children():
+def test_opening_a_node_requests_its_children() -> None:
     widget = LazyTree()
 
-    async def script(app, pilot):
+    async def script(app: Alone, pilot: Pilot[Any]) -> None:
         widget.show([Node("a", "Ada", children=None), Node("b", "Bob", children=[Node("b/Inbox", "Inbox")])])
         assert widget.count == 2
         await pilot.press("right")
         assert app.posted[-1] == ("unfolded", "a")
+        assert widget.node is not None
         widget.put(widget.node, [Node("a/Inbox", "Inbox", "12"), Node("a/Sent", "Sent")])
         assert widget.count == 4
         await pilot.press("right", "down")
-        assert widget.node.key == "a/Sent"
+        assert key_of(widget.node) == "a/Sent"
         await pilot.press("left")
-        assert widget.node.key == "a"
+        assert key_of(widget.node) == "a"
         await pilot.press("left")
         assert widget.count == 2
         assert widget.narrow("bob") == 1
@@ -297,18 +307,18 @@ def test_opening_a_node_requests_its_children():
     run(widget, script)
 
 
-def test_open_nodes_and_the_cursor_survive_an_update():
+def test_open_nodes_and_the_cursor_survive_an_update() -> None:
     widget = LazyTree()
 
-    def people():
+    def people() -> list[Node]:
         return [Node(k, k, children=[Node(f"{k}/Inbox", "Inbox")]) for k in "abc"]
 
-    async def script(app, pilot):
+    async def script(app: Alone, pilot: Pilot[Any]) -> None:
         widget.show(people())
         await pilot.press("down", "right", "down")
-        assert widget.node.key == "b/Inbox"
+        assert key_of(widget.node) == "b/Inbox"
         widget.show([Node("0", "0"), *people()])
-        assert widget.node.key == "b/Inbox"
+        assert key_of(widget.node) == "b/Inbox"
         assert widget.count == 5
 
     run(widget, script)
@@ -317,20 +327,20 @@ def test_open_nodes_and_the_cursor_survive_an_update():
 # --- tail -----------------------------------------------------------------------------------
 
 
-def test_a_tail_follows_until_the_user_scrolls():
+def test_a_tail_follows_until_the_user_scrolls() -> None:
     widget = Tail(kept=100)
 
-    async def script(app, pilot):
+    async def script(app: Alone, pilot: Pilot[Any]) -> None:
         widget.add(f"line {n}" for n in range(60))
         assert "line 59" in lines(widget)[-1]
         await pilot.press("up", "up")
         assert not widget.following
-        at = widget.current.key
+        at = key_of(widget.current)
         widget.add(["more", "and more"])
-        assert widget.current.key == at
+        assert key_of(widget.current) == at
         assert "2 new lines: End follows again" in lines(widget)[-1]
         widget.add(str(n) for n in range(20))
-        assert widget.current.key == at
+        assert key_of(widget.current) == at
         await pilot.press("end")
         assert widget.following
         assert lines(widget)[-1].endswith("19")
@@ -341,10 +351,10 @@ def test_a_tail_follows_until_the_user_scrolls():
     run(widget, script)
 
 
-def test_every_list_is_harmless():
+def test_every_list_is_harmless() -> None:
     for widget in (ShortList(COLUMNS), PagedList(COLUMNS), Tail(), LazyTree()):
 
-        async def script(app, pilot, widget=widget):
+        async def script(app: Alone, pilot: Pilot[Any], widget: Widget = widget) -> None:
             row = Row("1", (HOSTILE, HOSTILE, HOSTILE))
             if isinstance(widget, ShortList):
                 widget.fill([row])
@@ -353,6 +363,7 @@ def test_every_list_is_harmless():
             elif isinstance(widget, Tail):
                 widget.add([HOSTILE])
             else:
+                assert isinstance(widget, LazyTree)
                 widget.show([Node("a", HOSTILE, HOSTILE)])
             text = "".join(lines(widget))
             assert "[/x]" in text
