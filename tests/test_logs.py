@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from muniment.system.logs import Harmless, Structured, to_journald
+from muniment.system.logs import HarmlessFormatter, StructuredFormatter, to_journald
 
 
 def record() -> logging.LogRecord:
@@ -24,19 +24,19 @@ def record() -> logging.LogRecord:
 
 
 def test_a_log_line_is_sanitised_and_has_no_traceback() -> None:
-    line = Harmless(details=False).format(record())
+    line = HarmlessFormatter(details=False).format(record())
     assert line.isprintable()
     assert "Traceback" not in line
 
 
 def test_details_are_sanitised_too() -> None:
-    text = Harmless(details=True).format(record())
+    text = HarmlessFormatter(details=True).format(record())
     assert "Traceback" in text
     assert "\x1b" not in text
 
 
 def test_a_structured_line_has_no_text_of_an_exception() -> None:
-    line = Structured("json").format(record())
+    line = StructuredFormatter("json").format(record())
     values = json.loads(line)
     assert values["level"] == "error"
     assert values["message"].isprintable()
@@ -49,7 +49,7 @@ def test_a_structured_line_has_no_text_of_an_exception() -> None:
 def test_fields_are_on_the_line_and_can_be_read_back() -> None:
     told = logging.LogRecord("muniment", 20, "", 0, 'a "b"=c\nd', (), None)
     told.fields = {"profile": "gw", "new": 3, "text": "\x1b[2Jx y", "none": ""}
-    line = Structured("keys").format(told)
+    line = StructuredFormatter("keys").format(told)
     assert "\n" not in line
     assert line.isprintable()
     pairs = dict(word.split("=", 1) for word in shlex.split(line))
@@ -63,7 +63,7 @@ def test_fields_are_on_the_line_and_can_be_read_back() -> None:
 )
 def test_journald_gets_the_priority_and_adds_the_time(level: int, start: str) -> None:
     told = logging.LogRecord("muniment", level, "", 0, "x", (), None)
-    assert Structured("keys", journald=True).format(told).startswith(f"{start}level=")
+    assert StructuredFormatter("keys", journald=True).format(told).startswith(f"{start}level=")
 
 
 def test_journald_is_recognised_by_the_stream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,12 +14,12 @@ from benchmarks.report import MEGA, Section, Table
 from benchmarks.sampler import NATIVE, Sampler
 from muniment.archive.vault.vault import Vault
 from muniment.runs.pipeline.fetch import BATCH_ITEMS
-from muniment.runs.prepare.prepare import Preparer
-from muniment.runs.prepare.prepared_copy import Job
+from muniment.runs.prepare.prepare import CopyPreparer
+from muniment.runs.prepare.prepared_copy import CopyJob
 from muniment.runs.prepare.worker_pool import WorkerPool
 from muniment.service.host.profile_source import find
 from muniment.service.host.run_profile import run_profile
-from muniment.service.host.session import Session
+from muniment.service.host.session import ClientSession
 
 SHOWN = 15
 """Number of modules and functions listed for each part."""
@@ -62,7 +62,7 @@ def measure(lab: Lab) -> Section:
 def _profiled_run(mail: Mail, folder: Path) -> Sampler:
     """A run whose archivist is this thread. Its workers are separate processes."""
     from_maildir(mail.path, mail.count).prepare(folder)
-    session = Session(vault_of(folder))
+    session = ClientSession(vault_of(folder))
     profile = find(session.settings(), "bench")
     pool = WorkerPool()
     try:
@@ -78,8 +78,8 @@ def _profiled_worker(mail: Mail, folder: Path) -> Sampler:
     """The work of the workers, in this thread."""
     with closing(Vault.open(folder, write=True)) as vault:  # only a writer has the dictionaries at hand
         assert vault.dictionaries, "nothing was trained"
-        preparer = Preparer(vault.dictionaries)
-    jobs = [Job(path.read_bytes(), "", True) for path in mail.files()]
+        preparer = CopyPreparer(vault.dictionaries)
+    jobs = [CopyJob(path.read_bytes(), "", True) for path in mail.files()]
     with Sampler() as sampler:
         for at in range(0, len(jobs), BATCH_ITEMS):
             preparer.prepare(jobs[at : at + BATCH_ITEMS])

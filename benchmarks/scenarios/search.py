@@ -18,7 +18,7 @@ from benchmarks.report import Aim, Section, Table
 from muniment import api
 from muniment.archive.vault.vault import Vault
 from muniment.service.dispatch.table import OPERATIONS
-from muniment.service.host.session import Session
+from muniment.service.host.session import ClientSession
 
 SEARCH_LIMIT = 0.010
 PAGE_LIMIT = 0.005
@@ -111,7 +111,7 @@ class Desk:
 
     def __init__(self, folder: Path) -> None:
         self._vault = Vault.open(folder, write=False)
-        self._session = Session(folder, self._vault)
+        self._session = ClientSession(folder, self._vault)
 
     def __enter__(self) -> Desk:
         return self

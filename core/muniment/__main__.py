@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from muniment.api import Word
+from muniment.api import WireWord
 from muniment.cli import EngineDoors, main
-from muniment.cli.engine_port import Installer
+from muniment.cli.engine_port import VaultUnits
 from muniment.client.client import Transport
 from muniment.system.gc_tuning import look_seldom
 from muniment.system.logs import harmless_warnings
@@ -42,16 +42,16 @@ def _serve(vault: Path, say: Callable[[str], None]) -> int:
     return serve(vault, say)
 
 
-def _demo(vault: Path) -> Iterator[Word]:
+def _demo(vault: Path) -> Iterator[WireWord]:
     from muniment.service.demo.demo import run_demo
 
     return run_demo(vault)
 
 
-def _installer() -> Installer:
-    from muniment.service.daemon.install import Installer as SystemdInstaller
+def _installer() -> VaultUnits:
+    from muniment.service.daemon.install import UnitInstaller
 
-    return SystemdInstaller()
+    return UnitInstaller()
 
 
 ENGINE = EngineDoors(connect=_connect, serve=_serve, demo=_demo, installer=_installer)

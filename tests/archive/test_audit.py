@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from muniment.archive.ledger.model import Kind
+from muniment.archive.ledger.model import RecordKind
 from muniment.archive.ledger.records import json_record
 from muniment.archive.operations.verify import verify_vault
 from muniment.archive.vault.open_catalog import rebuild_catalog
@@ -39,7 +39,7 @@ def test_an_event_is_on_the_disk_when_log_returns(vault: Vault) -> None:
 
 
 def test_an_event_is_committed_with_the_current_batch(vault: Vault) -> None:
-    vault.append(json_record(vault.encoder, Kind.RUN, {"v": 1, "profile": "x"}), 1)
+    vault.append(json_record(vault.encoder, RecordKind.RUN, {"v": 1, "profile": "x"}), 1)
     thread = threading.Thread(target=vault.log, args=([{"what": "beside"}],))
     thread.start()
     thread.join(0.2)
@@ -52,7 +52,7 @@ def test_an_event_is_committed_with_the_current_batch(vault: Vault) -> None:
 
 
 def test_an_event_is_kept_when_the_batch_is_rolled_back(vault: Vault) -> None:
-    vault.append(json_record(vault.encoder, Kind.RUN, {"v": 1, "profile": "x"}), 1)
+    vault.append(json_record(vault.encoder, RecordKind.RUN, {"v": 1, "profile": "x"}), 1)
     thread = threading.Thread(target=vault.log, args=([{"what": "beside"}],))
     thread.start()
     thread.join(0.2)
@@ -124,7 +124,7 @@ def test_an_event_that_waited_too_long_is_not_committed_later(
 ) -> None:
     """The request was refused, so the event would record what never happened; the caller tries again."""
     monkeypatch.setattr("muniment.archive.vault.vault.PATIENCE", 0.05)
-    vault.append(json_record(vault.encoder, Kind.RUN, {"v": 1, "profile": "x"}), 1)
+    vault.append(json_record(vault.encoder, RecordKind.RUN, {"v": 1, "profile": "x"}), 1)
     refused: list[VaultError] = []
 
     def late() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from muniment.archive.ledger.model import Kind
+from muniment.archive.ledger.model import RecordKind
 from muniment.archive.ledger.scan import scan
 from muniment.archive.ledger.writer import Ledger
 from muniment.system.atomic_files import is_temporary
@@ -290,7 +290,7 @@ def test_a_rewritten_vault_is_not_backed_up(vault: TestVault, tmp_path: Path) ->
     program, target = Program(vault.folder), tmp_path / "backup"
     program("backup", str(target))
     before = tree_of(target)
-    gone = next(frame.sha for frame in scan(vault.folder / "ledger") if frame.kind is Kind.ENVELOPE)
+    gone = next(frame.sha for frame in scan(vault.folder / "ledger") if frame.kind is RecordKind.ENVELOPE)
     rewrite(vault.folder / "ledger", lambda frame: None if frame.sha == gone else as_it_is(frame), 40_000)
     for place in ("catalog.db", "catalog.db-wal", "catalog.db-shm", "checkpoints"):
         (vault.folder / place).unlink(missing_ok=True)

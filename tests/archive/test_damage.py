@@ -15,13 +15,13 @@ from muniment import api
 from muniment.archive.facts import DAMAGED
 from muniment.archive.ledger.files import segment_path, segments
 from muniment.archive.ledger.frame import HEADER_SIZE
-from muniment.archive.ledger.model import Frame, Kind
+from muniment.archive.ledger.model import Frame, RecordKind
 from muniment.archive.ledger.scan import scan
 from muniment.archive.ledger.writer import Ledger
 from muniment.archive.vault.vault import Vault
 from muniment.errors import LedgerDamaged, MailUnreadable
 from muniment.parsing.pool import ReaderPool
-from muniment.parsing.reader import Mail
+from muniment.parsing.reader import OpenMail
 from muniment.parsing.tasks import CopyFacts
 from support.reports import line, plain, report
 from support.soak import in_soak
@@ -49,7 +49,7 @@ def vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestVault
     made.client.close()
 
 
-def frames(vault: TestVault, kind: Kind) -> list[Frame]:
+def frames(vault: TestVault, kind: RecordKind) -> list[Frame]:
     """Return the records of a kind."""
     return [frame for frame in scan(vault.folder / "ledger") if frame.kind is kind]
 
@@ -81,7 +81,7 @@ def damaged(vault: TestVault) -> tuple[TestVault, Frame]:
     vault.archive(letters(0, 10))
     vault.archive(letters(10, 10))
     assert len(segments(vault.folder / "ledger")) > 1
-    message = frames(vault, Kind.MESSAGE)[3]
+    message = frames(vault, RecordKind.MESSAGE)[3]
     assert message.position.segment == 1
     flip(vault, message)
     return vault, message
@@ -126,7 +126,7 @@ def test_the_catalog_is_built_despite_a_damaged_message(damaged: tuple[TestVault
 def test_a_damaged_message_that_is_fetched_again_is_repaired(vault: TestVault) -> None:
     mails = letters(0, 10)
     vault.archive(mails)
-    message = frames(vault, Kind.MESSAGE)[3]
+    message = frames(vault, RecordKind.MESSAGE)[3]
     flip(vault, message)
     rebuild(vault)
     summary = vault.archive(mails[3:4], delete=True)
@@ -144,9 +144,12 @@ def test_a_damaged_message_that_is_fetched_again_is_repaired(vault: TestVault) -
     assert len(vault.messages()) == 10
 
 
-@pytest.mark.parametrize("kind", [Kind.MESSAGE, Kind.ENVELOPE, Kind.RECEIPT, Kind.COMMIT, Kind.DIRECTORY])
+@pytest.mark.parametrize(
+    "kind",
+    [RecordKind.MESSAGE, RecordKind.ENVELOPE, RecordKind.RECEIPT, RecordKind.COMMIT, RecordKind.DIRECTORY],
+)
 @pytest.mark.parametrize("within", [45, *in_soak(HEADER_SIZE)])
-def test_after_damage_of_any_record_the_rest_is_read(vault: TestVault, kind: Kind, within: int) -> None:
+def test_after_damage_of_any_record_the_rest_is_read(vault: TestVault, kind: RecordKind, within: int) -> None:
     mails = letters(0, 10)
     new = vault.maildir("box")
     put(new, mails[:5])
@@ -160,12 +163,12 @@ def test_after_damage_of_any_record_the_rest_is_read(vault: TestVault, kind: Kin
     assert len(vault.search("word8")) == 1
     assert vault.status().behind == 0
     assert vault.archive(mails, delete=True).state == "ok"
-    if kind is not Kind.DIRECTORY:
+    if kind is not RecordKind.DIRECTORY:
         assert {vault.report(hit.id) for hit in vault.messages()} >= set(mails)
     assert len({hit.id for hit in vault.messages()}) == len(vault.messages()) == 18
     rebuild(vault)
     assert len(vault.messages()) == 18
-    if kind is not Kind.DIRECTORY:
+    if kind is not RecordKind.DIRECTORY:
         assert {vault.report(hit.id) for hit in vault.messages()} >= set(mails)
 
 
@@ -173,7 +176,7 @@ def test_the_text_of_a_message_with_a_damaged_attachment_is_read(vault: TestVaul
     mail = report(plain(subject="Scan", body="please file\n", attachments=[("a.pdf", os.urandom(3000))]))
     vault.archive([mail])
     vault.archive(letters(0, 12))
-    flip(vault, frames(vault, Kind.PART)[0])
+    flip(vault, frames(vault, RecordKind.PART)[0])
     rebuild(vault)
     (hit,) = vault.search("file filename:a.pdf")
     assert (hit.subject, hit.folders) == ("Scan", ("anna@example.com/Sent", "bob@example.com/Inbox"))
@@ -191,7 +194,7 @@ def end_damaged(vault: TestVault) -> tuple[TestVault, list[bytes]]:
         put(new, [mail])
         vault.run("end")
     assert segments(vault.folder / "ledger") == [1]
-    flip(vault, frames(vault, Kind.MESSAGE)[1])
+    flip(vault, frames(vault, RecordKind.MESSAGE)[1])
     return vault, mails
 
 
@@ -208,14 +211,14 @@ def test_damage_at_the_end_is_for_an_administrator_to_decide(
     assert rebuild(vault, accept_damage=True)
     assert segment.read_bytes() == before
     assert segments(vault.folder / "ledger") == [1, 2]
-    (note,) = frames_past_damage(vault, Kind.AUDIT)
+    (note,) = frames_past_damage(vault, RecordKind.AUDIT)
     assert note.position.segment == 2
     assert vault.archive(mails[1:2], delete=True).deleted == 1
     assert {vault.report(hit.id) for hit in vault.messages()} == set(mails)
     Vault.open(vault.folder, write=True).close()
 
 
-def frames_past_damage(vault: TestVault, kind: Kind) -> list[Frame]:
+def frames_past_damage(vault: TestVault, kind: RecordKind) -> list[Frame]:
     found = scan(vault.folder / "ledger", on_damage=lambda damage: None)
     return [frame for frame in found if frame.kind is kind]
 
@@ -234,7 +237,7 @@ def test_a_parser_that_became_stricter_does_not_stop_a_rebuild(
     vault.archive(letters(0, 3))
 
     class Strict(ReaderPool):
-        def copies(self, mails: Iterable[tuple[Mail, bool]]) -> Iterator[CopyFacts | MailUnreadable]:
+        def copies(self, mails: Iterable[tuple[OpenMail, bool]]) -> Iterator[CopyFacts | MailUnreadable]:
             for found in super().copies((mail, False) for mail, _ in mails):
                 assert isinstance(found, CopyFacts)
                 yield structs.replace(found, problem="no longer understood")
@@ -248,9 +251,17 @@ def test_a_parser_that_became_stricter_does_not_stop_a_rebuild(
 
 
 @pytest.mark.parametrize(
-    "kind", [Kind.MESSAGE, Kind.PART, Kind.RECEIPT, *in_soak(Kind.ENVELOPE, Kind.QUARANTINE)]
+    "kind",
+    [
+        RecordKind.MESSAGE,
+        RecordKind.PART,
+        RecordKind.RECEIPT,
+        *in_soak(RecordKind.ENVELOPE, RecordKind.QUARANTINE),
+    ],
 )
-def test_damaged_mail_is_fetched_again_from_a_source_that_keeps_it(vault: TestVault, kind: Kind) -> None:
+def test_damaged_mail_is_fetched_again_from_a_source_that_keeps_it(
+    vault: TestVault, kind: RecordKind
+) -> None:
     scanned = report(plain(subject="Scan", body="please file\n", attachments=[("a.pdf", os.urandom(3000))]))
     broken = report(b"", recipients=["bob@example.com"])
     mails = [*letters(0, 4), scanned]

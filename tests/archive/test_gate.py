@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from muniment.archive.files.gate import Gate
+from muniment.archive.files.gate import ThreadGate
 
 SOON = 10.0
 
@@ -15,7 +15,7 @@ SOON = 10.0
 class Guest:
     """A thread that enters a gate, and stays inside until `leave`."""
 
-    def __init__(self, gate: Gate, alone: bool = False) -> None:
+    def __init__(self, gate: ThreadGate, alone: bool = False) -> None:
         self.inside = threading.Event()
         self._leave = threading.Event()
         self._passing = gate.alone() if alone else gate.together()
@@ -35,18 +35,18 @@ class Guest:
 
 
 @pytest.fixture
-def gate() -> Gate:
-    return Gate()
+def gate() -> ThreadGate:
+    return ThreadGate()
 
 
-def test_many_threads_are_inside_together(gate: Gate) -> None:
+def test_many_threads_are_inside_together(gate: ThreadGate) -> None:
     guests = [Guest(gate) for _ in range(3)]
     assert all(guest.inside.wait(SOON) for guest in guests)
     for guest in guests:
         guest.leave()
 
 
-def test_a_thread_that_wants_to_be_alone_goes_before_later_ones(gate: Gate) -> None:
+def test_a_thread_that_wants_to_be_alone_goes_before_later_ones(gate: ThreadGate) -> None:
     first = Guest(gate)
     assert first.inside.wait(SOON)
     alone = Guest(gate, alone=True)
@@ -63,7 +63,7 @@ def test_a_thread_that_wants_to_be_alone_goes_before_later_ones(gate: Gate) -> N
     later.leave()
 
 
-def test_a_thread_that_is_inside_may_enter_again_while_another_waits(gate: Gate) -> None:
+def test_a_thread_that_is_inside_may_enter_again_while_another_waits(gate: ThreadGate) -> None:
     with gate.together():
         alone = Guest(gate, alone=True)
         time.sleep(0.05)
@@ -74,7 +74,7 @@ def test_a_thread_that_is_inside_may_enter_again_while_another_waits(gate: Gate)
     alone.leave()
 
 
-def test_a_thread_that_is_alone_may_enter_again(gate: Gate) -> None:
+def test_a_thread_that_is_alone_may_enter_again(gate: ThreadGate) -> None:
     with gate.alone(), gate.together():
         later = Guest(gate)
         time.sleep(0.05)
@@ -83,7 +83,7 @@ def test_a_thread_that_is_alone_may_enter_again(gate: Gate) -> None:
     later.leave()
 
 
-def test_an_error_inside_opens_the_gate_again(gate: Gate) -> None:
+def test_an_error_inside_opens_the_gate_again(gate: ThreadGate) -> None:
     for passing in (gate.together, gate.alone):
         with pytest.raises(ZeroDivisionError), passing():
             raise ZeroDivisionError

@@ -11,7 +11,7 @@ import pytest
 
 from muniment import api
 from muniment.archive.index import Index
-from muniment.archive.operations.indexing import Indexing
+from muniment.archive.operations.indexing import IndexFeeder
 from muniment.archive.vault.open_catalog import rebuild_catalog
 from muniment.archive.vault.vault import Vault
 from muniment.errors import LedgerDamaged
@@ -126,7 +126,7 @@ def test_an_index_that_is_behind_its_own_ledger_is_used(tmp_path: Path) -> None:
     assert vault.status().behind == 2
     assert len(vault.messages()) == 3
     owner = Vault.open(vault.folder, write=True)
-    indexing = Indexing(owner)
+    indexing = IndexFeeder(owner)
     try:
         assert list(indexing.catch_up()) == [2]
     finally:

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from muniment.archive import query as q
-from muniment.archive.index import Index, IndexDocument, UserAddress, UserTerms, search
-from muniment.mail.model import INBOX_ROLES, SENT_ROLES, Role
+from muniment.archive.index import Index, IndexDocument, UserAddress, UserAddresses, search
+from muniment.mail.model import INBOX_ROLES, SENT_ROLES, AddressRole
 from support.indexed import DAY, JANUARY, document, mention
 
 WORDS = ["red", "redder", "car", "anna", "invoice"]
@@ -22,7 +22,9 @@ PEOPLE = {"anna": ("anna@x.com", "anna@y.org"), "bob": ("bob@x.com",)}
 _text = st.lists(st.sampled_from(WORDS), max_size=4).map(" ".join)
 _mention = st.builds(
     mention,
-    st.sampled_from([Role.SENDER, Role.TO, Role.CC, Role.BCC, Role.RECIPIENT]),
+    st.sampled_from(
+        [AddressRole.SENDER, AddressRole.TO, AddressRole.CC, AddressRole.BCC, AddressRole.RECIPIENT]
+    ),
     st.sampled_from(ADDRESSES),
     trusted=st.booleans(),
 )
@@ -42,17 +44,17 @@ _word = st.sampled_from(WORDS)
 _field = st.sampled_from(["", "subject", "body", "filename"])
 _day = st.integers(0, 6).map(lambda day: JANUARY + day * DAY)
 _leaf = st.one_of(
-    st.builds(q.Word, _word, _field),
-    st.builds(q.Phrase, st.lists(_word, min_size=2, max_size=3).map(" ".join), _field),
-    st.builds(q.Prefix, st.sampled_from(["re", "in", "zz"]), _field),
-    st.builds(q.Word, st.sampled_from(ADDRESSES), st.sampled_from(["from", "to", "cc", "bcc"])),
-    st.builds(q.Since, _day),
-    st.builds(q.Until, _day),
-    st.builds(q.Larger, st.integers(0, 6)),
-    st.builds(q.Smaller, st.integers(0, 6)),
+    st.builds(q.WordTerm, _word, _field),
+    st.builds(q.PhraseTerm, st.lists(_word, min_size=2, max_size=3).map(" ".join), _field),
+    st.builds(q.PrefixTerm, st.sampled_from(["re", "in", "zz"]), _field),
+    st.builds(q.WordTerm, st.sampled_from(ADDRESSES), st.sampled_from(["from", "to", "cc", "bcc"])),
+    st.builds(q.DatedSince, _day),
+    st.builds(q.DatedBefore, _day),
+    st.builds(q.LargerThan, st.integers(0, 6)),
+    st.builds(q.SmallerThan, st.integers(0, 6)),
     st.just(q.HasAttachment()),
-    st.builds(q.In, st.sampled_from(["inbox", "sent"])),
-    st.builds(q.User, st.sampled_from(sorted(PEOPLE))),
+    st.builds(q.InFolder, st.sampled_from(["inbox", "sent"])),
+    st.builds(q.UserTerm, st.sampled_from(sorted(PEOPLE))),
 )
 _query = st.recursive(
     _leaf,
@@ -65,8 +67,8 @@ _query = st.recursive(
 )
 
 
-def users(name: str) -> UserTerms:
-    return UserTerms(tuple(UserAddress(address) for address in PEOPLE[name]))
+def users(name: str) -> UserAddresses:
+    return UserAddresses(tuple(UserAddress(address) for address in PEOPLE[name]))
 
 
 def placed(doc: IndexDocument, names: list[str] | None, folder: str = "") -> bool:
@@ -94,9 +96,12 @@ def has_words(text: str, words: list[str], prefix: bool) -> bool:
 
 
 def addressed(doc: IndexDocument, field: str, address: str) -> bool:
-    roles = {"from": {Role.SENDER}, "to": {Role.TO, Role.RECIPIENT}, "cc": {Role.CC}, "bcc": {Role.BCC}}[
-        field
-    ]
+    roles = {
+        "from": {AddressRole.SENDER},
+        "to": {AddressRole.TO, AddressRole.RECIPIENT},
+        "cc": {AddressRole.CC},
+        "bcc": {AddressRole.BCC},
+    }[field]
     in_header = field == "from" and doc.text.sender == address
     return in_header or any(m.role in roles and m.address == address for m in doc.mentions)
 
@@ -104,33 +109,33 @@ def addressed(doc: IndexDocument, field: str, address: str) -> bool:
 def matches(doc: IndexDocument, node: q.Node, about: list[str] | None = None) -> bool:
     match node:
         case q.And(items):
-            named = [i.name for i in items if isinstance(i, q.User)]
+            named = [i.name for i in items if isinstance(i, q.UserTerm)]
             for item in items:
-                if isinstance(item, q.Or) and all(isinstance(one, q.User) for one in item.items):
-                    named += [one.name for one in item.items if isinstance(one, q.User)]
+                if isinstance(item, q.Or) and all(isinstance(one, q.UserTerm) for one in item.items):
+                    named += [one.name for one in item.items if isinstance(one, q.UserTerm)]
             return all(matches(doc, item, named or about) for item in items)
         case q.Or(items):
             return any(matches(doc, item, about) for item in items)
         case q.Not(item):
             return not matches(doc, item, about)
-        case q.Word(text, field) if "@" in text:
+        case q.WordTerm(text, field) if "@" in text:
             return addressed(doc, field, text)
-        case q.Word(text, field) | q.Phrase(text, field) | q.Prefix(text, field):
-            prefix = isinstance(node, q.Prefix)
+        case q.WordTerm(text, field) | q.PhraseTerm(text, field) | q.PrefixTerm(text, field):
+            prefix = isinstance(node, q.PrefixTerm)
             return any(has_words(one, text.split(), prefix) for one in texts(doc, field))
-        case q.Since(time):
+        case q.DatedSince(time):
             return doc.date >= time
-        case q.Until(time):
+        case q.DatedBefore(time):
             return doc.date < time
-        case q.Larger(size):
+        case q.LargerThan(size):
             return doc.size > size
-        case q.Smaller(size):
+        case q.SmallerThan(size):
             return doc.size < size
         case q.HasAttachment():
             return doc.attachments > 0
-        case q.In(folder):
+        case q.InFolder(folder):
             return placed(doc, about, folder)
-        case q.User(name):
+        case q.UserTerm(name):
             return placed(doc, [name])
         case _:
             raise TypeError(node)

@@ -12,18 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from muniment.archive.index import (
-    Found,
     Index,
     IndexDocument,
-    Mention,
-    Scope,
+    IndexMention,
+    SearchPage,
+    SearchScope,
     UserAddress,
-    UserTerms,
+    UserAddresses,
     search,
 )
 from muniment.archive.query import parse
 from muniment.errors import NotFound, QueryError
-from muniment.mail.model import Role
+from muniment.mail.model import AddressRole
 from support.indexed import DAY, JANUARY, document, mention
 
 Make = Callable[..., Index]
@@ -47,29 +47,29 @@ def make(tmp_path: Path) -> Iterator[Make]:
 
 
 PEOPLE = {
-    "anna": UserTerms((UserAddress("anna@x.com"), UserAddress("a.bell@x.com"))),
-    "bob": UserTerms((UserAddress("bob@x.com"),)),
-    "carl": UserTerms((UserAddress("carl@x.com"),)),
-    "old": UserTerms((UserAddress("sales@x.com", None, JANUARY + 10 * DAY),)),
-    "new": UserTerms((UserAddress("sales@x.com", JANUARY + 10 * DAY, None),)),
-    "catch-all": UserTerms((), everything=True),
+    "anna": UserAddresses((UserAddress("anna@x.com"), UserAddress("a.bell@x.com"))),
+    "bob": UserAddresses((UserAddress("bob@x.com"),)),
+    "carl": UserAddresses((UserAddress("carl@x.com"),)),
+    "old": UserAddresses((UserAddress("sales@x.com", None, JANUARY + 10 * DAY),)),
+    "new": UserAddresses((UserAddress("sales@x.com", JANUARY + 10 * DAY, None),)),
+    "catch-all": UserAddresses((), everything=True),
 }
 
 
-def users(name: str) -> UserTerms:
+def users(name: str) -> UserAddresses:
     if name not in PEOPLE:
         raise NotFound(f"There is no user {name}.")
     return PEOPLE[name]
 
 
 def find(index: Index, query: str, **options: object) -> list[int]:
-    found: Found = search(index, parse(query), users=users, **options)  # type: ignore[arg-type]
+    found: SearchPage = search(index, parse(query), users=users, **options)  # type: ignore[arg-type]
     assert found.total == len(found.ids)
     return sorted(found.ids)
 
 
-def scope(name: str, *seen: int) -> Scope:
-    return Scope(PEOPLE[name], lambda ids: set(ids) & set(seen))
+def scope(name: str, *seen: int) -> SearchScope:
+    return SearchScope(PEOPLE[name], lambda ids: set(ids) & set(seen))
 
 
 TALK = document(
@@ -82,9 +82,9 @@ TALK = document(
     attachments=["Q1 report.pdf", "plan_b.xlsx"],
     size=5000,
     mentions=[
-        mention(Role.SENDER, "anna@x.com"),
-        mention(Role.TO, "bob@x.com"),
-        mention(Role.CC, "dora@sub.x.com"),
+        mention(AddressRole.SENDER, "anna@x.com"),
+        mention(AddressRole.TO, "bob@x.com"),
+        mention(AddressRole.CC, "dora@sub.x.com"),
     ],
 )
 
@@ -223,7 +223,11 @@ def test_words_of_many_scripts_are_found(
 
 def test_hostile_text_is_indexed(make: Make) -> None:
     marks = "e" + "\u0301\u0316" * 100_000
-    junk = [mention(Role.TO, "\ud800@x.com"), mention(Role.CC, "y" * 100_000), mention(Role.TO, "")]
+    junk = [
+        mention(AddressRole.TO, "\ud800@x.com"),
+        mention(AddressRole.CC, "y" * 100_000),
+        mention(AddressRole.TO, ""),
+    ]
     index = make(
         document(1, subject=marks, sender="<" * 50_000, to="@" * 50_000, body="x" * 1_000_000, mentions=junk),
         document(2, date=-5, size=-1, body="\0\x1b[31m early"),
@@ -242,13 +246,13 @@ SECRET = document(
     to="bob@x.com",
     bcc="Carla Quick <hidden@y.org>",
     mentions=[
-        mention(Role.SENDER, "anna@x.com", senders=("anna@x.com",)),
-        mention(Role.TO, "bob@x.com", senders=("anna@x.com",)),
-        mention(Role.BCC, "hidden@y.org", senders=("anna@x.com",)),
-        mention(Role.BCC, "carl@x.com", senders=("anna@x.com",)),
-        mention(Role.RECIPIENT, "unkind@y.org", senders=("anna@x.com",)),
-        mention(Role.EXPANDED, "team@x.com", senders=("anna@x.com",)),
-        mention(Role.TO, "member@x.com", senders=("anna@x.com",)),
+        mention(AddressRole.SENDER, "anna@x.com", senders=("anna@x.com",)),
+        mention(AddressRole.TO, "bob@x.com", senders=("anna@x.com",)),
+        mention(AddressRole.BCC, "hidden@y.org", senders=("anna@x.com",)),
+        mention(AddressRole.BCC, "carl@x.com", senders=("anna@x.com",)),
+        mention(AddressRole.RECIPIENT, "unkind@y.org", senders=("anna@x.com",)),
+        mention(AddressRole.EXPANDED, "team@x.com", senders=("anna@x.com",)),
+        mention(AddressRole.TO, "member@x.com", senders=("anna@x.com",)),
     ],
 )
 REVEALING = [
@@ -302,9 +306,9 @@ def test_a_bcc_recipient_finds_the_message_in_their_own_mail(make: Make) -> None
 
 def test_a_person_is_found_by_every_alias(make: Make) -> None:
     index = make(
-        document(1, mentions=[mention(Role.TO, "a.bell@x.com")]),
-        document(2, mentions=[mention(Role.ON_BEHALF_OF, "anna@x.com")]),
-        document(3, mentions=[mention(Role.TO, "bob@x.com")]),
+        document(1, mentions=[mention(AddressRole.TO, "a.bell@x.com")]),
+        document(2, mentions=[mention(AddressRole.ON_BEHALF_OF, "anna@x.com")]),
+        document(3, mentions=[mention(AddressRole.TO, "bob@x.com")]),
     )
     assert find(index, "user:anna") == [1, 2]
     assert find(index, "user:anna in:inbox") == [1]
@@ -315,24 +319,30 @@ def test_a_person_is_found_by_every_alias(make: Make) -> None:
 
 
 def test_only_trusted_mentions_file_a_message(make: Make) -> None:
-    index = make(document(1, mentions=[mention(Role.SENDER, "anna@x.com", trusted=False)]))
+    index = make(document(1, mentions=[mention(AddressRole.SENDER, "anna@x.com", trusted=False)]))
     assert find(index, "user:anna") == find(index, "in:sent") == []
     assert find(index, "from:anna@x.com") == [1]
 
 
 def test_lists_and_forwarders_file_a_message_nowhere(make: Make) -> None:
     index = make(
-        document(1, mentions=[mention(Role.EXPANDED, "anna@x.com"), mention(Role.FORWARDED, "bob@x.com")])
+        document(
+            1,
+            mentions=[
+                mention(AddressRole.EXPANDED, "anna@x.com"),
+                mention(AddressRole.FORWARDED, "bob@x.com"),
+            ],
+        )
     )
     assert find(index, "user:anna OR user:bob OR in:inbox OR in:sent") == []
     assert find(index, "to:anna@x.com to:bob@x.com") == [1]
 
 
 def test_a_folder_of_an_ordinary_mailbox_is_its_owners(make: Make) -> None:
-    owned: list[Mention] = [mention(Role.RECIPIENT, "anna@x.com", folder="Projects/Ä")]
+    owned: list[IndexMention] = [mention(AddressRole.RECIPIENT, "anna@x.com", folder="Projects/Ä")]
     index = make(
         document(1, mentions=owned),
-        document(2, mentions=[mention(Role.RECIPIENT, "bob@x.com", folder="INBOX")]),
+        document(2, mentions=[mention(AddressRole.RECIPIENT, "bob@x.com", folder="INBOX")]),
     )
     assert find(index, 'in:"projects/ä"') == find(index, 'in:"Projects/Ä" user:anna') == [1]
     assert find(index, 'in:"projects/ä" user:bob') == find(index, "user:anna in:inbox") == []
@@ -341,7 +351,7 @@ def test_a_folder_of_an_ordinary_mailbox_is_its_owners(make: Make) -> None:
 
 
 def test_in_means_the_folder_of_the_person_in_the_query(make: Make) -> None:
-    both_ways = [mention(Role.SENDER, "anna@x.com"), mention(Role.TO, "bob@x.com")]
+    both_ways = [mention(AddressRole.SENDER, "anna@x.com"), mention(AddressRole.TO, "bob@x.com")]
     index = make(document(1, mentions=both_ways))
     assert find(index, "user:bob in:sent") == []
     assert find(index, "user:bob (in:sent OR in:inbox)") == [1]
@@ -355,7 +365,7 @@ def test_in_means_the_folder_of_the_person_in_the_query(make: Make) -> None:
 def test_mail_to_a_transferred_address_is_split_by_time(make: Make) -> None:
     def mail(number: int, *days: int) -> IndexDocument:
         return document(
-            number, mentions=[mention(Role.TO, "sales@x.com", JANUARY + day * DAY) for day in days]
+            number, mentions=[mention(AddressRole.TO, "sales@x.com", JANUARY + day * DAY) for day in days]
         )
 
     index = make(mail(1, 9), mail(2, 10), mail(3, 5, 20))
@@ -365,7 +375,7 @@ def test_mail_to_a_transferred_address_is_split_by_time(make: Make) -> None:
 
 
 def test_messages_that_the_catalog_denies_are_not_found(make: Make) -> None:
-    index = make(*(document(n, mentions=[mention(Role.TO, "bob@x.com")]) for n in range(1, 8)))
+    index = make(*(document(n, mentions=[mention(AddressRole.TO, "bob@x.com")]) for n in range(1, 8)))
     found = search(index, parse(""), scope=scope("bob", 2, 3, 5), limit=2)
     assert (found.ids, found.total, found.exact) == ((5, 3), 3, True)
     rest = search(index, parse(""), scope=scope("bob", 2, 3, 5), limit=2, after=found.after)
@@ -376,9 +386,9 @@ def test_messages_that_the_catalog_denies_are_not_found(make: Make) -> None:
 
 def test_a_long_scoped_search_says_that_its_total_is_an_estimate(make: Make) -> None:
     index = make(
-        *(document(n, date=JANUARY + n, mentions=[mention(Role.TO, "bob@x.com")]) for n in range(3000))
+        *(document(n, date=JANUARY + n, mentions=[mention(AddressRole.TO, "bob@x.com")]) for n in range(3000))
     )
-    mine = Scope(PEOPLE["bob"], lambda ids: {number for number in ids if number % 3 == 0})
+    mine = SearchScope(PEOPLE["bob"], lambda ids: {number for number in ids if number % 3 == 0})
     found, ids = search(index, parse(""), scope=mine, limit=70), list[int]()
     assert not found.exact
     assert 1000 <= found.total < 3000
@@ -486,7 +496,7 @@ def test_a_phrase_with_too_many_matching_words_is_refused(make: Make) -> None:
 def test_results_are_read_from_either_end_and_from_any_date(make: Make, scoped: str) -> None:
     """The dates of the shards overlap, and in a scope other people's mail is between the results."""
     dates = {number: JANUARY + number * 37 % 40 * DAY for number in range(1, 121)}
-    to_bob = (mention(Role.TO, "bob@x.com"),)
+    to_bob = (mention(AddressRole.TO, "bob@x.com"),)
     index = make(
         *(document(number, date=date, mentions=to_bob) for number, date in dates.items()), docs_per_shard=25
     )
@@ -517,7 +527,7 @@ def test_the_position_of_a_date_in_a_persons_mail_may_be_an_estimate(
     monkeypatch.setattr(searching, "MAX_EXAMINED", 50)
     monkeypatch.setattr(searching, "BATCH", 10)
     monkeypatch.setattr(searching, "VERIFY_ALL", 10)
-    to_bob = (mention(Role.TO, "bob@x.com"),)
+    to_bob = (mention(AddressRole.TO, "bob@x.com"),)
     index = make(*(document(n, date=JANUARY + n * DAY, mentions=to_bob) for n in range(1, 301)))
     mine = scope("bob", *range(1, 301))
     found = search(index, parse(""), users=users, scope=mine, limit=3, around=JANUARY + 100 * DAY)

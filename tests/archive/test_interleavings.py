@@ -24,13 +24,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from muniment.archive.catalog import Catalog
-from muniment.archive.catalog.replay import Stopped, replay
+from muniment.archive.catalog.replay import RebuildStopped, replay
 from muniment.archive.ledger.check import check
-from muniment.archive.ledger.model import Kind
-from muniment.archive.ledger.reader import Reader
+from muniment.archive.ledger.model import RecordKind
+from muniment.archive.ledger.reader import LedgerReader
 from muniment.archive.ledger.scan import last_head, scan
 from muniment.archive.operations.backup import backup_vault
-from muniment.archive.operations.indexing import Indexing, behind, renew_index
+from muniment.archive.operations.indexing import IndexFeeder, behind, renew_index
 from muniment.archive.operations.search import find
 from muniment.archive.operations.verify import catalog_problems, index_problems
 from muniment.archive.vault.open_catalog import LEDGER, rebuild_catalog
@@ -41,25 +41,25 @@ from muniment.people import changes
 from muniment.people.directory import Directory
 from muniment.people.planning import add_changes, remove_changes
 from muniment.runs.pipeline.archivist import Archivist
-from muniment.runs.pipeline.plan import Plan
-from muniment.runs.prepare.prepare import Preparer
+from muniment.runs.pipeline.plan import RunPlan
+from muniment.runs.prepare.prepare import CopyPreparer
 from muniment.runs.prepare.prepared_copy import PreparedCopy
-from muniment.runs.prepare.worker_process import Job
+from muniment.runs.prepare.worker_process import CopyJob
 from muniment.service.host.session import apply_settings
-from muniment.sources.base import Fetched, Item, Place
+from muniment.sources.base import FetchedItem, MailItem, MailPlace
 from support.interleaving import Actor, Busy, Scheduler, interleaved
 from support.reports import plain, report
 
 NOW = 1_700_000_000
-PLAN = Plan("box", journal=True, delete=False)
-PLACE = Place("host", "mailbox", "")
+PLAN = RunPlan("box", journal=True, delete=False)
+PLACE = MailPlace("host", "mailbox", "")
 PEOPLE = ("bob", "carol", "dora")
 MAILS = 12
 FIRST = 4
 """Mails that are archived before the actors start."""
 
 
-def prepared() -> list[tuple[Fetched, PreparedCopy]]:
+def prepared() -> list[tuple[FetchedItem, PreparedCopy]]:
     """Return mail in the form that the pipeline gives to the archivist."""
     raws = [
         report(
@@ -68,11 +68,11 @@ def prepared() -> list[tuple[Fetched, PreparedCopy]]:
         )
         for n in range(MAILS)
     ]
-    copies = Preparer({}).prepare([Job(raw, "", True) for raw in raws])
+    copies = CopyPreparer({}).prepare([CopyJob(raw, "", True) for raw in raws])
     made = []
     for n, (raw, copy) in enumerate(zip(raws, copies, strict=True)):
         assert isinstance(copy, PreparedCopy)
-        made.append((Fetched(Item(PLACE, f"key {n}", len(raw)), raw), copy))
+        made.append((FetchedItem(MailItem(PLACE, f"key {n}", len(raw)), raw), copy))
     return made
 
 
@@ -86,12 +86,12 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> None:
         apply_settings(vault, lambda: Settings(name="0", domains=("example.com",)))
         archive(vault, House.mails[:FIRST])
         vault.change_directory(lambda _: add_changes(_, "Bob", ["bob@example.com"]), NOW)
-        with closing(Indexing(vault)) as indexing:
+        with closing(IndexFeeder(vault)) as indexing:
             for _ in indexing.catch_up():
                 pass
 
 
-def archive(vault: Vault, mails: list[tuple[Fetched, PreparedCopy]]) -> None:
+def archive(vault: Vault, mails: list[tuple[FetchedItem, PreparedCopy]]) -> None:
     """Archive mail as one batch of a run."""
     archivist = Archivist(vault, PLAN)
     archivist.expect(copy for _, copy in mails)
@@ -108,7 +108,7 @@ class House:
     """A vault, the operations that actors do on it, and the checks of the result."""
 
     template: Path
-    mails: list[tuple[Fetched, PreparedCopy]]
+    mails: list[tuple[FetchedItem, PreparedCopy]]
 
     def __init__(self, base: Path, scheduler: Scheduler) -> None:
         self.base, self.scheduler = base, scheduler
@@ -175,7 +175,7 @@ class House:
     def rebuild_until_stopped(self, number: int) -> None:
         """Begin a rebuild that is stopped, as by a service that ends."""
         asked = itertools.count()
-        with self.host, suppress(Stopped):
+        with self.host, suppress(RebuildStopped):
             self.vault.renew_catalog(lambda _: next(asked) >= number % 5)
 
     def read(self, number: int) -> None:
@@ -223,11 +223,11 @@ class House:
 
     def changes(self, end: int | None = None) -> list[tuple[str, int]]:
         """Return the changes of the directory in records before `end`, with their times."""
-        with closing(Reader(self.folder / LEDGER, lambda sha: None)) as reader:
+        with closing(LedgerReader(self.folder / LEDGER, lambda sha: None)) as reader:
             return [
                 (reader.payload(frame).decode(), frame.time // 1_000_000)
                 for frame in scan(self.folder / LEDGER)
-                if frame.kind is Kind.DIRECTORY and (end is None or frame.sequence < end)
+                if frame.kind is RecordKind.DIRECTORY and (end is None or frame.sequence < end)
             ]
 
     def agree(self) -> None:
@@ -493,7 +493,7 @@ def survives(folder: Path) -> None:
         written = [
             (vault.reader.payload(frame).decode(), frame.time // 1_000_000)
             for frame in scan(folder / LEDGER)
-            if frame.kind is Kind.DIRECTORY
+            if frame.kind is RecordKind.DIRECTORY
         ]
         assert described(vault.directory) == described(directory_of(written))
         assert vault.catalog.head == vault.ledger.head

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from muniment.archive.query import Phrase, Prefix, Word, parse
+from muniment.archive.query import PhraseTerm, PrefixTerm, WordTerm, parse
 from muniment.archive.query.highlight import highlight_terms
 
 
@@ -12,11 +12,11 @@ from muniment.archive.query.highlight import highlight_terms
     ("query", "found"),
     [
         ("", ()),
-        ("red red car", (Word("red"), Word("car"))),
-        ('"red car" -blue', (Phrase("red car"),)),
-        ("(a OR subject:bell*c) NOT (c OR d)", (Word("a"), Word("bell*c", "subject"))),
-        ("invoi* before:2024", (Prefix("invoi"),)),
-        ("from:anna has:attachment in:inbox user:bob", (Word("anna", "from"),)),
+        ("red red car", (WordTerm("red"), WordTerm("car"))),
+        ('"red car" -blue', (PhraseTerm("red car"),)),
+        ("(a OR subject:bell*c) NOT (c OR d)", (WordTerm("a"), WordTerm("bell*c", "subject"))),
+        ("invoi* before:2024", (PrefixTerm("invoi"),)),
+        ("from:anna has:attachment in:inbox user:bob", (WordTerm("anna", "from"),)),
     ],
 )
 def test_words_and_phrases_that_are_not_negated_are_highlighted(

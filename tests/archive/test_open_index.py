@@ -12,7 +12,7 @@ import pytest
 
 from muniment.archive.index import Index, peek, put_aside
 from muniment.archive.operations import indexing as indexing_module
-from muniment.archive.operations.indexing import Indexing, behind
+from muniment.archive.operations.indexing import IndexFeeder, behind
 from muniment.archive.operations.search import find
 from muniment.archive.vault.open_catalog import INDEX
 from muniment.archive.vault.vault import Vault
@@ -104,7 +104,7 @@ def test_long_mail_is_committed_while_it_is_added(kept: TestVault, monkeypatch: 
         commit(self, watermark, binding)
         commits.append((self.docs, watermark))
 
-    with closing(Vault.open(kept.folder, write=True)) as vault, closing(Indexing(vault)) as indexing:
+    with closing(Vault.open(kept.folder, write=True)) as vault, closing(IndexFeeder(vault)) as indexing:
         indexing.open()
         indexing._reached = 0
         monkeypatch.setattr(Index, "commit", recording_commit)
@@ -115,7 +115,7 @@ def test_long_mail_is_committed_while_it_is_added(kept: TestVault, monkeypatch: 
 
 
 def test_many_threads_search_while_it_grows(kept: TestVault) -> None:
-    with closing(Vault.open(kept.folder, write=True)) as vault, closing(Indexing(vault)) as indexing:
+    with closing(Vault.open(kept.folder, write=True)) as vault, closing(IndexFeeder(vault)) as indexing:
         stop = threading.Event()
         wrong: list[object] = []
 

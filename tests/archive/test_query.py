@@ -17,20 +17,20 @@ from muniment.archive.query import (
     MAX_TERMS,
     TEXT_FIELDS,
     And,
+    DatedBefore,
+    DatedSince,
     HasAttachment,
-    Id,
-    In,
-    Larger,
+    IdPrefix,
+    InFolder,
+    LargerThan,
     Node,
     Not,
     Or,
-    Phrase,
-    Prefix,
-    Since,
-    Smaller,
-    Until,
-    User,
-    Word,
+    PhraseTerm,
+    PrefixTerm,
+    SmallerThan,
+    UserTerm,
+    WordTerm,
     both,
     either,
     negate,
@@ -47,7 +47,7 @@ def at(*parts: int) -> int:
     return int(datetime(*parts, tzinfo=UTC).timestamp())  # type: ignore[arg-type]
 
 
-A, B, C, D = Word("a"), Word("b"), Word("c"), Word("d")
+A, B, C, D = WordTerm("a"), WordTerm("b"), WordTerm("c"), WordTerm("d")
 
 
 @pytest.mark.parametrize(
@@ -57,12 +57,12 @@ A, B, C, D = Word("a"), Word("b"), Word("c"), Word("d")
         ("  \t ", EVERYTHING),
         ("a", A),
         ("a b", And((A, B))),
-        ('"a b" c', And((Phrase("a b"), C))),
-        ("“a b” c", And((Phrase("a b"), C))),
+        ('"a b" c', And((PhraseTerm("a b"), C))),
+        ("“a b” c", And((PhraseTerm("a b"), C))),
         ("-a", Not(A)),
         ("NOT a", Not(A)),
         ("NOT -a", A),
-        ("not a or b", And((Word("not"), A, Word("or"), B))),
+        ("not a or b", And((WordTerm("not"), A, WordTerm("or"), B))),
         ("a OR b", Or((A, B))),
         ("a | b || c", Or((A, B, C))),
         ("a b OR c d", And((A, Or((B, C)), D))),
@@ -73,33 +73,33 @@ A, B, C, D = Word("a"), Word("b"), Word("c"), Word("d")
         ("-(a b)", Not(And((A, B)))),
         ("a - b & c -- d", And((A, B, C, D))),
         ("a () b", And((A, B))),
-        ("from:bob@x.com", Word("bob@x.com", "from")),
-        ("FROM:Bob", Word("Bob", "from")),
-        ('subject:"red car"', Phrase("red car", "subject")),
-        ("from:(a OR b) c", And((Or((Word("a", "from"), Word("b", "from"))), C))),
-        ("subject:(a from:b)", And((Word("a", "subject"), Word("b", "from")))),
-        ("-to:a", Not(Word("a", "to"))),
-        ("filename:report.pdf", Word("report.pdf", "filename")),
-        ("invo*", Prefix("invo")),
-        ("subject:invo*", Prefix("invo", "subject")),
+        ("from:bob@x.com", WordTerm("bob@x.com", "from")),
+        ("FROM:Bob", WordTerm("Bob", "from")),
+        ('subject:"red car"', PhraseTerm("red car", "subject")),
+        ("from:(a OR b) c", And((Or((WordTerm("a", "from"), WordTerm("b", "from"))), C))),
+        ("subject:(a from:b)", And((WordTerm("a", "subject"), WordTerm("b", "from")))),
+        ("-to:a", Not(WordTerm("a", "to"))),
+        ("filename:report.pdf", WordTerm("report.pdf", "filename")),
+        ("invo*", PrefixTerm("invo")),
+        ("subject:invo*", PrefixTerm("invo", "subject")),
         ("has:attachment", HasAttachment()),
         ("has:Attachments", HasAttachment()),
-        ("in:inbox", In("inbox")),
-        ('in:"Sent Items"', In("Sent Items")),
-        ("user:anna@x.com", User("anna@x.com")),
-        ("id:3F9A01C2", Id("3f9a01c2")),
-        ("larger:10k", Larger(10_240)),
-        ("larger:1.5M", Larger(1_572_864)),
-        ("larger:7", Larger(7)),
-        ("smaller:2GB", Smaller(2 << 30)),
-        ("smaller:300b", Smaller(300)),
-        ("http://x.org/a?b", Word("http://x.org/a?b")),
-        ("mailto:a@b.c", Word("mailto:a@b.c")),
-        ("10:30", Word("10:30")),
-        ("Re: a", And((Word("Re:"), A))),
-        ("c:\\temp std::map", And((Word("c:\\temp"), Word("std::map")))),
-        ("don't", Word("don't")),
-        ("東京", Word("東京")),
+        ("in:inbox", InFolder("inbox")),
+        ('in:"Sent Items"', InFolder("Sent Items")),
+        ("user:anna@x.com", UserTerm("anna@x.com")),
+        ("id:3F9A01C2", IdPrefix("3f9a01c2")),
+        ("larger:10k", LargerThan(10_240)),
+        ("larger:1.5M", LargerThan(1_572_864)),
+        ("larger:7", LargerThan(7)),
+        ("smaller:2GB", SmallerThan(2 << 30)),
+        ("smaller:300b", SmallerThan(300)),
+        ("http://x.org/a?b", WordTerm("http://x.org/a?b")),
+        ("mailto:a@b.c", WordTerm("mailto:a@b.c")),
+        ("10:30", WordTerm("10:30")),
+        ("Re: a", And((WordTerm("Re:"), A))),
+        ("c:\\temp std::map", And((WordTerm("c:\\temp"), WordTerm("std::map")))),
+        ("don't", WordTerm("don't")),
+        ("東京", WordTerm("東京")),
     ],
 )
 def test_a_query_is_parsed(query: str, node: Node) -> None:
@@ -125,16 +125,16 @@ def test_a_query_is_parsed(query: str, node: Node) -> None:
     ],
 )
 def test_a_date_is_a_period(date: str, start: int, end: int) -> None:
-    assert parse(f"after:{date}", now=NOW) == Since(start)
-    assert parse(f"before:{date}", now=NOW) == Until(start)
-    assert parse(f"on:{date}", now=NOW) == And((Since(start), Until(end)))
+    assert parse(f"after:{date}", now=NOW) == DatedSince(start)
+    assert parse(f"before:{date}", now=NOW) == DatedBefore(start)
+    assert parse(f"on:{date}", now=NOW) == And((DatedSince(start), DatedBefore(end)))
 
 
 def test_a_day_begins_in_the_readers_time_zone() -> None:
     berlin = ZoneInfo("Europe/Berlin")
-    assert parse("after:2024-05-01", zone=berlin) == Since(at(2024, 4, 30, 22))
+    assert parse("after:2024-05-01", zone=berlin) == DatedSince(at(2024, 4, 30, 22))
     assert parse("on:2024-03-31", zone=berlin) == And(
-        (Since(at(2024, 3, 30, 23)), Until(at(2024, 3, 31, 22)))
+        (DatedSince(at(2024, 3, 30, 23)), DatedBefore(at(2024, 3, 31, 22)))
     )
 
 
@@ -219,17 +219,17 @@ _TEXT = st.sampled_from(["red", "Anna", "a@x.com", "10:30", "naïve", "東京", 
 _FIELD = st.sampled_from(["", *TEXT_FIELDS])
 _TIME = st.integers(-2_000_000_000, 7_000_000_000)
 _LEAF = st.one_of(
-    st.builds(Word, _TEXT, _FIELD),
-    st.builds(Phrase, _TEXT, _FIELD),
-    st.builds(Prefix, st.sampled_from(["inv", "a@ex"]), _FIELD),
-    st.builds(Since, _TIME),
-    st.builds(Until, _TIME),
-    st.builds(Larger, st.integers(0, 1 << 40)),
-    st.builds(Smaller, st.integers(0, 1 << 40)),
+    st.builds(WordTerm, _TEXT, _FIELD),
+    st.builds(PhraseTerm, _TEXT, _FIELD),
+    st.builds(PrefixTerm, st.sampled_from(["inv", "a@ex"]), _FIELD),
+    st.builds(DatedSince, _TIME),
+    st.builds(DatedBefore, _TIME),
+    st.builds(LargerThan, st.integers(0, 1 << 40)),
+    st.builds(SmallerThan, st.integers(0, 1 << 40)),
     st.just(HasAttachment()),
-    st.builds(In, st.sampled_from(["inbox", "Sent Items"])),
-    st.builds(User, st.sampled_from(["anna@x.com", "Anna Bell"])),
-    st.just(Id("3f9a01c2")),
+    st.builds(InFolder, st.sampled_from(["inbox", "Sent Items"])),
+    st.builds(UserTerm, st.sampled_from(["anna@x.com", "Anna Bell"])),
+    st.just(IdPrefix("3f9a01c2")),
 )
 TREES = st.recursive(
     _LEAF,

@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 
 from muniment.archive.ledger.check import check
-from muniment.archive.ledger.codec import Decoder, Encoder
+from muniment.archive.ledger.codec import PayloadDecoder, RecordEncoder
 from muniment.archive.ledger.files import segment_path, segments
 from muniment.archive.ledger.frame import HEADER_SIZE
-from muniment.archive.ledger.model import Frame, Kind, Record
+from muniment.archive.ledger.model import Frame, LedgerRecord, RecordKind
 from muniment.archive.ledger.scan import scan
 from muniment.archive.ledger.writer import Ledger
-from muniment.archive.vault.known_roots import Checkpoints, alarms, read_file
+from muniment.archive.vault.known_roots import CheckpointFile, alarms, read_file
 from muniment.archive.vault.vault import Vault
 from muniment.errors import LedgerDamaged, VaultError
 from support.program import Program, fingerprint
@@ -104,10 +104,10 @@ def without_a_message(vault: TestVault) -> None:
     ledger = vault.folder / "ledger"
     gone = {
         [frame.sha for frame in scan(ledger) if frame.kind is kind][1]
-        for kind in (Kind.MESSAGE, Kind.ENVELOPE)
+        for kind in (RecordKind.MESSAGE, RecordKind.ENVELOPE)
     }
 
-    def edit(frame: Frame) -> Record | None:
+    def edit(frame: Frame) -> LedgerRecord | None:
         return None if frame.sha in gone else as_it_is(frame)
 
     rewrite(ledger, edit, segment=SEGMENT)
@@ -116,12 +116,14 @@ def without_a_message(vault: TestVault) -> None:
 def same_length(vault: TestVault) -> None:
     """Change a number in the record of a run, so that the ledger keeps its length."""
     ledger = vault.folder / "ledger"
-    run = next(frame for frame in scan(ledger) if frame.kind is Kind.RUN)
+    run = next(frame for frame in scan(ledger) if frame.kind is RecordKind.RUN)
 
-    def edit(frame: Frame) -> Record | None:
+    def edit(frame: Frame) -> LedgerRecord | None:
         if frame.sequence != run.sequence:
             return as_it_is(frame)
-        return Encoder().encode(Kind.RUN, Decoder().payload(frame).replace(b'"new":3', b'"new":4'))
+        return RecordEncoder().encode(
+            RecordKind.RUN, PayloadDecoder().payload(frame).replace(b'"new":3', b'"new":4')
+        )
 
     rewrite(ledger, edit, segment=SEGMENT)
 
@@ -271,10 +273,12 @@ def test_a_ledger_that_was_compressed_again_is_no_loss(vault: TestVault) -> None
     """Its frames moved and prove the same; the catalog's positions are wrong, so it is rebuilt."""
     last = [frame for frame in scan(vault.folder / "ledger") if frame.codec & 0xF][-1]
 
-    def edit(frame: Frame) -> Record | None:
+    def edit(frame: Frame) -> LedgerRecord | None:
         if frame.sequence != last.sequence:
             return as_it_is(frame)
-        return Record(frame.kind, frame.sha, frame.size, frame.codec & ~0xF, Decoder().payload(frame))
+        return LedgerRecord(
+            frame.kind, frame.sha, frame.size, frame.codec & ~0xF, PayloadDecoder().payload(frame)
+        )
 
     before = heads(vault.folder / "ledger")
     rewrite(vault.folder / "ledger", edit, segment=SEGMENT)
@@ -292,7 +296,7 @@ def test_damage_in_a_noted_commit_is_damage(vault: TestVault) -> None:
     noted = read_file(vault.folder)[-1].head
     vault.archive(letters(5, 3))
     forget(vault, ("checkpoints",))
-    Checkpoints(vault.folder, Vault.open(vault.folder, write=False).catalog.vault_id).now(noted)
+    CheckpointFile(vault.folder, Vault.open(vault.folder, write=False).catalog.vault_id).now(noted)
     path = segment_path(ledger, noted.segment)
     data = bytearray(path.read_bytes())
     data[noted.offset - 5] ^= 1
@@ -369,7 +373,7 @@ def test_the_last_checkpoint_of_each_day_is_kept_with_any_clock(
 
     monkeypatch.setattr(known_roots, "datetime", Clock)
     states = heads(vault.folder / "ledger")
-    kept = Checkpoints(vault.folder, read_file(vault.folder)[0].vault)
+    kept = CheckpointFile(vault.folder, read_file(vault.folder)[0].vault)
     kept.begin()
     for n, state in enumerate(states):
         Clock.day = (5, 5, 4, 3)[n % 4]

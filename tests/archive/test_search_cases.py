@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from muniment.archive.index import Index, Scope, UserAddress, UserTerms, search
+from muniment.archive.index import Index, SearchScope, UserAddress, UserAddresses, search
 from muniment.archive.query import parse
 from muniment.errors import QueryError
-from muniment.mail.model import Role
+from muniment.mail.model import AddressRole
 from support.cases import cases_dir
 from support.indexed import document, mention, read_document
 
@@ -254,8 +254,8 @@ OWN = {'"Herr Muel*"': [3, 4, 13], '"Herr Mü*"': [3, 4, 5, 13]}
 )
 def test_umlauts_have_both_spellings_and_no_others(german: Index, query: str, ids: list[int]) -> None:
     assert sorted(search(german, parse(query), limit=100).ids) == ids
-    anna = UserTerms((UserAddress("anna@x.com"),), everything=True)
-    own = search(german, parse(query), scope=Scope(anna, set), bcc_allowed=False, exact=True)
+    anna = UserAddresses((UserAddress("anna@x.com"),), everything=True)
+    own = search(german, parse(query), scope=SearchScope(anna, set), bcc_allowed=False, exact=True)
     assert sorted(own.ids) == OWN.get(query, ids)
 
 
@@ -278,7 +278,7 @@ THIRD = (
 @pytest.fixture(scope="module")
 def talk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
     index = Index.open(tmp_path_factory.mktemp("talk") / "index", heap=16_000_000)
-    bcc = mention(Role.BCC, "secret@contoso.com")
+    bcc = mention(AddressRole.BCC, "secret@contoso.com")
     index.add(
         [read_document(number, mail, [bcc]) for number, mail in enumerate((MAIL, ANSWER, THIRD), start=1)]
     )
@@ -316,7 +316,7 @@ def test_a_text_that_is_not_a_message_id_is_refused(query: str, position: int) -
 
 
 def test_a_search_by_address_reveals_nothing_of_bcc(talk: Index) -> None:
-    nora = Scope(UserTerms((UserAddress("nora@outside.example"),)), set)
+    nora = SearchScope(UserAddresses((UserAddress("nora@outside.example"),)), set)
     for query in (
         "bcc:secret@*",
         "bcc:secret@",

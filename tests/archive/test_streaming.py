@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from muniment import api
-from muniment.archive.operations.export import Choice, Edition, export_messages
-from muniment.archive.operations.export_stream import File, Piece, stream_export
+from muniment.archive.operations.export import ExportChoice, ExportView, export_messages
+from muniment.archive.operations.export_stream import Piece, StreamedFile, stream_export
 from muniment.archive.vault.vault import Vault
 from muniment.client.client import receive
 from support.reports import plain
@@ -49,9 +49,9 @@ def _timeless(name: str, data: bytes) -> bytes:
     return data.partition(b"\n")[2] if name.endswith("manifest.jsonl") else data
 
 
-def replies(pieces: Iterator[Piece]) -> Iterator[api.Word]:
+def replies(pieces: Iterator[Piece]) -> Iterator[api.WireWord]:
     for piece in pieces:
-        if isinstance(piece, File):
+        if isinstance(piece, StreamedFile):
             yield api.ExportFile(name=piece.name)
         else:
             assert len(piece) < 3_000_000
@@ -62,9 +62,11 @@ def replies(pieces: Iterator[Piece]) -> Iterator[api.Word]:
 def test_a_streamed_export_equals_a_written_one(vault: Vault, name: str, tmp_path: Path) -> None:
     for part in ("written", "sent", "work"):
         (tmp_path / part).mkdir()
-    done = list(export_messages(Edition(vault, Choice()), tmp_path / "written" / name))
+    done = list(export_messages(ExportView(vault, ExportChoice()), tmp_path / "written" / name))
     counted: list[int] = []
-    stream = stream_export(Edition(vault, Choice()), tmp_path / name, tmp_path / "work", counted.append)
+    stream = stream_export(
+        ExportView(vault, ExportChoice()), tmp_path / name, tmp_path / "work", counted.append
+    )
     assert not list(receive(replies(stream), tmp_path / "sent" / name))
     assert counted == done == list(range(1, 32))
     assert files(tmp_path / "sent") == files(tmp_path / "written")

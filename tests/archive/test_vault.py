@@ -16,7 +16,7 @@ import pytest
 from muniment.archive.catalog import Catalog
 from muniment.archive.files.temp_files import clean_work, make_work, own_work
 from muniment.archive.ledger import readback
-from muniment.archive.ledger.model import Kind
+from muniment.archive.ledger.model import RecordKind
 from muniment.archive.ledger.scan import scan
 from muniment.archive.vault.open_catalog import rebuild_catalog
 from muniment.archive.vault.vault import Vault
@@ -142,7 +142,7 @@ def test_a_writer_removes_the_files_of_an_earlier_process_with_the_same_id(made:
 
 def configurations(vault: Vault) -> list[bytes]:
     """Return the hashes of the configurations in the ledger."""
-    return [frame.sha for frame in scan(vault.folder / "ledger") if frame.kind is Kind.CONFIG]
+    return [frame.sha for frame in scan(vault.folder / "ledger") if frame.kind is RecordKind.CONFIG]
 
 
 def test_a_configuration_that_returns_is_recorded_also_after_a_crash(made: TestVault) -> None:

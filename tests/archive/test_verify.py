@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from muniment.archive.catalog import Catalog
-from muniment.archive.ledger.check import Report, check
+from muniment.archive.ledger.check import LedgerCheck, check
 from muniment.archive.ledger.files import segment_path
 from muniment.archive.ledger.frame import HEADER_SIZE
-from muniment.archive.ledger.model import Kind
+from muniment.archive.ledger.model import RecordKind
 from muniment.archive.ledger.scan import scan
 from muniment.archive.ledger.writer import Ledger
 from muniment.archive.operations import verify
@@ -43,7 +43,7 @@ def vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestVault
 
 def problems(vault: Vault) -> list[str]:
     *_, found = verify_vault(vault, deep=True)
-    assert isinstance(found, Report)
+    assert isinstance(found, LedgerCheck)
     return found.problems
 
 
@@ -53,7 +53,7 @@ def test_records_that_are_added_meanwhile_are_no_problem(
 ) -> None:
     """A run begins after the check has begun, and ends before it compares."""
 
-    def beside(*words: Any, **named: Any) -> Report:
+    def beside(*words: Any, **named: Any) -> LedgerCheck:
         if moment == "before":
             vault.archive(letters(5, 3))
         found = check(*words, **named)
@@ -131,14 +131,14 @@ def test_a_catalog_that_lost_a_copy_is_a_problem(vault: TestVault, monkeypatch: 
 
 def test_a_message_that_was_appended_again_is_counted_once(vault: TestVault) -> None:
     mails = letters(0, 5)
-    message = next(frame for frame in scan(vault.folder / "ledger") if frame.kind is Kind.MESSAGE)
+    message = next(frame for frame in scan(vault.folder / "ledger") if frame.kind is RecordKind.MESSAGE)
     segment = segment_path(vault.folder / "ledger", message.position.segment)
     whole = segment.read_bytes()
     at = message.position.offset + HEADER_SIZE
     segment.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
     assert vault.archive(mails[:1], delete=True).deleted == 1
     segment.write_bytes(whole)  # as if restored from a backup
-    assert sum(frame.kind is Kind.MESSAGE for frame in scan(vault.folder / "ledger")) == 6
+    assert sum(frame.kind is RecordKind.MESSAGE for frame in scan(vault.folder / "ledger")) == 6
     found = vault.verify()
     assert (found.problems, found.messages) == ((), 5)
     vault.rebuild()
@@ -151,7 +151,7 @@ def test_closing_the_generator_stops_the_check(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(verify, "EVERY", 0.01)
     ended = threading.Event()
 
-    def endless(progress: Callable[[int, int], None]) -> Report:
+    def endless(progress: Callable[[int, int], None]) -> LedgerCheck:
         try:
             while True:
                 progress(1, 4)

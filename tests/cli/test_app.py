@@ -10,7 +10,7 @@ import pytest
 from click import Group
 
 from muniment import __version__, errors
-from muniment.api import GetStatus, GetTree, Hits, Request, Search, Tree, Verified, Verify, Word
+from muniment.api import GetStatus, GetTree, Hits, Request, Search, Tree, Verified, Verify, WireWord
 from muniment.cli.root import EXIT_CODES, TASKS, root
 from muniment.errors import MunimentError
 from support.engine_double import HOSTILE, Answer, EngineDouble, assert_harmless, invoke
@@ -210,7 +210,7 @@ def test_a_lone_surrogate_can_be_printed() -> None:
 
 
 def test_an_interrupt_exits_130_with_one_sentence() -> None:
-    def interrupted(request: Request) -> Iterator[Word]:
+    def interrupted(request: Request) -> Iterator[WireWord]:
         raise KeyboardInterrupt
 
     result = invoke(EngineDouble({Verify: interrupted}), "verify")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from muniment.api import Done, Folder, Hits, Step, Tree, UserFolders, Verified, Word
+from muniment.api import Done, Folder, Hits, Step, Tree, UserFolders, Verified, WireWord
 from muniment.errors import RunFailed
 from support.engine_double import EngineDouble, assert_harmless, invoke
 from support.words import hit, hostile_hit, progress, summary
@@ -29,8 +29,8 @@ def _temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MUNIMENT_VAULT", "/must/not/be/touched")
 
 
-def engine(words: Sequence[Word | Exception] = WORDS, made: list[Path] | None = None) -> EngineDouble:
-    def demo(vault: Path) -> Iterator[Word]:
+def engine(words: Sequence[WireWord | Exception] = WORDS, made: list[Path] | None = None) -> EngineDouble:
+    def demo(vault: Path) -> Iterator[WireWord]:
         if made is not None:
             made.append(vault)
         for word in words:

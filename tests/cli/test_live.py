@@ -3,9 +3,9 @@
 import pytest
 
 from muniment.cli import live
-from muniment.cli.command import Session
-from muniment.cli.live import Display
-from muniment.cli.output import Output
+from muniment.cli.command import CommandSession
+from muniment.cli.live import LiveDisplay
+from muniment.cli.output import CommandOutput
 from support.engine_double import HOSTILE, EngineDouble, Screen
 
 
@@ -17,14 +17,14 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-def drawn(terminal: bool = True) -> tuple[Session, Screen]:
+def drawn(terminal: bool = True) -> tuple[CommandSession, Screen]:
     screen = Screen(terminal)
-    return Session(EngineDouble().doors, Output(screen)), screen
+    return CommandSession(EngineDouble().doors, CommandOutput(screen)), screen
 
 
 def test_at_most_four_times_a_second(clock: list[float]) -> None:
     session, screen = drawn()
-    with Display(session) as display:
+    with LiveDisplay(session) as display:
         for step in range(20):
             clock[0] = 100 + step / 16
             display.show([f"<{step}>"])
@@ -34,7 +34,7 @@ def test_at_most_four_times_a_second(clock: list[float]) -> None:
 
 def test_only_the_lines_that_changed_are_sent(clock: list[float]) -> None:
     session, screen = drawn()
-    with Display(session) as display:
+    with LiveDisplay(session) as display:
         for step in range(3):
             clock[0] += 1
             display.show(["the same", f"step {step}", "the same below"][: 3 - step // 2])
@@ -48,7 +48,7 @@ def test_only_the_lines_that_changed_are_sent(clock: list[float]) -> None:
 
 def test_output_is_not_faster_than_a_slow_line(clock: list[float]) -> None:
     session, screen = drawn()
-    with Display(session) as display:
+    with LiveDisplay(session) as display:
         for step in range(600):
             clock[0] = 100 + step / 10
             display.show([f"{step} {'x' * 60}"] * 10)
@@ -57,14 +57,14 @@ def test_output_is_not_faster_than_a_slow_line(clock: list[float]) -> None:
 
 def test_nothing_is_drawn_without_a_terminal(clock: list[float]) -> None:
     session, screen = drawn(terminal=False)
-    with Display(session) as display:
+    with LiveDisplay(session) as display:
         display.show(["x"])
     assert screen.written() == b""
 
 
 def test_hostile_lines_are_made_harmless(clock: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
     session, screen = drawn()
-    with Display(session) as display:
+    with LiveDisplay(session) as display:
         display.show([HOSTILE])
     assert b"\x1b]0;" not in screen.written()
     assert b"\x1b[2J" not in screen.written()
@@ -73,6 +73,6 @@ def test_hostile_lines_are_made_harmless(clock: list[float], monkeypatch: pytest
 def test_no_colour_with_no_color_set(clock: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     session, screen = drawn()
-    with Display(session) as display:
+    with LiveDisplay(session) as display:
         display.show(["plain"])
     assert b"\x1b[3" not in screen.written()

@@ -20,7 +20,7 @@ from muniment.api import (
     RenameProfile,
     ShowProfile,
     Step,
-    Word,
+    WireWord,
 )
 from muniment.api import (
     TestProfile as TryProfile,
@@ -151,7 +151,7 @@ def test_a_test_that_succeeds() -> None:
 
 
 def test_a_test_that_fails_half_way() -> None:
-    words: list[Word] = [
+    words: list[WireWord] = [
         Step(text="connected"), Step(text="login", ok=False), Done(message="It does not work."),
     ]  # fmt: skip
     result = invoke(EngineDouble({TryProfile: words}), "profile", "test", "gw")

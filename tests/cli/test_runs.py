@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from muniment.api import CancelRun, Done, Request, Run, RunAll, RunSummary, Word
+from muniment.api import CancelRun, Done, Request, Run, RunAll, RunSummary, WireWord
 from muniment.cli.books import KEYS
 from muniment.errors import VaultLocked
 from support.engine_double import HOSTILE, EngineDouble, assert_harmless, invoke
@@ -49,7 +49,7 @@ def test_run_all_prints_the_books_of_each_profile() -> None:
 
 
 def test_a_failed_run_says_why_and_the_others_still_run() -> None:
-    def stream(request: Request) -> Iterator[Word]:
+    def stream(request: Request) -> Iterator[WireWord]:
         assert isinstance(request, Run)
         failed = {"state": "failed", "error": "the server is not reached", "exit_code": 7}
         yield summary(profile=request.profile, **(failed if request.profile == "a" else {}))
@@ -87,7 +87,7 @@ def test_a_run_needs_names_or_all(argv: list[str]) -> None:
 def interrupted(number: int, *summaries: RunSummary) -> EngineDouble:
     """An engine whose run sends this signal to the program, and then the summaries if it is cancelled."""
 
-    def stream(request: Request) -> Iterator[Word]:
+    def stream(request: Request) -> Iterator[WireWord]:
         yield progress()
         os.kill(os.getpid(), number)
         yield progress(seconds=4.0)
@@ -123,7 +123,7 @@ def test_ctrl_c_cancels_all_requested_runs() -> None:
 
 
 def test_a_second_ctrl_c_interrupts_at_once() -> None:
-    def stream(request: Request) -> Iterator[Word]:
+    def stream(request: Request) -> Iterator[WireWord]:
         yield progress()
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGINT)

@@ -18,7 +18,7 @@ from muniment.api import (
     SetupField,
     SetupFinding,
     SetupStep,
-    Word,
+    WireWord,
 )
 from support.engine_double import HOSTILE, EngineDouble, assert_harmless, invoke
 
@@ -152,7 +152,7 @@ def test_waiting_for_the_first_report(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = iter([SETUP, SETUP, SETUP, arrived])
 
     class Arriving(EngineDouble):
-        def call(self, request: Request) -> Word:
+        def call(self, request: Request) -> WireWord:
             return next(answers)
 
     result = invoke(Arriving(), "setup", "first-report", "--wait", "60")

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from muniment.config.file import interpret
-from muniment.config.model import Notify
+from muniment.config.model import NotifySection
 from muniment.errors import ConfigError
 from muniment.service.host.session import without_secrets
 
@@ -40,7 +40,7 @@ def test_all_settings_are_read() -> None:
     assert notify.silent == {"gw": 48}
     assert notify.command.run[0] == "/usr/local/bin/page"
     assert len(notify.urls) == 3
-    assert interpret("", "vault.toml").notify == Notify()
+    assert interpret("", "vault.toml").notify == NotifySection()
 
 
 def test_the_ledger_gets_no_secret() -> None:

@@ -27,7 +27,7 @@ from muniment.mail.mime import cms, rtf, split, tnef, uuencode
 from muniment.mail.mime.delimiters import delimiters, last_closing
 from muniment.mail.mime.parts import files
 from muniment.mail.mime.walker import attachments, content, header_at, leaves, part_bytes
-from muniment.mail.model import Leaf, UnwrapError
+from muniment.mail.model import MimeLeaf, UnwrapError
 from muniment.mail.text import html
 from muniment.mail.text.likeness import likeness
 from muniment.mail.text.listing import read_summary
@@ -131,7 +131,7 @@ def fuzz_mime(data: bytes) -> None:
         assert b"".join(content(data, leaf)) == part_bytes(data, leaf)
 
 
-def rebuilt(data: bytes, found: Sequence[Leaf]) -> None:
+def rebuilt(data: bytes, found: Sequence[MimeLeaf]) -> None:
     """What the archive cuts a message into gives it back byte for byte."""
     made = []
     for cut in split.split(data, found):

@@ -14,15 +14,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muniment.gateway.envelope import Mailboxes, Recipient, facts, without_options
+from muniment.gateway.envelope import AcceptedMailboxes, AcceptedRecipient, facts, without_options
 from muniment.gateway.session import RECIPIENTS
-from muniment.gateway.smtp import Gateway, GatewaySettings
+from muniment.gateway.smtp import GatewaySettings, SmtpGateway
 
 JOURNAL = "journal@archive.example"
 MAIL = b"From: anna@contoso.example\r\nSubject: x\r\n\r\nbody\r\n"
 BOB = "bob@contoso.example"
 
-Start = Callable[..., Gateway]
+Start = Callable[..., SmtpGateway]
 
 
 @pytest.fixture
@@ -30,14 +30,14 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """A function that starts gateways on a free port. They end with the test."""
     with contextlib.ExitStack() as stack:
 
-        def begin(**fields: object) -> Gateway:
+        def begin(**fields: object) -> SmtpGateway:
             values = {"spool": tmp_path / "spool", "addresses": (JOURNAL,), "port": 0}
-            return stack.enter_context(Gateway(GatewaySettings(**(values | fields))))  # type: ignore[arg-type]
+            return stack.enter_context(SmtpGateway(GatewaySettings(**(values | fields))))  # type: ignore[arg-type]
 
         yield begin
 
 
-def reply_codes(gateway: Gateway, *lines: str, data: bytes = MAIL) -> list[int]:
+def reply_codes(gateway: SmtpGateway, *lines: str, data: bytes = MAIL) -> list[int]:
     """The reply codes of some commands, and of a message after them."""
     with smtplib.SMTP("127.0.0.1", gateway.port, local_hostname="client.example", timeout=20) as smtp:
         smtp.command_encoding = "utf-8"
@@ -77,8 +77,8 @@ def noted(tmp_path: Path) -> dict[str, Any]:
     ],
 )
 def test_recipients_that_are_accepted(address: str, person: str) -> None:
-    mailboxes = Mailboxes((JOURNAL,), "mx.example", any_recipient=False)
-    assert mailboxes.recipient(address) == Recipient(address, person)
+    mailboxes = AcceptedMailboxes((JOURNAL,), "mx.example", any_recipient=False)
+    assert mailboxes.recipient(address) == AcceptedRecipient(address, person)
 
 
 @pytest.mark.parametrize(
@@ -92,21 +92,25 @@ def test_recipients_that_are_accepted(address: str, person: str) -> None:
     ],
 )  # fmt: skip
 def test_recipients_that_are_refused(address: str) -> None:
-    assert Mailboxes((JOURNAL,), "mx.example", any_recipient=False).recipient(address) is None
+    assert AcceptedMailboxes((JOURNAL,), "mx.example", any_recipient=False).recipient(address) is None
 
 
 def test_with_any_recipient_the_address_is_the_person() -> None:
-    mailboxes = Mailboxes((JOURNAL, "a+b@archive.example"), "mx.example", any_recipient=True)
-    assert mailboxes.recipient(BOB) == Recipient(BOB, BOB)
-    assert mailboxes.recipient(JOURNAL) == Recipient(JOURNAL)  # the archive's own address names no person
-    assert mailboxes.recipient("a+b@archive.example") == Recipient("a+b@archive.example")
-    assert mailboxes.recipient("a+b+c=d@archive.example") == Recipient("a+b+c=d@archive.example", "c@d")
+    mailboxes = AcceptedMailboxes((JOURNAL, "a+b@archive.example"), "mx.example", any_recipient=True)
+    assert mailboxes.recipient(BOB) == AcceptedRecipient(BOB, BOB)
+    assert mailboxes.recipient(JOURNAL) == AcceptedRecipient(
+        JOURNAL
+    )  # the archive's own address names no person
+    assert mailboxes.recipient("a+b@archive.example") == AcceptedRecipient("a+b@archive.example")
+    assert mailboxes.recipient("a+b+c=d@archive.example") == AcceptedRecipient(
+        "a+b+c=d@archive.example", "c@d"
+    )
     assert mailboxes.recipient("bob") is None
 
 
 @given(st.text(max_size=80), st.booleans())
 def test_no_address_raises(address: str, anyone: bool) -> None:
-    found = Mailboxes((JOURNAL,), "mx.example", anyone).recipient(address)
+    found = AcceptedMailboxes((JOURNAL,), "mx.example", anyone).recipient(address)
     assert found is None or found.address == address
     json.dumps(facts(address, [found] if found else []))
 

@@ -25,18 +25,18 @@ from muniment.gateway.refused import (
     NAMED,
     NETWORKS,
     TRIES,
-    Refused,
+    RefusedNetworks,
     client_of,
     network_of,
     refused_at,
 )
-from muniment.gateway.smtp import Gateway, GatewaySettings
+from muniment.gateway.smtp import GatewaySettings, SmtpGateway
 
 JOURNAL = "journal@archive.example"
 MAIL = b"Subject: x\r\n\r\nbody\r\n"
 MEGABYTE = 1 << 20
 
-Start = Callable[..., Gateway]
+Start = Callable[..., SmtpGateway]
 
 
 @pytest.fixture
@@ -44,14 +44,14 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """A function that starts gateways on a free port. They end with the test."""
     with contextlib.ExitStack() as stack:
 
-        def begin(**fields: object) -> Gateway:
+        def begin(**fields: object) -> SmtpGateway:
             values = {"spool": tmp_path / "spool", "addresses": (JOURNAL,), "port": 0} | fields
-            return stack.enter_context(Gateway(GatewaySettings(**values)))  # type: ignore[arg-type]
+            return stack.enter_context(SmtpGateway(GatewaySettings(**values)))  # type: ignore[arg-type]
 
         yield begin
 
 
-def client(gateway: Gateway) -> smtplib.SMTP:
+def client(gateway: SmtpGateway) -> smtplib.SMTP:
     return smtplib.SMTP("127.0.0.1", gateway.port, local_hostname="client.example", timeout=20)
 
 
@@ -318,7 +318,7 @@ def test_a_message_that_would_fill_the_disk_is_deferred(
 
 def test_a_refused_network_is_listed_once_a_client_comes_back() -> None:
     now = 1000.0
-    refused = Refused(lambda: now)
+    refused = RefusedNetworks(lambda: now)
     for _ in range(TRIES):
         refused.note("192.0.2.7")
     assert refused.came_back() == []  # one burst, as of a port scanner
@@ -335,7 +335,7 @@ def test_a_refused_network_is_listed_once_a_client_comes_back() -> None:
 def test_messages_about_refused_networks_are_few_and_steady() -> None:
     """In any order of tries, a network with a message keeps it, and others wait for the next day."""
     now = 1000.0
-    refused = Refused(lambda: now)
+    refused = RefusedNetworks(lambda: now)
 
     def tries(*numbers: int) -> set[str]:
         nonlocal now
@@ -359,7 +359,7 @@ def test_messages_about_refused_networks_are_few_and_steady() -> None:
 
 
 def test_refused_networks_are_bounded() -> None:
-    refused = Refused(lambda: 1000.0)
+    refused = RefusedNetworks(lambda: 1000.0)
     for number in range(NETWORKS * 3):
         refused.note(f"10.{number // 256}.{number % 256}.1")
     assert len(refused._visits) == NETWORKS

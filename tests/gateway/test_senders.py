@@ -20,9 +20,9 @@ import trustme
 
 from muniment.errors import ConfigError
 from muniment.gateway.local_peer import OwnerUnknown, socket_owner
-from muniment.gateway.senders import LOGGED_A_MINUTE, SenderRules, Senders
+from muniment.gateway.senders import LOGGED_A_MINUTE, SenderCheck, SenderRules
 from muniment.gateway.session import GUESSES
-from muniment.gateway.smtp import Gateway, GatewaySettings
+from muniment.gateway.smtp import GatewaySettings, SmtpGateway
 from support.certs import server_certificate
 from support.osusers import as_user, needs_root
 
@@ -35,7 +35,7 @@ RELAY = "daemon"
 
 "".encode("idna")  # load modules that another user may not be able to read, if Python is in root's home
 
-Start = Callable[..., Gateway]
+Start = Callable[..., SmtpGateway]
 
 
 @pytest.fixture
@@ -43,9 +43,9 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """A function that starts gateways on a free port. They end with the test."""
     with contextlib.ExitStack() as stack:
 
-        def begin(**fields: object) -> Gateway:
+        def begin(**fields: object) -> SmtpGateway:
             values = {"spool": tmp_path / "spool", "addresses": (JOURNAL,), "port": 0} | fields
-            return stack.enter_context(Gateway(GatewaySettings(**values)))  # type: ignore[arg-type]
+            return stack.enter_context(SmtpGateway(GatewaySettings(**values)))  # type: ignore[arg-type]
 
         yield begin
 
@@ -200,7 +200,7 @@ def test_a_client_of_another_machine_has_no_owner_here() -> None:
 
 
 def test_addresses_mapped_into_ipv6_match_ipv4_networks() -> None:
-    senders = Senders(SenderRules(("192.0.2.0/24", "2001:db8::/32")))
+    senders = SenderCheck(SenderRules(("192.0.2.0/24", "2001:db8::/32")))
     server = ("192.0.2.1", 25)
     for peer in ("::ffff:192.0.2.9", "2001:db8::1", "192.0.2.9"):
         assert senders.admit((peer, 9), server)[1] == ""
@@ -210,11 +210,11 @@ def test_addresses_mapped_into_ipv6_match_ipv4_networks() -> None:
 
 def test_a_malformed_network_is_an_error() -> None:
     with pytest.raises(ConfigError, match="not a network"):
-        Senders(SenderRules(("192.0.2.0/99",)))
+        SenderCheck(SenderRules(("192.0.2.0/99",)))
 
 
 def test_refusals_do_not_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    senders = Senders(SenderRules(("192.0.2.0/24",)))
+    senders = SenderCheck(SenderRules(("192.0.2.0/24",)))
     with caplog.at_level(logging.WARNING):
         for n in range(5000):
             senders.admit((f"198.51.{n // 250}.{n % 250}", 9), ("192.0.2.1", 25))
@@ -249,9 +249,9 @@ def test_a_client_that_guesses_addresses_is_disconnected(start: Start) -> None:
 
 
 @pytest.fixture
-def guarded(start: Start, tmp_path: Path) -> Senders:
+def guarded(start: Start, tmp_path: Path) -> SenderCheck:
     """Rules for clients on other machines, which must present a certificate."""
-    return Senders(SenderRules(("0.0.0.0/0",), certificates=("mail.outlook.example", "*.relays.example")))
+    return SenderCheck(SenderRules(("0.0.0.0/0",), certificates=("mail.outlook.example", "*.relays.example")))
 
 
 def context_with(folder: Path, *names: str, signed_by: trustme.CA | None = None) -> ssl.SSLContext:
@@ -277,13 +277,13 @@ def context_with(folder: Path, *names: str, signed_by: trustme.CA | None = None)
         ((), "550"),
     ],
 )
-def test_names_of_certificates(guarded: Senders, names: tuple[str, ...], code: str) -> None:
+def test_names_of_certificates(guarded: SenderCheck, names: tuple[str, ...], code: str) -> None:
     delivery, _ = guarded.admit(("192.0.2.7", 9), ("192.0.2.1", 25))
     shown = {"subjectAltName": tuple(("DNS", name) for name in names)}
     assert guarded.certificate_refusal(delivery, shown, tls=True)[:3] == code
 
 
-def test_without_tls_there_is_no_certificate(guarded: Senders) -> None:
+def test_without_tls_there_is_no_certificate(guarded: SenderCheck) -> None:
     delivery, _ = guarded.admit(("192.0.2.7", 9), ("192.0.2.1", 25))
     assert guarded.certificate_refusal(delivery, None, tls=False).startswith("530")
 
@@ -294,7 +294,7 @@ def remote(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("muniment.gateway.senders.socket_owner", lambda client, server: None)
 
 
-def with_certificates(start: Start, folder: Path) -> Gateway:
+def with_certificates(start: Start, folder: Path) -> SmtpGateway:
     made = server_certificate(folder / "own")
     return start(
         certificate=made.certificate,

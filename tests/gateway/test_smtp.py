@@ -26,13 +26,13 @@ import pytest
 
 from muniment.errors import ConfigError, VaultError
 from muniment.gateway import session as session_module
-from muniment.gateway.smtp import Gateway, GatewaySettings
+from muniment.gateway.smtp import GatewaySettings, SmtpGateway
 from support.certs import client_context, server_certificate
 
 JOURNAL = "Journal@Archive.Harbour.example"
 MAIL = b"From: anna@harbour.example\r\nSubject: x\r\n\r\nbody\r\n"
 
-Start = Callable[..., Gateway]
+Start = Callable[..., SmtpGateway]
 
 
 @pytest.fixture
@@ -40,13 +40,13 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """A function that starts gateways on a free port. They end with the test."""
     with contextlib.ExitStack() as stack:
 
-        def begin(**fields: object) -> Gateway:
+        def begin(**fields: object) -> SmtpGateway:
             settings = {
                 "spool": tmp_path / "spool",
                 "addresses": (JOURNAL, "second@archive.example"),
                 "port": 0,
             }
-            return stack.enter_context(Gateway(GatewaySettings(**(settings | fields))))  # type: ignore[arg-type]
+            return stack.enter_context(SmtpGateway(GatewaySettings(**(settings | fields))))  # type: ignore[arg-type]
 
         yield begin
 
@@ -56,7 +56,7 @@ def new(tmp_path: Path) -> Path:
     return tmp_path / "spool" / "new"
 
 
-def client(gateway: Gateway) -> smtplib.SMTP:
+def client(gateway: SmtpGateway) -> smtplib.SMTP:
     return smtplib.SMTP("127.0.0.1", gateway.port, local_hostname="client.example", timeout=20)
 
 
@@ -292,7 +292,7 @@ def test_a_renewed_certificate_is_loaded(start: Start, tmp_path: Path) -> None:
     assert served(gateway) == renewed.fingerprint != first
 
 
-def served(gateway: Gateway) -> str:
+def served(gateway: SmtpGateway) -> str:
     with client(gateway) as smtp:
         smtp.starttls(context=client_context())
         assert isinstance(smtp.sock, ssl.SSLSocket)
@@ -307,7 +307,7 @@ def test_an_unusable_certificate_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("no PEM")
     for chain, key in ((tmp_path / "text", None), (tmp_path / "none", None), (certificate.chain, other.key)):
         with pytest.raises(ConfigError, match="gateway: "):
-            Gateway(GatewaySettings(spool=tmp_path, addresses=(), certificate=chain, key=key))
+            SmtpGateway(GatewaySettings(spool=tmp_path, addresses=(), certificate=chain, key=key))
 
 
 def test_an_address_where_it_can_not_listen_is_an_error(start: Start, tmp_path: Path) -> None:
@@ -487,8 +487,8 @@ def test_the_log_contains_nothing_from_the_mail(start: Start, caplog: pytest.Log
 SERVER = """
 import sys, time
 from pathlib import Path
-from muniment.gateway.smtp import Gateway, GatewaySettings
-gateway = Gateway(GatewaySettings(spool=Path(sys.argv[1]), addresses=(sys.argv[2],), port=0))
+from muniment.gateway.smtp import SmtpGateway, GatewaySettings
+gateway = SmtpGateway(GatewaySettings(spool=Path(sys.argv[1]), addresses=(sys.argv[2],), port=0))
 gateway.start()
 print(gateway.port, flush=True)
 time.sleep(600)

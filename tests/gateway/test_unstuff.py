@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muniment.gateway.unstuff import Unstuffer
+from muniment.gateway.unstuff import DotUnstuffer
 
 END = b".\r\n"
 PIECES = st.lists(
@@ -22,8 +22,8 @@ def stuffed(body: bytes) -> bytes:
     return b"\r\n".join(b"." + line if line.startswith(b".") else line for line in lines)
 
 
-def fed(blocks: list[bytes]) -> tuple[bytes, Unstuffer]:
-    stream = Unstuffer()
+def fed(blocks: list[bytes]) -> tuple[bytes, DotUnstuffer]:
+    stream = DotUnstuffer()
     return b"".join(stream.feed(block) for block in blocks), stream
 
 
@@ -39,7 +39,7 @@ def cut(data: bytes, places: list[int]) -> list[bytes]:
 )
 def test_any_body_in_any_blocks(body: bytes, after: bytes, places: list[int]) -> None:
     body = body + b"\r\n" if body else body
-    stream = Unstuffer()
+    stream = DotUnstuffer()
     got, rest = b"", b""
     for block in cut(stuffed(body) + END + after, places):
         if stream.done:
@@ -63,7 +63,7 @@ def test_only_the_real_end_ends_a_message(line: bytes) -> None:
 @given(data=PIECES, places=st.lists(st.integers(0, 500)))
 def test_the_result_does_not_depend_on_blocks_and_little_is_held(data: bytes, places: list[int]) -> None:
     whole, once = fed([data])
-    stream = Unstuffer()
+    stream = DotUnstuffer()
     parts, rest = b"", b""
     for block in cut(data, places):
         if stream.done:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from muniment.mail.headers import addresses
 from muniment.mail.headers.addresses import (
     ADDRESS_LIMIT,
-    Address,
+    HeaderAddress,
     domain,
     mailboxes,
     normalise,
@@ -124,8 +124,8 @@ def test_parts_of_an_address() -> None:
     ],
 )
 def test_parse(value: str, found: list[tuple[str, str]]) -> None:
-    assert parse(value) == [Address(*each) for each in found]
-    assert parse(value.encode()) == [Address(*each) for each in found]
+    assert parse(value) == [HeaderAddress(*each) for each in found]
+    assert parse(value.encode()) == [HeaderAddress(*each) for each in found]
 
 
 WHOLE = "=?utf-8?q?Bob_=3Cbob=40contoso.com=3E?="
@@ -166,8 +166,8 @@ BOB, CAROL = ("Bob", "bob@contoso.com"), ("Carol", "carol@contoso.com")
     ],
 )
 def test_encoded_words_around_a_whole_mailbox_are_read(value: str, found: list[tuple[str, str]]) -> None:
-    assert parse(value) == [Address(*each) for each in found]
-    assert parse(value.encode()) == [Address(*each) for each in found]
+    assert parse(value) == [HeaderAddress(*each) for each in found]
+    assert parse(value.encode()) == [HeaderAddress(*each) for each in found]
 
 
 MALLORY = "mallory@evil.example"

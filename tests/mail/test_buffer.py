@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from muniment.mail.buffer import FileBuffer, sub, window
-from muniment.mail.model import Buffer
+from muniment.mail.model import MailBuffer
 
 CONTENT = st.lists(st.sampled_from([b"a", b"b", b"\r\n", b"--x"]), max_size=40).map(b"".join)
 NEEDLE = st.lists(st.sampled_from([b"a", b"b", b"\r\n", b"--x"]), max_size=6).map(b"".join)
@@ -35,7 +35,7 @@ def opened(tmp_path: Path) -> Iterator[Callable[[bytes, int], FileBuffer]]:
         each.close()
 
 
-def agree(buf: Buffer, content: bytes, needle: bytes, start: int, end: int) -> None:
+def agree(buf: MailBuffer, content: bytes, needle: bytes, start: int, end: int) -> None:
     assert len(buf) == len(content)
     assert buf[start:end] == content[start:end]
     assert buf[start:] == content[start:]

@@ -21,7 +21,7 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muniment.mail.mime.cms import Cms, content_of, read_cms
+from muniment.mail.mime.cms import CmsStructure, content_of, read_cms
 from muniment.mail.mime.parts import INFLATED, files
 from muniment.mail.mime.walker import content
 from muniment.mail.notes import CUT, ENCRYPTED
@@ -59,9 +59,9 @@ def test_nested_pieces_are_joined(data: bytes) -> None:
 
 
 def test_a_structure_without_content_and_an_encrypted_one_are_recognised() -> None:
-    assert read_cms(detached()) == Cms("signed")
-    assert read_cms(enveloped()) == Cms("encrypted")
-    assert read_cms(b"%PDF-1.4") == read_cms(b"") == read_cms(der(0x30, der(6, b"\x2a"))) == Cms("")
+    assert read_cms(detached()) == CmsStructure("signed")
+    assert read_cms(enveloped()) == CmsStructure("encrypted")
+    assert read_cms(b"%PDF-1.4") == read_cms(b"") == read_cms(der(0x30, der(6, b"\x2a"))) == CmsStructure("")
 
 
 def certificate() -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
@@ -94,7 +94,7 @@ def test_mail_signed_by_libraries_is_read(tmp_path: Path) -> None:
         assert kind_and_content(done.stdout) == ("signed", ENTITY * 100)
         line = "openssl cms -encrypt -in entity -outform DER -aes128 signer.pem"
         done = subprocess.run(line.split(), cwd=tmp_path, capture_output=True, check=True)
-        assert read_cms(done.stdout) == Cms("encrypted")
+        assert read_cms(done.stdout) == CmsStructure("encrypted")
 
 
 @pytest.mark.parametrize("kind", ["application/pkcs7-mime", "application/x-pkcs7-mime"])

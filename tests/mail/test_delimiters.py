@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from muniment.mail.buffer import FileBuffer
 from muniment.mail.journal.report import read_report
 from muniment.mail.mime import delimiters as module
-from muniment.mail.mime.delimiters import Delimiter, delimiters, last_closing
+from muniment.mail.mime.delimiters import DelimiterLine, delimiters, last_closing
 from muniment.mail.mime.walker import leaves
 from support.reports import plain, report
 
@@ -24,10 +24,10 @@ BOUNDARIES = st.sampled_from([b"b", b"-", b"bb", b"b--", b"--b", b"b\\", b"."])
 LINE = rb"(?:(?<=[\r\n])|(?<![\s\S]))--%s(?=((--)?(?:[ \t]{78}|[ \t]*+(?:\r\n|\r|\n|\Z))))"
 
 
-def reference(body: bytes, boundary: bytes) -> list[Delimiter]:
+def reference(body: bytes, boundary: bytes) -> list[DelimiterLine]:
     """The delimiters by one pattern over the whole body."""
     found = re.finditer(LINE.replace(b"%s", re.escape(boundary)), body)
-    return [Delimiter(one.start(), one.end(1), one[2] is not None) for one in found]
+    return [DelimiterLine(one.start(), one.end(1), one[2] is not None) for one in found]
 
 
 @pytest.mark.parametrize("patience", [0, 1, 1000])
@@ -40,7 +40,8 @@ def test_both_ways_find_the_same_delimiters(
     monkeypatch.setattr(module, "WINDOW", window)
     start, end = len(before), len(before) + len(body)
     expected = [
-        Delimiter(at + start, behind + start, closing) for at, behind, closing in reference(body, boundary)
+        DelimiterLine(at + start, behind + start, closing)
+        for at, behind, closing in reference(body, boundary)
     ]
     assert list(delimiters(before + body + b"--b\r\n", boundary, start, end)) == expected
     closing = [one for one in expected if one.closing]

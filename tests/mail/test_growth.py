@@ -156,10 +156,10 @@ def read_words(value: bytes) -> None:
     folding.spelled(folding.fold(written))
     for sought in words.sought_words(written[:512])[:3]:
         sought.matches(folding.halfway(written))
-    words.Sought("ab*", "ab*").matches(folding.halfway(written))
-    words.Sought("a*b*c", "a*b*c").matches(folding.halfway(written))
+    words.SoughtWord("ab*", "ab*").matches(folding.halfway(written))
+    words.SoughtWord("a*b*c", "a*b*c").matches(folding.halfway(written))
     placed = words.placed_words(written, 0, len(written))
-    for number in list(placed.places(words.Sought("a*", "a*")))[-3:]:
+    for number in list(placed.places(words.SoughtWord("a*", "a*")))[-3:]:
         placed.span(number, number)
     words.wildcards(f"a*{written}")
     list(words.wild_words(written))
@@ -260,7 +260,7 @@ def read_wrapping(value: bytes) -> None:
     for before in (b"", SIGNED):
         cms.read_cms(before + value)
     for kind in ("signed", "compressed"):
-        found = cms.Cms(kind, ((0, len(value) // 2), (len(value) // 2, len(value))))
+        found = cms.CmsStructure(kind, ((0, len(value) // 2), (len(value) // 2, len(value))))
         cms.content_of(value, found, 1_000_000)
     rtf.is_rtf(value)
     rtf.read_rtf(value)

@@ -18,22 +18,22 @@ from muniment.mail.content.fork import fork_cuts
 from muniment.mail.headers.routing import read_routing
 from muniment.mail.journal.report import read_report
 from muniment.mail.mime.walker import decoded
-from muniment.mail.model import Party, Report, Role, UnwrapError
+from muniment.mail.model import AddressRole, EnvelopeParty, JournalReport, UnwrapError
 from support.corpus import journal_files, malformed, real
 from support.reports import EPOCH, TENANT, fork, line, ndr, plain, report
 
 ORIGINAL = plain(cc=["carl@example.com"], attachments=[("plan.bin", bytes(range(256)) * 20)])
-SENDER = Party(Role.SENDER, "anna@example.com")
-BOB = Party(Role.RECIPIENT, "bob@example.com")
+SENDER = EnvelopeParty(AddressRole.SENDER, "anna@example.com")
+BOB = EnvelopeParty(AddressRole.RECIPIENT, "bob@example.com")
 
 
-def unwrapped(raw: bytes) -> Report:
+def unwrapped(raw: bytes) -> JournalReport:
     found = read_report(raw)
     assert found is not None
     return found
 
 
-def originals(raw: bytes, found: Report) -> list[bytes]:
+def originals(raw: bytes, found: JournalReport) -> list[bytes]:
     return [decoded(raw[span.start : span.end], span.encoding)[0] for span in found.originals]
 
 
@@ -42,8 +42,8 @@ def test_genuine_reports() -> None:
     for name, raw in journal_files():
         found = unwrapped(raw)
         sender, recipient = found.envelope.parties
-        assert sender.role is Role.SENDER, name
-        assert recipient.role is Role.RECIPIENT
+        assert sender.role is AddressRole.SENDER, name
+        assert recipient.role is AddressRole.RECIPIENT
         senders.remove(sender.address)
         (original,) = originals(raw, found)
         assert original.startswith(b"Received: from ")
@@ -107,15 +107,15 @@ def test_fields_of_the_envelope() -> None:
         ],
     )
     assert unwrapped(raw).envelope.parties == (
-        Party(Role.SENDER, "pa@example.com"),
-        Party(Role.ON_BEHALF_OF, "boss@example.com"),
-        Party(Role.TO, "to@example.com"),
-        Party(Role.CC, "cc@example.com"),
-        Party(Role.BCC, "bcc@example.com"),
-        Party(Role.EXPANDED, "list@example.com"),
-        Party(Role.TO, "member@example.com", "list@example.com"),
-        Party(Role.FORWARDED, "gone@example.com"),
-        Party(Role.CC, "next@example.com", "gone@example.com"),
+        EnvelopeParty(AddressRole.SENDER, "pa@example.com"),
+        EnvelopeParty(AddressRole.ON_BEHALF_OF, "boss@example.com"),
+        EnvelopeParty(AddressRole.TO, "to@example.com"),
+        EnvelopeParty(AddressRole.CC, "cc@example.com"),
+        EnvelopeParty(AddressRole.BCC, "bcc@example.com"),
+        EnvelopeParty(AddressRole.EXPANDED, "list@example.com"),
+        EnvelopeParty(AddressRole.TO, "member@example.com", "list@example.com"),
+        EnvelopeParty(AddressRole.FORWARDED, "gone@example.com"),
+        EnvelopeParty(AddressRole.CC, "next@example.com", "gone@example.com"),
     )
     assert unwrapped(raw).envelope.subject == "A: b, c"
 
@@ -128,7 +128,7 @@ def test_exchange_2003() -> None:
         recipients_block=True,
     )
     found = unwrapped(raw)
-    names = [party.address for party in found.envelope.parties if party.role is Role.RECIPIENT]
+    names = [party.address for party in found.envelope.parties if party.role is AddressRole.RECIPIENT]
     assert names == ["bob@example.com", "carl@example.com", "dora@example.com"]
     assert originals(raw, found) == [ORIGINAL]
 
@@ -155,7 +155,7 @@ def test_other_line_ends(eol: bytes, marker: str | None) -> None:
     )
     found = unwrapped(raw)
     assert originals(raw, found) == [original]
-    assert found.envelope.parties == (SENDER, BOB, Party(Role.BCC, "eve@example.com"))
+    assert found.envelope.parties == (SENDER, BOB, EnvelopeParty(AddressRole.BCC, "eve@example.com"))
 
 
 @pytest.mark.parametrize("encoding", ["base64", "quoted-printable"])
@@ -182,8 +182,8 @@ def test_headers_replace_a_missing_text_part(encoding: str) -> None:
     assert originals(raw, found) == [ORIGINAL]
     assert found.envelope.parties == (
         SENDER,
-        Party(Role.TO, "bob@example.com"),
-        Party(Role.CC, "carl@example.com"),
+        EnvelopeParty(AddressRole.TO, "bob@example.com"),
+        EnvelopeParty(AddressRole.CC, "carl@example.com"),
     )
     assert found.envelope.subject == "Plan for Monday"
     assert "own headers" in found.notes[0]
@@ -191,9 +191,9 @@ def test_headers_replace_a_missing_text_part(encoding: str) -> None:
 
 def test_envelope_without_recipients_keeps_its_sender() -> None:
     found = unwrapped(report(ORIGINAL, sender="pa@example.com", recipients=[]))
-    assert found.envelope.parties[0] == Party(Role.SENDER, "pa@example.com")
-    assert Party(Role.TO, "bob@example.com") in found.envelope.parties
-    assert Party(Role.SENDER, "anna@example.com") not in found.envelope.parties
+    assert found.envelope.parties[0] == EnvelopeParty(AddressRole.SENDER, "pa@example.com")
+    assert EnvelopeParty(AddressRole.TO, "bob@example.com") in found.envelope.parties
+    assert EnvelopeParty(AddressRole.SENDER, "anna@example.com") not in found.envelope.parties
     assert "no recipients" in found.notes[0]
 
 
@@ -319,10 +319,10 @@ def test_notes_are_bounded_but_count_everything() -> None:
 def test_several_addresses_on_a_line_and_a_folded_line() -> None:
     found = unwrapped(report(ORIGINAL, recipients=["To: a@x, B <b@x>", "Cc: c@x,\n  Expanded: l@x"]))
     assert found.envelope.parties[1:] == (
-        Party(Role.TO, "a@x"),
-        Party(Role.TO, "b@x"),
-        Party(Role.EXPANDED, "l@x"),
-        Party(Role.CC, "c@x", "l@x"),
+        EnvelopeParty(AddressRole.TO, "a@x"),
+        EnvelopeParty(AddressRole.TO, "b@x"),
+        EnvelopeParty(AddressRole.EXPANDED, "l@x"),
+        EnvelopeParty(AddressRole.CC, "c@x", "l@x"),
     )
 
 

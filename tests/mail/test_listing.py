@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from muniment.mail.headers.routing import read_routing
 from muniment.mail.journal.report import read_report
-from muniment.mail.model import Buffer
+from muniment.mail.model import MailBuffer
 from muniment.mail.text.listing import read_summary
 from muniment.mail.text.outline import read_outline
 from muniment.mail.text.read_text import read_message
@@ -70,7 +70,7 @@ def page(body: bytes) -> bytes:
 
 def test_no_text_is_read() -> None:
     message = page(b"<p>x" * 100_000)
-    buffer: Buffer = Headers(message, message.index(b"\r\n\r\n") + 20_000)  # type: ignore[assignment]
+    buffer: MailBuffer = Headers(message, message.index(b"\r\n\r\n") + 20_000)  # type: ignore[assignment]
     summary, text = read_outline(buffer)
     assert (summary.subject, summary.sender, summary.date) == ("Lunch", "anna@example.com", EPOCH)
     assert text.body == ""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from muniment.mail.buffer import window
 from muniment.mail.mime import walker
 from muniment.mail.mime.walker import DEPTH, attachments, content, content_size, leaves, part_bytes
-from muniment.mail.model import Leaf
+from muniment.mail.model import MimeLeaf
 from support.corpus import malformed
 from support.reports import plain
 
@@ -174,7 +174,7 @@ def test_an_ordinary_message_and_its_attachment() -> None:
     assert part_bytes(message, found.leaf) == b"%PDF" * 100
 
 
-def ordered(found: list[Leaf], size: int) -> bool:
+def ordered(found: list[MimeLeaf], size: int) -> bool:
     places = [place for leaf in found for place in (leaf.head, leaf.body, leaf.end)]
     return places == sorted(places) and places[-1] <= size
 
@@ -224,7 +224,7 @@ def test_content_in_pieces_is_the_content(encoding: str, data: st.DataObject) ->
     """For any pieces: an escape, a group of base64 digits or a line end may be cut between two of them."""
     alphabet = {"base64": b"Aa+/=\r\n -Zz09", "quoted-printable": b"=3D0A \t\r\nxyz", "": bytes(range(256))}
     raw = bytes(data.draw(st.lists(st.sampled_from(alphabet[encoding]), max_size=60)))
-    leaf = Leaf(0, 0, len(raw), "application/octet-stream", encoding, 0)
+    leaf = MimeLeaf(0, 0, len(raw), "application/octet-stream", encoding, 0)
     size = data.draw(st.integers(1, 30))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(walker, "window", partial(window, size=size))

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from muniment.mail.buffer import FileBuffer
-from muniment.mail.mime.parts import IN_MEMORY, LEVELS, File, files, parts
+from muniment.mail.mime.parts import IN_MEMORY, LEVELS, FilePart, files, parts
 from muniment.mail.mime.walker import content, leaves
 from muniment.mail.notes import CUT
 from muniment.mail.text.outline import read_outline
@@ -27,7 +27,7 @@ FILES = [("plan.pdf", b"%PDF"), ("a.txt", b"letters")]
 PLAN = plain(subject="inner", body="inner words\n", attachments=FILES)
 
 
-def data(file: File) -> bytes:
+def data(file: FilePart) -> bytes:
     return b"".join(content(file.buf, file.leaf))
 
 

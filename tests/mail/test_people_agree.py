@@ -11,17 +11,17 @@ from hypothesis import strategies as st
 
 from muniment.archive.index.document import IndexDocument, _tags
 from muniment.mail.headers.routing import read_routing
-from muniment.mail.model import Role
+from muniment.mail.model import AddressRole
 from muniment.mail.text.outline import read_outline
 from muniment.mail.text.read_text import read_text
 from support import corpus
 from support.cases import cases_dir
 
 FIELDS = {
-    "from": frozenset({Role.SENDER, Role.ON_BEHALF_OF}),
-    "to": frozenset({Role.TO}),
-    "cc": frozenset({Role.CC}),
-    "bcc": frozenset({Role.BCC}),
+    "from": frozenset({AddressRole.SENDER, AddressRole.ON_BEHALF_OF}),
+    "to": frozenset({AddressRole.TO}),
+    "cc": frozenset({AddressRole.CC}),
+    "bcc": frozenset({AddressRole.BCC}),
 }
 RESENT = (b"resent-", b"Resent-", b"RESENT-")
 

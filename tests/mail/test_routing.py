@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from muniment.mail.headers.routing import PARTY_LIMIT, read_routing
-from muniment.mail.model import Party, Role
+from muniment.mail.model import AddressRole, EnvelopeParty
 from support.corpus import malformed
 from support.reports import plain
 
@@ -22,11 +22,11 @@ def test_parties_of_a_plain_message() -> None:
     )
     envelope = read_routing(mail)
     assert envelope.parties == (
-        Party(Role.SENDER, "anna@example.com"),
-        Party(Role.TO, "bob@example.com"),
-        Party(Role.TO, "c@example.com"),
-        Party(Role.CC, "d@example.com"),
-        Party(Role.BCC, "e@example.com"),
+        EnvelopeParty(AddressRole.SENDER, "anna@example.com"),
+        EnvelopeParty(AddressRole.TO, "bob@example.com"),
+        EnvelopeParty(AddressRole.TO, "c@example.com"),
+        EnvelopeParty(AddressRole.CC, "d@example.com"),
+        EnvelopeParty(AddressRole.BCC, "e@example.com"),
     )
     assert (envelope.subject, envelope.message_id, envelope.notes) == ("Grüße", "<1@x>", ())
 
@@ -46,16 +46,19 @@ def test_delivery_headers_name_recipients() -> None:
     recipients = [
         party.address
         for party in read_routing(plain(headers=headers)).parties
-        if party.role is Role.RECIPIENT
+        if party.role is AddressRole.RECIPIENT
     ]
     assert recipients == [f"{letter}@x.com" for letter in "aebcdfgh"]
 
 
 def test_sender_acts_on_behalf_of_from() -> None:
     behalf = read_routing(plain(sender="boss@x.com", headers=["Sender: pa@x.com"], to=[])).parties
-    assert behalf == (Party(Role.SENDER, "pa@x.com"), Party(Role.ON_BEHALF_OF, "boss@x.com"))
+    assert behalf == (
+        EnvelopeParty(AddressRole.SENDER, "pa@x.com"),
+        EnvelopeParty(AddressRole.ON_BEHALF_OF, "boss@x.com"),
+    )
     same = read_routing(plain(sender="boss@x.com", headers=["Sender: Boss@X.com"], to=[])).parties
-    assert same == (Party(Role.SENDER, "boss@x.com"),)
+    assert same == (EnvelopeParty(AddressRole.SENDER, "boss@x.com"),)
 
 
 def test_resent_fields_and_repeats() -> None:
@@ -63,9 +66,9 @@ def test_resent_fields_and_repeats() -> None:
         to=["a@x", "A@X"], headers=["Resent-To: b@x", "Resent-Cc: a@x", "Delivered-To: a@x", "To: a@x"]
     )
     assert read_routing(mail).parties[1:] == (
-        Party(Role.TO, "a@x"),
-        Party(Role.TO, "b@x"),
-        Party(Role.CC, "a@x"),
+        EnvelopeParty(AddressRole.TO, "a@x"),
+        EnvelopeParty(AddressRole.TO, "b@x"),
+        EnvelopeParty(AddressRole.CC, "a@x"),
     )
 
 

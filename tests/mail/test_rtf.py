@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muniment.mail.mime.rtf import Rich, decompressed, is_rtf, read_rtf
+from muniment.mail.mime.rtf import RichText, decompressed, is_rtf, read_rtf
 from muniment.mail.text.read_text import read_message
 from support.wrapped import enclosing, packed_rtf
 
@@ -79,7 +79,7 @@ def test_wrapped_html_comes_back() -> None:
         rb"Hallo W\'f6rld{\*\htmltag84 <b>}\htmlrtf {\b\htmlrtf0 fett\htmlrtf }\htmlrtf0 {\*\htmltag92 </b>}"
         rb"{\*\mhtmltag1 <not this>}\htmlrtf\par}\htmlrtf0 {\*\htmltag72 </p>}}"
     )
-    assert read_rtf(written) == Rich('<p class="x">Hallo Wörld<b>fett</b></p>', True)
+    assert read_rtf(written) == RichText('<p class="x">Hallo Wörld<b>fett</b></p>', True)
 
 
 @pytest.mark.parametrize(

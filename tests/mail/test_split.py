@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from muniment.mail.buffer import FileBuffer
 from muniment.mail.mime import split as module
 from muniment.mail.mime.split import decode_chunks, encode, encode_chunks, split
-from muniment.mail.model import Buffer, Cut
+from muniment.mail.model import MailBuffer, MessageCut
 from support.corpus import malformed, real
 from support.reports import plain
 
@@ -24,7 +24,7 @@ PDF = bytes(range(256)) * 20
 WIDTHS = st.integers(1, 249).map(lambda groups: groups * 4)
 
 
-def rebuilt(buf: Buffer, cuts: list[Cut]) -> bytes:
+def rebuilt(buf: MailBuffer, cuts: list[MessageCut]) -> bytes:
     """The cuts joined as an archive joins them: parts from their content, the rest unchanged."""
     out, at = [], 0
     for cut in cuts:
@@ -47,7 +47,7 @@ def base64_part(lines: bytes, kind: str = "application/pdf") -> bytes:
     return head.encode() + lines
 
 
-def parts(message: bytes) -> list[Cut]:
+def parts(message: bytes) -> list[MessageCut]:
     cuts = split(message)
     assert rebuilt(message, cuts) == message
     return [cut for cut in cuts if cut.encoding]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from muniment.mail.mime.parts import files
 from muniment.mail.mime.uuencode import BLOCKS, blocks, uu_content, uu_length
 from muniment.mail.mime.walker import content, content_size, leaves, part_bytes
-from muniment.mail.model import Leaf
+from muniment.mail.model import MimeLeaf
 from muniment.mail.text.read_text import read_message
 from support.wrapped import uuencoded
 
@@ -146,7 +146,7 @@ def test_hostile_texts_are_read_quickly(text: bytes) -> None:
     started = time.process_time()
     found = blocks(text)
     assert len(found) <= BLOCKS
-    leaf = Leaf(0, 0, len(text), "text/plain", "")
+    leaf = MimeLeaf(0, 0, len(text), "text/plain", "")
     assert content_size(text, leaf) == len(text)
     files(HEAD + text)
     read_message(HEAD + text)

@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from muniment.mail.text.folding import halfway
-from muniment.mail.text.words import Sought, pattern_of, placed_words, sought_words, wild_words, wildcards
+from muniment.mail.text.words import SoughtWord, pattern_of, placed_words, sought_words, wild_words, wildcards
 from muniment.system.sanitise import clean
 
 ODD = st.text(
@@ -90,7 +90,7 @@ def test_a_hostile_word_is_matched_quickly(query: str, word: str) -> None:
 def test_wildcards_match_like_their_pattern(wild: str, word: str) -> None:
     assume("*" in wild or "?" in wild)
     expected = re.fullmatch(pattern_of(wild), word) is not None
-    assert Sought(wild, wild).matches(word) == expected
+    assert SoughtWord(wild, wild).matches(word) == expected
 
 
 @pytest.mark.parametrize(
@@ -112,4 +112,4 @@ def test_wildcards_match_like_their_pattern(wild: str, word: str) -> None:
 def test_a_word_matches_the_words_that_it_finds(query: str, text: str, matches: bool) -> None:
     [word] = sought_words(query)
     assert word.matches(text) is matches
-    assert Sought("a", "a").wild is False
+    assert SoughtWord("a", "a").wild is False

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from muniment import net
-from muniment.net.dial import Silent, Unreachable, dial, look_up, lost
-from muniment.net.events import Connected, ConnectionEvent, Security
+from muniment.net.dial import ServerSilent, ServerUnreachable, dial, look_up, lost
+from muniment.net.events import ConnectionEvent, Security, ServerConnected
 from muniment.net.limits import AnswerLimits
 from muniment.net.server_settings import ServerSettings
 from muniment.net.server_text import HIDDEN, quote
@@ -61,7 +61,7 @@ def test_any_settings_will_do(listener: socket.socket) -> None:
     settings = Plain(port_of(listener))
     with dial(settings) as sock:
         assert sock.gettimeout() == settings.timeout
-    assert settings.events == [Connected("127.0.0.1")]
+    assert settings.events == [ServerConnected("127.0.0.1")]
     assert look_up(settings) == ["127.0.0.1"]
 
 
@@ -85,13 +85,13 @@ def test_only_a_server_that_speaks_first_is_waited_for(
 def test_a_port_without_a_server(listener: socket.socket) -> None:
     port = port_of(listener)
     listener.close()
-    with pytest.raises(Unreachable, match=f"127.0.0.1:{port} refuses connections"):
+    with pytest.raises(ServerUnreachable, match=f"127.0.0.1:{port} refuses connections"):
         dial(Plain(port))
 
 
 def test_how_a_connection_was_lost() -> None:
     settings = Plain(143)
-    assert isinstance(lost(settings, TimeoutError()), Silent)
+    assert isinstance(lost(settings, TimeoutError()), ServerSilent)
     assert f'ended the session ("not {HIDDEN}")' in str(lost(settings, None, b"not a secret"))
 
 

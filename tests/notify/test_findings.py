@@ -9,24 +9,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muniment.config.model import Notify
+from muniment.config.model import NotifySection
 from muniment.notify import daily
 from muniment.notify.findings import findings
-from muniment.notify.memory import Memory, news
+from muniment.notify.memory import NotifyMemory, news
 from muniment.notify.model import (
     NEARLY,
-    Event,
-    Facts,
-    Finding,
+    ArchiveFacts,
     GatewayFacts,
+    NotifyEvent,
     ProfileFacts,
     RefusedClient,
+    TroubleFinding,
     harmless,
 )
 
 NOW = 1_770_000_000.0
 GIB = 1024**3
-LIMITS = Notify(disk_percent=10, disk_bytes=GIB)
+LIMITS = NotifySection(disk_percent=10, disk_bytes=GIB)
 
 
 def profile(**fields: Any) -> ProfileFacts:
@@ -38,11 +38,13 @@ def run(state: str = "ok", balanced: bool = True, error: str = "") -> dict[str, 
     return {"profile": "gw", "state": state, "balanced": balanced, "error": error}
 
 
-def facts(**fields: Any) -> Facts:
-    return Facts(**({"now": NOW, "profiles": (profile(),), "disk": (100 * GIB, 50 * GIB)} | fields))
+def facts(**fields: Any) -> ArchiveFacts:
+    return ArchiveFacts(**({"now": NOW, "profiles": (profile(),), "disk": (100 * GIB, 50 * GIB)} | fields))
 
 
-def wrong(of: Facts, limits: Notify = LIMITS, active: tuple[str, ...] = ()) -> dict[str, bool | None]:
+def wrong(
+    of: ArchiveFacts, limits: NotifySection = LIMITS, active: tuple[str, ...] = ()
+) -> dict[str, bool | None]:
     """The findings that are problems (True) or not known (None), by their keys."""
     return {f.key: f.trouble for f in findings(of, limits, active) if f.trouble is not False}
 
@@ -84,7 +86,7 @@ def test_each_refused_client_is_reported_once() -> None:
     clients = [RefusedClient(network=f"192.0.{n}.0/24", address=f"192.0.{n}.9", tries=5) for n in range(2)]
     found = facts(gateway=GatewayFacts(refused=tuple(clients)))
     assert wrong(found) == {f"client-refused:{client.network}": True for client in clients}
-    memory = Memory()
+    memory = NotifyMemory()
     events = news(memory, findings(found, LIMITS), NOW)
     assert [event.kind for event in events] == ["client-refused"] * 2
     assert "192.0.0.9" in events[0].title
@@ -96,9 +98,11 @@ def test_each_refused_client_is_reported_once() -> None:
 def test_silence_counts_for_all_profiles_together_and_for_named_ones() -> None:
     quiet, lively = profile(name="a", report=NOW - 30 * 3600), profile(name="b")
     assert wrong(facts(profiles=(quiet, lively))) == {}
-    assert wrong(facts(profiles=(quiet, lively)), Notify(silent={"a": 30, "b": 1})) == {"no-reports:a": True}
+    assert wrong(facts(profiles=(quiet, lively)), NotifySection(silent={"a": 30, "b": 1})) == {
+        "no-reports:a": True
+    }
     assert wrong(facts(profiles=(quiet,))) == {"no-reports": True}
-    assert wrong(facts(profiles=(quiet,)), Notify(silent_hours=0)) == {}
+    assert wrong(facts(profiles=(quiet,)), NotifySection(silent_hours=0)) == {}
     assert wrong(facts(profiles=(quiet,), settled=False)) == {"no-reports": None}
     assert wrong(facts(profiles=(profile(journal=False, report=0),))) == {}
 
@@ -124,7 +128,7 @@ def test_a_disk_is_short_by_percent_or_bytes_until_there_is_a_margin() -> None:
     assert wrong(facts(disk=(100 * GIB, 10 * GIB)), active=("disk-short",)) == short
     assert wrong(facts(disk=(100 * GIB, 12 * GIB)), active=("disk-short",)) == {}
     assert wrong(facts(disk=None)) == {"disk-short": None}
-    assert wrong(facts(disk=(100, 0)), Notify(disk_percent=0, disk_bytes=0)) == {}
+    assert wrong(facts(disk=(100, 0)), NotifySection(disk_percent=0, disk_bytes=0)) == {}
 
 
 def test_an_index_that_lags_behind() -> None:
@@ -133,10 +137,10 @@ def test_an_index_that_lags_behind() -> None:
 
 
 def test_a_problem_is_reported_once_and_again_when_it_returns() -> None:
-    memory = Memory()
+    memory = NotifyMemory()
 
     def sent(trouble: bool | None, after: float = 0) -> list[tuple[str, str]]:
-        found = [Finding(kind="disk-short", trouble=trouble, title="short", text="x", well="room")]
+        found = [TroubleFinding(kind="disk-short", trouble=trouble, title="short", text="x", well="room")]
         return [(event.state, event.title) for event in news(memory, found, NOW + after)]
 
     assert sent(None) == []
@@ -150,17 +154,17 @@ def test_a_problem_is_reported_once_and_again_when_it_returns() -> None:
 
 
 def test_the_end_of_a_problem_says_how_long_it_lasted() -> None:
-    memory = Memory()
-    found = Finding(kind="disk-short", trouble=True, title="short", well="room")
+    memory = NotifyMemory()
+    found = TroubleFinding(kind="disk-short", trouble=True, title="short", well="room")
     news(memory, [found], NOW)
-    (event,) = news(memory, [Finding(kind="disk-short", trouble=False, well="room")], NOW + 7500)
+    (event,) = news(memory, [TroubleFinding(kind="disk-short", trouble=False, well="room")], NOW + 7500)
     assert event.text == "Resolved: short, after 2 h 5 min."
     assert event.key == "disk-short"
 
 
 def test_a_problem_without_its_subject_is_forgotten_silently() -> None:
-    memory = Memory()
-    found = [Finding(kind="run-failed", subject="gw", trouble=True, title="x", well="y")]
+    memory = NotifyMemory()
+    found = [TroubleFinding(kind="run-failed", subject="gw", trouble=True, title="x", well="y")]
     assert len(news(memory, found, NOW)) == 1
     assert news(memory, [], NOW) == []
     assert memory.reported == {}
@@ -172,9 +176,9 @@ STATES = st.lists(st.sampled_from([True, False, None]), max_size=30)
 
 @given(STATES)
 def test_beginnings_and_ends_of_a_problem_alternate(states: list[bool | None]) -> None:
-    memory, sent = Memory(), []
+    memory, sent = NotifyMemory(), []
     for trouble in states:
-        found = [Finding(kind="disk-short", trouble=trouble, title="t", well="w")]
+        found = [TroubleFinding(kind="disk-short", trouble=trouble, title="t", well="w")]
         sent += [event.state for event in news(memory, found, NOW)]
     assert sent == (["trouble", "well"] * len(sent))[: len(sent)]
 
@@ -198,20 +202,20 @@ def at(hour: int, minute: int, day: int = 10) -> float:
 
 
 def test_a_daily_summary_is_due_once_a_day_at_its_time() -> None:
-    memory = Memory()
+    memory = NotifyMemory()
     assert not daily.due("", memory, at(12, 0))
     assert not daily.due("07:30", memory, at(7, 29))
     assert daily.due("07:30", memory, at(7, 30))
     assert not daily.due("07:30", memory, at(23, 0))
     assert not daily.due("07:30", memory, at(7, 29, day=11))
     assert daily.due("07:30", memory, at(18, 0, day=11))
-    assert not daily.due("07:30", Memory(), at(18, 0))
+    assert not daily.due("07:30", NotifyMemory(), at(18, 0))
 
 
 def test_a_summary_adds_up_the_day() -> None:
-    memory = Memory()
+    memory = NotifyMemory()
     runs = [run() | {"new": 3, "deleted": 3}, run("failed") | {"new": 1}, run() | {"profile": "b"}]
-    event: Event = daily.summary(facts(behind=2), runs, memory, 1234)
+    event: NotifyEvent = daily.summary(facts(behind=2), runs, memory, 1234)
     assert event.title == "Daily summary: no problems"
     lines = event.text.splitlines()
     assert lines[:2] == [
@@ -220,5 +224,5 @@ def test_a_summary_adds_up_the_day() -> None:
     ]
     assert "The vault has 1,234 messages." in lines
     assert "Its disk is 50 percent full." in lines
-    news(memory, [Finding(kind="disk-short", trouble=True, title="The disk is almost full")], NOW)
+    news(memory, [TroubleFinding(kind="disk-short", trouble=True, title="The disk is almost full")], NOW)
     assert "  - The disk is almost full" in daily.summary(facts(), [], memory, 0).text

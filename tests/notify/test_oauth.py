@@ -10,10 +10,10 @@ import msgspec
 import pytest
 import trustme
 
-from muniment.config.model import Notify, NotifyMail
+from muniment.config.model import NotifyMail, NotifySection
 from muniment.net.oauth import sign_in
 from muniment.notify.online import SCOPES, notify_grant, post
-from muniment.notify.telling import NotTold
+from muniment.notify.telling import NotifyFailed
 from muniment.notify.ways import ways
 from notify.test_ways import EVENT, ORIGIN
 from support import send_mail
@@ -80,13 +80,13 @@ def by_graph(base: NotifyMail, graph: SendMail) -> NotifyMail:
 
 
 def send(mail: NotifyMail, folder: Path) -> None:
-    (way,) = ways(Notify(mail=mail), folder)
+    (way,) = ways(NotifySection(mail=mail), folder)
     way.send(EVENT, ORIGIN)
 
 
 def refused(mail: NotifyMail, folder: Path) -> str:
     """The error for a notification that could not be sent; it must contain no secret."""
-    with pytest.raises(NotTold) as raised:
+    with pytest.raises(NotifyFailed) as raised:
         send(mail, folder)
     assert SECRET not in str(raised.value)
     return str(raised.value)

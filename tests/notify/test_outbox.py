@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from muniment.notify import outbox as module
-from muniment.notify.memory import NAME, Memory, Told, load
-from muniment.notify.model import Event
+from muniment.notify.memory import NAME, NotifyMemory, ReportedTrouble, load
+from muniment.notify.model import NotifyEvent
 from muniment.notify.outbox import Outbox
-from muniment.notify.ways import NotTold, Origin
+from muniment.notify.ways import ArchiveOrigin, NotifyFailed
 from support.waiting import eventually
 
 NOW = 1_770_000_000.0
@@ -30,11 +30,11 @@ class Friend:
         self.sent: list[str] = []
         self.failures = 0
         """Number of further failures."""
-        self.error: Exception = NotTold("the line is dead")
+        self.error: Exception = NotifyFailed("the line is dead")
         self.free = threading.Event()
         self.free.set()
 
-    def send(self, event: Event, origin: Origin) -> None:
+    def send(self, event: NotifyEvent, origin: ArchiveOrigin) -> None:
         self.free.wait(60)
         if self.failures:
             self.failures -= 1
@@ -42,8 +42,8 @@ class Friend:
         self.sent.append(event.title)
 
 
-def event(title: str, state: str = "trouble", at: float = NOW) -> Event:
-    return Event(kind="disk-short", state=state, key="disk-short", title=title, text="", time=int(at))  # type: ignore[arg-type]
+def event(title: str, state: str = "trouble", at: float = NOW) -> NotifyEvent:
+    return NotifyEvent(kind="disk-short", state=state, key="disk-short", title=title, text="", time=int(at))  # type: ignore[arg-type]
 
 
 class Bench:
@@ -56,12 +56,14 @@ class Bench:
         self._stack = stack
 
     def open(self) -> Outbox:
-        box = Outbox(self.folder, lambda: list(self.friends), lambda: Origin("o", "v"), lambda: self.now)
+        box = Outbox(
+            self.folder, lambda: list(self.friends), lambda: ArchiveOrigin("o", "v"), lambda: self.now
+        )
         self._stack.enter_context(closing(box))
         box.start()
         return box
 
-    def post(self, box: Outbox, *events: Event) -> None:
+    def post(self, box: Outbox, *events: NotifyEvent) -> None:
         box.update(lambda memory: list(events))
 
 
@@ -144,8 +146,8 @@ def test_waiting_and_reported_events_survive_a_restart(bench: Bench) -> None:
     (friend,) = bench.friends
     friend.failures = 1
 
-    def change(memory: Memory) -> list[Event]:
-        memory.reported["disk-short"] = Told(int(NOW), "short")
+    def change(memory: NotifyMemory) -> list[NotifyEvent]:
+        memory.reported["disk-short"] = ReportedTrouble(int(NOW), "short")
         memory.reports["gw"] = 7
         return [event("one")]
 
@@ -156,9 +158,9 @@ def test_waiting_and_reported_events_survive_a_restart(bench: Bench) -> None:
     bench.now += module.BACKOFF
     again = bench.open()
     eventually(lambda: friend.sent == ["one"])
-    seen: list[Memory] = []
+    seen: list[NotifyMemory] = []
     again.update(lambda memory: seen.append(memory) or [])
-    assert seen[0].reported == {"disk-short": Told(int(NOW), "short")}
+    assert seen[0].reported == {"disk-short": ReportedTrouble(int(NOW), "short")}
     assert seen[0].reports == {"gw": 7}
 
 
@@ -189,7 +191,7 @@ def test_a_broken_or_unwritable_file_stops_nothing(
     box = bench.open()
     assert "may be sent again" in caplog.text
 
-    def full(folder: Path, memory: Memory) -> None:
+    def full(folder: Path, memory: NotifyMemory) -> None:
         raise OSError(28, os.strerror(28))
 
     monkeypatch.setattr(module, "save", full)

@@ -13,18 +13,18 @@ from pathlib import Path
 import psutil
 import pytest
 
-from muniment.config.model import Notify, NotifyCommand, NotifyMail
+from muniment.config.model import NotifyCommand, NotifyMail, NotifySection
 from muniment.errors import ConfigError
-from muniment.notify.model import Event
-from muniment.notify.telling import NotTold, Origin
+from muniment.notify.model import NotifyEvent
+from muniment.notify.telling import ArchiveOrigin, NotifyFailed
 from muniment.notify.ways import ways
 from support.certs import ServerCertificate, server_certificate
 from support.listeners import Relay, Web, web
 from support.osusers import needs_root
 
 SECRET = "correct-horse-battery"
-ORIGIN = Origin("Harbour Ltd", "/srv/mail")
-EVENT = Event(
+ORIGIN = ArchiveOrigin("Harbour Ltd", "/srv/mail")
+EVENT = NotifyEvent(
     kind="run-failed",
     state="trouble",
     key="run-failed:gw",
@@ -34,7 +34,7 @@ EVENT = Event(
 )
 
 
-def send(notify: Notify, folder: Path) -> None:
+def send(notify: NotifySection, folder: Path) -> None:
     for way in ways(notify, folder):
         way.send(EVENT, ORIGIN)
 
@@ -66,7 +66,7 @@ def mail(tmp_path: Path, relay: Relay, certificate: ServerCertificate) -> Notify
 
 
 def test_a_mail_is_sent_over_tls_with_a_login(tmp_path: Path, relay: Relay, mail: NotifyMail) -> None:
-    send(Notify(mail=mail), tmp_path)
+    send(NotifySection(mail=mail), tmp_path)
     (received,) = relay.mails
     assert relay.recipients == [["ines@harbour.example", "ops@harbour.example"]]
     assert received["From"] == "archive@harbour.example"
@@ -95,8 +95,8 @@ def test_why_a_mail_is_not_sent_is_explained_without_a_secret(
     import msgspec
 
     monkeypatch.setenv("MUNIMENT_WRONG", "not-the-password")
-    with pytest.raises(NotTold) as raised:
-        send(Notify(mail=msgspec.structs.replace(mail, **fields)), tmp_path)
+    with pytest.raises(NotifyFailed) as raised:
+        send(NotifySection(mail=msgspec.structs.replace(mail, **fields)), tmp_path)
     assert part in str(raised.value)
     assert "not-the-password" not in str(raised.value)
 
@@ -114,7 +114,7 @@ def test_an_apprise_url_gets_the_event_and_its_secret_stays_hidden(
     secret = tmp_path / "url"
     secret.write_text(f"json://ines:{SECRET}@127.0.0.1:{listener.port}/hook-{SECRET}\n")
     secret.chmod(0o600)
-    notify = Notify(urls=({"file": "url"},))
+    notify = NotifySection(urls=({"file": "url"},))
     send(notify, tmp_path)
     (post,) = listener.posts
     assert post["title"].startswith("Harbour Ltd: The run of gw failed")
@@ -122,20 +122,20 @@ def test_an_apprise_url_gets_the_event_and_its_secret_stays_hidden(
     assert "Second." in post["message"]
     assert post["type"] == "warning"
     listener.status = 500
-    with pytest.raises(NotTold, match="did not accept it") as raised:
+    with pytest.raises(NotifyFailed, match="did not accept it") as raised:
         send(notify, tmp_path)
     assert SECRET in listener.paths[-1]
     assert SECRET not in str(raised.value) + caplog.text
-    plain = Notify(urls=(f"nosuch://{SECRET}",))
-    with pytest.raises(NotTold, match=r"URL 1 \(nosuch\)") as raised:
+    plain = NotifySection(urls=(f"nosuch://{SECRET}",))
+    with pytest.raises(NotifyFailed, match=r"URL 1 \(nosuch\)") as raised:
         send(plain, tmp_path)
     assert SECRET not in str(raised.value) + caplog.text
     with pytest.raises(ConfigError):
-        send(Notify(urls=({"env": "MUNIMENT_NOT_SET"},)), tmp_path)
+        send(NotifySection(urls=({"env": "MUNIMENT_NOT_SET"},)), tmp_path)
 
 
-def command(folder: Path, script: str, **fields: int) -> Notify:
-    return Notify(command=NotifyCommand(run=(sys.executable, "-c", script), **fields))
+def command(folder: Path, script: str, **fields: int) -> NotifySection:
+    return NotifySection(command=NotifyCommand(run=(sys.executable, "-c", script), **fields))
 
 
 def test_a_program_gets_json_and_no_arguments(tmp_path: Path) -> None:
@@ -157,17 +157,17 @@ def test_a_program_gets_json_and_no_arguments(tmp_path: Path) -> None:
 
 
 def test_a_program_that_fails_hangs_or_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(NotTold, match="exit code 3"):
+    with pytest.raises(NotifyFailed, match="exit code 3"):
         send(command(tmp_path, "raise SystemExit(3)"), tmp_path)
-    with pytest.raises(NotTold, match="can't be started"):
-        send(Notify(command=NotifyCommand(run=("/nowhere/page",))), tmp_path)
+    with pytest.raises(NotifyFailed, match="can't be started"):
+        send(NotifySection(command=NotifyCommand(run=("/nowhere/page",))), tmp_path)
     spawning = (
         "import subprocess, pathlib, os, time\n"
         "child = subprocess.Popen(['sleep', '600'])\n"
         "pathlib.Path('pids').write_text(f'{os.getpid()} {child.pid}')\n"
         "time.sleep(600)\n"
     )
-    with pytest.raises(NotTold, match="longer than 2 s"):
+    with pytest.raises(NotifyFailed, match="longer than 2 s"):
         send(command(tmp_path, spawning, timeout=2), tmp_path)
     pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
     deadline = time.monotonic() + 20
@@ -182,17 +182,17 @@ def test_a_program_that_fails_hangs_or_is_missing(tmp_path: Path) -> None:
 def test_root_runs_no_program_of_another_users_vault(tmp_path: Path, named: str) -> None:
     """Some services of Apprise also run programs."""
     made = {
-        "command": Notify(command=NotifyCommand(run=("touch", str(tmp_path / "ran")))),
-        "url": Notify(urls=("dbus://",)),
+        "command": NotifySection(command=NotifyCommand(run=("touch", str(tmp_path / "ran")))),
+        "url": NotifySection(urls=("dbus://",)),
     }
     folder = tmp_path / "vault"
     folder.mkdir()
     os.chown(folder, 61_101, 61_101)
-    with pytest.raises(NotTold, match="become uid 61101"):
+    with pytest.raises(NotifyFailed, match="become uid 61101"):
         send(made[named], folder)
     assert not (tmp_path / "ran").exists()
 
 
 def test_a_program_that_prints_endlessly_is_stopped(tmp_path: Path) -> None:
-    with pytest.raises(NotTold, match="printed more"):
-        send(Notify(command=NotifyCommand(run=("yes",))), tmp_path)
+    with pytest.raises(NotifyFailed, match="printed more"):
+        send(NotifySection(command=NotifyCommand(run=("yes",))), tmp_path)

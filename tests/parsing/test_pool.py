@@ -20,8 +20,8 @@ from muniment.mail.text.outline import read_outline
 from muniment.mail.text.read_text import read_message, read_text
 from muniment.parsing.pool import ReaderPool
 from muniment.parsing.process import WorkersUnusable
-from muniment.parsing.reader import Mail, mail_of
-from muniment.parsing.tasks import CONTENT, COPY, Ask, CopyFacts
+from muniment.parsing.reader import OpenMail, mail_of
+from muniment.parsing.tasks import CONTENT, COPY, CopyFacts, ReaderRequest
 from muniment.parsing.worker import answer
 from support.hostile_mail import CRASH, GROW, HANG, RAISE, hostile, hostile_parser
 from support.reports import plain, report
@@ -49,10 +49,10 @@ def letters(count: int) -> list[bytes]:
     return [plain(subject=f"Grüße {n}", body=f"word{n} äöü\n", cc=["eve@example.com"]) for n in range(count)]
 
 
-def mails(contents: Iterable[bytes], outline: bool = False) -> Iterator[Mail]:
+def mails(contents: Iterable[bytes], outline: bool = False) -> Iterator[OpenMail]:
     """Mails to read, each with its own name."""
     for number, content in enumerate(contents):
-        yield Mail(content, f"mail {number}".encode(), outline=outline)
+        yield OpenMail(content, f"mail {number}".encode(), outline=outline)
 
 
 def test_workers_give_what_the_readers_give(reader: ReaderPool) -> None:
@@ -73,16 +73,16 @@ def test_workers_unwrap_reports_and_read_routing_headers(reader: ReaderPool) -> 
     wrapped = report(original)
     expected = read_report(wrapped)
     assert expected is not None
-    found = reader.copy(Mail(wrapped), journal=True)
+    found = reader.copy(OpenMail(wrapped), journal=True)
     assert (found.report, found.tenant, found.parties) == (True, expected.tenant, expected.envelope.parties)
-    plainly = reader.copy(Mail(original), journal=True)
+    plainly = reader.copy(OpenMail(original), journal=True)
     assert (plainly.report, plainly.problem) == (False, "")
     assert {party.address for party in plainly.parties} == {"anna@example.com", "bob@example.com"}
 
 
 def test_a_report_that_can_not_be_unwrapped_is_routed_by_its_own_headers() -> None:
     broken = report(b"", recipients=["bob@example.com"])
-    found = COPY.decoder.decode(answer(Ask(COPY.name, len(broken), option=1), broken).value)
+    found = COPY.decoder.decode(answer(ReaderRequest(COPY.name, len(broken), option=1), broken).value)
     assert isinstance(found, CopyFacts)
     assert not found.report
     assert found.problem
@@ -111,7 +111,7 @@ def test_the_half_written_attachment_of_a_dead_worker_is_not_kept(tmp_path: Path
     with closing(mail), tempfile.TemporaryFile(dir=tmp_path) as into:
         into.write(BLOB[:1000] + BLOB)
         into.flush()
-        answer(Ask(CONTENT.name, -1, option=1), mail.content.fileno(), into.fileno())
+        answer(ReaderRequest(CONTENT.name, -1, option=1), mail.content.fileno(), into.fileno())
         into.seek(0)
         assert into.read() == BLOB
 
@@ -120,17 +120,17 @@ def test_a_part_of_a_mail_can_be_read(reader: ReaderPool) -> None:
     original = plain(subject="Inner")
     wrapped = report(original)
     start = wrapped.index(original)
-    view = reader.view(Mail(wrapped, start=start, end=start + len(original)))
+    view = reader.view(OpenMail(wrapped, start=start, end=start + len(original)))
     assert dict(view.headers)["Subject"] == "Inner"
 
 
 @pytest.mark.parametrize("word", [CRASH, HANG, GROW, RAISE])
 def test_a_mail_that_kills_workers_is_reported_as_unreadable(fragile: ReaderPool, word: str) -> None:
     with pytest.raises(MailUnreadable):
-        fragile.view(Mail(hostile(word), b"killer"))
-    view = fragile.view(Mail(hostile(word), b"killer", outline=True))
+        fragile.view(OpenMail(hostile(word), b"killer"))
+    view = fragile.view(OpenMail(hostile(word), b"killer", outline=True))
     assert dict(view.headers)["Subject"] == f"subject {word.lower()}"
-    assert fragile.view(Mail(plain(), b"another")).text
+    assert fragile.view(OpenMail(plain(), b"another")).text
 
 
 def test_a_mail_that_kills_workers_among_many_costs_only_itself(fragile: ReaderPool) -> None:
@@ -146,16 +146,20 @@ def test_a_mail_that_killed_workers_is_not_given_to_others(
 ) -> None:
     for _ in range(5):
         with pytest.raises(MailUnreadable):
-            fragile.view(Mail(hostile(CRASH), b"killer"))
+            fragile.view(OpenMail(hostile(CRASH), b"killer"))
     assert sum("died" in one.message for one in caplog.records) == 2
-    list(fragile.texts([Mail(plain(), b"one"), Mail(hostile(CRASH), b"killer"), Mail(plain(), b"two")]))
+    list(
+        fragile.texts(
+            [OpenMail(plain(), b"one"), OpenMail(hostile(CRASH), b"killer"), OpenMail(plain(), b"two")]
+        )
+    )
     assert sum("died" in one.message for one in caplog.records) == 2
 
 
 def test_an_idle_worker_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     with closing(ReaderPool(idle=0.2)) as pool:
         assert pool.pids == []
-        pool.view(Mail(plain()))
+        pool.view(OpenMail(plain()))
         (pid,) = pool.pids
         deadline = time.monotonic() + 20
         while pool.pids:
@@ -163,7 +167,7 @@ def test_an_idle_worker_ends(monkeypatch: pytest.MonkeyPatch) -> None:
             time.sleep(0.05)
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
-        assert pool.view(Mail(plain())).text
+        assert pool.view(OpenMail(plain())).text
 
 
 def test_many_threads_share_a_few_workers() -> None:
@@ -172,7 +176,7 @@ def test_many_threads_share_a_few_workers() -> None:
     with closing(ReaderPool(size=2)) as pool:
 
         def read(number: int) -> None:
-            texts[number] = pool.view(Mail(contents[number])).text
+            texts[number] = pool.view(OpenMail(contents[number])).text
 
         threads = [threading.Thread(target=read, args=(number,)) for number in range(40)]
         for one in threads:
@@ -186,9 +190,9 @@ def test_many_threads_share_a_few_workers() -> None:
 def test_an_abandoned_reader_leaves_nothing_open(reader: ReaderPool, tmp_path: Path) -> None:
     large = b"Subject: large\r\n\r\n" + b"x" * 9_000_000
 
-    def failing() -> Iterator[Mail]:
+    def failing() -> Iterator[OpenMail]:
         yield mail_of([large], len(large), tmp_path)
-        yield Mail(plain())
+        yield OpenMail(plain())
         raise OSError("the disk failed")
 
     with pytest.raises(OSError, match="the disk failed"):
@@ -202,16 +206,16 @@ def test_workers_that_can_not_work_are_not_blamed_on_mail(monkeypatch: pytest.Mo
     monkeypatch.setattr("muniment.parsing.pool.MODULE", "muniment.no_such_module")
     with closing(ReaderPool()) as pool:
         with pytest.raises(WorkersUnusable, match="repair the installation"):
-            pool.view(Mail(plain(), b"innocent"))
+            pool.view(OpenMail(plain(), b"innocent"))
         with pytest.raises(WorkersUnusable):
             list(pool.texts(mails(letters(3))))
         monkeypatch.undo()
-        assert pool.view(Mail(plain(), b"innocent")).text
+        assert pool.view(OpenMail(plain(), b"innocent")).text
 
 
 def test_a_suspended_worker_is_not_blamed_on_the_mail(monkeypatch: pytest.MonkeyPatch) -> None:
     """A mail that was being read while the machine was suspended can be read later."""
-    mail = Mail(plain(), b"innocent")
+    mail = OpenMail(plain(), b"innocent")
     with closing(ReaderPool()) as pool:
         with monkeypatch.context() as patch:
             patch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
@@ -227,7 +231,7 @@ def test_an_answer_of_another_type_ends_the_worker(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("muniment.parsing.pool.MODULE", "support.lying_reader")
     with closing(ReaderPool()) as pool:
         with pytest.raises(MailUnreadable):
-            pool.copy(Mail(plain()), journal=False)
+            pool.copy(OpenMail(plain()), journal=False)
         assert all(isinstance(one, MailUnreadable) for one in pool.texts(mails(letters(3))))
 
 
@@ -235,4 +239,4 @@ def test_base64_passes_through_the_pipe_unchanged(reader: ReaderPool) -> None:
     data = os.urandom(5000)
     mail = plain(attachments=[("data.bin", data)])
     assert base64.b64encode(data)[:60] in mail
-    assert reader.content(Mail(mail), 1).data == data
+    assert reader.content(OpenMail(mail), 1).data == data

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from muniment.errors import ConfigError, NotFound
 from muniment.people import changes
 from muniment.people.changes import add_address, add_user, remove_address, remove_user, set_domains
-from muniment.people.directory import CATCH_ALL, Directory, Tenure, touches
+from muniment.people.directory import CATCH_ALL, AddressTenure, Directory, touches
 from muniment.people.planning import remove_changes
 
 OWN = "firm.example"
@@ -143,10 +143,10 @@ def test_an_alias_replaces_a_lost_primary_address() -> None:
 def test_address_periods_are_those_of_the_user() -> None:
     made = directory(ALICE, BOB)
     made.apply(add_address("bob", "alice@firm.example"), 100)
-    assert made.address_periods("alice") == [Tenure("alice@firm.example", None, 100)]
+    assert made.address_periods("alice") == [AddressTenure("alice@firm.example", None, 100)]
     assert made.address_periods("bob") == [
-        Tenure("alice@firm.example", 100, None),
-        Tenure("bob@firm.example", None, None),
+        AddressTenure("alice@firm.example", 100, None),
+        AddressTenure("bob@firm.example", None, None),
     ]
     assert made.address_periods(CATCH_ALL) == []
 

@@ -8,7 +8,7 @@ import pytest
 
 from muniment.archive.catalog import Catalog
 from muniment.archive.facts import Fact, MessageFact
-from muniment.archive.ledger.model import Head
+from muniment.archive.ledger.model import LedgerHead
 from muniment.errors import NotFound
 from support.reports import fork, line, plain, report
 from support.vaults import TestVault, put
@@ -244,7 +244,7 @@ def test_a_catalog_that_missed_a_commit_catches_up_first(
 ) -> None:
     real, failing = Catalog.apply, [OSError(28, "No space left on device")]
 
-    def apply(self: Catalog, facts: Sequence[Fact], head: Head) -> None:
+    def apply(self: Catalog, facts: Sequence[Fact], head: LedgerHead) -> None:
         if failing and any(isinstance(fact, MessageFact) for fact in facts):
             raise failing.pop()
         real(self, facts, head)

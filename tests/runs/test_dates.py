@@ -15,10 +15,10 @@ import pytest
 from muniment import api
 from muniment.archive.vault.vault import Vault
 from muniment.runs.pipeline.archivist import Archivist
-from muniment.runs.pipeline.plan import Plan
-from muniment.runs.prepare.prepare import Preparer
-from muniment.runs.prepare.prepared_copy import Job, PreparedCopy
-from muniment.sources.base import Fetched, Item, Place
+from muniment.runs.pipeline.plan import RunPlan
+from muniment.runs.prepare.prepare import CopyPreparer
+from muniment.runs.prepare.prepared_copy import CopyJob, PreparedCopy
+from muniment.sources.base import FetchedItem, MailItem, MailPlace
 from support.cases import cases_dir
 from support.crashing import server_profile
 from support.dovecot import Dovecot
@@ -130,17 +130,17 @@ def test_an_imap_server_gives_the_date(vault: TestVault, dovecot: Dovecot) -> No
     assert dates(again(vault)) == {"undated": AT_SOURCE}
 
 
-PLACES = [Place("host:1", "box", folder) for folder in ("one", "two")]
+PLACES = [MailPlace("host:1", "box", folder) for folder in ("one", "two")]
 
 
-def taken(vault: Vault, raws: list[tuple[bytes, Place, int | None]]) -> None:
+def taken(vault: Vault, raws: list[tuple[bytes, MailPlace, int | None]]) -> None:
     """Archive mail as one batch of a run, from several places."""
-    plan = Plan(profile="p", journal=False, delete=False, owner="bob@example.com")
-    copies = Preparer({}).prepare([Job(raw, "", False) for raw, _, _ in raws])
+    plan = RunPlan(profile="p", journal=False, delete=False, owner="bob@example.com")
+    copies = CopyPreparer({}).prepare([CopyJob(raw, "", False) for raw, _, _ in raws])
     archivist = Archivist(vault, plan)
     for number, ((raw, place, date), copy) in enumerate(zip(raws, copies, strict=True)):
         assert isinstance(copy, PreparedCopy)
-        archivist.take(Fetched(Item(place, f"key {number}", len(raw), date=date), raw), copy)
+        archivist.take(FetchedItem(MailItem(place, f"key {number}", len(raw), date=date), raw), copy)
     archivist.commit()
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from muniment.archive.ledger.model import Kind
-from muniment.archive.ledger.reader import Reader
+from muniment.archive.ledger.model import RecordKind
+from muniment.archive.ledger.reader import LedgerReader
 from muniment.archive.ledger.records import Receipt, read_receipts
 from muniment.archive.ledger.scan import scan
-from muniment.gateway.smtp import Gateway, GatewaySettings
+from muniment.gateway.smtp import GatewaySettings, SmtpGateway
 from support.reports import plain, report
 from support.vaults import TestVault
 
@@ -20,14 +20,14 @@ JOURNAL = "journal@archive.example"
 
 
 def receipts(vault: TestVault) -> list[Receipt]:
-    with closing(Reader(vault.folder / "ledger", lambda sha: None)) as reader:
-        frames = [frame for frame in scan(vault.folder / "ledger") if frame.kind is Kind.RECEIPT]
+    with closing(LedgerReader(vault.folder / "ledger", lambda sha: None)) as reader:
+        frames = [frame for frame in scan(vault.folder / "ledger") if frame.kind is RecordKind.RECEIPT]
         return [one for frame in frames for one in read_receipts(reader.payload(frame)).receipts]
 
 
 def take_in(spool: Path, mails: list[bytes]) -> None:
     with (
-        Gateway(GatewaySettings(spool, (JOURNAL,), port=0)) as gateway,
+        SmtpGateway(GatewaySettings(spool, (JOURNAL,), port=0)) as gateway,
         smtplib.SMTP("127.0.0.1", gateway.port, local_hostname="relay.example", timeout=20) as smtp,
     ):
         for mail in mails:

@@ -31,8 +31,8 @@ from muniment.mail.content.content_hash import content_hash
 from muniment.mail.names import name_of
 from muniment.people.changes import set_domains
 from muniment.runs.pipeline import archivist
-from muniment.runs.pipeline.link_copies import Links
-from muniment.runs.pipeline.plan import Plan
+from muniment.runs.pipeline.link_copies import CopyLinks
+from muniment.runs.pipeline.plan import RunPlan
 from muniment.runs.prepare.worker_pool import WorkerPool
 from muniment.runs.run import ArchiveRun
 from muniment.sources.endpoint import Endpoint
@@ -222,11 +222,13 @@ def test_a_message_that_an_older_version_displaced_wrongly_comes_back(
     mailbox(vault, "anna", COPY, regenerated(other), owner=ANNA, folder="Ablage")
     before = seen(vault, ANNA)
 
-    def by_name_alone(links: Links, fetched: Any, message: Any, by: Any, stored: bytes) -> tuple[bytes, ...]:
+    def by_name_alone(
+        links: CopyLinks, fetched: Any, message: Any, by: Any, stored: bytes
+    ) -> tuple[bytes, ...]:
         name = name_of(message.summary.message_id)
         return tuple(one.sha for one in links._vault.catalog.regenerated_by_name(name))
 
-    monkeypatch.setattr(Links, "remakes_of", by_name_alone)
+    monkeypatch.setattr(CopyLinks, "remakes_of", by_name_alone)
     monkeypatch.setattr(archivist, "DISPLACEMENT_RULE", 1)
     vault.archive([crafted(ORIGINAL, "subject")], journal=False, owner=MALLORY)
     vault.archive([report(other)])
@@ -243,11 +245,11 @@ def test_a_message_that_an_older_version_displaced_wrongly_comes_back(
 # --- any order -----------------------------------------------------------------------------------------
 
 PLANS = {
-    "journal": Plan("journal", journal=True, delete=False),
-    "bob": Plan("bob", False, False, owner=BOB, owner_folder="Kunden", regenerated=True),
-    "anna": Plan("anna", False, False, owner=ANNA, owner_folder="Ablage", regenerated=True),
-    "own": Plan("own", False, False, owner=MALLORY),
-    "rewritten": Plan("rewritten", False, False, owner=MALLORY, regenerated=True),
+    "journal": RunPlan("journal", journal=True, delete=False),
+    "bob": RunPlan("bob", False, False, owner=BOB, owner_folder="Kunden", regenerated=True),
+    "anna": RunPlan("anna", False, False, owner=ANNA, owner_folder="Ablage", regenerated=True),
+    "own": RunPlan("own", False, False, owner=MALLORY),
+    "rewritten": RunPlan("rewritten", False, False, owner=MALLORY, regenerated=True),
 }
 FOLDERS = {BOB: "Kunden", ANNA: "Ablage"}
 ENCODINGS = {BOB: ("base64", "8bit"), ANNA: ("quoted-printable",)}

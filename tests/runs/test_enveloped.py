@@ -9,13 +9,13 @@ from contextlib import closing
 import pytest
 
 from muniment import api
-from muniment.archive.ledger.model import Kind
+from muniment.archive.ledger.model import RecordKind
 from muniment.archive.ledger.scan import scan
 from muniment.archive.vault.vault import Vault
-from muniment.gateway.smtp import Gateway, GatewaySettings
+from muniment.gateway.smtp import GatewaySettings, SmtpGateway
 from muniment.service.access.roles import Caller
 from muniment.service.dispatch import guard
-from muniment.service.host.session import Session
+from muniment.service.host.session import ClientSession
 from runs.test_delivered import receipts
 from support.reports import line, plain, report
 from support.vaults import TestVault
@@ -38,7 +38,7 @@ def deliver(
         vault.folder / "spool", (JOURNAL,), port=0, any_recipient=True, envelope_headers=headers
     )
     with (
-        Gateway(settings) as gateway,
+        SmtpGateway(settings) as gateway,
         smtplib.SMTP("127.0.0.1", gateway.port, local_hostname="relay.example", timeout=20) as smtp,
     ):
         for mail, recipients in mails:
@@ -142,7 +142,7 @@ def test_envelopes_of_any_size_fit_into_receipts(vault: TestVault, monkeypatch: 
     crowd = [f"{'p' * 50}{n}@{'long-' * 8}domain{n}.example" for n in range(MANY)]
     run(vault, *[(MAIL + b"%d\r\n" % n, crowd) for n in range(12)])
     assert vault.status().messages == 12
-    sizes = [frame.size for frame in scan(vault.folder / "ledger") if frame.kind is Kind.RECEIPT]
+    sizes = [frame.size for frame in scan(vault.folder / "ledger") if frame.kind is RecordKind.RECEIPT]
     assert len(sizes) > 3
     assert max(sizes) < 3 * 64 * 1024
 
@@ -211,13 +211,13 @@ def test_recipients_of_an_envelope_stay_secret(vault: TestVault) -> None:
     run(vault, (MAIL, [BOB, CAROL]), (MAIL, [EVE]))
     with (vault.folder / "vault.toml").open("a") as file:
         file.write(ACCESS)
-    with Session(vault.folder).writing():
+    with ClientSession(vault.folder).writing():
         pass  # so that the logins exist
 
     def seen_by(name: str) -> tuple[str, int]:
         """Everything that a caller sees of the message, and the number of hits for a Bcc recipient."""
         with closing(Vault.open(vault.folder, write=True)) as opened:
-            session = Session(vault.folder, opened, Caller(61_000, 61_000, 1, name))
+            session = ClientSession(vault.folder, opened, Caller(61_000, 61_000, 1, name))
             hits = guard.call(session, api.Search(query="terms"))
             assert isinstance(hits, api.Hits)
             words = [repr(guard.call(session, api.Show(id=hit.id))) for hit in hits.hits]

@@ -24,8 +24,8 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from muniment.archive.facts import Route
-from muniment.archive.ledger.model import Kind
+from muniment.archive.facts import RoutingReason
+from muniment.archive.ledger.model import RecordKind
 from muniment.archive.ledger.scan import scan
 from muniment.archive.ledger.writer import Ledger
 from muniment.archive.operations.indexing import behind, renew_index
@@ -34,7 +34,7 @@ from muniment.archive.operations.verify import verify_vault
 from muniment.archive.vault.open_catalog import rebuild_catalog
 from muniment.archive.vault.vault import Vault
 from muniment.people.changes import Change, add_address, add_user, remove_user, set_domains
-from muniment.runs.pipeline.plan import Plan
+from muniment.runs.pipeline.plan import RunPlan
 from muniment.runs.prepare.worker_pool import WorkerPool
 from muniment.runs.retry import retry
 from muniment.runs.run import ArchiveRun
@@ -51,8 +51,8 @@ NOW = EPOCH + 1_000_000
 OWNER = "b@example.com"
 """The owner of the ordinary mailbox."""
 PLANS = {
-    "journal": Plan("journal", journal=True, delete=False),
-    "own": Plan("own", journal=False, delete=False, owner=OWNER),
+    "journal": RunPlan("journal", journal=True, delete=False),
+    "own": RunPlan("own", journal=False, delete=False, owner=OWNER),
 }
 FIELDS = ["To", "Cc", "Bcc", "Recipient"]
 
@@ -361,7 +361,7 @@ class Machine(RuleBasedStateMachine):
     def new_run(self, box: str, delete: bool) -> ArchiveRun:
         endpoint = Endpoint("maildir", self.folder / "work", path=str(self.mail / box))
         plan = PLANS[box]
-        chosen = Plan(plan.profile, plan.journal, delete, owner=plan.owner)
+        chosen = RunPlan(plan.profile, plan.journal, delete, owner=plan.owner)
         return ArchiveRun(self.vault, MaildirSource(endpoint, lambda _: None), chosen, self.pool)
 
     def survives(self, work: Callable[[], Any], crash: Trouble | None) -> bool:
@@ -418,9 +418,9 @@ class Machine(RuleBasedStateMachine):
     def check_ledger(self) -> None:
         copies, messages = Counter[str](), Counter[str]()
         for frame in scan(self.folder / "ledger"):
-            if frame.kind in (Kind.ENVELOPE, Kind.QUARANTINE):
+            if frame.kind in (RecordKind.ENVELOPE, RecordKind.QUARANTINE):
                 copies[frame.sha.hex()] += 1
-            elif frame.kind in (Kind.MESSAGE, Kind.PART):
+            elif frame.kind in (RecordKind.MESSAGE, RecordKind.PART):
                 messages[frame.sha.hex()] += 1
         assert {sha for sha, count in (*copies.items(), *messages.items()) if count > 1} == set()
         assert set(copies) == self.kept_copies()
@@ -442,9 +442,9 @@ class Machine(RuleBasedStateMachine):
             mail, time, route = self.sent[sha], row[3], row[5]
             assert time in self.times[sha]
             found = places.setdefault(mail.base, set())
-            if route & Route.OWNER:
+            if route & RoutingReason.OWNER:
                 found.add((self.people.who(OWNER, time), "Inbox"))
-            if route & (Route.JOURNAL | Route.HEADERS):
+            if route & (RoutingReason.JOURNAL | RoutingReason.HEADERS):
                 found.add((self.people.who(mail.sender, time), "Sent"))
                 found.update((self.people.who(address, time), "Inbox") for address in mail.recipients)
         return {

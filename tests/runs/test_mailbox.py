@@ -14,7 +14,7 @@ import pytest
 from muniment import api
 from muniment.archive.catalog import Catalog
 from muniment.errors import VaultError
-from muniment.sources.base import Unfetched
+from muniment.sources.base import UnfetchedItem
 from muniment.sources.imap.connection import ImapWire
 from muniment.sources.imap.source import ImapSource
 from muniment.sources.imap.text import encode_folder, quoted
@@ -204,7 +204,7 @@ def test_an_item_that_could_not_be_fetched_is_listed_again(
 
     def failing(source: ImapSource, items: Any) -> Iterator[Any]:
         for answer in fetch(source, items):
-            yield Unfetched(answer.item, "no") if answer.item.key.endswith(":2") else answer
+            yield UnfetchedItem(answer.item, "no") if answer.item.key.endswith(":2") else answer
 
     with monkeypatch.context() as patched:
         patched.setattr(ImapSource, "fetch", failing)

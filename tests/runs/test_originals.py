@@ -16,14 +16,14 @@ import pytest
 from muniment import api
 from muniment.archive.catalog import Catalog
 from muniment.archive.index import Index
-from muniment.archive.ledger.model import Kind
-from muniment.archive.ledger.reader import Reader
+from muniment.archive.ledger.model import RecordKind
+from muniment.archive.ledger.reader import LedgerReader
 from muniment.archive.ledger.records import read_receipts
 from muniment.archive.ledger.scan import scan
 from muniment.archive.vault.vault import Vault
 from muniment.errors import NotFound
-from muniment.runs.pipeline.plan import Plan
-from muniment.runs.pipeline.progress import Progress
+from muniment.runs.pipeline.plan import RunPlan
+from muniment.runs.pipeline.progress import RunProgress
 from muniment.runs.prepare.worker_pool import WorkerPool
 from muniment.runs.run import ArchiveRun
 from muniment.sources.endpoint import Endpoint
@@ -237,9 +237,9 @@ def test_the_first_of_several_originals_takes_the_copies(vault: TestVault) -> No
 def instead(vault: TestVault) -> dict[bytes, bytes]:
     """The displacements in the ledger's receipts."""
     found: dict[bytes, bytes] = {}
-    with closing(Reader(vault.folder / "ledger", lambda sha: None)) as reader:
+    with closing(LedgerReader(vault.folder / "ledger", lambda sha: None)) as reader:
         for frame in scan(vault.folder / "ledger"):
-            if frame.kind is Kind.RECEIPT:
+            if frame.kind is RecordKind.RECEIPT:
                 for receipt in read_receipts(reader.payload(frame)).receipts:
                     assert not found.keys() & receipt.instead.keys()
                     found |= receipt.instead
@@ -281,7 +281,9 @@ def test_ordinary_mail_costs_one_query_for_many(vault: TestVault, monkeypatch: p
     assert asked == []
 
 
-def journal_run(vault: TestVault, pool: WorkerPool, points: CrashPoints, point: str, fault: bool) -> Progress:
+def journal_run(
+    vault: TestVault, pool: WorkerPool, points: CrashPoints, point: str, fault: bool
+) -> RunProgress:
     """Archive the report again. If a point is given, the vault crashes or fails there once it is open."""
     path = vault.folder.parent / "journal"
     for part in ("new", "cur", "tmp"):
@@ -290,7 +292,7 @@ def journal_run(vault: TestVault, pool: WorkerPool, points: CrashPoints, point: 
         put(path / "new", [JOURNALED])
     source = open_source(Endpoint("maildir", vault.folder.parent / "work", path=str(path)))
     with closing(Vault.open(vault.folder, write=True)) as opened, points.armed(point, 1, fault):
-        return ArchiveRun(opened, source, Plan("journal", True, False), pool).execute()
+        return ArchiveRun(opened, source, RunPlan("journal", True, False), pool).execute()
 
 
 @pytest.mark.parametrize(
@@ -320,7 +322,9 @@ def test_the_copy_is_the_message_if_the_original_is_lost(vault: TestVault) -> No
     mailboxes(vault)
     journal(vault)
     sha = hashlib.sha256(ORIGINAL).digest()
-    (frame,) = [one for one in scan(vault.folder / "ledger") if one.sha == sha and one.kind is Kind.MESSAGE]
+    (frame,) = [
+        one for one in scan(vault.folder / "ledger") if one.sha == sha and one.kind is RecordKind.MESSAGE
+    ]
     segment = next((vault.folder / "ledger").glob("*.seg"))
     with segment.open("r+b") as file:
         file.seek(frame.position.offset + 30)

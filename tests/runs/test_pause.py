@@ -7,25 +7,25 @@ import time
 
 import pytest
 
-from muniment.runs.pipeline.pause import Cancelled, Pause
+from muniment.runs.pipeline.pause import RunCancelled, RunPause
 
 
 @pytest.mark.timeout(30)
 def test_a_wait_ends_when_the_run_is_cancelled() -> None:
     cancel = threading.Event()
-    pause = Pause(cancel)
+    pause = RunPause(cancel)
     threading.Timer(0.1, cancel.set).start()
-    with pytest.raises(Cancelled):
+    with pytest.raises(RunCancelled):
         pause(3600)
-    with pytest.raises(Cancelled):
+    with pytest.raises(RunCancelled):
         pause(0.01)
 
 
 @pytest.mark.timeout(30)
 def test_a_wait_ends_when_the_archivist_has_given_up() -> None:
-    pause = Pause(threading.Event())
+    pause = RunPause(threading.Event())
     threading.Timer(0.1, pause.give_up).start()
-    with pytest.raises(Cancelled):
+    with pytest.raises(RunCancelled):
         pause(3600)
     assert pause.given_up
 
@@ -33,13 +33,13 @@ def test_a_wait_ends_when_the_archivist_has_given_up() -> None:
 def test_a_firm_wait_continues_after_a_cancellation() -> None:
     cancel = threading.Event()
     cancel.set()
-    pause = Pause(cancel)
+    pause = RunPause(cancel)
     before = time.monotonic()
     with pause.firm():
         pause(0.05)
     assert time.monotonic() - before >= 0.05
-    with pytest.raises(Cancelled):
+    with pytest.raises(RunCancelled):
         pause.check()
     pause.give_up()
-    with pause.firm(), pytest.raises(Cancelled):
+    with pause.firm(), pytest.raises(RunCancelled):
         pause(3600)

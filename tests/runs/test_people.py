@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from muniment import api
-from muniment.archive.ledger.model import Kind
+from muniment.archive.ledger.model import RecordKind
 from muniment.archive.ledger.records import json_record
 from muniment.archive.vault.vault import Vault
 from muniment.people import changes
@@ -169,7 +169,7 @@ def test_users_of_an_older_ledger_keep_working(vault: TestVault, tmp_path: Path)
     ]
     with closing(Vault.open(tmp_path / "vault", write=True)) as opened:
         for change in written:
-            record = json_record(opened.encoder, Kind.DIRECTORY, json.loads(changes.encode(change)))
+            record = json_record(opened.encoder, RecordKind.DIRECTORY, json.loads(changes.encode(change)))
             opened.append(record, 1_700_000_000_000_000)
         opened.commit([])
     again = TestVault(tmp_path / "vault")

@@ -12,38 +12,38 @@ from typing import Any
 import msgspec
 import pytest
 
-from muniment.archive.ledger.codec import Decoder, Encoder
-from muniment.archive.ledger.model import Codec, Kind, Record
+from muniment.archive.ledger.codec import PayloadDecoder, RecordEncoder
+from muniment.archive.ledger.model import LedgerRecord, PayloadCodec, RecordKind
 from muniment.mail.mime.walker import leaves
 from muniment.parsing.pipe_frames import KEPT, FrameReader, send
 from muniment.runs.prepare import prepare as module
-from muniment.runs.prepare.prepare import Preparer
-from muniment.runs.prepare.prepared_copy import Job, PreparedCopy
+from muniment.runs.prepare.prepare import CopyPreparer
+from muniment.runs.prepare.prepared_copy import CopyJob, PreparedCopy
 from support.corpus import malformed
 from support.reports import plain, report
 
 BROKEN = b"A mail over which a reader breaks"
 
 
-def batch() -> list[Job]:
+def batch() -> list[CopyJob]:
     """Reports and plain copies, some with attachments, and one that can't be unwrapped."""
     logo = bytes(range(256)) * 20
     mails = [
         plain(subject=f"Number {n}", attachments=[("logo.png", logo)] if n % 3 == 0 else [])
         for n in range(12)
     ]
-    jobs = [Job(report(mail, recipients=["bob@example.com"]), "", True) for mail in mails]
-    jobs += [Job(mail, "", False) for mail in mails[:4]]
-    return [*jobs, Job(b"X-MS-Journal-Report:\r\n\r\nnothing in it", "", True)]
+    jobs = [CopyJob(report(mail, recipients=["bob@example.com"]), "", True) for mail in mails]
+    jobs += [CopyJob(mail, "", False) for mail in mails[:4]]
+    return [*jobs, CopyJob(b"X-MS-Journal-Report:\r\n\r\nnothing in it", "", True)]
 
 
-def prepared(jobs: list[Job]) -> list[PreparedCopy]:
-    made = Preparer({}).prepare(jobs)
+def prepared(jobs: list[CopyJob]) -> list[PreparedCopy]:
+    made = CopyPreparer({}).prepare(jobs)
     assert all(isinstance(copy, PreparedCopy) for copy in made)
     return [copy for copy in made if isinstance(copy, PreparedCopy)]
 
 
-def records(copy: PreparedCopy) -> Iterator[Record]:
+def records(copy: PreparedCopy) -> Iterator[LedgerRecord]:
     yield copy.envelope
     for message in copy.messages:
         yield message.record
@@ -55,13 +55,16 @@ def test_a_batch_gives_the_results_of_its_single_mails() -> None:
     together = prepared(jobs)
     assert together == [prepared([job])[0] for job in jobs]
     assert [bool(copy.problem) for copy in together] == [False] * 16 + [True]
-    assert {record.codec & 0xF for copy in together for record in records(copy)} == {Codec.RAW, Codec.ZSTD}
+    assert {record.codec & 0xF for copy in together for record in records(copy)} == {
+        PayloadCodec.RAW,
+        PayloadCodec.ZSTD,
+    }
 
 
 def test_batches_of_malformed_mail_give_the_results_of_single_mails() -> None:
     mails = [mail for _, mail in malformed()][:200]
     for journal in (False, True):
-        jobs = [Job(report(mail) if journal else mail, "", journal) for mail in mails]
+        jobs = [CopyJob(report(mail) if journal else mail, "", journal) for mail in mails]
         assert prepared(jobs) == [prepared([job])[0] for job in jobs]
 
 
@@ -77,8 +80,8 @@ def test_a_mail_that_breaks_a_stage_harms_no_other(monkeypatch: pytest.MonkeyPat
     jobs = batch()
     sound = prepared(jobs)
     monkeypatch.setattr(module, stage, breaking)
-    bad = Job(report(plain(body=BROKEN)), "", True)
-    made = Preparer({}).prepare([*jobs[:5], bad, *jobs[5:]])
+    bad = CopyJob(report(plain(body=BROKEN)), "", True)
+    made = CopyPreparer({}).prepare([*jobs[:5], bad, *jobs[5:]])
     assert made.pop(5) == "RecursionError"
     assert made == sound
 
@@ -97,16 +100,20 @@ def test_memory_of_a_failed_stage_is_freed_before_the_next_mail(monkeypatch: pyt
         raise MemoryError
 
     monkeypatch.setattr(module, "leaves", breaking)
-    assert Preparer({}).prepare(batch()[:5]) == ["MemoryError"] * 5
+    assert CopyPreparer({}).prepare(batch()[:5]) == ["MemoryError"] * 5
     assert len(held) == 5
 
 
 def test_packed_records_and_chunk_lists_are_not_packed_again() -> None:
-    encoder = Encoder()
-    recipe = Record(Kind.MESSAGE, bytes(32), 5000, Codec.RAW | Codec.RECIPE, bytes(5000))
+    encoder = RecordEncoder()
+    recipe = LedgerRecord(
+        RecordKind.MESSAGE, bytes(32), 5000, PayloadCodec.RAW | PayloadCodec.RECIPE, bytes(5000)
+    )
     packed = encoder.pack(recipe)
-    assert packed.codec == Codec.ZSTD | Codec.RECIPE
-    chunked = Record(Kind.CHUNKS, bytes(32), 5000, Codec.RAW | Codec.CHUNK_LIST, bytes(3200))
+    assert packed.codec == PayloadCodec.ZSTD | PayloadCodec.RECIPE
+    chunked = LedgerRecord(
+        RecordKind.CHUNKS, bytes(32), 5000, PayloadCodec.RAW | PayloadCodec.CHUNK_LIST, bytes(3200)
+    )
     assert (encoder.pack(packed), encoder.pack(chunked)) == (packed, chunked)
 
 
@@ -116,34 +123,34 @@ def test_a_fault_of_the_machine_is_not_blamed_on_mail(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(module, "read_message", full)
     with pytest.raises(OSError, match="No space"):
-        Preparer({}).prepare(batch())
+        CopyPreparer({}).prepare(batch())
 
 
 def test_a_payload_that_does_not_come_back_is_stored_uncompressed(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = Encoder.pack
+    real = RecordEncoder.pack
 
-    def corrupting(self: Encoder, record: Record) -> Record:
+    def corrupting(self: RecordEncoder, record: LedgerRecord) -> LedgerRecord:
         other = msgspec.structs.replace(record, payload=bytes(len(record.payload)))
-        return real(self, other if record.kind is Kind.MESSAGE else record)
+        return real(self, other if record.kind is RecordKind.MESSAGE else record)
 
     sound = prepared(batch())
-    monkeypatch.setattr(Encoder, "pack", corrupting)
-    decoder = Decoder()
+    monkeypatch.setattr(RecordEncoder, "pack", corrupting)
+    decoder = PayloadDecoder()
     for before, after in zip(sound, prepared(batch()), strict=True):
         for one, other in zip(records(before), records(after), strict=True):
             assert decoder.payload(one) == decoder.payload(other)
-            assert other.kind is not Kind.MESSAGE or other.codec & 0xF == Codec.RAW
+            assert other.kind is not RecordKind.MESSAGE or other.codec & 0xF == PayloadCodec.RAW
 
 
 def test_a_message_that_its_pieces_do_not_rebuild_is_stored_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     mail = plain(attachments=[("data.bin", bytes(5000))])
     monkeypatch.setattr(module, "leaves", lambda data: leaves(data.replace(b"data.bin", b"atad.nib")))
-    assert prepared([Job(mail, "", False)])[0].messages[0].parts
+    assert prepared([CopyJob(mail, "", False)])[0].messages[0].parts
     real = module.split
     monkeypatch.setattr(module, "split", lambda data, found: real(data, found)[:-1])
-    (message,) = prepared([Job(mail, "", False)])[0].messages
+    (message,) = prepared([CopyJob(mail, "", False)])[0].messages
     assert not message.parts
-    assert Decoder().payload(message.record) == mail
+    assert PayloadDecoder().payload(message.record) == mail
 
 
 # --- pipes --------------------------------------------------------------------------------------

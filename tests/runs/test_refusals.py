@@ -10,9 +10,9 @@ import pytest
 
 from muniment import api
 from muniment.archive.files.temp_files import own_work
-from muniment.runs.pipeline.fetch import Portion, chunked
-from muniment.runs.pipeline.refusals import NAMED, Refusals
-from muniment.sources.base import Item, Place, Refusal
+from muniment.runs.pipeline.fetch import ListedPortion, chunked
+from muniment.runs.pipeline.refusals import NAMED, RefusalCollector
+from muniment.sources.base import MailItem, MailPlace, SourceRefusal
 from support.reports import plain
 from support.scripted import Server
 from support.soak import in_soak
@@ -200,10 +200,10 @@ def test_listed_items_come_before_the_error_that_ends_the_listing() -> None:
         yield from items[:7]
         raise ValueError("broken")
 
-    items = [Item(Place("h", "m"), f"{n}") for n in range(9)]
+    items = [MailItem(MailPlace("h", "m"), f"{n}") for n in range(9)]
     portions = chunked(broken(), 5)
-    assert next(portions) == Portion(items[:5], last=False)
-    assert next(portions) == Portion(items[5:7], last=False)
+    assert next(portions) == ListedPortion(items[:5], last=False)
+    assert next(portions) == ListedPortion(items[5:7], last=False)
     with pytest.raises(ValueError, match="broken"):
         next(portions)
     assert [(len(one.items), one.last) for one in chunked(iter(items[:5]), 5)] == [(5, False)]
@@ -211,9 +211,9 @@ def test_listed_items_come_before_the_error_that_ends_the_listing() -> None:
 
 
 def test_many_refusals_are_summarised_in_few_words() -> None:
-    refusals = Refusals()
-    refusals.add(Refusal(f"{n}@example.com", f"{n} is shut.") for n in range(5000))
-    refusals.add([Refusal("x\x1b[31m/Inbox", "No one may delete there.", deleting=True)])
+    refusals = RefusalCollector()
+    refusals.add(SourceRefusal(f"{n}@example.com", f"{n} is shut.") for n in range(5000))
+    refusals.add([SourceRefusal("x\x1b[31m/Inbox", "No one may delete there.", deleting=True)])
     assert refusals.sentences() == [
         "Not read: 0@example.com, 1@example.com, 2@example.com and 4,997 more. 0 is shut.",
         "Not deleted from: x\ufffd/Inbox. No one may delete there.",

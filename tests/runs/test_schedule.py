@@ -14,7 +14,7 @@ import pytest
 
 from muniment.config.model import Profile
 from muniment.errors import ConfigError, RunFailed
-from muniment.runs.schedule import LOOK, Schedule, Task
+from muniment.runs.schedule import LOOK, RunSchedule, ScheduledTask
 from support.waiting import eventually
 
 
@@ -31,9 +31,9 @@ class World:
     running: int = 0
 
     def __post_init__(self) -> None:
-        self.schedule = Schedule(self.tasks, monotonic=lambda: self.now)
+        self.schedule = RunSchedule(self.tasks, monotonic=lambda: self.now)
 
-    def tasks(self) -> list[Task]:
+    def tasks(self) -> list[ScheduledTask]:
         return tasks(self.profiles, self.run)
 
     def run(self, name: str) -> bool:
@@ -58,9 +58,9 @@ class World:
         return [at for ran, at in self.ran if ran == name]
 
 
-def tasks(profiles: list[Profile], run: Callable[[str], bool | None]) -> list[Task]:
+def tasks(profiles: list[Profile], run: Callable[[str], bool | None]) -> list[ScheduledTask]:
     """The runs of profiles as tasks of the schedule."""
-    return [Task(one.name, one.every, partial(run, one.name), one.scheduled) for one in profiles]
+    return [ScheduledTask(one.name, one.every, partial(run, one.name), one.scheduled) for one in profiles]
 
 
 def profile(name: str, every: int = 300, enabled: bool = True) -> Profile:
@@ -168,12 +168,12 @@ def test_the_previous_profiles_stay_while_they_can_not_be_read(caplog: pytest.Lo
     world = World([profile("a", every=60)])
     broken = False
 
-    def read() -> list[Task]:
+    def read() -> list[ScheduledTask]:
         if broken:
             raise ConfigError("vault.toml, line 3, column 1: what is that?")
         return world.tasks()
 
-    world.schedule = Schedule(read, monotonic=lambda: world.now)
+    world.schedule = RunSchedule(read, monotonic=lambda: world.now)
     world.until(10)
     broken = True
     with caplog.at_level(logging.ERROR):
@@ -191,7 +191,7 @@ def test_without_profiles_it_looks_again_soon() -> None:
 def test_the_thread_runs_wakes_and_stops() -> None:
     profiles = [profile("a", every=3600)]
     ran: list[str] = []
-    schedule = Schedule(lambda: tasks(profiles, ran.append))
+    schedule = RunSchedule(lambda: tasks(profiles, ran.append))
     schedule.start()
     eventually(lambda: ran == ["a"])
     profiles.append(profile("b", every=3600))
@@ -212,7 +212,7 @@ def test_stop_waits_for_the_current_run_until_its_timeout() -> None:
         entered.set()
         release.wait(10)
 
-    schedule = Schedule(lambda: tasks([profile("a", every=1), profile("b", every=1)], run))
+    schedule = RunSchedule(lambda: tasks([profile("a", every=1), profile("b", every=1)], run))
     schedule.start()
     assert entered.wait(5)
     assert not schedule.stop(timeout=0.05)
@@ -222,4 +222,4 @@ def test_stop_waits_for_the_current_run_until_its_timeout() -> None:
 
 
 def test_a_schedule_that_never_started_stops() -> None:
-    assert Schedule(list).stop()
+    assert RunSchedule(list).stop()

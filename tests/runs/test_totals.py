@@ -12,8 +12,8 @@ import pytest
 from muniment import api
 from muniment.archive.vault.vault import Vault
 from muniment.config.file import load
-from muniment.runs.pipeline.pause import Pause
-from muniment.runs.pipeline.progress import Progress
+from muniment.runs.pipeline.pause import RunPause
+from muniment.runs.pipeline.progress import RunProgress
 from muniment.runs.prepare.worker_pool import WorkerPool
 from muniment.runs.run import ArchiveRun
 from muniment.service.host.jobs import RunJob
@@ -43,7 +43,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> list[api.ProgressWord]:
     seen: list[api.ProgressWord] = []
     observe = RunJob._observe
 
-    def spy(job: RunJob, progress: Progress) -> None:
+    def spy(job: RunJob, progress: RunProgress) -> None:
         observe(job, progress)
         if progress.stage not in ("starting", "done"):
             seen.append(job.progress)
@@ -102,16 +102,16 @@ def test_items_that_a_cancelled_run_did_not_reach_are_pending(vault: TestVault, 
     assert vault.run("box").already == summary.books.fetched
 
 
-def stopped(vault: TestVault, at: Callable[[Progress], bool]) -> Progress:
+def stopped(vault: TestVault, at: Callable[[RunProgress], bool]) -> RunProgress:
     """Run the profile, and cancel it once a condition holds."""
     cancel = threading.Event()
 
-    def observe(progress: Progress) -> None:
+    def observe(progress: RunProgress) -> None:
         if at(progress):
             cancel.set()
 
     profile = find(load(vault.folder / "vault.toml"), "box")
-    pause = Pause(cancel)
+    pause = RunPause(cancel)
     with closing(Vault.open(vault.folder, write=True)) as opened, closing(WorkerPool()) as pool:
         source = source_of(profile, vault.folder, pause)
         return ArchiveRun(opened, source, plan_of(profile), pool, observe, pause).execute()

@@ -8,15 +8,15 @@ from contextlib import closing
 
 import pytest
 
-from muniment.runs.prepare.prepared_copy import Job
+from muniment.runs.prepare.prepared_copy import CopyJob
 from muniment.runs.prepare.worker_pool import WorkerPool
 from support.reports import plain, report
 
 MAILS = [report(plain(subject=f"Offer {number}")) for number in range(8)]
 
 
-def job(content: bytes) -> Job:
-    return Job(content, "", journal=True)
+def job(content: bytes) -> CopyJob:
+    return CopyJob(content, "", journal=True)
 
 
 @pytest.fixture

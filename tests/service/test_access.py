@@ -17,10 +17,10 @@ import msgspec
 import pytest
 
 from muniment import api
-from muniment.api import Request, Word
+from muniment.api import Request, WireWord
 from muniment.archive.vault.vault import Vault
 from muniment.client.client import receive
-from muniment.config.model import Access, Settings
+from muniment.config.model import AccessSection, Settings
 from muniment.errors import (
     AccessRefused,
     ConfigError,
@@ -31,10 +31,10 @@ from muniment.errors import (
     VaultError,
 )
 from muniment.service.access import audit_trail
-from muniment.service.access.roles import Caller, Role, authorise
+from muniment.service.access.roles import AccessRole, Caller, authorise
 from muniment.service.dispatch import guard
 from muniment.service.dispatch.table import OPERATIONS, table_of
-from muniment.service.host.session import Session
+from muniment.service.host.session import ClientSession
 from muniment.service.operations import reading
 from muniment.service.operations.audit import list_audit
 from support.asking import answers
@@ -73,9 +73,9 @@ class House:
     folder: Path
     ids: dict[str, str]
 
-    def send(self, caller: Caller, request: Request) -> list[Word]:
+    def send(self, caller: Caller, request: Request) -> list[WireWord]:
         """All replies to a request of a caller, through the guard."""
-        return answers(Session(self.folder, self.vault, caller), request)
+        return answers(ClientSession(self.folder, self.vault, caller), request)
 
     def own(self, caller: Caller) -> dict[str, str]:
         """The public ids of a plain user's messages, by subject."""
@@ -86,7 +86,7 @@ class House:
     def trail(self) -> list[api.AuditEvent]:
         """The audit trail, after all waiting events are committed."""
         audit_trail.trail_of(self.vault)._flush()
-        session = Session(self.folder, self.vault)
+        session = ClientSession(self.folder, self.vault)
         return list(list_audit(session, api.GetAudit(limit=10_000)).events)
 
 
@@ -114,7 +114,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]
     )  # fmt: skip
     with (vault.folder / "vault.toml").open("a") as file:
         file.write(ACCESS)
-    with Session(vault.folder).writing():
+    with ClientSession(vault.folder).writing():
         pass
     hits = {hit.subject: hit.id for hit in vault.messages()}
     return vault.folder, hits
@@ -140,11 +140,11 @@ def test_every_request_has_an_operation() -> None:
 
 def test_what_plain_users_may_ask_has_an_answer_from_their_own_mail() -> None:
     assert {one.request for one in OPERATIONS.values() if one.own_mail} == {
-        one.request for one in OPERATIONS.values() if one.role is Role.USER
+        one.request for one in OPERATIONS.values() if one.role is AccessRole.USER
     }
 
 
-@pytest.mark.parametrize("spoilt", [{"own_mail": None}, {"role": Role.AUDITOR}])
+@pytest.mark.parametrize("spoilt", [{"own_mail": None}, {"role": AccessRole.AUDITOR}])
 def test_a_request_for_plain_users_without_their_view_is_no_operation(spoilt: dict[str, Any]) -> None:
     good = OPERATIONS[api.Search]
     assert table_of([good]) == {api.Search: good}
@@ -165,16 +165,16 @@ def test_each_request_is_refused_below_its_role(kind: type[Request]) -> None:
     }
     request = kind(**needed)
     least = OPERATIONS[kind].role
-    settings = Settings(access=Access(auditors=("audrey",), users={"bob": "bob@example.com"}))
+    settings = Settings(access=AccessSection(auditors=("audrey",), users={"bob": "bob@example.com"}))
     with pytest.raises(AccessRefused, match=r"ask root"):
         authorise(STRANGER, request, least, settings, 0)
-    for caller, role in ((BOB, Role.USER), (AUDITOR, Role.AUDITOR)):
+    for caller, role in ((BOB, AccessRole.USER), (AUDITOR, AccessRole.AUDITOR)):
         if least > role:
             with pytest.raises(AccessRefused, match=r"ask root"):
                 authorise(caller, request, least, settings, 0)
         else:
             assert authorise(caller, request, least, settings, 0) is role
-    assert authorise(Caller(0, 0, 1, "root"), request, least, settings, 61_000) is Role.ADMINISTRATOR
+    assert authorise(Caller(0, 0, 1, "root"), request, least, settings, 61_000) is AccessRole.ADMINISTRATOR
 
 
 def test_a_request_without_a_least_role_is_refused_to_everybody() -> None:
@@ -230,7 +230,7 @@ def attempts(house: House, target: Path) -> Iterator[Request]:
         yield api.Export(query=query, user=user, path=str(target / f"{number}{end}"))
 
 
-def as_text(replies: list[Word]) -> str:
+def as_text(replies: list[WireWord]) -> str:
     """All replies as text. Chunks are joined, and zips are unpacked."""
     content = b"".join(reply.data for reply in replies if isinstance(reply, api.Chunk))
     rest = [reply for reply in replies if not isinstance(reply, api.Chunk)]
@@ -356,7 +356,7 @@ def test_a_read_that_can_not_be_recorded_is_refused(house: House, monkeypatch: p
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.pwrite", full)
-    shown: list[Word] = []
+    shown: list[WireWord] = []
     with pytest.raises(OSError, match="No space"):
         shown += house.send(AUDITOR, api.Show(id=house.ids["xyzzycarol"]))
     with pytest.raises(OSError, match="No space"):
@@ -472,8 +472,8 @@ def test_an_export_does_not_fill_the_vaults_disk(house: House, monkeypatch: pyte
 
 
 def test_a_user_has_one_export_at_a_time(house: House) -> None:
-    def export(caller: Caller) -> Iterator[Word]:
-        session = Session(house.folder, house.vault, caller)
+    def export(caller: Caller) -> Iterator[WireWord]:
+        session = ClientSession(house.folder, house.vault, caller)
         asked = api.Export(query="", path="/nowhere/x.zip")
         return guard.stream(session, asked)
 
@@ -504,7 +504,7 @@ def test_a_reason_is_required(house: House, made: tuple[Path, dict[str, str]]) -
 
 def test_a_call_sent_as_a_stream_is_refused_and_recorded(house: House) -> None:
     """A plain user sends a call as a stream, and a stream as a call."""
-    session = Session(house.folder, house.vault, BOB)
+    session = ClientSession(house.folder, house.vault, BOB)
     requests = [
         api.Export(query="", path="/tmp/never-made/x.zip"),
         api.Show(id=house.ids["plughbob"]),

@@ -20,9 +20,9 @@ import pytest
 from muniment.archive.ledger.files import segment_path
 from muniment.config.file import load
 from muniment.notify.memory import load as remembered
-from muniment.service.daemon.alerts import EVERY, Alerts
-from muniment.service.daemon.certificates import OWN, Certificates, expiry
-from muniment.service.host.session import Session
+from muniment.service.daemon.alerts import EVERY, VaultAlerts
+from muniment.service.daemon.certificates import OWN, CertificateWatch, expiry
+from muniment.service.host.session import ClientSession
 from support.certs import EXPIRED, server_certificate
 from support.program import Program, command
 from support.reports import plain, report
@@ -52,13 +52,15 @@ class Watch:
         """Add lines to vault.toml."""
         self.toml.write_text(self.toml.read_text() + "\n" + "\n".join(lines) + "\n")
 
-    def alerts(self) -> Alerts:
-        return Alerts(Session(self.vault.folder), lambda: load(self.toml), lambda: self.now, settled=60)
+    def alerts(self) -> VaultAlerts:
+        return VaultAlerts(
+            ClientSession(self.vault.folder), lambda: load(self.toml), lambda: self.now, settled=60
+        )
 
     def notified(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.book.read_text().splitlines()]
 
-    def titles(self, alerts: Alerts, after: float = 0.0) -> list[str]:
+    def titles(self, alerts: VaultAlerts, after: float = 0.0) -> list[str]:
         """The titles of the new events of a check."""
         self.now += after
         return [event.title for event in alerts.look()]
@@ -300,7 +302,7 @@ def test_the_certificate_of_a_mail_server_is_read_without_a_login(watch: Watch, 
             journal=True,
             password={"env": "MUNIMENT_NOT_SET"},
         )
-        certificates = Certificates(watch.vault.folder, lambda: watch.now)
+        certificates = CertificateWatch(watch.vault.folder, lambda: watch.now)
         settings = load(watch.toml)
         (name,) = certificates.known(settings)
         assert certificates.known(settings) == {name: None}

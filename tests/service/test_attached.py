@@ -9,15 +9,15 @@ import msgspec
 import pytest
 
 from muniment import api
-from muniment.api import Request, Word
+from muniment.api import Request, WireWord
 from muniment.archive.vault.vault import Vault
 from muniment.errors import MailUnreadable, NotFound
-from muniment.parsing.reader import Mail
-from muniment.parsing.tasks import Ask, Content
+from muniment.parsing.reader import OpenMail
+from muniment.parsing.tasks import AttachmentContent, ReaderRequest
 from muniment.parsing.worker import answer
 from muniment.service.access import audit_trail
 from muniment.service.access.roles import Caller
-from muniment.service.host.session import Session
+from muniment.service.host.session import ClientSession
 from muniment.service.operations import message_view
 from support.asking import answers
 from support.reports import line, plain, report
@@ -40,7 +40,7 @@ INNER = plain(
 ENTITY = b"Content-Type: message/rfc822\r\n\r\n" + INNER
 OUTER = enclosing(signed(ENTITY), "application/pkcs7-mime", "smime.p7m")
 NUMBERS = {"smime.p7m": 1, "inner.eml": 2, "plan.pdf": 3}
-Ways = Callable[[Caller, Request], list[Word]]
+Ways = Callable[[Caller, Request], list[WireWord]]
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert vault.archive([report(OUTER, recipients=[line("To", "bob@example.com")])]).new == 1
     with (vault.folder / "vault.toml").open("a") as file:
         file.write(ACCESS)
-    with Session(vault.folder).writing():
+    with ClientSession(vault.folder).writing():
         pass
     return vault.folder
 
@@ -59,8 +59,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def send(folder: Path) -> Iterator[Ways]:
     vault = Vault.open(folder, write=True)
 
-    def ask(caller: Caller, request: Request) -> list[Word]:
-        return answers(Session(folder, vault, caller), request)
+    def ask(caller: Caller, request: Request) -> list[WireWord]:
+        return answers(ClientSession(folder, vault, caller), request)
 
     yield ask
     audit_trail.trail_of(vault)._flush()
@@ -74,7 +74,7 @@ def own_id(send: Ways, caller: Caller) -> str:
     return hit.id
 
 
-def data(replies: list[Word]) -> bytes:
+def data(replies: list[WireWord]) -> bytes:
     return b"".join(reply.data for reply in replies if isinstance(reply, api.Chunk))
 
 
@@ -128,13 +128,13 @@ def test_attachments_can_be_saved_although_the_parser_fails_inside_one(
     class Failing:
         """A reader that fails on everything inside attachments."""
 
-        def content(self, mail: Mail, number: int, into: object = None) -> Content:
+        def content(self, mail: OpenMail, number: int, into: object = None) -> AttachmentContent:
             asked.append(mail.outline)
             if not mail.outline:
                 raise MailUnreadable("failed")
             assert isinstance(mail.content, bytes)
-            ask = Ask("content", len(mail.content), outline=True, option=number)
-            return msgspec.msgpack.decode(answer(ask, mail.content).value, type=Content)
+            ask = ReaderRequest("content", len(mail.content), outline=True, option=number)
+            return msgspec.msgpack.decode(answer(ask, mail.content).value, type=AttachmentContent)
 
     monkeypatch.setattr(message_view, "mail_reader", Failing)
     assert data(send(BOB, api.ReadAttachment(id=id_, number=1))) == signed(ENTITY)

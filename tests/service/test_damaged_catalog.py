@@ -101,7 +101,7 @@ def survey(client: Client, path: Path) -> list[str]:
         api.Export(query="series", path=str(path / f"export-{next(_numbers)}.zip")),
         api.Run(profile="box"),
     )
-    asked = [_refusal(partial(client.call, request, api.Word)) for request in REQUESTS]
+    asked = [_refusal(partial(client.call, request, api.WireWord)) for request in REQUESTS]
     asked += [_refusal(partial(_streamed, client, stream)) for stream in streams]
     sentences = [sentence for sentence in asked if sentence]
     for sentence in sentences:

@@ -21,7 +21,7 @@ from muniment.archive.vault.vault import Vault
 from muniment.client.client import Transport
 from muniment.service.access.roles import Caller
 from muniment.service.daemon import serve
-from muniment.service.host.session import Session
+from muniment.service.host.session import ClientSession
 from muniment.service.transport.listener import listening
 from support.program import Program, command
 from support.reports import letters
@@ -285,7 +285,7 @@ def test_a_background_service_yields_after_the_run_in_hand(vault: TestVault) -> 
     thread = threading.Thread(target=serves)
     thread.start()
     assert begun.wait(PATIENCE)
-    session = Session(vault.folder)
+    session = ClientSession(vault.folder)
     with ExitStack() as stack:
         assert serve._opened(stack, session, stop, say, takes_over=True) is not None
     thread.join()
@@ -296,7 +296,7 @@ def test_a_service_that_waits_for_another_ends_at_a_signal(vault: TestVault) -> 
     stop = threading.Event()
     with closing(Vault.open(vault.folder, write=True)), ExitStack() as stack:
         threading.Timer(0.3, stop.set).start()
-        assert serve._opened(stack, Session(vault.folder), stop, print, takes_over=True) is None
+        assert serve._opened(stack, ClientSession(vault.folder), stop, print, takes_over=True) is None
 
 
 def test_text_of_mail_in_a_bug_is_not_written_to_standard_error(vault: TestVault, tmp_path: Path) -> None:

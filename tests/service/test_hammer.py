@@ -16,8 +16,8 @@ import pytest
 
 from muniment import api
 from muniment.archive.catalog import Catalog
-from muniment.archive.ledger.model import Kind
-from muniment.archive.ledger.reader import Reader
+from muniment.archive.ledger.model import RecordKind
+from muniment.archive.ledger.reader import LedgerReader
 from muniment.archive.ledger.scan import scan
 from muniment.archive.operations.search import find
 from muniment.archive.vault.open_catalog import CATALOG, rebuild_catalog
@@ -107,7 +107,7 @@ def switching() -> Iterator[Callable[[float], None]]:
     sys.setswitchinterval(before)
 
 
-def all_of(client: Client, request: api.Request) -> api.Word:
+def all_of(client: Client, request: api.Request) -> api.WireWord:
     *_, last = client.stream(request)
     return last
 
@@ -256,9 +256,9 @@ def hammer(template: Path, base: Path, seconds: float, rng: random.Random) -> No
 def directory_in(folder: Path) -> Directory:
     """The directory that results from the changes in a ledger."""
     made = Directory()
-    with closing(Reader(folder / "ledger", lambda sha: None)) as reader:
+    with closing(LedgerReader(folder / "ledger", lambda sha: None)) as reader:
         for frame in scan(folder / "ledger"):
-            if frame.kind is Kind.DIRECTORY:
+            if frame.kind is RecordKind.DIRECTORY:
                 made.apply(changes.decode(reader.payload(frame).decode()), frame.time // 1_000_000)
     return made
 

@@ -15,8 +15,8 @@ from muniment import api
 from muniment.archive.vault.vault import Vault
 from muniment.config.file import load
 from muniment.errors import NotFound, VaultError, VaultLocked
-from muniment.service.host.run_host import Host, Observer
-from muniment.service.host.session import Session
+from muniment.service.host.run_host import RunHost, RunObserver
+from muniment.service.host.session import ClientSession
 from muniment.service.operations import runs
 from muniment.service.operations.history import get_history
 from muniment.service.operations.users import add_user
@@ -28,7 +28,7 @@ from support.waiting import eventually
 PATIENCE = 30.0
 
 
-class Diary(Observer):
+class Diary(RunObserver):
     """An observer that writes down its events."""
 
     def __init__(self) -> None:
@@ -43,19 +43,19 @@ class Diary(Observer):
 
 
 @pytest.fixture
-def host(vault: TestVault) -> Iterator[Host]:
+def host(vault: TestVault) -> Iterator[RunHost]:
     """The host of a service for the vault."""
     with (
         closing(Vault.open(vault.folder, write=True)) as opened,
-        closing(Host(Session(vault.folder, opened), in_service=True)) as made,
+        closing(RunHost(ClientSession(vault.folder, opened), in_service=True)) as made,
     ):
         yield made
 
 
 @pytest.fixture
-def session(host: Host) -> Session:
+def session(host: RunHost) -> ClientSession:
     """The session of a caller of that service."""
-    return Session(host._session.folder, host._session._shared, host=host)
+    return ClientSession(host._session.folder, host._session._shared, host=host)
 
 
 def test_the_first_run_of_a_service_uses_the_last_valid_settings(vault: TestVault) -> None:
@@ -66,7 +66,7 @@ def test_the_first_run_of_a_service_uses_the_last_valid_settings(vault: TestVaul
     toml.write_text(toml.read_text() + "\n[profile.late\n")
     with (
         closing(Vault.open(vault.folder, write=True)) as opened,
-        closing(Host(Session(vault.folder, opened), lambda: right, in_service=True)) as host,
+        closing(RunHost(ClientSession(vault.folder, opened), lambda: right, in_service=True)) as host,
     ):
         summary = host.run("box")[0].result()
     assert (summary.state, summary.new) == ("ok", 1)
@@ -79,12 +79,14 @@ def big(vault: TestVault, count: int = 1000) -> Path:
     return new
 
 
-def under_way(host: Host) -> None:
+def under_way(host: RunHost) -> None:
     """Wait until the run has stored something."""
     eventually(lambda: any(p.running and p.running.stored for p in host.state().profiles))
 
 
-def test_a_run_goes_on_when_its_watcher_leaves(vault: TestVault, host: Host, session: Session) -> None:
+def test_a_run_goes_on_when_its_watcher_leaves(
+    vault: TestVault, host: RunHost, session: ClientSession
+) -> None:
     new = big(vault)
     replies = runs.run(session, api.Run(profile="big"))
     assert isinstance(next(replies), api.ProgressWord)
@@ -96,12 +98,12 @@ def test_a_run_goes_on_when_its_watcher_leaves(vault: TestVault, host: Host, ses
     assert record.summary["started"] <= record.time
 
 
-def runs_of(session: Session, **asked: object) -> tuple[api.RunRecord, ...]:
+def runs_of(session: ClientSession, **asked: object) -> tuple[api.RunRecord, ...]:
     return get_history(session, api.GetHistory(**asked)).runs  # type: ignore[arg-type]
 
 
 def test_a_second_request_for_a_run_watches_the_first_run(
-    vault: TestVault, host: Host, session: Session
+    vault: TestVault, host: RunHost, session: ClientSession
 ) -> None:
     big(vault)
     first = runs.run(session, api.Run(profile="big"))
@@ -113,7 +115,9 @@ def test_a_second_request_for_a_run_watches_the_first_run(
     assert len(runs_of(session)) == 1
 
 
-def test_cancelling_stops_after_the_messages_in_hand(vault: TestVault, host: Host, session: Session) -> None:
+def test_cancelling_stops_after_the_messages_in_hand(
+    vault: TestVault, host: RunHost, session: ClientSession
+) -> None:
     new = big(vault, 3000)
     replies = runs.run(session, api.Run(profile="big"))
     next(replies)
@@ -133,7 +137,7 @@ def test_cancelling_stops_after_the_messages_in_hand(vault: TestVault, host: Hos
 
 
 def test_a_waiting_run_is_cancelled_at_once_and_can_be_requested_again(
-    vault: TestVault, host: Host, session: Session
+    vault: TestVault, host: RunHost, session: ClientSession
 ) -> None:
     big(vault)
     put(vault.maildir("small"), letters(9000))
@@ -150,7 +154,7 @@ def test_a_waiting_run_is_cancelled_at_once_and_can_be_requested_again(
     assert (summary.state, summary.new) == ("ok", 1)
 
 
-def test_cancelling_without_a_run_says_so(vault: TestVault, session: Session) -> None:
+def test_cancelling_without_a_run_says_so(vault: TestVault, session: ClientSession) -> None:
     vault.maildir("box")
     assert "not running" in runs.cancel_run(session, api.CancelRun(profile="box")).message
     assert "Nothing is running" in runs.cancel_run(session, api.CancelRun()).message
@@ -161,7 +165,7 @@ def test_cancelling_without_a_run_says_so(vault: TestVault, session: Session) ->
 
 
 def test_observers_are_called_and_their_exceptions_are_ignored(
-    vault: TestVault, host: Host, session: Session
+    vault: TestVault, host: RunHost, session: ClientSession
 ) -> None:
     diary = Diary()
     host.observe(diary)
@@ -177,7 +181,7 @@ def test_observers_are_called_and_their_exceptions_are_ignored(
 
 
 def test_a_watcher_gets_the_state_at_once_and_after_changes_but_not_too_often(
-    vault: TestVault, host: Host, session: Session
+    vault: TestVault, host: RunHost, session: ClientSession
 ) -> None:
     big(vault, 3000)
     states: list[tuple[float, api.RunsState]] = []
@@ -203,7 +207,7 @@ def test_a_watcher_gets_the_state_at_once_and_after_changes_but_not_too_often(
     assert not watcher.is_alive()
 
 
-def test_a_slow_reader_gets_the_newest_state(vault: TestVault, host: Host, session: Session) -> None:
+def test_a_slow_reader_gets_the_newest_state(vault: TestVault, host: RunHost, session: ClientSession) -> None:
     put(vault.maildir("box"), letters(1))
     replies = runs.watch_runs(session, api.WatchRuns())
     next(replies)
@@ -222,10 +226,10 @@ def test_a_slow_reader_gets_the_newest_state(vault: TestVault, host: Host, sessi
         assert "\n" not in line.text
 
 
-def test_the_schedule_runs_profiles_and_shows_the_next_start(vault: TestVault, host: Host) -> None:
+def test_the_schedule_runs_profiles_and_shows_the_next_start(vault: TestVault, host: RunHost) -> None:
     put(vault.maildir("box", every=3600), letters(1))
     vault.maildir("off", enabled=False)
-    settings = Session(vault.folder).settings
+    settings = ClientSession(vault.folder).settings
     host.schedule(lambda: [profile for profile in settings().profiles if profile.enabled])
     eventually(lambda: host.state().profiles[0].last)
     box, off = host.state().profiles
@@ -234,7 +238,7 @@ def test_the_schedule_runs_profiles_and_shows_the_next_start(vault: TestVault, h
 
 
 def test_runs_that_fail_early_are_in_the_history_with_a_count(
-    vault: TestVault, host: Host, session: Session, tmp_path: Path
+    vault: TestVault, host: RunHost, session: ClientSession, tmp_path: Path
 ) -> None:
     put(vault.maildir("box"), letters(1))
     vault.profile("gone", source="maildir", path=str(tmp_path / "gone"))
@@ -252,7 +256,7 @@ def test_runs_that_fail_early_are_in_the_history_with_a_count(
 
 
 def test_history_is_paged_without_gaps(
-    vault: TestVault, host: Host, session: Session, tmp_path: Path
+    vault: TestVault, host: RunHost, session: ClientSession, tmp_path: Path
 ) -> None:
     vault.maildir("box")
     vault.profile("gone", source="maildir", path=str(tmp_path / "gone"))
@@ -270,7 +274,7 @@ def test_history_is_paged_without_gaps(
     assert [run.summary["profile"] for run in flat] == ["box", "box", "box", "gone", "box", "box"]
 
 
-def test_users_can_be_changed_during_a_run(vault: TestVault, host: Host, session: Session) -> None:
+def test_users_can_be_changed_during_a_run(vault: TestVault, host: RunHost, session: ClientSession) -> None:
     big(vault)
     replies = runs.run(session, api.Run(profile="big"))
     next(replies)
@@ -291,7 +295,9 @@ def test_users_can_be_changed_during_a_run(vault: TestVault, host: Host, session
     assert "p19@example.com" in vault.client.call(api.ShowUser(user="p19@example.com"), api.UserWord).user
 
 
-def test_a_retry_of_quarantine_waits_for_its_turn(vault: TestVault, host: Host, session: Session) -> None:
+def test_a_retry_of_quarantine_waits_for_its_turn(
+    vault: TestVault, host: RunHost, session: ClientSession
+) -> None:
     broken = b"From: x@example.com\r\nX-MS-Journal-Report:\r\nContent-Type: text/plain\r\n\r\nno report\r\n"
     put(vault.maildir("box"), [broken])
     *_, summary = runs.run(session, api.Run(profile="box"))
@@ -308,7 +314,7 @@ def test_a_retry_of_quarantine_waits_for_its_turn(vault: TestVault, host: Host, 
 
 
 def test_a_closed_host_cancels_its_jobs_and_refuses_new_ones(
-    vault: TestVault, host: Host, session: Session
+    vault: TestVault, host: RunHost, session: ClientSession
 ) -> None:
     big(vault, 3000)
     replies = runs.run(session, api.Run(profile="big"))

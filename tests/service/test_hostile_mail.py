@@ -11,13 +11,13 @@ import psutil
 import pytest
 
 from muniment import api
-from muniment.api import Request, Word
+from muniment.api import Request, WireWord
 from muniment.errors import AccessRefused, MailUnreadable
 from muniment.mail.notes import UNREAD
 from muniment.parsing.pool import end_readers
 from muniment.service.access.roles import Caller
 from muniment.service.dispatch.table import OPERATIONS
-from muniment.service.host.session import Session
+from muniment.service.host.session import ClientSession
 from muniment.service.operations.message_view import UNREADABLE
 from support.asking import answers
 from support.hostile_mail import CRASH, GROW, HANG, PARSER, RAISE, hostile, hostile_parser
@@ -58,7 +58,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> TestVault:
     assert vault.run("box").new == 5
     with (vault.folder / "vault.toml").open("a") as file:
         file.write('[access]\nauditors = []\n[access.users]\nbob = "bob@example.com"\n')
-    with Session(vault.folder).writing():
+    with ClientSession(vault.folder).writing():
         pass
     vault.client.close()
     return vault
@@ -84,10 +84,10 @@ def dying(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     end_readers()
 
 
-Check = Callable[[list[Word]], bool]
+Check = Callable[[list[WireWord]], bool]
 
 
-def _shown_in_part(replies: list[Word]) -> bool:
+def _shown_in_part(replies: list[WireWord]) -> bool:
     (message,) = replies
     assert isinstance(message, api.Message)
     headers = dict(message.headers)
@@ -99,21 +99,21 @@ def _shown_in_part(replies: list[Word]) -> bool:
     )
 
 
-def _holds_killer(replies: list[Word]) -> bool:
+def _holds_killer(replies: list[WireWord]) -> bool:
     return CRASH.encode() in b"".join(reply.data for reply in replies if isinstance(reply, api.Chunk))
 
 
-def _found(replies: list[Word]) -> bool:
+def _found(replies: list[WireWord]) -> bool:
     (hits,) = replies
     assert isinstance(hits, api.Hits)
     return hits.total > 0
 
 
-def _ends_with(kind: type[Word]) -> Check:
+def _ends_with(kind: type[WireWord]) -> Check:
     return lambda replies: isinstance(replies[-1], kind)
 
 
-def _unanswered(replies: list[Word]) -> bool:
+def _unanswered(replies: list[WireWord]) -> bool:
     return False
 
 
@@ -168,7 +168,7 @@ def id_of(folder: Path, word: str) -> str:
 @pytest.mark.usefixtures("dying")
 def test_each_request_is_answered_although_readers_always_die(folder: Path, tmp_path: Path) -> None:
     for request, good in requests(id_of(folder, CRASH), tmp_path / "out"):
-        session = Session(folder)
+        session = ClientSession(folder)
         if good is _unanswered:
             with pytest.raises(MailUnreadable, match="--raw"):
                 answers(session, request)
@@ -182,11 +182,11 @@ def test_each_request_is_answered_although_readers_always_die(folder: Path, tmp_
 
 @pytest.mark.usefixtures("dying")
 def test_a_plain_user_is_answered_although_readers_always_die(folder: Path, tmp_path: Path) -> None:
-    (hits,) = answers(Session(folder, None, BOB), api.Search(query=f"subject:{CRASH.lower()}"))
+    (hits,) = answers(ClientSession(folder, None, BOB), api.Search(query=f"subject:{CRASH.lower()}"))
     assert isinstance(hits, api.Hits)
     killer = hits.hits[0].id  # theirs: another than an auditor has
     for request, good in requests(killer, tmp_path / "out"):
-        session = Session(folder, None, BOB)
+        session = ClientSession(folder, None, BOB)
         try:
             assert good(answers(session, request)), request
         except MailUnreadable:

@@ -122,7 +122,7 @@ def test_a_service_refuses_long_texts_at_once(tmp_path: Path) -> None:
 
 def refused(client: Any, request: Request) -> None:
     with pytest.raises(UsageError, match="at most"):
-        client.call(request, api.Word)
+        client.call(request, api.WireWord)
 
 
 def test_the_error_does_not_repeat_the_text() -> None:

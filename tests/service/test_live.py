@@ -25,8 +25,8 @@ from muniment import api
 from muniment.archive.vault.vault import Vault
 from muniment.client.client import Client
 from muniment.service.dispatch.engine import Engine
-from muniment.service.host.run_host import Host
-from muniment.service.host.session import Session
+from muniment.service.host.run_host import RunHost
+from muniment.service.host.session import ClientSession
 from muniment.service.transport import server
 from muniment_tui.terminal.pace import QUESTION as ASKED
 from support.clock_run import TICKS, ClockRun
@@ -54,7 +54,7 @@ PAGE = 4000
 class Served:
     """A vault with its service in this process, and a run that is a clock."""
 
-    def __init__(self, folder: Path, host: Host, line: Client) -> None:
+    def __init__(self, folder: Path, host: RunHost, line: Client) -> None:
         self.folder = folder
         self.host = host
         self.client = line
@@ -81,13 +81,13 @@ def served(tmp_path: Path) -> Iterator[Served]:
     folder = tmp_path / "vault"
     with (
         closing(Vault.open(folder, write=True)) as vault,
-        closing(Host(Session(folder, vault), in_service=True)) as host,
-        answering(folder, lambda caller: Engine(Session(folder, vault, caller, host))) as client,
+        closing(RunHost(ClientSession(folder, vault), in_service=True)) as host,
+        answering(folder, lambda caller: Engine(ClientSession(folder, vault, caller, host))) as client,
     ):
         yield Served(folder, host, client)
 
 
-def fetched(reply: api.Word) -> int | None:
+def fetched(reply: api.WireWord) -> int | None:
     """The number of fetched messages in a state; None if nothing runs."""
     if isinstance(reply, api.ProgressWord):
         return reply.books.get("fetched", 0)
@@ -103,11 +103,11 @@ def fetched(reply: api.Word) -> int | None:
 class Reader(threading.Thread):
     """Reads states until the run has ended, with a pause after each."""
 
-    def __init__(self, replies: Iterator[api.Word], job: ClockRun, pause: float) -> None:
+    def __init__(self, replies: Iterator[api.WireWord], job: ClockRun, pause: float) -> None:
         super().__init__(daemon=True)
         self.ages: list[float] = []
         self.ended = 0.0
-        self.last: api.Word | None = None
+        self.last: api.WireWord | None = None
         self._replies = replies
         self._job = job
         self._pause = pause

@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from muniment import api
-from muniment.api import Request, Word
+from muniment.api import Request, WireWord
 from muniment.archive.vault.vault import Vault
 from muniment.errors import AccessRefused, NotFound
 from muniment.service.access import audit_trail
 from muniment.service.access.roles import Caller
 from muniment.service.dispatch import guard
-from muniment.service.host.session import Session
+from muniment.service.host.session import ClientSession
 from muniment.service.operations import users
 from support.program import Program
 from support.reports import EPOCH, line, plain, report
@@ -48,8 +48,8 @@ class Office:
         text = "\n".join((self._bare, "[access.users]", *lines, ""))
         (self.folder / "vault.toml").write_text(text)
 
-    def send(self, request: Request, caller: Caller = OWNER) -> Word:
-        return guard.call(Session(self.folder, self.vault, caller), request)
+    def send(self, request: Request, caller: Caller = OWNER) -> WireWord:
+        return guard.call(ClientSession(self.folder, self.vault, caller), request)
 
     def do(self, request: Request) -> api.Done:
         done = self.send(request)

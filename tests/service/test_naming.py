@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from muniment import api
-from muniment.api import Request, Word
+from muniment.api import Request, WireWord
 from muniment.archive.operations.check_names import suggestion
 from muniment.archive.vault.vault import Vault
 from muniment.errors import MunimentError
 from muniment.service.access.roles import Caller
-from muniment.service.host.session import Session
+from muniment.service.host.session import ClientSession
 from support.asking import answers
 from support.reports import line, plain, report
 from support.vaults import TestVault
@@ -49,8 +49,8 @@ class House:
         self.folder = folder
         self.vault = vault
 
-    def send(self, request: Request, uid: int = OWNER, name: str = "root") -> list[Word]:
-        session = Session(self.folder, self.vault, Caller(uid, uid, os.getpid(), name))
+    def send(self, request: Request, uid: int = OWNER, name: str = "root") -> list[WireWord]:
+        session = ClientSession(self.folder, self.vault, Caller(uid, uid, os.getpid(), name))
         return answers(session, request)
 
     def refusal(self, request: Request, **who: Any) -> str:

@@ -21,16 +21,16 @@ import msgspec
 import pytest
 
 from muniment import __version__, api
-from muniment.api import Request, Word
+from muniment.api import Request, WireWord
 from muniment.client import socket_path
 from muniment.client.autostart import connected
 from muniment.client.client import Client, receive
 from muniment.client.socket_path import place_of
 from muniment.client.socket_transport import dial
 from muniment.errors import AccessRefused, MunimentError, NotFound, VaultError
-from muniment.service.access.roles import Role
+from muniment.service.access.roles import AccessRole
 from muniment.service.dispatch.table import OPERATIONS
-from muniment.service.host.session import Session
+from muniment.service.host.session import ClientSession
 from support.osusers import as_user, needs_python_for_others, needs_root, open_folder
 from support.reports import line, plain, report
 from support.served import line_to, served
@@ -64,7 +64,7 @@ class House:
     public: tuple[str, ...] = ()
     """The public ids of bob's messages."""
 
-    def send(self, uid: int, request: Request) -> list[Word]:
+    def send(self, uid: int, request: Request) -> list[WireWord]:
         """All replies to a user of the machine."""
         return as_user(uid, lambda: answered(self.folder, request))
 
@@ -80,7 +80,7 @@ class House:
         return list(Client(line_to(self.folder)).call(api.GetAudit(limit=10_000), api.Audit).events)
 
 
-def answered(folder: Path, request: Request) -> list[Word]:
+def answered(folder: Path, request: Request) -> list[WireWord]:
     """All replies to a request, sent as a call or as a stream."""
     transport = line_to(folder)
     if OPERATIONS[type(request)].streams:
@@ -102,7 +102,7 @@ def house() -> Iterator[House]:
         )
         with (vault.folder / "vault.toml").open("a") as file:
             file.write(ACCESS)
-        with Session(vault.folder).writing():
+        with ClientSession(vault.folder).writing():
             pass
         ids = {hit.subject: hit.id for hit in vault.messages()}
         with served(vault.folder):
@@ -145,9 +145,9 @@ def attempts(house: House, kind: type[Request]) -> Iterator[Request]:
         yield kind(**{field.name: value for field, value in zip(fields, chosen, strict=True)})
 
 
-def everything(house: House, kind: type[Request]) -> list[tuple[Request, list[Word] | MunimentError]]:
+def everything(house: House, kind: type[Request]) -> list[tuple[Request, list[WireWord] | MunimentError]]:
     """The result of every attempt with a request, in the process of the caller."""
-    found: list[tuple[Request, list[Word] | MunimentError]] = []
+    found: list[tuple[Request, list[WireWord] | MunimentError]] = []
     for request in attempts(house, kind):
         try:
             found.append((request, answered(house.folder, request)))
@@ -156,7 +156,7 @@ def everything(house: House, kind: type[Request]) -> list[tuple[Request, list[Wo
     return found
 
 
-def as_text(replies: list[Word]) -> str:
+def as_text(replies: list[WireWord]) -> str:
     """All replies as text."""
     return b"".join(map(msgspec.msgpack.encode, replies)).decode("latin-1").lower()
 
@@ -176,7 +176,7 @@ def test_no_request_reveals_other_peoples_mail_to_a_plain_user(house: House, kin
             text = str(answer).lower()
         else:
             text = as_text(answer)
-            assert OPERATIONS[kind].role is Role.USER, request
+            assert OPERATIONS[kind].role is AccessRole.USER, request
         assert not [secret for secret in SECRETS if secret in text and secret not in typed], request
         if not isinstance(answer, MunimentError):
             assert not [hit for one in answer if isinstance(one, api.Hits) for hit in one.hits
@@ -218,7 +218,7 @@ def test_an_export_belongs_to_its_caller(house: House) -> None:
         os.chown(target, BOB, BOB)
         path = target / "mine"
 
-        def export() -> Word:
+        def export() -> WireWord:
             replies = line_to(house.folder).stream(api.Export(query="", path=str(path)))
             return list(receive(replies, path))[-1]
 
@@ -259,7 +259,7 @@ def nowhere(folder: Path) -> Any:
 def test_other_users_can_not_start_a_service_and_learn_whom_to_ask() -> None:
     with open_folder() as shared:
         folder = TestVault(shared / "vault").folder
-        call: Callable[[], Word] = lambda: connected(folder, nowhere).call(api.GetTree())  # noqa: E731
+        call: Callable[[], WireWord] = lambda: connected(folder, nowhere).call(api.GetTree())  # noqa: E731
         with pytest.raises(VaultError, match="ask root to start it"):
             as_user(BOB, call)
         (shared / "vault").chmod(0o700)
@@ -295,7 +295,7 @@ def test_a_client_does_not_talk_to_a_socket_of_another_user(monkeypatch: pytest.
             as_user(MALLORY, lambda: listener.bind(str(path)))
             as_user(MALLORY, lambda: listener.listen())
             path.chmod(0o666)
-            call: Callable[[], Word] = lambda: line_to(folder).call(api.GetTree())  # noqa: E731
+            call: Callable[[], WireWord] = lambda: line_to(folder).call(api.GetTree())  # noqa: E731
             with pytest.raises(VaultError, match="ended several times"):
                 as_user(AUDREY, call)
             monkeypatch.setenv(socket_path.RUNTIME, str(squatted))

@@ -24,12 +24,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from muniment import api
-from muniment.api import Request, Word
+from muniment.api import Request, WireWord
 from muniment.archive.vault.vault import Vault
 from muniment.errors import MunimentError
 from muniment.people.changes import set_id_key
 from muniment.service.access.roles import Caller
-from muniment.service.host.session import Session
+from muniment.service.host.session import ClientSession
 from muniment.service.operations import own_mail as view
 from support.asking import answers
 from support.reports import EPOCH, fork, line, plain, report
@@ -106,8 +106,8 @@ class Twin:
         shas = {row.sha.hex() for row in self.vault.catalog.rows(list(range(2000)))}
         assert not shas & set(self.ids.values())
 
-    def send(self, request: Request) -> list[Word]:
-        return answers(Session(self.folder, self.vault, BOB), request)
+    def send(self, request: Request) -> list[WireWord]:
+        return answers(ClientSession(self.folder, self.vault, BOB), request)
 
     def answer(self, request: Request) -> tuple[str, str]:
         """All replies to Bob, with ids and positions made equal; and the position of the next page."""

@@ -10,16 +10,16 @@ from types import SimpleNamespace
 
 import pytest
 
-from muniment.runs.schedule import LATE, Schedule
-from muniment.service.daemon.systemd import Heart, Notifier
-from muniment.service.daemon.watchdog import GRACE, STUCK, Pulse
+from muniment.runs.schedule import LATE, RunSchedule
+from muniment.service.daemon.systemd import SystemdNotifier, Watchdog
+from muniment.service.daemon.watchdog import GRACE, STUCK, HostPulse
 from muniment.service.host import run_host as host_module
-from muniment.service.host.run_host import Host
-from muniment.service.host.session import Session
+from muniment.service.host.run_host import RunHost
+from muniment.service.host.session import ClientSession
 from support.vaults import TestVault
 
 
-class Beats(Notifier):
+class Beats(SystemdNotifier):
     """Counts how often the watchdog is fed."""
 
     count = 0
@@ -31,11 +31,11 @@ class Beats(Notifier):
 class Bench:
     """A host that is watched, with a clock that tests set."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: RunHost) -> None:
         self.host = host
         self.now = 0.0
         self.beats = Beats(interval=1.0)
-        self.pulse = Pulse(host, Heart(self.beats, lambda: self.now), lambda: self.now)
+        self.pulse = HostPulse(host, Watchdog(self.beats, lambda: self.now), lambda: self.now)
 
     def beat(self, after: float = 1.0) -> bool:
         """Whether the watchdog was fed after some seconds with a check every half minute."""
@@ -52,7 +52,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     monkeypatch.setattr(host_module, "SELDOM", 0.01)
     vault = TestVault(tmp_path / "vault")
     vault.client.close()
-    with closing(Host(Session(vault.folder), in_service=False)) as host:
+    with closing(RunHost(ClientSession(vault.folder), in_service=False)) as host:
         yield Bench(host)
 
 
@@ -103,7 +103,7 @@ def test_a_schedule_that_hangs_is_noticed_but_not_one_that_waits_for_a_run(bench
         now[0] += 10 * LATE
         inside.append(schedule.lively)
 
-    schedule = Schedule(lambda: profiles, run, lambda: now[0])
+    schedule = RunSchedule(lambda: profiles, run, lambda: now[0])
     bench.host._schedule = schedule
     schedule.step()
     assert inside == [True]

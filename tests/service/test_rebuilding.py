@@ -14,20 +14,20 @@ from typing import Any, cast
 import pytest
 
 from muniment import api
-from muniment.archive.ledger.model import Kind
+from muniment.archive.ledger.model import RecordKind
 from muniment.archive.ledger.records import json_record
 from muniment.archive.operations.indexing import renew_index
 from muniment.archive.vault import vault as vault_module
 from muniment.archive.vault.vault import Vault
 from muniment.errors import VaultError
 from muniment.runs.pipeline.archivist import Archivist
-from muniment.runs.pipeline.plan import Plan
-from muniment.runs.prepare.prepare import Preparer
-from muniment.runs.prepare.prepared_copy import Job, PreparedCopy
+from muniment.runs.pipeline.plan import RunPlan
+from muniment.runs.prepare.prepare import CopyPreparer
+from muniment.runs.prepare.prepared_copy import CopyJob, PreparedCopy
 from muniment.runs.prepare.worker_pool import WorkerPool
 from muniment.runs.retry import retry
-from muniment.service.host.run_host import Host
-from muniment.service.host.session import Session
+from muniment.service.host.run_host import RunHost
+from muniment.service.host.session import ClientSession
 from muniment.service.operations.rebuilding import RebuildJob
 from support.reports import plain, report
 from support.served import served
@@ -138,7 +138,7 @@ def test_a_service_that_stops_ends_a_rebuild(
 ) -> None:
     begun, go_on = held
     with closing(Vault.open(made.folder, write=True)) as vault:
-        host = Host(Session(made.folder, vault), in_service=True)
+        host = RunHost(ClientSession(made.folder, vault), in_service=True)
         job, waiting = RebuildJob(api.Rebuild()), RebuildJob(api.Rebuild())
         host.submit(job)
         host.submit(waiting)
@@ -158,7 +158,7 @@ def test_a_service_that_stops_ends_a_rebuild(
 
 def test_two_rebuilds_run_one_after_the_other(made: TestVault) -> None:
     with served(made.folder) as (client, _):
-        ends: list[api.Word] = []
+        ends: list[api.WireWord] = []
 
         def rebuild() -> None:
             *_, end = client.stream(api.Rebuild(catalog=True, index=True))
@@ -196,11 +196,11 @@ def test_an_index_swap_that_a_kill_interrupted_is_completed(made: TestVault) -> 
 class _Unwrapping:
     """A double of the worker pool, whose workers can unwrap what is in quarantine. It starts no process."""
 
-    def submit(self, jobs: Sequence[Job]) -> Future[list[PreparedCopy]]:
+    def submit(self, jobs: Sequence[CopyJob]) -> Future[list[PreparedCopy]]:
         """Prepare the bytes of each job as an ordinary message."""
         done: Future[list[PreparedCopy]] = Future()
-        mended = [Job(b"Subject: mended\r\n\r\n" + job.content, "", False) for job in jobs]
-        made = Preparer({}).prepare(mended)
+        mended = [CopyJob(b"Subject: mended\r\n\r\n" + job.content, "", False) for job in jobs]
+        made = CopyPreparer({}).prepare(mended)
         done.set_result([copy for copy in made if isinstance(copy, PreparedCopy)])
         return done
 
@@ -215,7 +215,7 @@ def test_a_retry_that_fails_leaves_nothing_for_the_next_commit(
         with monkeypatch.context() as patch:
             patch.setattr(Archivist, "commit", lambda _: 1 // 0)
             with pytest.raises(ZeroDivisionError):
-                list(retry(vault, lambda name: Plan(name, True, False), (), pool))
+                list(retry(vault, lambda name: RunPlan(name, True, False), (), pool))
         vault.log([{"event": "read", "what": "after"}])
         assert vault.ledger.head.tree_size == size + 2
         assert vault.catalog.totals().messages == totals.messages
@@ -225,12 +225,12 @@ def test_a_retry_that_fails_leaves_nothing_for_the_next_commit(
 def test_a_job_that_fails_leaves_nothing_for_the_next_commit(made: TestVault) -> None:
     class Failing(RebuildJob):
         def work(self, vault: Vault, *_: object) -> None:
-            vault.append(json_record(vault.encoder, Kind.RUN, {"v": 1, "profile": "x"}), 1)
+            vault.append(json_record(vault.encoder, RecordKind.RUN, {"v": 1, "profile": "x"}), 1)
             raise ZeroDivisionError
 
     with (
         closing(Vault.open(made.folder, write=True)) as vault,
-        closing(Host(Session(made.folder, vault), in_service=True)) as host,
+        closing(RunHost(ClientSession(made.folder, vault), in_service=True)) as host,
     ):
         size = vault.ledger.head.tree_size
         job = Failing(api.Rebuild())

@@ -16,11 +16,11 @@ import msgspec
 import pytest
 
 from muniment import api
-from muniment.api import Chunk, Done, GetStatus, Request, Step, Verify, Word
+from muniment.api import Chunk, Done, GetStatus, Request, Step, Verify, WireWord
 from muniment.client import protocol
 from muniment.client.client import Client
 from muniment.client.socket_path import own_folder, place_of
-from muniment.client.socket_transport import Answer, dial
+from muniment.client.socket_transport import PendingReply, dial
 from muniment.errors import (
     AccessRefused,
     LedgerDamaged,
@@ -31,7 +31,7 @@ from muniment.errors import (
 )
 from muniment.service.access.roles import Caller
 from muniment.service.transport import server
-from muniment.service.transport.log_quota import Quota
+from muniment.service.transport.log_quota import LogQuota
 from support.served import answering
 from support.waiting import eventually
 
@@ -42,18 +42,18 @@ class Double:
     """An engine whose answers a test sets. The real engine and mail are not covered here."""
 
     def __init__(self) -> None:
-        self.answer: Callable[[Request], Word] = lambda request: Done(message="done")
-        self.replies: Callable[[Request], Iterator[Word]] = lambda request: iter(())
+        self.answer: Callable[[Request], WireWord] = lambda request: Done(message="done")
+        self.replies: Callable[[Request], Iterator[WireWord]] = lambda request: iter(())
         self.callers: list[Caller] = []
 
     def open(self, caller: Caller) -> Double:
         self.callers.append(caller)
         return self
 
-    def call(self, request: Request) -> Word:
+    def call(self, request: Request) -> WireWord:
         return self.answer(request)
 
-    def stream(self, request: Request) -> Iterator[Word]:
+    def stream(self, request: Request) -> Iterator[WireWord]:
         yield from self.replies(request)
 
     def close(self) -> None:
@@ -117,7 +117,7 @@ def test_the_kernel_identifies_the_caller(client: Client, engine: Double) -> Non
 
 
 def test_a_reply_and_a_stream_arrive_unchanged(client: Client, engine: Double) -> None:
-    sent: list[Word] = [
+    sent: list[WireWord] = [
         Step(text="Größe \x1b[31m\u202e"),
         Chunk(data=bytes(range(256)) * 5000),
         Done(message=""),
@@ -143,10 +143,10 @@ def test_a_reply_and_a_stream_arrive_unchanged(client: Client, engine: Double) -
 def test_an_error_arrives_with_its_class_and_sentence(
     client: Client, engine: Double, error: MunimentError, streamed: bool
 ) -> None:
-    def fails(request: Request) -> Word:
+    def fails(request: Request) -> WireWord:
         raise error
 
-    def fails_later(request: Request) -> Iterator[Word]:
+    def fails_later(request: Request) -> Iterator[WireWord]:
         yield Step(text="so far")
         raise error
 
@@ -167,7 +167,7 @@ def test_an_error_arrives_with_its_class_and_sentence(
 def test_a_bug_becomes_a_sentence_and_a_log_line_without_its_text(
     client: Client, engine: Double, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def broken(request: Request) -> Word:
+    def broken(request: Request) -> WireWord:
         raise KeyError("Dear Bob, the password is swordfish")
 
     engine.answer = broken
@@ -179,10 +179,10 @@ def test_a_bug_becomes_a_sentence_and_a_log_line_without_its_text(
 
 
 def test_every_request_and_reply_can_be_sent() -> None:
-    kinds = [k for k in vars(api).values() if isinstance(k, type) and issubclass(k, Word)]
+    kinds = [k for k in vars(api).values() if isinstance(k, type) and issubclass(k, WireWord)]
     assert len(kinds) > 60
     for kind in kinds:
-        if kind in (Word, Request):
+        if kind in (WireWord, Request):
             continue
         values = {f.name: _sample(str(f.type)) for f in msgspec.structs.fields(kind) if f.required}
         message = kind(**values)
@@ -201,7 +201,7 @@ def _sample(kind: str) -> object:
 def test_the_size_of_a_page_is_limited(client: Client, engine: Double) -> None:
     seen: list[Request] = []
 
-    def answer(request: Request) -> Word:
+    def answer(request: Request) -> WireWord:
         seen.append(request)
         return Done(message="")
 
@@ -286,7 +286,7 @@ def test_a_client_of_another_version_learns_the_version(client: Client, folder: 
 
 def test_a_service_that_no_client_started_is_not_retired(client: Client, folder: Path) -> None:
     with pytest.raises(MunimentError, match="in use"):
-        list(Answer(dial(place_of(folder)), protocol.RETIRE, None).words())
+        list(PendingReply(dial(place_of(folder)), protocol.RETIRE, None).words())
     assert works(client)
 
 
@@ -301,7 +301,7 @@ class Endless:
         self.closed = threading.Event()
         self._size = size
 
-    def replies(self, request: Request) -> Iterator[Word]:
+    def replies(self, request: Request) -> Iterator[WireWord]:
         try:
             while True:
                 self.made += 1
@@ -323,7 +323,7 @@ def test_slow_readers_use_no_memory_and_delay_nobody(
     client: Client = request.getfixturevalue("client")
     streams: list[Endless] = []
 
-    def replies(request: Request) -> Iterator[Word]:
+    def replies(request: Request) -> Iterator[WireWord]:
         streams.append(Endless())
         return streams[-1].replies(request)
 
@@ -347,7 +347,7 @@ def test_slow_readers_use_no_memory_and_delay_nobody(
 def test_more_streams_of_one_user_wait_for_their_turn(client: Client, folder: Path, engine: Double) -> None:
     streams: list[Endless] = []
 
-    def replies(request: Request) -> Iterator[Word]:
+    def replies(request: Request) -> Iterator[WireWord]:
         streams.append(Endless(10))
         return streams[-1].replies(request)
 
@@ -355,7 +355,7 @@ def test_more_streams_of_one_user_wait_for_their_turn(client: Client, folder: Pa
     open_ = [client.stream(Verify()) for _ in range(server.OWN_STREAMS)]
     for one in open_:
         next(one)
-    late: list[Word] = []
+    late: list[WireWord] = []
     more = client.stream(Verify())
     thread = threading.Thread(target=lambda: late.append(next(more)), daemon=True)
     thread.start()
@@ -387,7 +387,7 @@ def test_a_stream_that_is_silent_for_long_stays_open(
     monkeypatch.setattr(protocol, "SILENCE", 0.5)
     go = threading.Event()
 
-    def replies(request: Request) -> Iterator[Word]:
+    def replies(request: Request) -> Iterator[WireWord]:
         go.wait(PATIENCE)
         yield Done(message="at last")
 
@@ -497,7 +497,7 @@ def test_a_client_waits_when_the_queue_of_the_socket_is_full(folder: Path) -> No
 
 def test_one_user_cannot_fill_the_log() -> None:
     now = [0.0]
-    quota = Quota(2, 60.0, lambda: now[0])
+    quota = LogQuota(2, 60.0, lambda: now[0])
     assert [quota.allows(1) for _ in range(4)] == [True, True, False, False]
     assert quota.allows(2)
     now[0] = 60.0
@@ -515,7 +515,7 @@ def test_a_decoder_is_made_by_one_thread_at_a_time(monkeypatch: pytest.MonkeyPat
     """msgspec crashes the process if two threads make a decoder at the same time."""
     making, most = [], []
 
-    def slow(kinds: list[type[Word]]) -> Any:
+    def slow(kinds: list[type[WireWord]]) -> Any:
         making.append(kinds)
         most.append(len(making))
         time.sleep(0.05)

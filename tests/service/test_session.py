@@ -3,8 +3,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from muniment.archive.ledger.model import Kind
-from muniment.archive.ledger.reader import Reader
+from muniment.archive.ledger.model import RecordKind
+from muniment.archive.ledger.reader import LedgerReader
 from muniment.archive.ledger.scan import scan
 from support.vaults import TestVault
 
@@ -12,9 +12,9 @@ from support.vaults import TestVault
 def configurations(vault: TestVault) -> list[str]:
     """All settings that the ledger records, in order."""
     ledger = vault.folder / "ledger"
-    reader = Reader(ledger, lambda sha: None)
+    reader = LedgerReader(ledger, lambda sha: None)
     try:
-        return [reader.payload(frame).decode() for frame in scan(ledger) if frame.kind is Kind.CONFIG]
+        return [reader.payload(frame).decode() for frame in scan(ledger) if frame.kind is RecordKind.CONFIG]
     finally:
         reader.close()
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from muniment.service.daemon.systemd import Heart, Notifier, inherited_sockets
+from muniment.service.daemon.systemd import SystemdNotifier, Watchdog, inherited_sockets
 from support.program import command
 from support.reports import plain, report
 from support.vaults import TestVault
@@ -42,7 +42,7 @@ def messages_until(manager: socket.socket, wanted: str) -> list[str]:
 
 def test_notifier_messages_follow_the_protocol(manager: socket.socket, tmp_path: Path) -> None:
     environ = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "3000000", "PATH": "/bin"}
-    notifier = Notifier.from_environment(environ)
+    notifier = SystemdNotifier.from_environment(environ)
     assert environ == {"PATH": "/bin"}
     assert notifier.interval == 1.0
     notifier.ready()
@@ -61,7 +61,7 @@ def test_an_abstract_socket_is_reached() -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.bind(f"\0muniment-test-{os.getpid()}")
         sock.settimeout(PATIENCE)
-        Notifier(f"@muniment-test-{os.getpid()}").ready()
+        SystemdNotifier(f"@muniment-test-{os.getpid()}").ready()
         assert sock.recv(100) == b"READY=1"
 
 
@@ -75,13 +75,13 @@ def test_an_abstract_socket_is_reached() -> None:
     ],
 )
 def test_without_a_service_manager_nothing_is_sent(environ: dict[str, str]) -> None:
-    notifier = Notifier.from_environment(environ)
+    notifier = SystemdNotifier.from_environment(environ)
     assert notifier.interval == 0
     notifier.ready()
     notifier.alive()
 
 
-class Beats(Notifier):
+class Beats(SystemdNotifier):
     """Counts how often the watchdog is fed."""
 
     count = 0
@@ -92,7 +92,7 @@ class Beats(Notifier):
 
 def test_the_watchdog_is_fed_only_while_all_threads_report() -> None:
     now, notifier = [0.0], Beats(interval=10.0)
-    heart = Heart(notifier, lambda: now[0])
+    heart = Watchdog(notifier, lambda: now[0])
     heart.expect("schedule", 30)
     heart.beat()
     heart.beat()

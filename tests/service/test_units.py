@@ -13,19 +13,21 @@ from pathlib import Path
 import pytest
 
 from muniment.archive.files.lock import VaultLock
-from muniment.config.model import Gateway, Profile, Settings
+from muniment.config.model import GatewaySection, Profile, Settings
 from muniment.errors import UsageError
-from muniment.service.daemon.install import Installer
-from muniment.service.daemon.units import SERVICE, SOCKET, Place, units
+from muniment.service.daemon.install import UnitInstaller
+from muniment.service.daemon.units import SERVICE, SOCKET, UnitContext, units
 from support.program import Program
 from support.vaults import TestVault
 
-LISTENING = Settings(gateway=Gateway(listen="0.0.0.0:25", addresses=("journal@archive.example",)))
+LISTENING = Settings(gateway=GatewaySection(listen="0.0.0.0:25", addresses=("journal@archive.example",)))
 AWKWARD = Path('/srv/my "mail" 100% of $HOME\\x')
 
 
-def place(vault: Path = Path("/srv/mail"), **fields: object) -> Place:
-    return Place(**({"vault": vault, "user": "root", "program": (sys.executable, "-m", "muniment")} | fields))  # type: ignore[arg-type]
+def place(vault: Path = Path("/srv/mail"), **fields: object) -> UnitContext:
+    return UnitContext(
+        **({"vault": vault, "user": "root", "program": (sys.executable, "-m", "muniment")} | fields)
+    )  # type: ignore[arg-type]
 
 
 def analyse(folder: Path, *arguments: str) -> str:
@@ -118,7 +120,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_units_are_written_once_and_a_changed_one_is_kept(vault: Path, folder: Path) -> None:
-    installer = Installer(folder)
+    installer = UnitInstaller(folder)
     lines = "\n".join(installer.install(vault, "archivist"))
     assert "useradd --system" in lines
     assert f"chown -R archivist: {vault}" in lines
@@ -142,10 +144,10 @@ def test_units_are_written_once_and_a_changed_one_is_kept(vault: Path, folder: P
 
 def test_the_holder_of_the_vault_is_named(vault: Path, folder: Path) -> None:
     lock = VaultLock(vault)
-    lines = "\n".join(Installer(folder).install(vault, "archivist"))
+    lines = "\n".join(UnitInstaller(folder).install(vault, "archivist"))
     lock.release()
     assert f"# process {os.getpid()}, since " in lines
-    assert "holds the vault now" not in "\n".join(Installer(folder).install(vault, "archivist"))
+    assert "holds the vault now" not in "\n".join(UnitInstaller(folder).install(vault, "archivist"))
 
 
 def test_units_are_shown(vault: Path) -> None:

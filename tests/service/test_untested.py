@@ -14,10 +14,10 @@ from muniment.archive.vault.vault import Vault
 from muniment.config.file import load
 from muniment.config.model import Profile
 from muniment.errors import MunimentError
-from muniment.runs.schedule import Schedule
-from muniment.service.host.run_host import Host
-from muniment.service.host.session import Session
-from muniment.service.host.untested_profiles import WAY, Drafts, marked
+from muniment.runs.schedule import RunSchedule
+from muniment.service.host.run_host import RunHost
+from muniment.service.host.session import ClientSession
+from muniment.service.host.untested_profiles import WAY, UntestedProfiles, marked
 from muniment.service.host.untested_profiles import release as released
 from support.reports import plain, report
 from support.vaults import TestVault, put
@@ -51,7 +51,7 @@ def profiles(vault: TestVault) -> tuple[Profile, ...]:
 def scheduled(vault: TestVault) -> bool:
     """Whether the schedule of a service would run it now."""
     ran: list[str] = []
-    Schedule(lambda: profiles(vault), ran.append).step()
+    RunSchedule(lambda: profiles(vault), ran.append).step()
     return bool(ran)
 
 
@@ -167,7 +167,7 @@ def test_turning_deletion_off_needs_no_test(vault: TestVault, tmp_path: Path) ->
 
 
 def test_a_typed_password_is_part_of_what_was_tested() -> None:
-    drafts = Drafts()
+    drafts = UntestedProfiles()
     profile = Profile(name="box", source="gateway", host="a.example", mailbox="m")
     drafts.passed(profile, "right")
     assert drafts.tested(profile, "right")
@@ -209,7 +209,7 @@ def test_a_service_announces_that_a_profile_is_released_by_a_run(vault: TestVaul
     save(vault, **box(tmp_path))
     with (
         closing(Vault.open(vault.folder, write=True)) as opened,
-        closing(Host(Session(vault.folder, opened), in_service=True)) as host,
+        closing(RunHost(ClientSession(vault.folder, opened), in_service=True)) as host,
     ):
         host.run("box")[0].result()
         texts = [line.text for line in host.lines.newest()]

@@ -13,7 +13,7 @@ import pytest
 
 from muniment import api
 from muniment.errors import ConfigError, NotFound
-from muniment.gateway.smtp import Gateway, GatewaySettings
+from muniment.gateway.smtp import GatewaySettings, SmtpGateway
 from muniment.setup.steps import STEPS
 from support import reports
 from support.dns_server import DnsServer
@@ -60,14 +60,14 @@ def checklist(tmp_path: Path, dns: DnsServer) -> Checklist:
 
 
 @pytest.fixture
-def gateway(checklist: Checklist) -> Iterator[Gateway]:
+def gateway(checklist: Checklist) -> Iterator[SmtpGateway]:
     """The vault's embedded gateway, which listens where its settings say."""
     (port,) = free_ports(1)
     checklist.put(reports="embedded", address=ADDRESS, listen=f"127.0.0.1:{port}")
     settings = GatewaySettings(
         spool=checklist.vault.folder / "spool", addresses=(ADDRESS,), port=port, hostname="localhost"
     )
-    with Gateway(settings) as server:
+    with SmtpGateway(settings) as server:
         yield server
 
 
@@ -161,7 +161,7 @@ def test_an_address_at_another_mail_server(
     assert "could not be tested from here" in step.detail
     assert "can't be reached from the Internet" in step.detail
     theirs = GatewaySettings(spool=tmp_path / "theirs", addresses=("journal@other.example",), port=port)
-    with Gateway(theirs):
+    with SmtpGateway(theirs):
         assert "accepts mail for journal@other.example." in checklist.check("report-address").detail
         checklist.put(address="typo@other.example")
         assert "has no mailbox typo@other.example" in checklist.check("report-address").detail
@@ -177,7 +177,7 @@ def test_an_exchanger_without_an_address_and_an_address_beyond_ascii(checklist: 
         assert "beyond ASCII" in checklist.check(key).detail
 
 
-def test_the_embedded_gateway_answers(checklist: Checklist, gateway: Gateway) -> None:
+def test_the_embedded_gateway_answers(checklist: Checklist, gateway: SmtpGateway) -> None:
     step = checklist.check("report-address")
     assert step.state == "done", step
     assert f"accepts mail for {ADDRESS}" in step.detail
@@ -195,7 +195,7 @@ def test_a_gateway_that_does_not_listen(checklist: Checklist) -> None:
 
 
 def test_a_new_report_address_replaces_the_old_one_at_the_gateway(
-    checklist: Checklist, gateway: Gateway
+    checklist: Checklist, gateway: SmtpGateway
 ) -> None:
     checklist.put(address="reports@archive.example")
     text = (checklist.vault.folder / "vault.toml").read_text()
@@ -277,13 +277,13 @@ def report(sender: str = "ada@example.com", date: int = reports.EPOCH, **how: An
     return reports.report(original, sender=sender, recipients=["bob@example.com"], date=date)
 
 
-def deliver(gateway: Gateway, *messages: bytes) -> None:
+def deliver(gateway: SmtpGateway, *messages: bytes) -> None:
     with smtplib.SMTP("127.0.0.1", gateway.port, local_hostname="mx.example") as smtp:
         for message in messages:
             smtp.sendmail("", [ADDRESS], message)
 
 
-def test_the_first_report_proves_the_steps(checklist: Checklist, gateway: Gateway) -> None:
+def test_the_first_report_proves_the_steps(checklist: Checklist, gateway: SmtpGateway) -> None:
     checklist.put(domains="example.com", profile="spool")
     assert "has not run yet" in checklist.step("first-report").detail
     assert checklist.step("first-run").state == "to do"
@@ -305,7 +305,7 @@ def test_the_first_report_proves_the_steps(checklist: Checklist, gateway: Gatewa
     assert "Pin the tenant" not in checklist.step("first-report").detail
 
 
-def test_reports_of_another_tenant_prove_nothing(checklist: Checklist, gateway: Gateway) -> None:
+def test_reports_of_another_tenant_prove_nothing(checklist: Checklist, gateway: SmtpGateway) -> None:
     checklist.put(domains="example.com", profile="spool", tenant="agent@other.example")
     deliver(gateway, report())
     checklist.vault.run("spool")
@@ -329,7 +329,7 @@ def test_users(checklist: Checklist) -> None:
     assert checklist.step("users").detail == "1 person was added with their addresses."
 
 
-def test_health(checklist: Checklist, gateway: Gateway) -> None:
+def test_health(checklist: Checklist, gateway: SmtpGateway) -> None:
     checklist.put(domains="example.com", profile="spool")
     csv = "name,address\nAda,ada@example.com\nEve,eve@example.com\nOld,old@example.com\n"
     checklist.vault.client.call(api.ImportUsers(text=csv), api.Done)

@@ -10,9 +10,17 @@ from typing import Any
 
 import pytest
 
-from muniment.config.model import Journaling, Profile, Settings
+from muniment.config.model import JournalingSection, Profile, Settings
 from muniment.setup import checks, guides
-from muniment.setup.model import Finding, LastRun, Outcome, Situation, State, Verdict, outcome
+from muniment.setup.model import (
+    CheckFinding,
+    CheckOutcome,
+    FindingVerdict,
+    LastRun,
+    SetupSituation,
+    StepState,
+    outcome,
+)
 from muniment.setup.steps import STEPS
 from muniment.setup.units import units
 
@@ -21,9 +29,9 @@ SPOOL = Profile(name="spool", source="spool", every=300)
 
 
 class Outside:
-    """A double of `Probes` with fixed answers. Real servers are covered in test_checklist."""
+    """A double of `SetupProbes` with fixed answers. Real servers are covered in test_checklist."""
 
-    def __init__(self, *found: Finding) -> None:
+    def __init__(self, *found: CheckFinding) -> None:
         self._found = found
 
     def exchangers(self, domain: str) -> list[str]:
@@ -32,26 +40,26 @@ class Outside:
     def addresses(self, host: str) -> list[str]:
         return ["192.0.2.1"]
 
-    def delivers(self, host: str, ip: str, address: str) -> Iterator[Finding]:
+    def delivers(self, host: str, ip: str, address: str) -> Iterator[CheckFinding]:
         return iter(self._found)
 
-    def gateway(self, address: str, name: str) -> Iterator[Finding]:
+    def gateway(self, address: str, name: str) -> Iterator[CheckFinding]:
         return iter(self._found)
 
-    def mailbox(self, profile: Profile) -> Iterator[Finding]:
+    def mailbox(self, profile: Profile) -> Iterator[CheckFinding]:
         return iter(self._found)
 
-    def units(self) -> Iterator[Finding]:
+    def units(self) -> Iterator[CheckFinding]:
         return iter(self._found)
 
 
-def situation(*profiles: Profile, **values: Any) -> Situation:
-    journaling = Journaling(reports="embedded", **values.pop("journaling", {}))
+def situation(*profiles: Profile, **values: Any) -> SetupSituation:
+    journaling = JournalingSection(reports="embedded", **values.pop("journaling", {}))
     settings = Settings(domains=("example.com",), journaling=journaling, profiles=profiles)
-    return replace(Situation(Path("/v"), settings, NOW), **values)
+    return replace(SetupSituation(Path("/v"), settings, NOW), **values)
 
 
-def judged(check: Any, about: Situation, *found: Finding) -> Outcome:
+def judged(check: Any, about: SetupSituation, *found: CheckFinding) -> CheckOutcome:
     return outcome(list(check(about, Outside(*found))), NOW)
 
 
@@ -62,28 +70,31 @@ def ran(ago: int, state: str = "ok", error: str = "") -> LastRun:
 @pytest.mark.parametrize(
     ("profile", "served", "last", "state", "detail"),
     [
-        (None, "x", None, State.TO_DO, "No profile"),
-        (Profile(name="spool", source="spool", enabled=False), "x", ran(10), State.TO_DO, "disabled"),
-        (SPOOL, "", ran(10), State.TO_DO, "does not run"),
-        (SPOOL, "x", None, State.TO_DO, "every 300 s"),
-        (SPOOL, "x", ran(3600), State.TO_DO, "every 300 s"),
-        (SPOOL, "x", ran(400), State.DONE, "runs every 300 s"),
+        (None, "x", None, StepState.TO_DO, "No profile"),
+        (Profile(name="spool", source="spool", enabled=False), "x", ran(10), StepState.TO_DO, "disabled"),
+        (SPOOL, "", ran(10), StepState.TO_DO, "does not run"),
+        (SPOOL, "x", None, StepState.TO_DO, "every 300 s"),
+        (SPOOL, "x", ran(3600), StepState.TO_DO, "every 300 s"),
+        (SPOOL, "x", ran(400), StepState.DONE, "runs every 300 s"),
     ],
 )
 def test_the_schedule(
-    profile: Profile | None, served: str, last: LastRun | None, state: State, detail: str
+    profile: Profile | None, served: str, last: LastRun | None, state: StepState, detail: str
 ) -> None:
     about = situation(*([profile] if profile else []), served=served, last_run=last)
     found = judged(checks.schedule, about)
     assert found.state is state
     assert detail in found.detail
-    assert found.time == (last.time if last and state is State.DONE else NOW)
+    assert found.time == (last.time if last and state is StepState.DONE else NOW)
 
 
 def test_the_first_run() -> None:
-    assert judged(checks.first_run, situation(SPOOL)).state is State.TO_DO
+    assert judged(checks.first_run, situation(SPOOL)).state is StepState.TO_DO
     failed = judged(checks.first_run, situation(SPOOL, last_run=ran(9, "failed", "The disk is full.")))
-    assert (failed.state, failed.detail) == (State.FAILED, "The last run did not succeed: The disk is full.")
+    assert (failed.state, failed.detail) == (
+        StepState.FAILED,
+        "The last run did not succeed: The disk is full.",
+    )
     assert (
         "it ended as cancelled"
         in judged(checks.first_run, situation(SPOOL, last_run=ran(9, "cancelled"))).detail
@@ -92,24 +103,24 @@ def test_the_first_run() -> None:
 
 
 def test_the_service_must_run_and_be_started() -> None:
-    good = Finding("The system starts it.")
-    bad = Finding("No unit is enabled.", Verdict.MISSING)
-    assert judged(checks.service, situation(served="process 1"), good).state is State.DONE
+    good = CheckFinding("The system starts it.")
+    bad = CheckFinding("No unit is enabled.", FindingVerdict.MISSING)
+    assert judged(checks.service, situation(served="process 1"), good).state is StepState.DONE
     assert judged(checks.service, situation(served="process 1"), bad).detail == "No unit is enabled."
     assert "No service runs" in judged(checks.service, situation(), good).detail
 
 
 def test_a_profile_that_leaves_mail_or_unwraps_no_reports() -> None:
     kept = Profile(name="spool", source="spool", delete=False)
-    assert "fills up" in judged(checks.profile, situation(kept), Finding("Works.")).detail
+    assert "fills up" in judged(checks.profile, situation(kept), CheckFinding("Works.")).detail
     plain = Profile(name="box", source="imap", journal=False)
     about = situation(plain, journaling={"profile": "box"})
-    assert judged(checks.profile, about, Finding("Works.")).state is State.FAILED
+    assert judged(checks.profile, about, CheckFinding("Works.")).state is StepState.FAILED
 
 
 def test_other_scopes_are_noted() -> None:
     found = list(checks.journal_rule(situation(journaling={"scope": "External"}), Outside()))
-    assert found[0].verdict is Verdict.NOTE
+    assert found[0].verdict is FindingVerdict.NOTE
     assert "MAIL FROM" in found[0].text
 
 
@@ -125,8 +136,8 @@ def test_addresses_in_own_domains_are_noted() -> None:
 def test_every_guide_says_something_for_both_platforms() -> None:
     for platform in ("microsoft-365", "exchange-server"):
         for reports in ("gateway", "mailbox", "embedded"):
-            journaling = Journaling(platform=platform, reports=reports)  # type: ignore[arg-type]
-            about = Situation(Path("/v"), Settings(journaling=journaling), NOW)
+            journaling = JournalingSection(platform=platform, reports=reports)  # type: ignore[arg-type]
+            about = SetupSituation(Path("/v"), Settings(journaling=journaling), NOW)
             texts = [step.guide(about) for step in STEPS]
             assert all(texts)
             assert (
@@ -153,17 +164,17 @@ def systemctl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_units(systemctl: Path) -> None:
     systemctl.write_text("muniment.service enabled enabled\nmuniment-gateway.socket disabled enabled\n")
     (found,) = units()
-    assert found.verdict is Verdict.FINE
+    assert found.verdict is FindingVerdict.FINE
     assert "muniment.service" in found.text
     assert "gateway" not in found.text
     systemctl.write_text("muniment.service disabled enabled\n")
     (found,) = units()
-    assert found.verdict is Verdict.MISSING
+    assert found.verdict is FindingVerdict.MISSING
     assert "muniment service install" in found.text
 
 
 def test_no_systemd(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     (found,) = units()
-    assert found.verdict is Verdict.MISSING
+    assert found.verdict is FindingVerdict.MISSING
     assert "no systemd" in found.text

@@ -9,21 +9,21 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from muniment.config.model import Journaling, Profile, Settings
+from muniment.config.model import JournalingSection, Profile, Settings
 from muniment.errors import ConfigError
 from muniment.setup import commands
-from muniment.setup.model import Situation
+from muniment.setup.model import SetupSituation
 
 HOSTILE = "'; Remove-Mailbox x; \u2019$(calc)`\u201b\u2018\u201a\"#@'"
 
 
-def situation(**journaling: Any) -> Situation:
+def situation(**journaling: Any) -> SetupSituation:
     values = {"address": "journal@archive.example", "undeliverable": "ndr@other.example"} | journaling
     settings = Settings(
-        journaling=Journaling(**values),
+        journaling=JournalingSection(**values),
         profiles=(Profile(name="gw", source="gateway", host="gw.example"),),
     )
-    return Situation(Path("/srv/the vault's"), settings, now=1_800_000_000)
+    return SetupSituation(Path("/srv/the vault's"), settings, now=1_800_000_000)
 
 
 def literals(text: str) -> list[str]:

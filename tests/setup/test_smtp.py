@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from muniment.gateway.smtp import Gateway, GatewaySettings
+from muniment.gateway.smtp import GatewaySettings, SmtpGateway
 from muniment.setup import smtp
-from muniment.setup.model import Finding, Verdict
+from muniment.setup.model import CheckFinding, FindingVerdict
 from muniment.setup.smtp import admits, delivers
 from support.certs import server_certificate
 from support.dovecot import free_ports
@@ -20,23 +20,25 @@ from support.dovecot import free_ports
 ADDRESS = "journal@archive.example"
 
 
-def gateway(folder: Path, **settings: object) -> Gateway:
+def gateway(folder: Path, **settings: object) -> SmtpGateway:
     values = {"spool": folder / "spool", "addresses": (ADDRESS,), "port": 0, "hostname": "localhost"}
-    return Gateway(GatewaySettings(**values | settings))  # type: ignore[arg-type]
+    return SmtpGateway(GatewaySettings(**values | settings))  # type: ignore[arg-type]
 
 
-def ask(server: Gateway, address: str = ADDRESS, name: str = "localhost", **how: bool) -> list[Finding]:
+def ask(
+    server: SmtpGateway, address: str = ADDRESS, name: str = "localhost", **how: bool
+) -> list[CheckFinding]:
     return list(delivers("127.0.0.1", server.port, address, name, **how))
 
 
-def worst(findings: list[Finding]) -> Verdict:
-    return max((finding.verdict for finding in findings), key=list(Verdict).index)
+def worst(findings: list[CheckFinding]) -> FindingVerdict:
+    return max((finding.verdict for finding in findings), key=list(FindingVerdict).index)
 
 
 def test_a_gateway_that_works(tmp_path: Path) -> None:
     with gateway(tmp_path, certificate=server_certificate(tmp_path / "tls").certificate) as server:
         findings = ask(server, own=True)
-    assert worst(findings) is Verdict.FINE, findings
+    assert worst(findings) is FindingVerdict.FINE, findings
     assert "STARTTLS works" in findings[1].text
     assert findings[-1].text.endswith(f"accepts mail for {ADDRESS}.")
     assert not list((tmp_path / "spool" / "new").iterdir())
@@ -45,7 +47,7 @@ def test_a_gateway_that_works(tmp_path: Path) -> None:
 def test_no_starttls_is_a_note(tmp_path: Path) -> None:
     with gateway(tmp_path) as server:
         findings = ask(server, own=True)
-    assert [f.verdict for f in findings] == [Verdict.FINE, Verdict.NOTE, Verdict.FINE]
+    assert [f.verdict for f in findings] == [FindingVerdict.FINE, FindingVerdict.NOTE, FindingVerdict.FINE]
     assert "unencrypted" in findings[1].text
 
 
@@ -58,37 +60,37 @@ def test_a_certificate_that_senders_may_refuse(
     made = server_certificate(tmp_path / "tls", *names, expired=expired)
     with gateway(tmp_path, certificate=made.certificate) as server:
         findings = ask(server, own=True)
-    assert findings[1].verdict is Verdict.NOTE
+    assert findings[1].verdict is FindingVerdict.NOTE
     assert word in findings[1].text
-    assert findings[2].verdict is Verdict.FINE
+    assert findings[2].verdict is FindingVerdict.FINE
 
 
 def test_a_wildcard_certificate_names_its_hosts(tmp_path: Path) -> None:
     made = server_certificate(tmp_path / "tls", "*.archive.example")
     with gateway(tmp_path, certificate=made.certificate) as server:
-        assert ask(server, name="MX.archive.example")[1].verdict is Verdict.FINE
-        assert ask(server, name="a.mx.archive.example")[1].verdict is Verdict.NOTE
+        assert ask(server, name="MX.archive.example")[1].verdict is FindingVerdict.FINE
+        assert ask(server, name="a.mx.archive.example")[1].verdict is FindingVerdict.NOTE
 
 
 def test_an_unknown_mailbox_is_wrong_on_any_server(tmp_path: Path) -> None:
     with gateway(tmp_path) as server:
         findings = ask(server, "other@archive.example")
-    assert worst(findings) is Verdict.WRONG
+    assert worst(findings) is FindingVerdict.WRONG
     assert "correct the address" in findings[-1].text
 
 
 def test_a_refusal_of_this_machine(tmp_path: Path) -> None:
     with gateway(tmp_path, networks=("192.0.2.0/24",)) as server:
-        assert worst(ask(server, own=True)) is Verdict.WRONG
-        assert worst(ask(server, own=True, admitted=False)) is Verdict.NOTE
-        assert worst(ask(server)) is Verdict.NOTE
+        assert worst(ask(server, own=True)) is FindingVerdict.WRONG
+        assert worst(ask(server, own=True, admitted=False)) is FindingVerdict.NOTE
+        assert worst(ask(server)) is FindingVerdict.NOTE
 
 
 def test_no_server_answers() -> None:
     (port,) = free_ports(1)
     (own,) = delivers("127.0.0.1", port, ADDRESS, "localhost", own=True)
     (other,) = delivers("127.0.0.1", port, ADDRESS, "localhost")
-    assert (own.verdict, other.verdict) == (Verdict.WRONG, Verdict.NOTE)
+    assert (own.verdict, other.verdict) == (FindingVerdict.WRONG, FindingVerdict.NOTE)
     assert "start the service" in own.text
     assert "block outgoing connections to port 25" in other.text
 
@@ -115,5 +117,5 @@ def test_a_server_that_sends_byte_by_byte_is_cut_off(monkeypatch: pytest.MonkeyP
         assert time.monotonic() - begun < 8
         stop.set()
         thread.join()
-    assert found.verdict is Verdict.NOTE
+    assert found.verdict is FindingVerdict.NOTE
     assert "could not be tested" in found.text

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from muniment.gateway.smtp import Gateway, GatewaySettings
+from muniment.gateway.smtp import GatewaySettings, SmtpGateway
 from support.mail_servers import ARCHIVE, MailServer, debian_with, exim, free_port, opensmtpd, postfix
 from support.vaults import TestVault
 
@@ -52,12 +52,12 @@ def mail(number: int, to: str = BOB) -> bytes:
 
 
 @contextmanager
-def gateway(vault: TestVault, server: MailServer, port: int, **fields: object) -> Iterator[Gateway]:
+def gateway(vault: TestVault, server: MailServer, port: int, **fields: object) -> Iterator[SmtpGateway]:
     values = {
         "spool": vault.folder / "spool", "addresses": (JOURNAL,), "port": port, "hostname": ARCHIVE,
         "local_users": (server.login(),),
     } | fields  # fmt: skip
-    with Gateway(GatewaySettings(**values)) as running:  # type: ignore[arg-type]
+    with SmtpGateway(GatewaySettings(**values)) as running:  # type: ignore[arg-type]
         yield running
 
 

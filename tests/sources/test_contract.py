@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from muniment.errors import SourceError
-from muniment.sources.base import SPOOL_ABOVE, Fetched, Item, Source, Unfetched
+from muniment.sources.base import SPOOL_ABOVE, FetchedItem, MailItem, Source, UnfetchedItem
 from support.boxes import Box, ServerBox
 
 HEAD = b"From: ann@example.org\r\nSubject: %d\r\n\r\n"
@@ -18,11 +18,11 @@ def mails(count: int) -> list[bytes]:
     return [HEAD % n + b"Line of message %d.\r\n" % n for n in range(count)]
 
 
-def contents(answers: Iterable[Fetched | Unfetched]) -> list[bytes]:
+def contents(answers: Iterable[FetchedItem | UnfetchedItem]) -> list[bytes]:
     """The bytes of fetched answers, sorted; files are read and removed."""
     found = []
     for answer in answers:
-        assert isinstance(answer, Fetched), answer
+        assert isinstance(answer, FetchedItem), answer
         if isinstance(answer.content, Path):
             found.append(answer.content.read_bytes())
             answer.content.unlink()
@@ -31,7 +31,7 @@ def contents(answers: Iterable[Fetched | Unfetched]) -> list[bytes]:
     return sorted(found)
 
 
-def by_content(source: Source, items: list[Item]) -> dict[bytes, Item]:
+def by_content(source: Source, items: list[MailItem]) -> dict[bytes, MailItem]:
     return {contents([answer])[0]: answer.item for answer in source.fetch(items)}
 
 
@@ -121,7 +121,7 @@ def test_a_large_message_is_a_file_in_the_work_folder(box: Box) -> None:
     source = box.connected()
     answers = list(source.fetch(list(source.listing())))
     source.close()
-    spooled = [a.content for a in answers if isinstance(a, Fetched) and isinstance(a.content, Path)]
+    spooled = [a.content for a in answers if isinstance(a, FetchedItem) and isinstance(a.content, Path)]
     assert len(spooled) == 1
     assert spooled[0].parent == box.endpoint.work
     assert spooled[0].stat().st_size > SPOOL_ABOVE
@@ -184,10 +184,10 @@ def test_messages_that_others_remove_are_gone(box: Box, hung_up: bool) -> None:
     stolen = sent.pop(-1 if box.endpoint.kind == "mbox" else 1)
     box.steal(stolen)
     answers = list(source.fetch(items))
-    gone = [a for a in answers if isinstance(a, Unfetched)]
+    gone = [a for a in answers if isinstance(a, UnfetchedItem)]
     assert len(answers) == 4
     assert [a.gone for a in gone] == [True]
-    assert contents(a for a in answers if isinstance(a, Fetched)) == sent
+    assert contents(a for a in answers if isinstance(a, FetchedItem)) == sent
     if box.deletes:
         # It may have been moved elsewhere, so only our own deletions count.
         assert source.delete([gone[0].item]) == []
@@ -214,7 +214,7 @@ def test_a_fetch_can_be_abandoned(box: Box) -> None:
     source = box.connected()
     items = list(source.listing())
     fetching = source.fetch(items)
-    assert isinstance(next(iter(fetching)), Fetched)
+    assert isinstance(next(iter(fetching)), FetchedItem)
     fetching.close()  # type: ignore[attr-defined]
     assert contents(source.fetch(items)) == sorted(sent)
     source.close()

@@ -12,23 +12,23 @@ from typing import Any
 import pytest
 
 from muniment.errors import CertificateRefused, LoginRefused, SourceError
-from muniment.net.dial import Unreachable
-from muniment.net.events import Connected, LoggedIn, Secured
-from muniment.net.oauth import Grant, tokens
+from muniment.net.dial import ServerUnreachable
+from muniment.net.events import LineSecured, LoggedIn, ServerConnected
+from muniment.net.oauth import TokenGrant, tokens
 from muniment.net.retry import ATTEMPTS
-from muniment.sources.base import SPOOL_ABOVE, Fetched, Item, Place, Unfetched
-from muniment.sources.endpoint import LeftOut
+from muniment.sources.base import SPOOL_ABOVE, FetchedItem, MailItem, MailPlace, UnfetchedItem
+from muniment.sources.endpoint import MailboxesLeftOut
 from muniment.sources.ews.mime_reader import MimeReader
 from muniment.sources.ews.source import ELSEWHERE, GROUPS, EwsSource
 from muniment.sources.factory import open_source
-from muniment.sources.folders import Choice
+from muniment.sources.folders import FolderChoice
 from muniment.sources.remote import OBEYED_FOR
 from support.entra import CLIENT_ID, DIRECTORY, SECRET, Entra
 from support.ews_double import Exchange
 from support.ews_mailboxes import FRENCH, GERMAN, JAPANESE, RUSSIAN, Person
 from support.exchanges import ANNA, BOB, PASSWORD, endpoint
 
-ALL = Choice()
+ALL = FolderChoice()
 
 
 @pytest.fixture
@@ -77,17 +77,17 @@ def mails(count: int) -> list[bytes]:
     return [mail(f"number {n}") for n in range(count)]
 
 
-def titled(items: list[Item]) -> dict[str, int]:
+def titled(items: list[MailItem]) -> dict[str, int]:
     found: dict[str, int] = {}
     for item in items:
         found[item.place.title] = found.get(item.place.title, 0) + 1
     return found
 
 
-def fetched(source: EwsSource, items: list[Item]) -> list[bytes | Path]:
+def fetched(source: EwsSource, items: list[MailItem]) -> list[bytes | Path]:
     answers = list(source.fetch(items))
-    assert all(isinstance(one, Fetched) for one in answers), answers
-    return [one.content for one in answers if isinstance(one, Fetched)]
+    assert all(isinstance(one, FetchedItem) for one in answers), answers
+    return [one.content for one in answers if isinstance(one, FetchedItem)]
 
 
 # --- logging in ------------------------------------------------------------------------------------
@@ -100,7 +100,7 @@ def test_a_password_is_sent_by_ntlm_or_basic(tmp_path: Path, scheme: str) -> Non
         one = Opened(server, tmp_path / "work", scheme=scheme)
         source = one.connect()
         assert len(fetched(source, list(source.listing()))) == 3
-        assert [type(event) for event in one.events] == [Connected, Secured, LoggedIn]
+        assert [type(event) for event in one.events] == [ServerConnected, LineSecured, LoggedIn]
         source.close()
 
 
@@ -151,8 +151,8 @@ def test_an_expired_or_revoked_token_is_renewed(exchange: Exchange, tmp_path: Pa
         exchange.impersonators.add("application")
         exchange.person(ANNA).put(mails(300))
         had = tokens(
-            Grant("app", ("https://localhost/.default",), DIRECTORY, CLIENT_ID, SECRET,
-                  authority=entra.authority, ca_file=str(entra.certificates.authority))
+            TokenGrant("app", ("https://localhost/.default",), DIRECTORY, CLIENT_ID, SECRET,
+                authority=entra.authority, ca_file=str(entra.certificates.authority))
         )  # fmt: skip
         app = {"mailbox": "", "password": None, "tokens": had, "mailboxes": (ANNA,)}
         with opened(exchange, tmp_path, access="impersonation", **app) as source:
@@ -256,7 +256,7 @@ def test_well_known_folders_are_recognised_in_every_language(
         assert titled(list(source.listing())) == {
             "Inbox": 1, "Sent": 1, f"{names[0]}/2020": 1, f"{names[1]}/2020": 1,
         }  # fmt: skip
-    with opened(exchange, tmp_path, folders=Choice(take=("@junk", "@deleted"))) as source:
+    with opened(exchange, tmp_path, folders=FolderChoice(take=("@junk", "@deleted"))) as source:
         assert titled(list(source.listing())) == {
             names[3]: 1, names[4]: 1, f"{names[3]}/2020": 1, f"{names[4]}/2020": 1,
         }  # fmt: skip
@@ -327,7 +327,7 @@ def test_folders_that_disappear_do_not_stop_the_others(
         anna.remove_folder(folders["B"])
         items += listing
         assert titled(items) == {"A": 700, "B": 512, "C": 700}
-        gone = [one for one in source.fetch(items) if isinstance(one, Unfetched)]
+        gone = [one for one in source.fetch(items) if isinstance(one, UnfetchedItem)]
         assert {(one.item.place.title, one.gone) for one in gone} == {("B", True)}
         assert {place.title for place in source.marks()} == {"Inbox", "Sent Items", "A", "C"} - {
             "Sent Items"
@@ -341,7 +341,7 @@ def test_only_what_came_since_a_mark_is_listed(exchange: Exchange, anna: Person,
     anna.put(mails(600))
     with opened(exchange, tmp_path) as source:
         assert len(list(source.listing())) == source.expected == 600
-        marks: dict[Place, str] = source.marks()
+        marks: dict[MailPlace, str] = source.marks()
     anna.remove(anna.inbox, next(iter(anna.inbox.items)))
     anna.put([mail("late")])
     with opened(exchange, tmp_path) as source:
@@ -443,13 +443,13 @@ def test_an_unreachable_server_ends_the_run_soon(
     def nobody(_: object) -> None:
         nonlocal dialled
         dialled += 1
-        raise Unreachable("nobody answers there")
+        raise ServerUnreachable("nobody answers there")
 
     listing = source.listing()
     next(listing)
     source._drop()
     monkeypatch.setattr("muniment.sources.ews.source.dial", nobody)
-    with pytest.raises(Unreachable):
+    with pytest.raises(ServerUnreachable):
         list(listing)
     assert dialled <= ATTEMPTS
     source.close()
@@ -500,7 +500,7 @@ def test_broken_items_are_named_and_do_not_stop_the_others(
     with opened(exchange, tmp_path) as source:
         items = list(source.listing())
         answers = list(source.fetch(items))
-        failed = {one.item.key: one for one in answers if isinstance(one, Unfetched)}
+        failed = {one.item.key: one for one in answers if isinstance(one, UnfetchedItem)}
         assert len(answers) == 300
         assert set(failed) == {bad[n].id for n in (7, 123, 200, 201)}
         assert "ErrorMimeContentConversionFailed" in failed[bad[7].id].reason
@@ -523,7 +523,7 @@ def test_an_item_that_makes_the_server_fail_does_not_stop_the_others(
     with opened(exchange, tmp_path) as source:
         answers = list(source.fetch(list(source.listing())))
         assert len(answers) == 250
-        assert [one.item.key for one in answers if isinstance(one, Unfetched)] == [poison.id]
+        assert [one.item.key for one in answers if isinstance(one, UnfetchedItem)] == [poison.id]
 
 
 def test_a_large_message_is_spooled_while_it_arrives(
@@ -598,9 +598,9 @@ def test_a_missing_item_is_gone_only_if_its_folder_can_be_read(
         items = list(source.listing())
         (first, _) = anna.inbox.items
         del exchange.where[first]
-        assert [one.gone for one in source.fetch(items) if isinstance(one, Unfetched)] == [True]
+        assert [one.gone for one in source.fetch(items) if isinstance(one, UnfetchedItem)] == [True]
         anna.inbox.sick = "ErrorAccessDenied"
-        assert [one.gone for one in source.fetch(items) if isinstance(one, Unfetched)] == [False]
+        assert [one.gone for one in source.fetch(items) if isinstance(one, UnfetchedItem)] == [False]
 
 
 def test_groups_and_mailboxes_of_other_servers_are_left_out_and_named(
@@ -617,7 +617,7 @@ def test_groups_and_mailboxes_of_other_servers_are_left_out_and_named(
     assert [item.place.mailbox for item in source.listing()] == [ANNA]
     assert source.refusals() == []
     source.close()
-    left = {event.kind: event.names for event in one.events if isinstance(event, LeftOut)}
+    left = {event.kind: event.names for event in one.events if isinstance(event, MailboxesLeftOut)}
     assert left == {GROUPS: ("allstaff@example.com",), ELSEWHERE: ("cloud@example.com",)}
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from muniment.errors import SourceError
-from muniment.sources.base import Fetched, Item, Remarking
+from muniment.sources.base import FetchedItem, MailItem, RemarkingSource
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.factory import open_source
 from muniment.sources.files.base import FileSource
@@ -38,10 +38,10 @@ def put(path: Path, content: bytes, age: float = 3600) -> Path:
     return path
 
 
-def read(source: FileSource) -> list[Item]:
+def read(source: FileSource) -> list[MailItem]:
     """The items of all messages, as they are after fetching."""
     answers = list(source.fetch(list(source.listing())))
-    assert all(isinstance(one, Fetched) for one in answers), answers
+    assert all(isinstance(one, FetchedItem) for one in answers), answers
     return [one.item for one in answers]
 
 
@@ -137,10 +137,10 @@ def test_nothing_is_deleted_in_folders_below_a_maildir(tmp_path: Path) -> None:
     assert {one.stays for one in items if one.place.folder} == {True}
     assert sorted(one.key for one in source.delete(items)) == ["1", "2"]
     # This holds even if an item allows it.
-    assert source.delete([Item(one.place, one.key) for one in items]) == []
+    assert source.delete([MailItem(one.place, one.key) for one in items]) == []
     assert not any(path.exists() for path in own)
     assert all(path.exists() for path in others)
-    assert isinstance(source, Remarking)
+    assert isinstance(source, RemarkingSource)
     (remark,) = source.remarks()
     assert remark.startswith("5 folders below are read, and nothing is deleted there")
     own_profile = opened("maildir", box / ".Sent.2025")
@@ -165,7 +165,7 @@ def test_two_messages_with_one_unique_name_are_named(tmp_path: Path) -> None:
     assert (len(items), passed.reason, passed.examples) == (1, TWIN, ("cur/1:2,S",))
     assert source.expected == 2
     assert len(source.delete(items)) == 1
-    (content,) = [one.content for one in source.fetch(list(source.listing())) if isinstance(one, Fetched)]
+    (content,) = [one.content for one in source.fetch(list(source.listing())) if isinstance(one, FetchedItem)]
     assert content == MAIL + b"another"
 
 

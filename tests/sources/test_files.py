@@ -10,7 +10,7 @@ import pytest
 
 from muniment.errors import SourceError
 from muniment.sources import passing
-from muniment.sources.base import Choosing, Fetched, PassedOver, Source, Unfetched
+from muniment.sources.base import FetchedItem, PassedOver, SkippingSource, Source, UnfetchedItem
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.factory import open_source
 
@@ -32,14 +32,14 @@ MAIL = b"Subject: good\r\n\r\ntext\r\n"
 
 def passed(source: Source) -> list[PassedOver]:
     """What a source has passed over in its current listing."""
-    assert isinstance(source, Choosing)
+    assert isinstance(source, SkippingSource)
     return source.passed_over()
 
 
 def everything(source: Source) -> dict[str, bytes]:
     found = {}
     for answer in source.fetch(list(source.listing())):
-        assert isinstance(answer, Fetched)
+        assert isinstance(answer, FetchedItem)
         assert isinstance(answer.content, bytes)
         found[answer.item.key] = answer.content
     return found
@@ -80,10 +80,10 @@ def test_renamed_maildir_messages_are_found(opened: Opener, tmp_path: Path) -> N
     (box / "new" / "2.x").rename(box / "cur" / "2.x:2,")
     (box / "new" / "3.x").unlink()
     answers = {a.item.key: a for a in source.fetch(items)}
-    assert {k: a.content for k, a in answers.items() if isinstance(a, Fetched)} == {
+    assert {k: a.content for k, a in answers.items() if isinstance(a, FetchedItem)} == {
         f"{n}.x": b"%d" % n for n in (0, 1, 2, 4, 5)
     }
-    assert [a.gone for a in answers.values() if isinstance(a, Unfetched)] == [True]
+    assert [a.gone for a in answers.values() if isinstance(a, UnfetchedItem)] == [True]
     (box / "new" / "4.x").rename(box / "cur" / "4.x:2,RS")
     assert sorted(one.key for one in source.delete(items)) == [f"{n}.x" for n in (0, 1, 2, 4, 5)]
     assert [p for p in box.rglob("*") if p.is_file()] == []
@@ -130,7 +130,7 @@ def test_a_file_that_becomes_a_link_or_a_pipe_is_not_followed(opened: Opener, tm
     (box / "b.eml").unlink()
     os.mkfifo(box / "b.eml")
     answers = list(source.fetch(items))
-    assert [isinstance(a, Unfetched) and not a.gone for a in answers] == [True, True]
+    assert [isinstance(a, UnfetchedItem) and not a.gone for a in answers] == [True, True]
 
 
 @pytest.mark.skipif(os.getuid() == 0, reason="root may read everything")
@@ -141,7 +141,7 @@ def test_an_unreadable_file_is_named(opened: Opener, tmp_path: Path) -> None:
     (box / "a.eml").chmod(0)
     source = opened("eml", box)
     (answer,) = source.fetch(list(source.listing()))
-    assert isinstance(answer, Unfetched)
+    assert isinstance(answer, UnfetchedItem)
     assert "Permission denied" in answer.reason
 
 
@@ -158,7 +158,7 @@ def test_a_file_that_fails_to_read_is_named(
 
     monkeypatch.setattr("muniment.sources.files.unpacking.open_plain", broken)
     (answer,) = source.fetch(items)
-    assert isinstance(answer, Unfetched)
+    assert isinstance(answer, UnfetchedItem)
     assert not answer.gone
     assert "Input/output error" in answer.reason
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muniment.sources.folders import Choice, Folder, Use, levels, title, use_by_name
+from muniment.sources.folders import FolderChoice, FolderUse, MailFolder, levels, title, use_by_name
 
 
 @given(st.lists(st.text(), min_size=1).map(tuple))
@@ -22,54 +22,59 @@ def test_a_title_looks_like_a_path() -> None:
 @pytest.mark.parametrize(
     ("names", "use"),
     [
-        (("INBOX",), Use.INBOX),
-        (("Gesendete Elemente",), Use.SENT),
-        (("INBOX", "Éléments envoyés"), Use.SENT),
-        (("[Gmail]", "Papierkorb"), Use.DELETED),
-        (("送信済みアイテム",), Use.SENT),
-        (("Черновики",), Use.DRAFTS),
-        (("Спам",), Use.JUNK),
-        (("Projects", "Sent"), Use.NONE),
-        (("Invoices",), Use.NONE),
+        (("INBOX",), FolderUse.INBOX),
+        (("Gesendete Elemente",), FolderUse.SENT),
+        (("INBOX", "Éléments envoyés"), FolderUse.SENT),
+        (("[Gmail]", "Papierkorb"), FolderUse.DELETED),
+        (("送信済みアイテム",), FolderUse.SENT),
+        (("Черновики",), FolderUse.DRAFTS),
+        (("Спам",), FolderUse.JUNK),
+        (("Projects", "Sent"), FolderUse.NONE),
+        (("Invoices",), FolderUse.NONE),
     ],
 )
-def test_well_known_folders_are_recognised_by_name(names: tuple[str, ...], use: Use) -> None:
+def test_well_known_folders_are_recognised_by_name(names: tuple[str, ...], use: FolderUse) -> None:
     assert use_by_name(names) is use
 
 
 def test_inbox_and_sent_have_the_same_title_in_every_language() -> None:
-    assert Folder(("Posteingang",), Use.INBOX).title == "Inbox"
-    assert Folder(("Gesendete Elemente",), Use.SENT).title == "Sent"
-    assert Folder(("Archiv", "2026")).title == "Archiv/2026"
+    assert MailFolder(("Posteingang",), FolderUse.INBOX).title == "Inbox"
+    assert MailFolder(("Gesendete Elemente",), FolderUse.SENT).title == "Sent"
+    assert MailFolder(("Archiv", "2026")).title == "Archiv/2026"
 
 
-JUNK = Folder(("Spam",), Use.JUNK)
-BELOW = Folder(("Spam", "Kept"))
-PROJECTS = Folder(("Projects",))
-ALPHA = Folder(("Projects", "Alpha [old]"))
+JUNK = MailFolder(("Spam",), FolderUse.JUNK)
+BELOW = MailFolder(("Spam", "Kept"))
+PROJECTS = MailFolder(("Projects",))
+ALPHA = MailFolder(("Projects", "Alpha [old]"))
 
 
 @pytest.mark.parametrize(
     ("choice", "folder", "above", "wanted"),
     [
-        (Choice(), PROJECTS, (), True),
-        (Choice(), JUNK, (), False),
-        (Choice(), BELOW, (JUNK,), False),
-        (Choice(leave_out=()), JUNK, (), True),
-        (Choice(take=("@junk",)), JUNK, (), True),
-        (Choice(take=("@junk",)), BELOW, (JUNK,), True),
-        (Choice(take=("Projects",)), Folder(("Projects", "Bin"), Use.DELETED), (PROJECTS,), False),
-        (Choice(take=("*",)), JUNK, (), False),
-        (Choice(take=("*",)), PROJECTS, (), True),
-        (Choice(take=("spam",)), JUNK, (), True),
-        (Choice(take=("Projects",)), ALPHA, (PROJECTS,), True),
-        (Choice(take=("Projects",)), JUNK, (), False),
-        (Choice(take=("projects/alpha [old]",)), ALPHA, (PROJECTS,), True),
-        (Choice(take=("proj*",), leave_out=("*/Alpha*",)), ALPHA, (PROJECTS,), False),
-        (Choice(take=("@",)), PROJECTS, (), False),
+        (FolderChoice(), PROJECTS, (), True),
+        (FolderChoice(), JUNK, (), False),
+        (FolderChoice(), BELOW, (JUNK,), False),
+        (FolderChoice(leave_out=()), JUNK, (), True),
+        (FolderChoice(take=("@junk",)), JUNK, (), True),
+        (FolderChoice(take=("@junk",)), BELOW, (JUNK,), True),
+        (
+            FolderChoice(take=("Projects",)),
+            MailFolder(("Projects", "Bin"), FolderUse.DELETED),
+            (PROJECTS,),
+            False,
+        ),
+        (FolderChoice(take=("*",)), JUNK, (), False),
+        (FolderChoice(take=("*",)), PROJECTS, (), True),
+        (FolderChoice(take=("spam",)), JUNK, (), True),
+        (FolderChoice(take=("Projects",)), ALPHA, (PROJECTS,), True),
+        (FolderChoice(take=("Projects",)), JUNK, (), False),
+        (FolderChoice(take=("projects/alpha [old]",)), ALPHA, (PROJECTS,), True),
+        (FolderChoice(take=("proj*",), leave_out=("*/Alpha*",)), ALPHA, (PROJECTS,), False),
+        (FolderChoice(take=("@",)), PROJECTS, (), False),
     ],
 )
 def test_patterns_choose_folders(
-    choice: Choice, folder: Folder, above: tuple[Folder, ...], wanted: bool
+    choice: FolderChoice, folder: MailFolder, above: tuple[MailFolder, ...], wanted: bool
 ) -> None:
     assert choice.wants(folder, above) is wanted

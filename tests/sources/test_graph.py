@@ -12,13 +12,13 @@ import trustme
 
 from muniment.errors import CertificateRefused, LoginRefused, SourceError
 from muniment.net import retry
-from muniment.net.events import Waiting
+from muniment.net.events import ServerPause
 from muniment.net.oauth import sign_in, tokens
-from muniment.net.retry import Passing
-from muniment.sources.base import Fetched, Item, Unfetched
+from muniment.net.retry import TransientError
+from muniment.sources.base import FetchedItem, MailItem, UnfetchedItem
 from muniment.sources.endpoint import Event
 from muniment.sources.factory import open_source
-from muniment.sources.folders import Choice, title
+from muniment.sources.folders import FolderChoice, title
 from muniment.sources.graph.source import GraphSource
 from support.graph_boxes import GraphBox, grant
 from support.graph_double import LANGUAGES, GraphDouble
@@ -46,11 +46,11 @@ def opened(box: GraphBox, **changes: Any) -> GraphSource:
     return source
 
 
-def bodies(source: GraphSource, items: list[Item]) -> list[bytes]:
+def bodies(source: GraphSource, items: list[MailItem]) -> list[bytes]:
     answers = list(source.fetch(items))
     assert {answer.item for answer in answers} == set(items)
     assert len(answers) == len(items)
-    found = [answer.content for answer in answers if isinstance(answer, Fetched)]
+    found = [answer.content for answer in answers if isinstance(answer, FetchedItem)]
     return sorted(one for one in found if isinstance(one, bytes))
 
 
@@ -84,7 +84,7 @@ def test_folders_are_recognised_in_any_language(graph: GraphDouble, tmp_path: Pa
     archive = LANGUAGES[language][5]
     assert titled(source) == {"Inbox": 1, "Sent": 1, archive: 1}
     source.close()
-    chosen = opened(box, folders=Choice(("@junk", "@drafts", "@deleted", "@outbox", "@archive")))
+    chosen = opened(box, folders=FolderChoice(("@junk", "@drafts", "@deleted", "@outbox", "@archive")))
     assert titled(chosen) == dict.fromkeys(LANGUAGES[language][2:], 1)
     box.close()
 
@@ -114,7 +114,7 @@ def test_hidden_folders_and_views_are_left_out(box: GraphBox) -> None:
 def test_folders_that_are_not_chosen_are_not_read(box: GraphBox) -> None:
     for path in (("Kunden",), ("Kunden", "Alt"), ("Spam",)):
         box.mailbox.put([mail(path[-1])], box.mailbox.folder(*path))
-    source = opened(box, folders=Choice(("kunden",), ("*/Alt",)))
+    source = opened(box, folders=FolderChoice(("kunden",), ("*/Alt",)))
     assert titled(source) == {"Kunden": 1}
 
 
@@ -202,7 +202,7 @@ def test_a_folder_that_disappears_ends_early(box: GraphBox, graph: GraphDouble) 
             box.mailbox.folders.pop(folder, None)
     assert [item.place.title for item in found] == ["Inbox", *["Kunden"] * 10]
     assert [place.title for place in source.marks() if place.title == "Kunden"] == []
-    assert sum(isinstance(answer, Unfetched) and answer.gone for answer in source.fetch(found)) == 10
+    assert sum(isinstance(answer, UnfetchedItem) and answer.gone for answer in source.fetch(found)) == 10
 
 
 def test_a_renamed_folder_keeps_its_place(box: GraphBox) -> None:
@@ -265,7 +265,7 @@ def test_a_token_that_expires_is_renewed(box: GraphBox, graph: GraphDouble) -> N
     answers = [next(fetching) for _ in range(20)]
     graph.expire()
     answers += fetching
-    assert sum(isinstance(answer, Fetched) for answer in answers) == 60
+    assert sum(isinstance(answer, FetchedItem) for answer in answers) == 60
     assert graph.entra.asked["client_credentials"] - before == 1, "not once a thread"
     graph.expire()
     assert len(source.delete(items)) == 60
@@ -299,10 +299,10 @@ def test_a_service_that_is_always_busy_is_given_up(box: GraphBox, graph: GraphDo
     events: list[Event] = []
     source = opened(box, on_event=events.append)
     graph.storm, graph.retry_after = 10**9, asked_for
-    with pytest.raises(Passing, match="run again later, or less often"):
+    with pytest.raises(TransientError, match="run again later, or less often"):
         list(source.listing())
     assert sum(box.waits) <= (300 if not asked_for else 1800)
-    assert [event.seconds for event in events if isinstance(event, Waiting)] == box.waits
+    assert [event.seconds for event in events if isinstance(event, ServerPause)] == box.waits
     assert 10**9 - graph.storm < 400
 
 
@@ -310,7 +310,7 @@ def test_a_service_that_is_busy_for_too_long_is_not_waited_for(box: GraphBox, gr
     box.put(mails(3))
     source = opened(box)
     graph.storm, graph.retry_after = 1, "3600"
-    with pytest.raises(Passing, match="run again later, or less often"):
+    with pytest.raises(TransientError, match="run again later, or less often"):
         list(source.listing())
 
 
@@ -341,7 +341,7 @@ def test_an_interrupted_large_message_is_fetched_again(box: GraphBox, graph: Gra
         proxy.cut_after(9_000_000)
         (answer,) = source.fetch(items)
         source.close()
-    assert isinstance(answer, Fetched)
+    assert isinstance(answer, FetchedItem)
     assert isinstance(answer.content, Path)
     assert answer.content.read_bytes() == large
     assert [path.name for path in box.endpoint.work.iterdir()] == [answer.content.name]
@@ -353,7 +353,7 @@ def test_a_message_without_mime_does_not_stop_the_others(box: GraphBox, graph: G
         box.mailbox.message(ids[n * 7]).broken = code
     source = opened(box)
     answers = list(source.fetch(list(source.listing())))
-    failed = {answer.item.key: answer.reason for answer in answers if isinstance(answer, Unfetched)}
+    failed = {answer.item.key: answer.reason for answer in answers if isinstance(answer, UnfetchedItem)}
     assert set(failed) == {ids[0], ids[7]}
     assert "ErrorMimeContentConversionFailed" in failed[ids[0]]
     assert "at every attempt" in failed[ids[7]]
@@ -367,7 +367,7 @@ def test_bad_messages_in_a_row_are_given_up_one_by_one(box: GraphBox, good: bool
         box.mailbox.message(id_).broken = "ErrorInternalServerError"
     source = opened(box)
     answers = list(source.fetch(list(source.listing())))
-    assert sum(isinstance(answer, Fetched) for answer in answers) == good
+    assert sum(isinstance(answer, FetchedItem) for answer in answers) == good
     assert len(answers) == 30
 
 
@@ -379,7 +379,7 @@ def test_a_service_that_fails_at_everything_for_minutes_is_given_up(
     for id_ in box.mailbox.put(mails(700)):
         box.mailbox.message(id_).broken = "ErrorInternalServerError"
     source = opened(box)
-    with pytest.raises(Passing, match="a problem of its own"):
+    with pytest.raises(TransientError, match="a problem of its own"):
         list(source.fetch(list(source.listing())))
     assert 300 < sum(box.waits) < 400
 
@@ -399,7 +399,7 @@ def test_an_abandoned_fetch_leaves_no_files(box: GraphBox, graph: GraphDouble) -
     source = opened(box)
     fetching = source.fetch(list(source.listing()))
     first = next(fetching)
-    assert isinstance(first, Fetched)
+    assert isinstance(first, FetchedItem)
     assert isinstance(first.content, Path)
     fetching.close()  # type: ignore[attr-defined]
     assert list(box.endpoint.work.iterdir()) == [first.content]

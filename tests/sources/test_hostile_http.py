@@ -23,11 +23,11 @@ SESSION = """
 import json, resource, sys
 from pathlib import Path
 from muniment.errors import MunimentError
-from muniment.net.oauth import Grant, tokens
+from muniment.net.oauth import TokenGrant, tokens
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.factory import open_source
-from muniment.sources.folders import Choice
-from muniment.sources.graph.answers import Call
+from muniment.sources.folders import FolderChoice
+from muniment.sources.graph.answers import GraphCall
 from muniment.sources.graph.connection import GraphWire
 from muniment.sources.source_limits import SourceLimits
 
@@ -53,7 +53,7 @@ def graph(ask):
 
 def ews():
     source = open_source(
-        endpoint(kind="ews", security="tls", scheme="basic", password="secret", folders=Choice()),
+        endpoint(kind="ews", security="tls", scheme="basic", password="secret", folders=FolderChoice()),
         sleep=lambda seconds: None,
     )
     source.connect()
@@ -61,13 +61,14 @@ def ews():
 
 def everybody():
     source = open_source(
-        endpoint(kind="graph", tokens=Token(), mailboxes=("*",), folders=Choice()), sleep=lambda seconds: None
+        endpoint(kind="graph", tokens=Token(), mailboxes=("*",), folders=FolderChoice()),
+        sleep=lambda seconds: None
     )
     source.connect()
     return list(source.listing())
 
 def token():
-    grant = Grant(
+    grant = TokenGrant(
         way="app", scopes=("https://graph.microsoft.com/.default",), directory="contoso", client_id="id",
         secret="secret", authority=f"https://localhost:{port}", ca_file=authority, timeout=0.5,
         limits=limits,
@@ -77,7 +78,7 @@ def token():
 asked = {
     "page": lambda: graph(lambda wire: wire.page("", "/users")),
     "mime": lambda: graph(lambda wire: wire.mime("", "/messages/1")),
-    "batch": lambda: graph(lambda wire: wire.batch("", [Call("GET", "/me")])),
+    "batch": lambda: graph(lambda wire: wire.batch("", [GraphCall("GET", "/me")])),
     "everybody": everybody,
     "ews": ews,
     "token": token,

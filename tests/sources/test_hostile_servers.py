@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from muniment.errors import SourceError
-from muniment.net.limits import Pace
-from muniment.net.retry import Passing
-from muniment.sources.base import Item
+from muniment.net.limits import AnswerPace
+from muniment.net.retry import TransientError
+from muniment.sources.base import MailItem
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.factory import open_source
-from muniment.sources.folders import Choice
+from muniment.sources.folders import FolderChoice
 from support.certs import server_certificate
 from support.hostile_servers import IMAP, MESSAGE, POP3, Answers, HostileServer
 
@@ -38,10 +38,10 @@ import json, resource, sys, time
 from pathlib import Path
 from muniment.errors import MunimentError
 from muniment.sources import pop3, imap
-from muniment.sources.base import Unfetched
+from muniment.sources.base import UnfetchedItem
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.factory import open_source
-from muniment.sources.folders import Choice
+from muniment.sources.folders import FolderChoice
 from muniment.sources.source_limits import SourceLimits
 
 kind, port, tree, work, memory = sys.argv[1:]
@@ -49,7 +49,7 @@ size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesi
 resource.setrlimit(resource.RLIMIT_AS, (size + int(memory),) * 2)
 endpoint = Endpoint(
     kind=kind, host="127.0.0.1", port=int(port), security="none", mailbox="user", password="secret",
-    work=Path(work), timeout=1, folders=Choice() if tree == "tree" else None,
+    work=Path(work), timeout=1, folders=FolderChoice() if tree == "tree" else None,
     limits=SourceLimits(spare=1024 * 1024, folder_list=1024 * 1024, lively=2),
 )
 source = open_source(endpoint, sleep=lambda seconds: None)
@@ -58,7 +58,7 @@ try:
     source.connect()
     items = list(source.listing())
     answers = list(source.fetch(items))
-    problem = next((one.reason for one in answers if isinstance(one, Unfetched)), "")
+    problem = next((one.reason for one in answers if isinstance(one, UnfetchedItem)), "")
     problem = problem or next((one.reason for one in source.refusals()), "")
 except MunimentError as error:
     problem = str(error)
@@ -112,7 +112,7 @@ def test_an_invalid_date_is_left_out(tmp_path: Path) -> None:
     assert found == {"problem": "", "kept": 0, "answers": 1}
 
 
-def listed(answers: Answers, folder: Path) -> list[Item]:
+def listed(answers: Answers, folder: Path) -> list[MailItem]:
     """The items of a profile that reads several folders, with STARTTLS."""
     made = server_certificate(folder / "certificates")
     with HostileServer("imap", answers, made.certificate) as server:
@@ -126,7 +126,7 @@ def listed(answers: Answers, folder: Path) -> list[Item]:
             ca_file=str(made.authority),
             work=folder / "work",
             timeout=5,
-            folders=Choice(),
+            folders=FolderChoice(),
         )
         source = open_source(endpoint, sleep=lambda seconds: None)
         try:
@@ -167,15 +167,17 @@ def test_a_server_that_keeps_sending_lines_is_waited_for() -> None:
 
         return read
 
-    pace = Pace(Endpoint(kind="imap", host="127.0.0.1", work=Path("/"), timeout=300), clock=lambda: now[0])
+    pace = AnswerPace(
+        Endpoint(kind="imap", host="127.0.0.1", work=Path("/"), timeout=300), clock=lambda: now[0]
+    )
     pace.begin()
     for _ in range(20):
         pace.receive(after(120, 30))  # 2,400 s of 3,000
         pace.line()
     pace.receive(after(500, 30))
-    with pytest.raises(Passing, match="less than 64 bytes a second"):
+    with pytest.raises(TransientError, match="less than 64 bytes a second"):
         pace.receive(after(120, 30))
     pace.begin()
     pace.receive(after(299, 1))
-    with pytest.raises(Passing):
+    with pytest.raises(TransientError):
         pace.receive(after(2, 1))

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from muniment.errors import SourceError
-from muniment.sources.base import SPOOL_ABOVE, Fetched, Unfetched
+from muniment.sources.base import SPOOL_ABOVE, FetchedItem, UnfetchedItem
 from muniment.sources.imap import source as imap
-from muniment.sources.imap.client import Client, Oversized
+from muniment.sources.imap.client import AnswerTooLarge, ImapClient
 from muniment.sources.imap.text import encode_folder, read_bodies, read_rows, uid_set
 from muniment.sources.source_limits import SourceLimits
 from support.boxes import ServerBox, server_box
@@ -39,10 +39,10 @@ def other(account: ServerBox) -> Iterator[imaplib.IMAP4]:
         yield session
 
 
-def bodies(answers: Iterator[Fetched | Unfetched]) -> list[bytes]:
+def bodies(answers: Iterator[FetchedItem | UnfetchedItem]) -> list[bytes]:
     found = []
     for answer in answers:
-        assert isinstance(answer, Fetched), answer
+        assert isinstance(answer, FetchedItem), answer
         assert isinstance(answer.content, bytes)
         found.append(answer.content)
     return found
@@ -157,18 +157,20 @@ def test_a_server_that_lies_about_sizes_is_read_in_pieces(
     account.put([large])
     source = account.connected()
     items = list(source.listing())
-    read = Client.read
+    read = ImapClient.read
 
-    def guarded(client: Client, size: int) -> bytes:
+    def guarded(client: ImapClient, size: int) -> bytes:
         if size > imap.PIECE:
-            raise Oversized
+            raise AnswerTooLarge
         return read(client, size)
 
-    monkeypatch.setattr(Client, "read", guarded)
+    monkeypatch.setattr(ImapClient, "read", guarded)
     lying = [type(i)(i.place, i.key, 1, i.flags, i.date) for i in items]
     answers = {a.item.key: a for a in source.fetch(lying)}
     assert len(answers) == 301
-    spooled = [a.content for a in answers.values() if isinstance(a, Fetched) and isinstance(a.content, Path)]
+    spooled = [
+        a.content for a in answers.values() if isinstance(a, FetchedItem) and isinstance(a.content, Path)
+    ]
     assert [path.read_bytes() for path in spooled] == [large]
 
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muniment.sources.imap.namespaces import Namespace, Whose, locate, own_prefix, read_namespaces
+from muniment.sources.imap.namespaces import FolderOwner, ImapNamespace, locate, own_prefix, read_namespaces
 from muniment.sources.imap.text import read_bodies, read_found, read_list, read_rows
 
-OWN, ANOTHERS, PUBLIC = Whose
+OWN, ANOTHERS, PUBLIC = FolderOwner
 
 
 @pytest.mark.parametrize(
@@ -28,18 +28,18 @@ OWN, ANOTHERS, PUBLIC = Whose
         (b'))(("x" "/"))', [(b"x", OWN)]),
     ],
 )  # fmt: skip
-def test_namespaces_are_read(line: bytes, found: list[tuple[bytes, Whose]]) -> None:
+def test_namespaces_are_read(line: bytes, found: list[tuple[bytes, FolderOwner]]) -> None:
     assert [tuple(one) for one in read_namespaces(line)] == found
 
 
 @given(st.lists(st.sampled_from([b"(", b")", b'"a"', b"NIL", b" ", b'"', b"\\", b"x"])).map(b"".join))
 def test_any_answer_to_namespace_can_be_read(line: bytes) -> None:
     for one in read_namespaces(line):
-        assert one.whose in Whose
+        assert one.whose in FolderOwner
 
 
-CYRUS = [Namespace(b"INBOX.", OWN), Namespace(b"user.", ANOTHERS), Namespace(b"", PUBLIC)]
-SHARED = [Namespace(b"", OWN), Namespace(b"shared/", ANOTHERS), Namespace(b"Public/", PUBLIC)]
+CYRUS = [ImapNamespace(b"INBOX.", OWN), ImapNamespace(b"user.", ANOTHERS), ImapNamespace(b"", PUBLIC)]
+SHARED = [ImapNamespace(b"", OWN), ImapNamespace(b"shared/", ANOTHERS), ImapNamespace(b"Public/", PUBLIC)]
 
 
 @pytest.mark.parametrize(
@@ -57,15 +57,21 @@ SHARED = [Namespace(b"", OWN), Namespace(b"shared/", ANOTHERS), Namespace(b"Publ
         (SHARED, b'() "/" "Public"', "Public", PUBLIC, ""),
         (SHARED, b'() "/" "Publicity"', "Publicity", OWN, ""),
         (SHARED, b'() "/" "#news/x"', "#news/x", PUBLIC, ""),
-        ([Namespace(b"INBOX", OWN)], b'() "/" "INBOX/Archive"', "Archive", OWN, ""),
-        ([Namespace(b"INBOX", OWN)], b'() "/" "INBOXES"', "INBOXES", OWN, ""),
-        ([Namespace(b"", OWN), Namespace(b"~", ANOTHERS)], b'() "/" "~bert/Team"', "Team", ANOTHERS, "bert"),
+        ([ImapNamespace(b"INBOX", OWN)], b'() "/" "INBOX/Archive"', "Archive", OWN, ""),
+        ([ImapNamespace(b"INBOX", OWN)], b'() "/" "INBOXES"', "INBOXES", OWN, ""),
+        (
+            [ImapNamespace(b"", OWN), ImapNamespace(b"~", ANOTHERS)],
+            b'() "/" "~bert/Team"',
+            "Team",
+            ANOTHERS,
+            "bert",
+        ),
         ([], b'() "/" "Any/thing"', "Any/thing", OWN, ""),
         ([], b'() "/" "#shared/x"', "#shared/x", PUBLIC, ""),
     ],
 )
 def test_the_namespace_says_who_owns_a_folder(
-    spaces: list[Namespace], line: bytes, title: str, whose: Whose, person: str
+    spaces: list[ImapNamespace], line: bytes, title: str, whose: FolderOwner, person: str
 ) -> None:
     (found,) = locate(read_list([line]), spaces)
     assert (found.title, found.whose, found.person) == (title, whose, person)

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from muniment.errors import CertificateRefused, SourceError
-from muniment.sources.base import Fetched, Partial, Source, Unfetched
+from muniment.sources.base import FetchedItem, PartialSource, Source, UnfetchedItem
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.factory import open_source
-from muniment.sources.folders import Choice
+from muniment.sources.folders import FolderChoice
 from support.certs import server_certificate
 from support.imap_double import ImapDouble
 
@@ -41,7 +41,7 @@ def filled(server: ImapDouble) -> ImapDouble:
 
 def read(source: Source) -> list[bytes]:
     answers = list(source.fetch(list(source.listing())))
-    return [bytes(one.content) for one in answers if isinstance(one, Fetched)]  # type: ignore[arg-type]
+    return [bytes(one.content) for one in answers if isinstance(one, FetchedItem)]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("capabilities", ["IMAP4rev2 AUTH=PLAIN", "IMAP4rev2"])
@@ -99,9 +99,9 @@ def test_a_folder_that_can_not_be_opened_is_named_and_the_others_are_read(
     with tree(
         override=lambda command, name: [answer] if command == "SELECT" and "Broken" in name else None
     ) as server:
-        source = connected(server, tmp_path, folders=Choice())
+        source = connected(server, tmp_path, folders=FolderChoice())
         assert read(source) == [MAILS[0], MAILS[1], MAILS[3]]
-        assert isinstance(source, Partial)
+        assert isinstance(source, PartialSource)
         (refusal,) = source.refusals()
         assert refusal.where == "anna/Broken"
         assert answer[3:] in refusal.reason
@@ -110,13 +110,13 @@ def test_a_folder_that_can_not_be_opened_is_named_and_the_others_are_read(
 
 def test_a_folder_that_fails_after_the_listing_does_not_stop_the_others(tmp_path: Path) -> None:
     with tree() as server:
-        source = connected(server, tmp_path, folders=Choice())
+        source = connected(server, tmp_path, folders=FolderChoice())
         items = list(source.listing())
         server.override = lambda command, name: [BUG] if command == "SELECT" and "Broken" in name else None
         answers = list(source.fetch(items))
-        assert [one.item.place.title for one in answers if isinstance(one, Unfetched)] == ["Broken"]
+        assert [one.item.place.title for one in answers if isinstance(one, UnfetchedItem)] == ["Broken"]
         assert len(answers) == 4
-        assert isinstance(source, Partial)
+        assert isinstance(source, PartialSource)
         assert [one.where for one in source.refusals()] == ["anna/Broken"]
         assert [one.place.title for one in source.delete(items)] == ["Inbox", "A", "Z"]
         assert [one.deleting for one in source.refusals()] == [True]
@@ -125,7 +125,7 @@ def test_a_folder_that_fails_after_the_listing_does_not_stop_the_others(tmp_path
 
 def test_a_deleted_folder_is_no_error(tmp_path: Path) -> None:
     with tree() as server:
-        source = connected(server, tmp_path, folders=Choice())
+        source = connected(server, tmp_path, folders=FolderChoice())
 
         def gone(command: str, name: str) -> list[str] | None:
             if command == "SELECT" and "Broken" in name:
@@ -135,7 +135,7 @@ def test_a_deleted_folder_is_no_error(tmp_path: Path) -> None:
 
         server.override = gone
         assert read(source) == [MAILS[0], MAILS[1], MAILS[3]]
-        assert isinstance(source, Partial)
+        assert isinstance(source, PartialSource)
         assert source.refusals() == []
         source.close()
 
@@ -163,7 +163,7 @@ def test_patterns_can_name_folders_that_can_not_be_selected(
     for name in folders:
         server.put(MAILS[0], name)
     with server:
-        source = connected(server, tmp_path, folders=Choice(take))
+        source = connected(server, tmp_path, folders=FolderChoice(take))
         assert {item.place.title for item in source.listing()} == found
         source.close()
 
@@ -171,7 +171,7 @@ def test_patterns_can_name_folders_that_can_not_be_selected(
 @pytest.mark.parametrize("take", [("Archiv",), ("Archiv", "INBOX"), ("@junk",)])
 def test_a_pattern_that_matches_nothing_is_an_error(take: tuple[str, ...], tmp_path: Path) -> None:
     with tree() as server:
-        source = connected(server, tmp_path, folders=Choice(take))
+        source = connected(server, tmp_path, folders=FolderChoice(take))
         with pytest.raises(SourceError, match=r"matches (?:Archiv|@junk): .* A, Broken, Inbox, Z"):
             list(source.listing())
         source.close()
@@ -207,7 +207,7 @@ def test_without_an_answer_to_namespace_nothing_is_read(tmp_path: Path) -> None:
     folders = {"INBOX": "", "shared/bert": ""}
     with ImapDouble(folders=folders, namespace='(("" "/")) (("shared/" "/")) NIL') as server:
         server.put(MAILS[0], "shared/bert")
-        source = connected(server, tmp_path, folders=Choice(), deletes=True)
+        source = connected(server, tmp_path, folders=FolderChoice(), deletes=True)
         server.override = lambda command, _: ["NO [SERVERBUG] later"] if command == "NAMESPACE" else None
         with pytest.raises(SourceError, match=r"does not say which folders belong to whom .*SERVERBUG"):
             list(source.listing())
@@ -251,9 +251,9 @@ def test_a_folder_can_still_be_left_out_by_its_name_with_the_prefix(tmp_path: Pa
     with ImapDouble(folders=folders, namespace='(("INBOX/" "/")) NIL NIL') as server:
         for name in folders:
             server.put(MAILS[0], name)
-        source = connected(server, tmp_path, folders=Choice((), (pattern,)))
+        source = connected(server, tmp_path, folders=FolderChoice((), (pattern,)))
         assert [one.place.title for one in source.listing()] == ["Inbox", "Work"]
         source.close()
-        source = connected(server, tmp_path, folders=Choice((pattern,)))
+        source = connected(server, tmp_path, folders=FolderChoice((pattern,)))
         assert [one.place.title for one in source.listing()] == ["Private", "Private/Deep"]
         source.close()

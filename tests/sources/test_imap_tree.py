@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from muniment.sources.base import Fetched, Item, Source, Unfetched
+from muniment.sources.base import FetchedItem, MailItem, Source, UnfetchedItem
 from muniment.sources.factory import open_source
-from muniment.sources.folders import Choice, Use
+from muniment.sources.folders import FolderChoice, FolderUse
 from muniment.sources.imap.text import encode_folder, quoted, read_list
 from support.boxes import ServerBox, server_box
 from support.dovecot import Dovecot
@@ -33,7 +33,7 @@ def session(account: ServerBox) -> Iterator[imaplib.IMAP4]:
         yield imap
 
 
-EVERYTHING = Choice()
+EVERYTHING = FolderChoice()
 
 
 def mail(subject: str) -> bytes:
@@ -49,14 +49,14 @@ def fill(session: imaplib.IMAP4, name: str, *subjects: str) -> None:
 
 
 @contextmanager
-def tree(account: ServerBox, choice: Choice = EVERYTHING) -> Iterator[Source]:
+def tree(account: ServerBox, choice: FolderChoice = EVERYTHING) -> Iterator[Source]:
     source = open_source(replace(account.endpoint, folders=choice), sleep=lambda _: None)
     source.connect()
     yield source
     source.close()
 
 
-def titled(items: list[Item]) -> dict[str, int]:
+def titled(items: list[MailItem]) -> dict[str, int]:
     found: dict[str, int] = {}
     for item in items:
         found[item.place.title] = found.get(item.place.title, 0) + 1
@@ -76,7 +76,7 @@ def test_every_folder_is_listed_by_its_name(account: ServerBox, session: imaplib
         expected = {name.replace("\\", "\\\\"): 2 for name in NAMES}
         assert titled(items) == expected | {"Deep/er/est": 1, "Inbox": 1}
         answers = list(source.fetch(items))
-        assert all(isinstance(a, Fetched) for a in answers)
+        assert all(isinstance(a, FetchedItem) for a in answers)
         assert {a.item for a in answers} == set(items)
 
 
@@ -85,7 +85,7 @@ def test_one_key_can_be_in_many_folders(account: ServerBox, session: imaplib.IMA
         fill(session, f"f{n}", f"in {n}")
     with tree(account) as source:
         items = list(source.listing())
-        contents = {a.item.place.title: a.content for a in source.fetch(items) if isinstance(a, Fetched)}
+        contents = {a.item.place.title: a.content for a in source.fetch(items) if isinstance(a, FetchedItem)}
         assert contents == {f"f{n}": mail(f"in {n}") for n in range(20)}
 
 
@@ -95,14 +95,17 @@ def test_special_folders_are_left_out_unless_they_are_named(
     for name in ("Papierkorb", "Entwürfe", "Gesendete Elemente", "Kunden", "Kunden.Alt"):
         fill(session, name, "x")
 
-    def found(choice: Choice) -> dict[str, int]:
+    def found(choice: FolderChoice) -> dict[str, int]:
         with tree(account, choice) as source:
             return titled(list(source.listing()))
 
     assert found(EVERYTHING) == {"Sent": 1, "Kunden": 1, "Kunden/Alt": 1}
-    assert found(Choice(leave_out=()))["Papierkorb"] == 1
-    assert found(Choice(take=("Kunden", "@deleted"), leave_out=("*/Alt",))) == {"Kunden": 1, "Papierkorb": 1}
-    assert found(Choice(take=("@deleted",))) == {"Papierkorb": 1}
+    assert found(FolderChoice(leave_out=()))["Papierkorb"] == 1
+    assert found(FolderChoice(take=("Kunden", "@deleted"), leave_out=("*/Alt",))) == {
+        "Kunden": 1,
+        "Papierkorb": 1,
+    }
+    assert found(FolderChoice(take=("@deleted",))) == {"Papierkorb": 1}
 
 
 def test_a_message_is_deleted_only_in_its_own_folder(account: ServerBox, session: imaplib.IMAP4) -> None:
@@ -113,7 +116,7 @@ def test_a_message_is_deleted_only_in_its_own_folder(account: ServerBox, session
         chosen = [item for item in items if item.key.endswith(":1")]
         assert sorted(i.place.title for i in source.delete(chosen)) == ["A", "B"]
         left = list(source.listing())
-        assert sorted(a.content for a in source.fetch(left) if isinstance(a, Fetched)) == [
+        assert sorted(a.content for a in source.fetch(left) if isinstance(a, FetchedItem)) == [
             mail("a2"),
             mail("b2"),
         ]  # type: ignore[type-var]
@@ -129,8 +132,8 @@ def test_a_folder_that_disappears_does_not_stop_the_others(
         session.rename("A", "Renamed")
         session.delete("B")
         answers = list(source.fetch(items))
-        assert [a.item.place.title for a in answers if isinstance(a, Fetched)] == ["C"] * 3
-        gone = [a for a in answers if isinstance(a, Unfetched)]
+        assert [a.item.place.title for a in answers if isinstance(a, FetchedItem)] == ["C"] * 3
+        gone = [a for a in answers if isinstance(a, UnfetchedItem)]
         assert [a.gone for a in gone] == [True] * 6
         assert source.delete([a.item for a in gone]) == []
         assert titled(list(source.listing())) == {"Renamed": 3, "C": 3}
@@ -144,22 +147,22 @@ def test_two_hundred_folders_deep_and_wide(account: ServerBox, session: imaplib.
         items = list(source.listing())
         assert len(titled(items)) == 200
         assert {item.place.title for item in items} >= {name.replace(".", "/") for name in deep}
-        assert sum(isinstance(a, Fetched) for a in source.fetch(items)) == 200
+        assert sum(isinstance(a, FetchedItem) for a in source.fetch(items)) == 200
 
 
 @pytest.mark.parametrize(
     ("line", "levels", "use"),
     [
-        (rb'(\HasNoChildren \Sent) "/" "Verschickt"', ("Verschickt",), Use.SENT),
-        (rb'(\HasNoChildren) "/" INBOX', ("INBOX",), Use.INBOX),
-        (rb'() "\\" "a\\b \"c\" &- d"', ("a", 'b "c" & d'), Use.NONE),
-        (rb'() NIL "a.b"', ("a.b",), Use.NONE),
-        (b'() "." "tab\tbell\x07.&AAE-"', ("tab\tbell\x07", "\x01"), Use.NONE),
-        (rb'() "/" "&broken/&Jjo-"', ("&broken", "\u263a"), Use.NONE),
-        (b'() "/" "\xff\xfe"', ("??",), Use.NONE),
+        (rb'(\HasNoChildren \Sent) "/" "Verschickt"', ("Verschickt",), FolderUse.SENT),
+        (rb'(\HasNoChildren) "/" INBOX', ("INBOX",), FolderUse.INBOX),
+        (rb'() "\\" "a\\b \"c\" &- d"', ("a", 'b "c" & d'), FolderUse.NONE),
+        (rb'() NIL "a.b"', ("a.b",), FolderUse.NONE),
+        (b'() "." "tab\tbell\x07.&AAE-"', ("tab\tbell\x07", "\x01"), FolderUse.NONE),
+        (rb'() "/" "&broken/&Jjo-"', ("&broken", "\u263a"), FolderUse.NONE),
+        (b'() "/" "\xff\xfe"', ("??",), FolderUse.NONE),
     ],
 )
-def test_answers_to_list_are_read(line: bytes, levels: tuple[str, ...], use: Use) -> None:
+def test_answers_to_list_are_read(line: bytes, levels: tuple[str, ...], use: FolderUse) -> None:
     found = read_list([line])
     assert [(one.levels, one.use) for one in found] == [(levels, use)]
 

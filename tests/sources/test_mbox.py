@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from muniment.errors import SourceError
-from muniment.sources.base import Fetched, Source, Unfetched
+from muniment.sources.base import FetchedItem, Source, UnfetchedItem
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.factory import open_source
 from muniment.sources.files import mbox_scan
@@ -44,7 +44,7 @@ def bodies(source: Source) -> list[bytes]:
     return [
         answer.content
         for answer in answers
-        if isinstance(answer, Fetched) and isinstance(answer.content, bytes)
+        if isinstance(answer, FetchedItem) and isinstance(answer.content, bytes)
     ]
 
 
@@ -383,7 +383,7 @@ def test_mbox_keys_stay_when_mail_is_appended(opened: Opener, tmp_path: Path) ->
     assert list(source.listing())[:2] == before
     path.write_bytes(LF.replace(b"Subject: 1", b"Subject: 9"))
     answers = list(source.fetch(before))
-    assert [isinstance(a, Unfetched) and a.gone for a in answers] == [True, False]
+    assert [isinstance(a, UnfetchedItem) and a.gone for a in answers] == [True, False]
 
 
 def test_a_message_that_is_still_being_written_is_not_fetched(opened: Opener, tmp_path: Path) -> None:
@@ -394,8 +394,8 @@ def test_a_message_that_is_still_being_written_is_not_fetched(opened: Opener, tm
     with path.open("ab") as file:
         file.write(b" it\n\n")
     *answers, last = source.fetch(listed)
-    assert all(isinstance(answer, Fetched) for answer in answers)
-    assert isinstance(last, Unfetched)
+    assert all(isinstance(answer, FetchedItem) for answer in answers)
+    assert isinstance(last, UnfetchedItem)
     assert last.gone
     assert bodies(source)[2:] == [b"Subject: 3\n\nhalf of it\n"]
 
@@ -415,7 +415,7 @@ def test_a_folder_of_mbox_files_is_read_file_by_file(opened: Opener, tmp_path: P
     source = opened(box)
     items = list(source.listing())
     assert [i.place.folder for i in items] == ["a", "b"]
-    assert [a.content for a in source.fetch(items) if isinstance(a, Fetched)] == [b"first\n", b"second\n"]
+    assert [a.content for a in source.fetch(items) if isinstance(a, FetchedItem)] == [b"first\n", b"second\n"]
 
 
 @pytest.mark.parametrize("content", [b"%PDF-1.4\n" + SEP, b"From our point of view\nall is well\n"])
@@ -441,6 +441,6 @@ def test_memory_does_not_grow_with_a_file_or_a_message(opened: Opener, tmp_path:
     tracemalloc.stop()
     assert len(answers) == 2001
     assert peak < 14 * 2**20  # 8 MiB of it can be one message before it goes to a file
-    (first,) = [answer.content for answer in answers if isinstance(answer, Fetched)][:1]
+    (first,) = [answer.content for answer in answers if isinstance(answer, FetchedItem)][:1]
     assert isinstance(first, Path)
     assert first.read_bytes() == large

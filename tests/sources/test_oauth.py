@@ -16,9 +16,9 @@ import pytest
 import trustme
 
 from muniment.errors import ConfigError, LoginRefused
-from muniment.net.oauth import Grant, oauthbearer, sign_in, tokens, xoauth2
-from muniment.net.retry import Passing
-from muniment.sources.base import Fetched
+from muniment.net.oauth import TokenGrant, oauthbearer, sign_in, tokens, xoauth2
+from muniment.net.retry import TransientError
+from muniment.sources.base import FetchedItem
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.factory import open_source
 from support.dovecot import Dovecot, dovecot_version, require_dovecot
@@ -40,8 +40,8 @@ def entra(authority: Entra) -> Entra:
     return authority
 
 
-def grant(entra: Entra, **other: Any) -> Grant:
-    asked = Grant(
+def grant(entra: Entra, **other: Any) -> TokenGrant:
+    asked = TokenGrant(
         way="app",
         scopes=("https://outlook.office365.com/.default",),
         directory=DIRECTORY,
@@ -107,10 +107,10 @@ def test_an_error_that_is_not_a_code_is_not_shown(entra: Entra, echo: object) ->
 
 def test_temporary_errors_are_passing(entra: Entra) -> None:
     entra.fail.append((503, {"error": "temporarily_unavailable"}))
-    with pytest.raises(Passing, match="run again later"):
+    with pytest.raises(TransientError, match="run again later"):
         tokens(grant(entra)).token()
     assert entra.good(tokens(grant(entra)).token())
-    with pytest.raises(Passing, match="can't be reached"):
+    with pytest.raises(TransientError, match="can't be reached"):
         tokens(grant(entra, authority="https://localhost:9")).token()
 
 
@@ -145,7 +145,7 @@ def test_google_needs_a_key_file(tmp_path: Path) -> None:
     key = tmp_path / "key.json"
     key.write_text(json.dumps({"type": "service_account"}))
     with pytest.raises(ConfigError, match="not a readable key file of a Google service account"):
-        tokens(Grant("google", ("x",), certificate=key, person="a@b")).token()
+        tokens(TokenGrant("google", ("x",), certificate=key, person="a@b")).token()
 
 
 def test_sasl_responses_match_their_documents() -> None:
@@ -207,7 +207,7 @@ def test_a_mailbox_is_opened_with_a_token(endpoint: Endpoint) -> None:
     source = open_source(endpoint)
     source.connect()
     answers = list(source.fetch(list(source.listing())))
-    assert sum(isinstance(answer, Fetched) for answer in answers) == 5
+    assert sum(isinstance(answer, FetchedItem) for answer in answers) == 5
     source.close()
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from muniment.errors import LoginRefused, SourceError
 from muniment.net.retry import ATTEMPTS
-from muniment.sources.base import SPOOL_ABOVE, Fetched, Item, Source, Unfetched
+from muniment.sources.base import SPOOL_ABOVE, FetchedItem, MailItem, Source, UnfetchedItem
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.factory import open_source
 from muniment.sources.pop3.connection import WINDOW
@@ -51,10 +51,10 @@ def fake_source(server: FakePop3, tmp_path: Path, waits: list[float] | None = No
     return open_source(endpoint, sleep=(waits if waits is not None else []).append)
 
 
-def bodies(answers: Iterator[Fetched | Unfetched]) -> list[bytes]:
+def bodies(answers: Iterator[FetchedItem | UnfetchedItem]) -> list[bytes]:
     found = []
     for answer in answers:
-        assert isinstance(answer, Fetched), answer
+        assert isinstance(answer, FetchedItem), answer
         assert isinstance(answer.content, bytes)
         found.append(answer.content)
     return found
@@ -219,7 +219,7 @@ def test_messages_are_exact_at_every_boundary_of_reads(tmp_path: Path) -> None:
         source.connect()
         answers = list(source.fetch(list(source.listing())))
         source.close()
-    assert isinstance(answers[1], Fetched)
+    assert isinstance(answers[1], FetchedItem)
     assert isinstance(answers[1].content, Path)
     assert answers[1].content.read_bytes() == large
     del answers[1]
@@ -284,8 +284,8 @@ def test_a_refused_message_does_not_stop_the_others(tmp_path: Path) -> None:
         source.connect()
         answers = list(source.fetch(list(source.listing())))
         source.close()
-    assert [a.item.key for a in answers if isinstance(a, Unfetched)] == ["key-2"]
-    assert [a.gone for a in answers if isinstance(a, Unfetched)] == [False]
+    assert [a.item.key for a in answers if isinstance(a, UnfetchedItem)] == ["key-2"]
+    assert [a.gone for a in answers if isinstance(a, UnfetchedItem)] == [False]
     assert len(answers) == 4
 
 
@@ -298,7 +298,7 @@ def test_a_message_that_kills_the_server_does_not_stop_the_others(tmp_path: Path
         source.connect()
         answers = list(source.fetch(list(source.listing())))
         source.close()
-    failed = [a for a in answers if isinstance(a, Unfetched)]
+    failed = [a for a in answers if isinstance(a, UnfetchedItem)]
     assert [(a.item.key, a.gone) for a in failed] == [("key-3", False)]
     assert sorted(a.item.key for a in answers) == [f"key-{n}" for n in range(1, 7)]
 
@@ -336,7 +336,7 @@ def test_a_full_work_folder_is_named_and_leaves_no_file(
         list(source.fetch(items))
     assert list(account.endpoint.work.iterdir()) == []
     monkeypatch.undo()
-    assert isinstance(next(iter(source.fetch(items))), Fetched)
+    assert isinstance(next(iter(source.fetch(items))), FetchedItem)
 
 
 def test_the_part_after_the_at_sign_is_dropped_only_for_gateways(tmp_path: Path) -> None:
@@ -349,7 +349,7 @@ def test_the_part_after_the_at_sign_is_dropped_only_for_gateways(tmp_path: Path)
 
 
 def test_items_of_an_earlier_session_are_known_by_key(account: ServerBox) -> None:
-    items: list[Item] = list(account.connected().listing())
+    items: list[MailItem] = list(account.connected().listing())
     other = account.connected()
     assert len(other.delete(items[:3])) == 3
     assert bodies(iter(other.fetch(items[3:6])))
@@ -418,7 +418,7 @@ def test_a_twin_with_another_key_is_not_gone(tmp_path: Path) -> None:
         del listed[0]
         answers = {a.item.key: a for a in source.fetch(items)}
         second = answers["twin (2)"]
-        assert isinstance(second, Unfetched)
+        assert isinstance(second, UnfetchedItem)
         assert not second.gone
         source.close()
 
@@ -449,10 +449,12 @@ def test_a_server_with_only_lf_is_read(tmp_path: Path, spooled: bool) -> None:
         found = [
             one.content.read_bytes() if isinstance(one.content, Path) else one.content
             for one in answers
-            if isinstance(one, Fetched)
+            if isinstance(one, FetchedItem)
         ]
         assert found == mails
-        assert any(isinstance(one, Fetched) and isinstance(one.content, Path) for one in answers) == spooled
+        assert (
+            any(isinstance(one, FetchedItem) and isinstance(one.content, Path) for one in answers) == spooled
+        )
         source.close()
 
 
@@ -482,9 +484,9 @@ def test_a_message_that_courier_wraps_is_recognised(tmp_path: Path) -> None:
         source.connect()
         answers = {answer.item.key: answer for answer in source.fetch(list(source.listing()))}
         first, second = answers["key-1"], answers["key-2"]
-        assert isinstance(first, Unfetched)
+        assert isinstance(first, UnfetchedItem)
         assert "UTF8" in first.reason
-        assert isinstance(second, Fetched)
+        assert isinstance(second, FetchedItem)
         source.close()
     # A server that has accepted UTF8 sends the message unchanged.
     with FakePop3(

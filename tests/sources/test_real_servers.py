@@ -11,12 +11,19 @@ from typing import Any
 import pytest
 
 from muniment.errors import LoginRefused, SourceError
-from muniment.net.events import Waiting
-from muniment.sources.base import Deleting, Fetched, Item, Remarking, Source, Unfetched
+from muniment.net.events import ServerPause
+from muniment.sources.base import (
+    DeletingSource,
+    FetchedItem,
+    MailItem,
+    RemarkingSource,
+    Source,
+    UnfetchedItem,
+)
 from muniment.sources.endpoint import Endpoint, Event
 from muniment.sources.factory import open_source
-from muniment.sources.folders import Choice
-from muniment.sources.pop3.connection import Wire
+from muniment.sources.folders import FolderChoice
+from muniment.sources.pop3.connection import Pop3Wire
 from support.real_servers import NAMES, PASSWORD, Servers, running
 
 
@@ -58,9 +65,9 @@ _ADDED = re.compile(rb"^(?:X-UIDL|X-UID|X-IMAPbase|Status): .*\r\n", re.MULTILIN
 """Fields that GNU Mailutils adds to the mail in an mbox."""
 
 
-def contents(source: Source, items: list[Item]) -> list[bytes]:
+def contents(source: Source, items: list[MailItem]) -> list[bytes]:
     answers = list(source.fetch(items))
-    assert all(isinstance(one, Fetched) and isinstance(one.content, bytes) for one in answers), answers
+    assert all(isinstance(one, FetchedItem) and isinstance(one.content, bytes) for one in answers), answers
     return [_ADDED.sub(b"", one.content) for one in answers]  # type: ignore[union-attr,arg-type]
 
 
@@ -86,7 +93,7 @@ def test_mail_is_read_unchanged_and_deleted_if_possible(
     assert [one.rstrip() for one in sorted(contents(source, items))] == [
         one.rstrip() for one in sorted(MAILS)
     ]
-    if isinstance(source, Deleting) and server == "gnu_imap4d":
+    if isinstance(source, DeletingSource) and server == "gnu_imap4d":
         assert "no UIDPLUS" in source.undeletable()
         source.close()
         return
@@ -106,7 +113,7 @@ def test_a_prefix_is_not_part_of_the_title(servers: Servers, tmp_path: Path) -> 
                 assert session.append(name, "", "", MAILS[2])[0] == "OK"
 
         def titles(*take: str, server: str = server, person: str = person) -> dict[str, str]:
-            source = source_of(servers, server, person, tmp_path / "work", folders=Choice(take))
+            source = source_of(servers, server, person, tmp_path / "work", folders=FolderChoice(take))
             try:
                 return {item.place.title: item.place.folder for item in source.listing()}
             finally:
@@ -149,7 +156,7 @@ def test_messages_with_the_same_uidl_are_all_read_and_deleted(
     items = list(source.listing())
     assert len({item.key for item in items}) == 4
     assert len(contents(source, items)) == 4
-    assert isinstance(source, Remarking)
+    assert isinstance(source, RemarkingSource)
     assert any("the same UIDL (1 times)" in remark for remark in source.remarks())
     assert len(source.delete(items)) == 4
     assert list(source.listing()) == []
@@ -168,13 +175,13 @@ def test_courier_sends_utf8_unchanged(servers: Servers, tmp_path: Path) -> None:
 def test_a_message_that_courier_wraps_is_neither_archived_nor_deleted(
     servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Wire, "_ask_for_utf8", lambda wire: None)
+    monkeypatch.setattr(Pop3Wire, "_ask_for_utf8", lambda wire: None)
     mail = "From: ann@example.org\r\nSubject: Grüße\r\n\r\nhello\r\n".encode()
     person = mailbox(servers, "courier_pop3", [MAILS[0], mail])
     source = source_of(servers, "courier_pop3", person, tmp_path / "work", deletes=True)
     answers = list(source.fetch(list(source.listing())))
-    assert [answer.content for answer in answers if isinstance(answer, Fetched)] == [MAILS[0]]
-    (refused,) = (answer for answer in answers if isinstance(answer, Unfetched))
+    assert [answer.content for answer in answers if isinstance(answer, FetchedItem)] == [MAILS[0]]
+    (refused,) = (answer for answer in answers if isinstance(answer, UnfetchedItem))
     assert not refused.gone
     assert "use IMAP" in refused.reason
     source.close()
@@ -185,7 +192,7 @@ def test_capabilities_behind_a_proxy_are_asked_after_the_login(servers: Servers,
     person = mailbox(servers, "nginx_pop3", MAILS)
     source = source_of(servers, "nginx_pop3", person, tmp_path / "work")
     list(source.listing())
-    assert isinstance(source, Remarking)
+    assert isinstance(source, RemarkingSource)
     assert source.remarks() == []
     source.close()
 
@@ -194,7 +201,7 @@ def test_capabilities_behind_a_proxy_are_asked_after_the_login(servers: Servers,
 def test_a_server_without_capa_gets_a_remark(servers: Servers, server: str, tmp_path: Path) -> None:
     source = source_of(servers, server, mailbox(servers, server, MAILS[:1]), tmp_path / "work")
     assert len(contents(source, list(source.listing()))) == 1
-    assert isinstance(source, Remarking)
+    assert isinstance(source, RemarkingSource)
     assert any("no CAPA" in remark for remark in source.remarks())
     source.close()
 
@@ -202,11 +209,11 @@ def test_a_server_without_capa_gets_a_remark(servers: Servers, server: str, tmp_
 def test_the_delay_between_two_logins_is_waited_for(servers: Servers, tmp_path: Path) -> None:
     """Cyrus with `popminpoll`: one minute."""
     person = mailbox(servers, "slow_pop3", MAILS[:1])
-    events: list[Waiting] = []
+    events: list[ServerPause] = []
     waits: list[float] = []
 
     def on_event(event: Event) -> None:
-        if isinstance(event, Waiting):
+        if isinstance(event, ServerPause):
             events.append(event)
 
     def sleep(seconds: float) -> None:

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from muniment.errors import LoginRefused, SourceError
-from muniment.net.retry import Passing
+from muniment.net.retry import TransientError
 from muniment.net.server_text import HIDDEN, LONGEST, quote
-from muniment.sources.base import Remarking, Source
+from muniment.sources.base import RemarkingSource, Source
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.factory import open_source
-from muniment.sources.folders import Choice
+from muniment.sources.folders import FolderChoice
 from support.fake_pop3 import FakePop3
 from support.imap_double import ImapDouble
 
@@ -45,7 +45,7 @@ SAID = [
     ("[ALERT] Application-specific password required: https://support.google.com/x (Failure)", LoginRefused),
     ("LOGIN failed: IMAP access is disabled for this user", LoginRefused),
     ("[AUTHENTICATIONFAILED] Authentication failed.", LoginRefused),
-    ("[UNAVAILABLE] Temporary authentication failure.", Passing),
+    ("[UNAVAILABLE] Temporary authentication failure.", TransientError),
 ]
 
 
@@ -69,8 +69,8 @@ def test_the_reason_of_a_refused_imap_login_is_shown(
     [
         ("[AUTH] Web login required: https://support.example.com/", LoginRefused),
         ("[SYS/PERM] Your account is not enabled for POP access.", SourceError),
-        ("[SYS/TEMP] The mail store is away.", Passing),
-        ("[IN-USE] Another session has it.", Passing),
+        ("[SYS/TEMP] The mail store is away.", TransientError),
+        ("[IN-USE] Another session has it.", TransientError),
         ("chdir Maildir failed", LoginRefused),
     ],
 )
@@ -91,7 +91,7 @@ def test_the_reason_of_a_refused_pop3_login_is_shown(
 def test_the_reason_of_a_refusing_greeting_is_shown(greeting: str, tmp_path: Path) -> None:
     with ImapDouble(greeting=greeting) as server:
         error = refusal("imap", server.port, tmp_path)
-    assert isinstance(error, Passing)
+    assert isinstance(error, TransientError)
     assert '("Too many simultaneous connections")' in str(error)
 
 
@@ -100,7 +100,7 @@ def test_the_reason_of_a_bye_at_the_login_is_shown(tmp_path: Path) -> None:
     words = "[ALERT] Fatal error: Account's mailbox directory is not owned by the correct uid or gid"
     with ImapDouble(override=lambda c, _: [f"* BYE {words}"] if c == "LOGIN" else None) as server:
         error = refusal("imap", server.port, tmp_path)
-    assert isinstance(error, Passing)
+    assert isinstance(error, TransientError)
     assert f'("{words}")' in str(error)
 
 
@@ -173,9 +173,9 @@ def test_an_alert_at_a_successful_login_is_a_remark(tmp_path: Path) -> None:
     with ImapDouble(
         override=lambda c, _: ["OK [ALERT] Your password ends tomorrow"] if c == "LOGIN" else None
     ) as server:
-        opened = source("imap", server.port, tmp_path, folders=Choice())
+        opened = source("imap", server.port, tmp_path, folders=FolderChoice())
         opened.connect()
         list(opened.listing())
-        assert isinstance(opened, Remarking)
+        assert isinstance(opened, RemarkingSource)
         assert opened.remarks() == ['the server says "[ALERT] Your password ends tomorrow"']
         opened.close()

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from muniment.sources import passing
-from muniment.sources.base import Choosing, Fetched, Item, Source, Unfetched
+from muniment.sources.base import FetchedItem, MailItem, SkippingSource, Source, UnfetchedItem
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.factory import open_source
 from muniment.sources.files import unpacking
@@ -54,11 +54,11 @@ def opened(tmp_path: Path) -> Iterator[Opener]:
         source.close()
 
 
-def read(source: Source) -> list[tuple[Item, bytes]]:
+def read(source: Source) -> list[tuple[MailItem, bytes]]:
     """Every item with its bytes; each one must be fetched."""
     found = []
     for answer in source.fetch(list(source.listing())):
-        assert isinstance(answer, Fetched), answer
+        assert isinstance(answer, FetchedItem), answer
         content = answer.content
         if isinstance(content, Path):
             content = content.read_bytes()
@@ -68,7 +68,7 @@ def read(source: Source) -> list[tuple[Item, bytes]]:
 
 def passed(source: Source) -> dict[str, tuple[str, ...]]:
     """The names of files that were passed over, by reason."""
-    assert isinstance(source, Choosing)
+    assert isinstance(source, SkippingSource)
     for one in source.passed_over():
         assert one.count == len(one.examples)
     return {one.reason: tuple(sorted(one.examples)) for one in source.passed_over()}
@@ -247,7 +247,7 @@ def test_a_tree_of_any_depth_is_read(opened: Opener, tmp_path: Path) -> None:
 def test_many_files_with_one_reason_are_counted(opened: Opener, tmp_path: Path) -> None:
     source = opened("eml", fill(tmp_path / "box", {f"{n:03}.txt": b"" for n in range(200)}))
     assert list(source.listing()) == []
-    assert isinstance(source, Choosing)
+    assert isinstance(source, SkippingSource)
     (one,) = source.passed_over()
     assert (one.count, len(one.examples)) == (200, passing.EXAMPLES)
     assert list(source.listing()) == []
@@ -325,9 +325,9 @@ def test_a_bomb_is_refused_in_bounded_memory(opened: Opener, tmp_path: Path, kin
     source.close()
     assert peak < 16 * 2**20
     if kind == "eml":
-        assert isinstance(answers[0], Unfetched)
+        assert isinstance(answers[0], UnfetchedItem)
         assert passing.BOMB in answers[0].reason
-        assert isinstance(answers[1], Fetched)
+        assert isinstance(answers[1], FetchedItem)
     else:
         assert [item.place.folder for item in items] == [f"b.eml{ending}"] * 2
         assert passed(source) == {passing.BOMB: (f"a.eml{ending}",)}
@@ -465,7 +465,7 @@ def test_compressed_files_keep_their_keys_and_are_unpacked_once(
         return unpack(file, kind, into)
 
     monkeypatch.setattr(unpacking, "_unpack", watched)
-    assert len([answer for answer in source.fetch(items) if isinstance(answer, Fetched)]) == 6
+    assert len([answer for answer in source.fetch(items) if isinstance(answer, FetchedItem)]) == 6
     assert len(unpacked) <= 3
     source.close()
     assert len(read(opened("mbox", box / "a.gz"))) == 2
@@ -508,7 +508,7 @@ def test_folders_below_a_maildir_are_folders(opened: Opener, tmp_path: Path) -> 
     items = list(source.listing())
     (tmp_path / "box" / ".Sent" / "cur" / "1.a:2,S").rename(tmp_path / "box" / ".Sent" / "cur" / "1.a:2,RS")
     answers = list(source.fetch(items))
-    assert [answer.content for answer in answers if isinstance(answer, Fetched)].count(MAIL % 4) == 1
+    assert [answer.content for answer in answers if isinstance(answer, FetchedItem)].count(MAIL % 4) == 1
     assert [item.key for item in source.delete(items)] == ["1.a", "2.b"]
     left = [path for sub in ("new", "cur") for path in (tmp_path / "box").rglob(f"{sub}/*")]
     assert len(left) == 4  # nothing is deleted in folders below

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from muniment.api import Request, Word
+from muniment.api import Request, WireWord
 from muniment.service.dispatch import guard
 from muniment.service.dispatch.table import OPERATIONS
-from muniment.service.host.session import Session
+from muniment.service.host.session import ClientSession
 
 
-def answers(session: Session, request: Request) -> list[Word]:
+def answers(session: ClientSession, request: Request) -> list[WireWord]:
     """All replies to a request. Checks that the table of operations names the class of each reply."""
     operation = OPERATIONS[type(request)]
     found = list(guard.stream(session, request)) if operation.streams else [guard.call(session, request)]

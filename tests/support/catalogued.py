@@ -11,17 +11,17 @@ from muniment.archive.facts import (
     DirectoryFact,
     EnvelopeFact,
     Fact,
+    FramePosition,
     MessageFact,
     OriginalFact,
     PartFact,
-    Position,
     QuarantineFact,
     ReceiptFact,
-    Route,
+    RoutingReason,
     RunFact,
 )
-from muniment.archive.ledger.model import Head
-from muniment.mail.model import Party, Role
+from muniment.archive.ledger.model import LedgerHead
+from muniment.mail.model import AddressRole, EnvelopeParty
 from muniment.people import changes
 from muniment.people.directory import Directory
 from muniment.people.routing import OWNED, RoutedEnvelope, route_message
@@ -37,15 +37,15 @@ class Batches:
     def __init__(self) -> None:
         self.sequence = 0
         self.facts: list[Fact] = []
-        self.done: list[tuple[list[Fact], Head]] = []
+        self.done: list[tuple[list[Fact], LedgerHead]] = []
 
     def _next(self) -> int:
         self.sequence += 1
         return self.sequence - 1
 
     @property
-    def _position(self) -> Position:
-        return Position(1 + self.sequence // 100, self.sequence * 1000)
+    def _position(self) -> FramePosition:
+        return FramePosition(1 + self.sequence // 100, self.sequence * 1000)
 
     def message(self, name: str, /, *, date: int = 1000, **fields: Any) -> bytes:
         given: dict[str, Any] = {
@@ -61,17 +61,20 @@ class Batches:
         return sha(name)
 
     def envelope(
-        self, name: str, messages: Sequence[str], *parties: tuple[Role, str], time: int = 1000
+        self, name: str, messages: Sequence[str], *parties: tuple[AddressRole, str], time: int = 1000
     ) -> bytes:
         people = tuple(
-            Party(role, address if "@" in address else f"{address}@firm.example") for role, address in parties
+            EnvelopeParty(role, address if "@" in address else f"{address}@firm.example")
+            for role, address in parties
         )
         position = self._position
         brought = tuple(sha(message) for message in messages)
         self.facts.append(EnvelopeFact(self._next(), position, sha(name), brought, people, time, True))
         return sha(name)
 
-    def receipt(self, name: str, route: Route = Route.JOURNAL, key: str = "", **fields: Any) -> None:
+    def receipt(
+        self, name: str, route: RoutingReason = RoutingReason.JOURNAL, key: str = "", **fields: Any
+    ) -> None:
         given: dict[str, Any] = {
             "host": "gw.example:110",
             "mailbox": "mbx",
@@ -109,7 +112,7 @@ class Batches:
         self.facts.append(DirectoryFact(self._next(), time, changes.encode(change)))
 
     def mail(
-        self, name: str, *parties: tuple[Role, str], date: int = 1000, time: int = 1000, **receipt: Any
+        self, name: str, *parties: tuple[AddressRole, str], date: int = 1000, time: int = 1000, **receipt: Any
     ) -> bytes:
         """Add a message, its journal report (named `name` and " report"), and the receipt."""
         self.message(name, date=date)
@@ -117,10 +120,10 @@ class Batches:
         self.receipt(name + " report", **receipt)
         return sha(name)
 
-    def commit(self) -> tuple[list[Fact], Head]:
+    def commit(self) -> tuple[list[Fact], LedgerHead]:
         facts, self.facts = self.facts, []
         self._next()
-        head = Head(self.sequence, sha(f"root {self.sequence}"), 1, self.sequence * 1000)
+        head = LedgerHead(self.sequence, sha(f"root {self.sequence}"), 1, self.sequence * 1000)
         self.done.append((facts, head))
         return facts, head
 
@@ -142,7 +145,7 @@ def filed(facts: Iterable[Fact], directory: Directory) -> set[tuple[str, str, in
     owners: dict[bytes, set[tuple[str, str]]] = {}
     for receipt in (fact for fact in known if isinstance(fact, ReceiptFact)):
         routes[receipt.sha] = routes.get(receipt.sha, 0) | receipt.route
-        if receipt.route & Route.OWNER:
+        if receipt.route & RoutingReason.OWNER:
             owners.setdefault(receipt.sha, set()).add((receipt.owner, receipt.owner_folder))
     copies: dict[bytes, list[RoutedEnvelope]] = {}
     gone = heirs(known)

@@ -8,9 +8,9 @@ from pathlib import Path
 import msgspec
 
 from muniment.api import Setup, SetupField, SetupStep
-from muniment.config.model import Journaling, Profile, Settings
+from muniment.config.model import JournalingSection, Profile, Settings
 from muniment.setup.fields import step_fields
-from muniment.setup.model import Situation
+from muniment.setup.model import SetupSituation
 from muniment.setup.steps import STEPS
 
 NOW = 1_767_614_400
@@ -35,8 +35,8 @@ DONE = {
 def settings(platform: str = "microsoft-365", reports: str = "gateway", filled: bool = True) -> Settings:
     """A vault's settings: with all values that set-up asks for if `filled`, or with none."""
     if not filled:
-        return Settings(journaling=Journaling(platform=platform, reports=reports))  # type: ignore[arg-type]
-    journaling = Journaling(
+        return Settings(journaling=JournalingSection(platform=platform, reports=reports))  # type: ignore[arg-type]
+    journaling = JournalingSection(
         platform=platform,  # type: ignore[arg-type]
         reports=reports,  # type: ignore[arg-type]
         address="journal@archive.example",
@@ -61,7 +61,7 @@ def checklist(
     """A checklist with these settings. `states` has state and detail of steps, `done` the steps that are
     done."""
     given = given or settings(filled=False)
-    situation = Situation(Path("/srv/mail"), given, NOW)
+    situation = SetupSituation(Path("/srv/mail"), given, NOW)
     known = {key: ("done", DONE[key]) for key in done} | dict(states or {})
     steps = []
     for step in STEPS:

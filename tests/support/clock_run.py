@@ -8,11 +8,11 @@ import time
 from muniment import api
 from muniment.archive.vault.vault import Vault
 from muniment.config.model import Settings
-from muniment.runs.pipeline.progress import Progress
+from muniment.runs.pipeline.progress import RunProgress
 from muniment.runs.prepare.worker_pool import WorkerPool
 from muniment.runs.run import summary
 from muniment.service.host.jobs import RunJob
-from muniment.service.host.run_host import Host
+from muniment.service.host.run_host import RunHost
 
 TICKS = 10
 """Messages that "arrive" each second."""
@@ -26,7 +26,7 @@ class ClockRun(RunJob):
     travels: host, connection, client and display are the real ones.
     """
 
-    def __init__(self, host: Host, profile: str, seconds: float) -> None:
+    def __init__(self, host: RunHost, profile: str, seconds: float) -> None:
         super().__init__(profile, host._watcher())
         self.began = 0.0
         """When the run began, on the monotonic clock."""
@@ -34,7 +34,7 @@ class ClockRun(RunJob):
 
     def work(self, vault: Vault, pool: WorkerPool, settings: Settings) -> None:
         """Advance the counters often, then end well."""
-        progress = Progress(self.profile, stage="fetching", expected=TOTAL, total_known=True)
+        progress = RunProgress(self.profile, stage="fetching", expected=TOTAL, total_known=True)
         self.began = time.monotonic()
         while (passed := time.monotonic() - self.began) < self._length and not self.cancel.is_set():
             _advance(progress, int(passed * TICKS))
@@ -49,7 +49,7 @@ class ClockRun(RunJob):
         return time.monotonic() - self.began - (arrived + 1) / TICKS
 
 
-def _advance(progress: Progress, count: int) -> None:
+def _advance(progress: RunProgress, count: int) -> None:
     progress.arrived = progress.decided = progress.stored = progress.indexed = count
     progress.books = dataclasses.replace(
         progress.books, listed=TOTAL, fetched=count, new=count, pending=TOTAL - count

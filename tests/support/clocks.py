@@ -7,7 +7,7 @@ import time
 import pytest
 
 from muniment.net import retry
-from muniment.runs.pipeline.pause import Pause
+from muniment.runs.pipeline.pause import RunPause
 
 
 class Clock:
@@ -34,10 +34,10 @@ def skip_waits(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Let runs wait by such a clock, and return it."""
     clock = Clock()
 
-    def wait(pause: Pause, seconds: float) -> None:
+    def wait(pause: RunPause, seconds: float) -> None:
         pause.check()
         clock.sleep(seconds)
 
-    monkeypatch.setattr(Pause, "__call__", wait)
+    monkeypatch.setattr(RunPause, "__call__", wait)
     monkeypatch.setattr(retry, "now", clock.now)
     return clock

@@ -150,14 +150,14 @@ def assert_complete(vault: TestVault, mailbox: Mailbox, mails: Sequence[bytes]) 
 
 def kept(vault: TestVault) -> tuple[Counter[str], Counter[str]]:
     """How often each copy (quarantined ones included) and each message is in the ledger."""
-    from muniment.archive.ledger.model import Kind
+    from muniment.archive.ledger.model import RecordKind
     from muniment.archive.ledger.reader import scan
 
     copies: Counter[str] = Counter()
     messages: Counter[str] = Counter()
     for frame in scan(vault.folder / "ledger"):
-        if frame.kind in (Kind.ENVELOPE, Kind.QUARANTINE):
+        if frame.kind in (RecordKind.ENVELOPE, RecordKind.QUARANTINE):
             copies[frame.sha.hex()] += 1
-        elif frame.kind is Kind.MESSAGE:
+        elif frame.kind is RecordKind.MESSAGE:
             messages[frame.sha.hex()] += 1
     return copies, messages

@@ -21,7 +21,7 @@ from unittest import mock
 from muniment.archive.catalog import Catalog
 from muniment.archive.index import Index
 from muniment.archive.ledger.writer import Ledger
-from muniment.sources.base import Item
+from muniment.sources.base import MailItem
 from muniment.sources.files.maildir import MaildirSource
 
 POINTS = (
@@ -129,8 +129,8 @@ class CrashPoints:
 
         return watched
 
-    def _delete(self, real: Callable[..., list[Item]]) -> Callable[..., list[Item]]:
-        def delete(source: MaildirSource, items: Iterable[Item]) -> list[Item]:
+    def _delete(self, real: Callable[..., list[MailItem]]) -> Callable[..., list[MailItem]]:
+        def delete(source: MaildirSource, items: Iterable[MailItem]) -> list[MailItem]:
             with self._world:
                 self._pass("delete:before")
                 due = list(items)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 
-from muniment.mail.model import Buffer
+from muniment.mail.model import MailBuffer
 from muniment.parsing import worker
-from muniment.parsing.tasks import VIEW, Ask
+from muniment.parsing.tasks import VIEW, ReaderRequest
 
 
-def die(buffer: Buffer, ask: Ask, into: int) -> None:
+def die(buffer: MailBuffer, ask: ReaderRequest, into: int) -> None:
     """Die as by a bug in native code."""
     os.kill(os.getpid(), 11)
 
@@ -17,7 +17,7 @@ def die(buffer: Buffer, ask: Ask, into: int) -> None:
 if __name__ == "__main__":
     real = dict(worker.TASKS)
 
-    def begin(buffer: Buffer, ask: Ask, into: int) -> object:
+    def begin(buffer: MailBuffer, ask: ReaderRequest, into: int) -> object:
         """Read the sample, and die on the next mail."""
         for name in worker.TASKS:
             worker.TASKS[name] = die

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from muniment.runs.prepare import worker_process
-from muniment.runs.prepare.prepare import Preparer
-from muniment.runs.prepare.prepared_copy import Job, PreparedCopy
+from muniment.runs.prepare.prepare import CopyPreparer
+from muniment.runs.prepare.prepared_copy import CopyJob, PreparedCopy
 
 KILLER = "Killer"
-_REAL = Preparer.prepare
+_REAL = CopyPreparer.prepare
 
 
-def prepare(self: Preparer, jobs: Sequence[Job], outline: bool = False) -> list[PreparedCopy | str]:
+def prepare(self: CopyPreparer, jobs: Sequence[CopyJob], outline: bool = False) -> list[PreparedCopy | str]:
     """Die by a signal, or prepare as usual."""
     for job in jobs:
         content = Path(job.path).read_bytes() if job.path else job.content
@@ -24,5 +24,5 @@ def prepare(self: Preparer, jobs: Sequence[Job], outline: bool = False) -> list[
 
 
 if __name__ == "__main__":
-    Preparer.prepare = prepare  # type: ignore[method-assign]
+    CopyPreparer.prepare = prepare  # type: ignore[method-assign]
     worker_process.main()

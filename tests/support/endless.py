@@ -75,7 +75,7 @@ class Endless:
     def __call__(self, vault: Path) -> Endless:
         return self
 
-    def call(self, request: api.Request) -> api.Word:
+    def call(self, request: api.Request) -> api.WireWord:
         """Answer the requests of the Messages area."""
         if isinstance(request, ListMessages | Search):
             return self.folder.say(request)
@@ -84,7 +84,7 @@ class Endless:
             return api.Tree(users=(api.UserFolders(user="bob@quill.example", folders=(inbox,)),))
         return message() if isinstance(request, api.Show) else status()
 
-    def stream(self, request: api.Request) -> Iterator[api.Word]:
+    def stream(self, request: api.Request) -> Iterator[api.WireWord]:
         """Refuse, since there are no streams."""
         raise NotImplementedError
 

@@ -9,10 +9,10 @@ from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from muniment.api import Request, Word
+from muniment.api import Request, WireWord
 from muniment.cli import EngineDoors, main
-from muniment.cli.engine_port import Installer
-from muniment.service.daemon.install import Installer as SystemdInstaller
+from muniment.cli.engine_port import VaultUnits
+from muniment.service.daemon.install import UnitInstaller
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J[/x][bold red]won\x9b31m \u202egnp.tset\u202c\u200b\x00\r\nFrom: me"
 """What a mail's subject, name or file name can contain."""
@@ -20,7 +20,7 @@ FORBIDDEN = [chr(n) for n in (*range(0x0A), *range(0x0B, 0x20), *range(0x7F, 0xA
 FORBIDDEN += list("\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """What must never reach a terminal."""
 
-Answer = Word | Exception | Sequence[Word | BaseException] | Callable[[Request], Iterator[Word]]
+Answer = WireWord | Exception | Sequence[WireWord | BaseException] | Callable[[Request], Iterator[WireWord]]
 
 
 @dataclass
@@ -37,8 +37,8 @@ class EngineDouble:
     cancelled: list[Request] = field(default_factory=list)
     closed: int = 0
     serve: Callable[[Path, Callable[[str], None]], int] = lambda vault, say: 0
-    demo: Callable[[Path], Iterator[Word]] = lambda vault: iter(())
-    installer: Callable[[], Installer] = SystemdInstaller
+    demo: Callable[[Path], Iterator[WireWord]] = lambda vault: iter(())
+    installer: Callable[[], VaultUnits] = UnitInstaller
 
     look: Callable[[Path], int] | None = None
 
@@ -52,22 +52,22 @@ class EngineDouble:
         self.opened.append(vault)
         return self
 
-    def call(self, request: Request) -> Word:
+    def call(self, request: Request) -> WireWord:
         self.asked.append(request)
         answer = self.answers[type(request)]
         if isinstance(answer, Exception):
             raise answer
-        assert isinstance(answer, Word)
+        assert isinstance(answer, WireWord)
         return answer
 
-    def stream(self, request: Request) -> Iterator[Word]:
+    def stream(self, request: Request) -> Iterator[WireWord]:
         self.asked.append(request)
         answer = self.answers[type(request)]
         if callable(answer):
             return answer(request)
-        return self._stream(request, [answer] if isinstance(answer, Word | Exception) else answer)
+        return self._stream(request, [answer] if isinstance(answer, WireWord | Exception) else answer)
 
-    def _stream(self, request: Request, words: Sequence[Word | BaseException]) -> Iterator[Word]:
+    def _stream(self, request: Request, words: Sequence[WireWord | BaseException]) -> Iterator[WireWord]:
         try:
             for word in words:
                 if isinstance(word, BaseException):

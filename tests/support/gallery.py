@@ -13,15 +13,15 @@ from muniment.api import GetStatus
 from muniment_tui.app import MunimentApp
 from muniment_tui.shell.frame import FrameScreen
 from muniment_tui.terminal.safe_text import block, shown
-from muniment_tui.widgets.columns import Column
+from muniment_tui.widgets.columns import ListColumn
 from muniment_tui.widgets.field import ChoiceField, Form, SwitchField, TextField
-from muniment_tui.widgets.meters import Bar, Spark
+from muniment_tui.widgets.meters import BarMeter, SparkMeter
 from muniment_tui.widgets.paged import PagedList
 from muniment_tui.widgets.pane import Pane
-from muniment_tui.widgets.rows import Row, ShortList
-from muniment_tui.widgets.situation import Situation
-from muniment_tui.widgets.tail import Tail
-from muniment_tui.widgets.tree import LazyTree, Node
+from muniment_tui.widgets.rows import ListRow, ShortList
+from muniment_tui.widgets.situation import SituationText
+from muniment_tui.widgets.tail import TailList
+from muniment_tui.widgets.tree import LazyTree, TreeNode
 from support.engine_double import HOSTILE, EngineDouble
 from support.screens import app_on
 from support.words import status
@@ -40,31 +40,31 @@ class Lists(FrameScreen):
 
     def inside(self) -> Iterable[Widget]:
         columns = [
-            Column("Date", 10),
-            Column("From", share=1, since=50),
-            Column("Subject", share=2),
-            Column("Size", 8, right=True, since=70),
+            ListColumn("Date", 10),
+            ListColumn("From", share=1, since=50),
+            ListColumn("Subject", share=2),
+            ListColumn("Size", 8, right=True, since=70),
         ]
         with Horizontal():
             yield Pane(shown("People"), LazyTree(id="tree"), id="left")
             with Vertical():
                 yield Pane(shown("Messages"), PagedList(columns, marks=True, id="list"))
-                yield Pane(shown("Log"), Tail(id="tail"))
+                yield Pane(shown("Log"), TailList(id="tail"))
 
     CSS = "#left { width: 30; }"
 
     def on_mount(self) -> None:
         tree = self.query_one(LazyTree)
-        folders = [Node("a/Inbox", "Inbox", "1,204"), Node("a/Sent", "Sent", "88")]
+        folders = [TreeNode("a/Inbox", "Inbox", "1,204"), TreeNode("a/Sent", "Sent", "88")]
         tree.show(
             [
-                Node("a", "Ada Quill", "1,292", children=folders, open=True),
-                Node("b", "Bob", "7", children=None),
-                Node("c", HOSTILE, "1", children=None),
+                TreeNode("a", "Ada Quill", "1,292", children=folders, open=True),
+                TreeNode("b", "Bob", "7", children=None),
+                TreeNode("c", HOSTILE, "1", children=None),
             ]
         )
         rows = [
-            Row(str(n), ("2026-01-05", "Ada Quill <ada@quill.example>", SUBJECTS[n % 5], "12.3 kB"))
+            ListRow(str(n), ("2026-01-05", "Ada Quill <ada@quill.example>", SUBJECTS[n % 5], "12.3 kB"))
             for n in range(30)
         ]
         listed = self.query_one(PagedList)
@@ -72,7 +72,7 @@ class Lists(FrameScreen):
         listed.action_down()
         listed.action_mark()
         listed.focus()
-        self.query_one(Tail).add([f"12:00:{n:02d} fetched {n}" for n in range(30)])
+        self.query_one(TailList).add([f"12:00:{n:02d} fetched {n}" for n in range(30)])
         self.say(shown("1,204 messages · 12 ms"))
 
 
@@ -87,20 +87,20 @@ class Forms(FrameScreen):
                 yield TextField("password", "Password", "secret", secret=True)
                 yield ChoiceField("kind", "Kind", [("pop3", "POP3"), ("imap", "IMAP")], "imap")
                 yield SwitchField("delete", "Delete after archiving", True, hint="Only what is safely kept.")
-            yield Bar("Fetch", id="one")
-            yield Bar("Index", id="two")
-            yield Spark("Rate")
-            yield Situation()
+            yield BarMeter("Fetch", id="one")
+            yield BarMeter("Index", id="two")
+            yield SparkMeter("Rate")
+            yield SituationText()
 
     CSS = "Form { height: 11; }"
 
     def on_mount(self) -> None:
-        self.query_one("#one", Bar).show(512, 1010, "160/s")
-        self.query_one("#two", Bar).show(77, 0)
-        spark = self.query_one(Spark)
+        self.query_one("#one", BarMeter).show(512, 1010, "160/s")
+        self.query_one("#two", BarMeter).show(77, 0)
+        spark = self.query_one(SparkMeter)
         for n in (3, 5, 9, 160, 120, 80, 85):
             spark.add(float(n), f"{n}/s")
-        self.query_one(Situation).failed("mail.example does not answer.", "Press r to try again.")
+        self.query_one(SituationText).failed("mail.example does not answer.", "Press r to try again.")
         self.query_one(Form).problems()
 
 
@@ -114,24 +114,26 @@ class Hostile(FrameScreen):
             with Pane(shown(HOSTILE), id="left"):
                 yield LazyTree(id="tree")
             with Vertical(id="right"):
-                yield ShortList([Column(HOSTILE), Column("Date", 10)], id="list")
-                yield ShortList([Column(HOSTILE)], empty=block(HOSTILE), id="empty")
-                yield Tail(id="tail")
+                yield ShortList([ListColumn(HOSTILE), ListColumn("Date", 10)], id="list")
+                yield ShortList([ListColumn(HOSTILE)], empty=block(HOSTILE), id="empty")
+                yield TailList(id="tail")
                 with Form():
                     yield TextField("one", HOSTILE, HOSTILE, placeholder=HOSTILE, hint=HOSTILE)
                     yield TextField("two", HOSTILE, HOSTILE, check=lambda value: HOSTILE)
                     yield ChoiceField("three", HOSTILE, [(HOSTILE, HOSTILE)])
-                yield Bar(HOSTILE)
-                yield Spark(HOSTILE)
-                yield Situation()
+                yield BarMeter(HOSTILE)
+                yield SparkMeter(HOSTILE)
+                yield SituationText()
 
     def on_mount(self) -> None:
-        self.query_one(LazyTree).show([Node("a", HOSTILE, HOSTILE, children=[Node("b", HOSTILE)], open=True)])
-        self.query_one("#list", ShortList).fill([Row("1", (HOSTILE, HOSTILE))])
-        self.query_one(Tail).add([HOSTILE])
-        self.query_one(Bar).show(1, 2, HOSTILE)
-        self.query_one(Spark).add(1.0, HOSTILE)
-        self.query_one(Situation).failed(HOSTILE, HOSTILE)
+        self.query_one(LazyTree).show(
+            [TreeNode("a", HOSTILE, HOSTILE, children=[TreeNode("b", HOSTILE)], open=True)]
+        )
+        self.query_one("#list", ShortList).fill([ListRow("1", (HOSTILE, HOSTILE))])
+        self.query_one(TailList).add([HOSTILE])
+        self.query_one(BarMeter).show(1, 2, HOSTILE)
+        self.query_one(SparkMeter).add(1.0, HOSTILE)
+        self.query_one(SituationText).failed(HOSTILE, HOSTILE)
         self.query_one(Form).problems()
         self.say(shown(HOSTILE))
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from muniment.net.oauth import Grant, tokens
+from muniment.net.oauth import TokenGrant, tokens
 from muniment.sources.endpoint import Endpoint
-from muniment.sources.folders import Choice
+from muniment.sources.folders import FolderChoice
 from support.boxes import Box
 from support.entra import CLIENT_ID, DIRECTORY, SECRET, Entra
 from support.graph_double import GraphDouble, Mailbox
@@ -19,9 +19,9 @@ from support.vaults import TestVault
 _NUMBERS = itertools.count()
 
 
-def grant(entra: Entra, **other: Any) -> Grant:
+def grant(entra: Entra, **other: Any) -> TokenGrant:
     """The settings for tokens of an application with a secret."""
-    asked = Grant(
+    asked = TokenGrant(
         way="app",
         scopes=("https://graph.microsoft.com/.default",),
         directory=DIRECTORY,
@@ -47,7 +47,7 @@ class GraphBox(Box):
                 mailbox=self.mailbox.address,
                 tokens=tokens(grant(graph.entra)),
                 ca_file=str(graph.entra.certificates.authority),
-                folders=Choice(),
+                folders=FolderChoice(),
                 work=work,
                 timeout=30,
             )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from muniment.archive.index import IndexDocument, Mention
+from muniment.archive.index import IndexDocument, IndexMention
 from muniment.mail.headers.addresses import mailboxes
-from muniment.mail.model import MessageText, Role
+from muniment.mail.model import AddressRole, MessageText
 from muniment.mail.text.read_text import read_message
 
 DAY = 86_400
@@ -16,14 +16,14 @@ JANUARY = 1_704_067_200
 
 
 def mention(
-    role: Role,
+    role: AddressRole,
     address: str,
     time: int = JANUARY,
     trusted: bool = True,
     folder: str = "",
     senders: tuple[str, ...] = (),
-) -> Mention:
-    return Mention(role, address, time, trusted, folder, senders)
+) -> IndexMention:
+    return IndexMention(role, address, time, trusted, folder, senders)
 
 
 def document(
@@ -38,7 +38,7 @@ def document(
     cc: str = "",
     bcc: str = "",
     body: str = "",
-    mentions: Sequence[Mention] = (),
+    mentions: Sequence[IndexMention] = (),
 ) -> IndexDocument:
     return IndexDocument(
         id=number,
@@ -60,7 +60,7 @@ def document(
     )
 
 
-def read_document(number: int, mail: bytes, mentions: Sequence[Mention] = ()) -> IndexDocument:
+def read_document(number: int, mail: bytes, mentions: Sequence[IndexMention] = ()) -> IndexDocument:
     """Read a mail, and return it in the form that the index takes."""
     summary, text = read_message(mail)
     return IndexDocument(

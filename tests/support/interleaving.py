@@ -20,7 +20,7 @@ from typing import Any
 from unittest import mock
 
 from muniment.archive.catalog import catalog, store
-from muniment.archive.catalog.writing import Writer
+from muniment.archive.catalog.writing import CatalogWriter
 from muniment.archive.files import gate
 from muniment.archive.index import index
 from muniment.archive.ledger.writer import Ledger
@@ -33,11 +33,11 @@ LOCKED = (gate, index, open_index, append_turns, catalog, store)
 POINTS: tuple[tuple[Any, str], ...] = (
     (Ledger, "append"),
     (Ledger, "commit"),
-    (Writer, "write"),
+    (CatalogWriter, "write"),
     (Path, "rename"),
     (Path, "unlink"),
-    (store.Store, "_connected"),
-    (store.Store, "_disconnect"),
+    (store.CatalogStore, "_connected"),
+    (store.CatalogStore, "_disconnect"),
 )
 """Functions that get a point before and a point after the call."""
 

@@ -7,11 +7,11 @@ import random
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from muniment.archive.facts import Position
+from muniment.archive.facts import FramePosition
 from muniment.archive.ledger import recipe
-from muniment.archive.ledger.codec import Encoder, train
-from muniment.archive.ledger.model import Appended, Codec, Head, Kind, Record
-from muniment.archive.ledger.recipe import InlineBase64, Literal, PartBase64, Piece, Slice
+from muniment.archive.ledger.codec import RecordEncoder, train
+from muniment.archive.ledger.model import AppendedRecord, LedgerHead, LedgerRecord, PayloadCodec, RecordKind
+from muniment.archive.ledger.recipe import ContentSlice, InlineBase64, LiteralBytes, PartBase64, Piece
 from muniment.archive.ledger.writer import Ledger
 
 NOON = 1_790_000_000_000_000
@@ -31,9 +31,9 @@ def text(seed: int, words: int = 200) -> bytes:
     return (head + " ".join(chosen)).encode()
 
 
-def dictionary(kind: Kind = Kind.MESSAGE) -> bytes:
+def dictionary(kind: RecordKind = RecordKind.MESSAGE) -> bytes:
     """Return a small dictionary, trained on mails of `text`."""
-    samples = [recipe.encode([Literal(text(seed, 60 + seed % 90))]) for seed in range(400)]
+    samples = [recipe.encode([LiteralBytes(text(seed, 60 + seed % 90))]) for seed in range(400)]
     return train(samples, 1024, kind)
 
 
@@ -42,27 +42,27 @@ class Writing:
     """Fills a ledger, and knows what was put into it."""
 
     ledger: Ledger
-    encoder: Encoder = field(default_factory=Encoder)
+    encoder: RecordEncoder = field(default_factory=RecordEncoder)
     contents: dict[bytes, bytes] = field(default_factory=dict)
-    places: dict[bytes, Position] = field(default_factory=dict)
-    heads: list[Head] = field(default_factory=list)
+    places: dict[bytes, FramePosition] = field(default_factory=dict)
+    heads: list[LedgerHead] = field(default_factory=list)
     time: int = NOON
 
-    def append(self, record: Record) -> Appended:
+    def append(self, record: LedgerRecord) -> AppendedRecord:
         """Append a record, and note its position."""
         self.time += 1
         appended = self.ledger.append(record, self.time)
         self.places[record.sha] = appended.position
         return appended
 
-    def content(self, kind: Kind, data: bytes) -> bytes:
+    def content(self, kind: RecordKind, data: bytes) -> bytes:
         """Append content itself; returns its hash."""
         sha = sha256(data)
         self.contents[sha] = data
         self.append(self.encoder.encode(kind, data, sha))
         return sha
 
-    def recipe(self, kind: Kind, *pieces: Piece) -> bytes:
+    def recipe(self, kind: RecordKind, *pieces: Piece) -> bytes:
         """Append a recipe of these pieces; returns the hash of its content."""
         data = b"".join(recipe.rebuild(pieces, lambda sha: (self.contents[sha],)))
         sha = sha256(data)
@@ -70,43 +70,45 @@ class Writing:
         self.append(self.encoder.encode_recipe(kind, recipe.encode(pieces), sha, len(data)))
         return sha
 
-    def chunks(self, kind: Kind, *chunks: bytes) -> bytes:
+    def chunks(self, kind: RecordKind, *chunks: bytes) -> bytes:
         """Append content as a list of chunks; returns its hash."""
-        shas = [self.content(Kind.PART, chunk) for chunk in chunks]
+        shas = [self.content(RecordKind.PART, chunk) for chunk in chunks]
         data = b"".join(chunks)
         sha = sha256(data)
         self.contents[sha] = data
-        self.append(Record(kind, sha, len(data), Codec.RAW | Codec.CHUNK_LIST, b"".join(shas)))
+        self.append(
+            LedgerRecord(kind, sha, len(data), PayloadCodec.RAW | PayloadCodec.CHUNK_LIST, b"".join(shas))
+        )
         return sha
 
     def copy(self, seed: int) -> bytes:
         """Append a message with an attachment and its envelope; returns the message's hash."""
-        part = self.content(Kind.PART, random.Random(seed).randbytes(150) + text(seed, 20))
+        part = self.content(RecordKind.PART, random.Random(seed).randbytes(150) + text(seed, 20))
         inline = InlineBase64(text(seed, 15), 76, b"\r\n")
         message = self.recipe(
-            Kind.MESSAGE,
-            Literal(text(seed, 40)),
+            RecordKind.MESSAGE,
+            LiteralBytes(text(seed, 40)),
             inline,
-            Literal(b"\r\n--b\r\n"),
+            LiteralBytes(b"\r\n--b\r\n"),
             PartBase64(part, 60, b"\n"),
         )
         size = len(self.contents[message])
         self.recipe(
-            Kind.ENVELOPE,
-            Literal(b"Sender: journal@example.com\r\n"),
-            Slice(message, 0, size),
-            Literal(b"--"),
+            RecordKind.ENVELOPE,
+            LiteralBytes(b"Sender: journal@example.com\r\n"),
+            ContentSlice(message, 0, size),
+            LiteralBytes(b"--"),
         )
         return message
 
-    def use_dictionary(self, kind: Kind = Kind.MESSAGE) -> int:
+    def use_dictionary(self, kind: RecordKind = RecordKind.MESSAGE) -> int:
         """Train, commit and use a dictionary; returns its number."""
         number = self.ledger.add_dictionary(dictionary(kind), self.time)
         self.commit()
-        self.encoder = Encoder(self.ledger.dictionaries)
+        self.encoder = RecordEncoder(self.ledger.dictionaries)
         return number
 
-    def commit(self) -> Head:
+    def commit(self) -> LedgerHead:
         """Commit the batch."""
         self.heads.append(self.ledger.commit())
         return self.heads[-1]
@@ -120,8 +122,10 @@ def written(folder: Path, *, segment: int = 1 << 20, batches: int = 3) -> Writin
     writing.use_dictionary()
     for batch in range(1, batches):
         writing.copy(batch)
-        writing.content(Kind.RECEIPT, b'{"v":1,"receipts":[%d]}' % batch)
-        writing.chunks(Kind.MESSAGE if batch % 2 else Kind.CHUNKS, text(100 + batch), text(200 + batch, 50))
+        writing.content(RecordKind.RECEIPT, b'{"v":1,"receipts":[%d]}' % batch)
+        writing.chunks(
+            RecordKind.MESSAGE if batch % 2 else RecordKind.CHUNKS, text(100 + batch), text(200 + batch, 50)
+        )
         writing.commit()
     writing.ledger.close()
     return writing

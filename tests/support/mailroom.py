@@ -95,7 +95,7 @@ class Watched:
     def __call__(self, folder: Path) -> Watched:
         return self
 
-    def call(self, request: api.Request) -> api.Word:
+    def call(self, request: api.Request) -> api.WireWord:
         self.asked.append(request)
         if isinstance(request, api.ListMessages | api.Search | api.Show):
             assert self.go.wait(30)
@@ -104,7 +104,7 @@ class Watched:
         word = self._engine.call(request)
         return replace(word, seconds=0.02) if isinstance(word, api.Hits) else word
 
-    def stream(self, request: api.Request) -> Iterator[api.Word]:
+    def stream(self, request: api.Request) -> Iterator[api.WireWord]:
         self.asked.append(request)
         for word in self._engine.stream(request):
             yield word

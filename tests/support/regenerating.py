@@ -10,8 +10,8 @@ from email.message import EmailMessage
 from muniment.archive.vault.vault import Vault
 from muniment.mail.content.fork import is_transport
 from muniment.mail.journal.report import read_report
-from muniment.runs.pipeline.plan import Plan
-from muniment.runs.pipeline.progress import Books
+from muniment.runs.pipeline.plan import RunPlan
+from muniment.runs.pipeline.progress import RunBooks
 from muniment.runs.prepare.worker_pool import WorkerPool
 from muniment.runs.run import ArchiveRun
 from muniment.sources.endpoint import Endpoint
@@ -75,14 +75,14 @@ def regenerated_report(raw: bytes, encoding: str = "base64") -> bytes:
 
 def mailbox(
     vault: TestVault, name: str, *mails: bytes, owner: str = "bob@example.com", folder: str = "Kunden"
-) -> Books:
+) -> RunBooks:
     """Archive mails as from a service's mailbox: from a maildir, but marked as regenerated."""
     path = vault.folder.parent / name
     for part in ("new", "cur", "tmp"):
         (path / part).mkdir(parents=True, exist_ok=True)
     put(path / "new", mails)
     source = open_source(Endpoint("maildir", vault.folder.parent / "work", path=str(path)))
-    plan = Plan("mailbox", False, False, owner=owner, owner_folder=folder, regenerated=True)
+    plan = RunPlan("mailbox", False, False, owner=owner, owner_folder=folder, regenerated=True)
     pool = WorkerPool()
     opened = Vault.open(vault.folder, write=True)
     try:

@@ -8,30 +8,30 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from muniment.archive.ledger.codec import Decoder
+from muniment.archive.ledger.codec import PayloadDecoder
 from muniment.archive.ledger.files import VAULT_ID, segment_path, segments
-from muniment.archive.ledger.model import Frame, Head, Kind, Record
+from muniment.archive.ledger.model import Frame, LedgerHead, LedgerRecord, RecordKind
 from muniment.archive.ledger.scan import scan
-from muniment.archive.ledger.walk import Gap, commit_of, walk
+from muniment.archive.ledger.walk import FrameGap, commit_of, walk
 from muniment.archive.ledger.writer import Ledger
 
-Edit = Callable[[Frame], Record | None]
+Edit = Callable[[Frame], LedgerRecord | None]
 """The record that replaces a frame's record; None to remove it."""
 
 
-def heads(folder: Path) -> list[Head]:
+def heads(folder: Path) -> list[LedgerHead]:
     """Every committed state of a ledger, in order."""
     tag = bytes.fromhex((folder / VAULT_ID).read_text())
     found = []
     for number in segments(folder):
         for item in walk(segment_path(folder, number), tag):
-            commit = None if isinstance(item, Gap) else commit_of(item)
-            if commit is not None and not commit.segment and not isinstance(item, Gap):
-                found.append(Head(commit.tree.size, commit.root, number, item.end))
+            commit = None if isinstance(item, FrameGap) else commit_of(item)
+            if commit is not None and not commit.segment and not isinstance(item, FrameGap):
+                found.append(LedgerHead(commit.tree.size, commit.root, number, item.end))
     return found
 
 
-def cut(folder: Path, head: Head) -> None:
+def cut(folder: Path, head: LedgerHead) -> None:
     """Remove everything from a ledger that follows a committed state."""
     for number in segments(folder):
         path = segment_path(folder, number)
@@ -41,9 +41,9 @@ def cut(folder: Path, head: Head) -> None:
             path.write_bytes(path.read_bytes()[: head.offset])
 
 
-def as_it_is(frame: Frame) -> Record:
+def as_it_is(frame: Frame) -> LedgerRecord:
     """The frame's record, unchanged."""
-    return Record(frame.kind, frame.sha, frame.size, frame.codec, frame.payload, frame.dictionary)
+    return LedgerRecord(frame.kind, frame.sha, frame.size, frame.codec, frame.payload, frame.dictionary)
 
 
 def rewrite(folder: Path, edit: Edit, segment: int = 1 << 28) -> None:
@@ -57,13 +57,13 @@ def rewrite(folder: Path, edit: Edit, segment: int = 1 << 28) -> None:
     shutil.copy(old / VAULT_ID, folder)
     segment_path(folder, 1).touch(0o600)
     ledger = Ledger.open(folder, segment=segment)
-    decoder = Decoder()
+    decoder = PayloadDecoder()
     for frame in frames:
-        if frame.kind is Kind.COMMIT:
+        if frame.kind is RecordKind.COMMIT:
             ledger.commit()
-        elif frame.kind is Kind.DICTIONARY and frame.dictionary in ledger.dictionaries:
+        elif frame.kind is RecordKind.DICTIONARY and frame.dictionary in ledger.dictionaries:
             continue  # the writer gives each segment its copy
-        elif frame.kind is Kind.DICTIONARY:
+        elif frame.kind is RecordKind.DICTIONARY:
             ledger.add_dictionary(decoder.payload(frame), frame.time)
         elif (record := edit(frame)) is not None:
             ledger.append(record, frame.time)

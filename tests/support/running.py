@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from muniment.api import LogLine, ProfileState, ProgressWord, RunRecord, RunsState, Word
+from muniment.api import LogLine, ProfileState, ProgressWord, RunRecord, RunsState, WireWord
 from support.screens import NOW
 from support.words import progress
 
@@ -92,7 +92,7 @@ def record(number: int = 1, **changes: Any) -> RunRecord:
 def forever(*states: RunsState) -> Any:
     """Answers WatchRuns: yields these states, and then the last one again and again, as the service does."""
 
-    def stream(request: Word) -> Iterator[Word]:
+    def stream(request: WireWord) -> Iterator[WireWord]:
         yield from states
         while True:
             yield states[-1] if states else progress()  # anything that is no state is ignored

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from muniment.errors import SourceError
-from muniment.net.retry import Passing
-from muniment.sources.base import Fetched, Item, Place, Unfetched
+from muniment.net.retry import TransientError
+from muniment.sources.base import FetchedItem, MailItem, MailPlace, UnfetchedItem
 from muniment.sources.endpoint import Endpoint
-from muniment.sources.folders import Choice
-from muniment.sources.refusing import Shut
+from muniment.sources.folders import FolderChoice
+from muniment.sources.refusing import MailboxRefused
 from muniment.sources.remote import Answer, RemoteSource
 from muniment.sources.spool_files import make_work
 
@@ -24,10 +24,10 @@ class Server:
     """The server: its mailboxes and its errors."""
 
     host: str = field(default_factory=lambda: f"server{next(_NUMBERS)}.example")
-    mails: dict[Place, dict[str, bytes]] = field(default_factory=dict)
+    mails: dict[MailPlace, dict[str, bytes]] = field(default_factory=dict)
     shut: set[str] = field(default_factory=set)
     """Mailboxes that are not listed."""
-    shut_later: set[Place] = field(default_factory=set)
+    shut_later: set[MailPlace] = field(default_factory=set)
     """Folders that are listed and then not read."""
     poison: set[bytes] = field(default_factory=set)
     """Messages at which the connection always breaks."""
@@ -43,7 +43,7 @@ class Server:
 
     def put(self, mailbox: str, folder: str, mails: Iterable[bytes]) -> None:
         """Deliver messages."""
-        place = Place(self.host, mailbox, folder, folder, mailbox)
+        place = MailPlace(self.host, mailbox, folder, folder, mailbox)
         there = self.mails.setdefault(place, {})
         for mail in mails:
             there[f"{mailbox}/{folder}/{len(there)}"] = mail
@@ -54,7 +54,7 @@ class Server:
 
     def open(self, work: Path) -> ScriptedSource:
         """A source on it."""
-        folders = Choice() if len(self.mails) > 1 else None
+        folders = FolderChoice() if len(self.mails) > 1 else None
         endpoint = Endpoint(kind="maildir", path="/none", work=work, folders=folders)
         return ScriptedSource(self, endpoint, self.waits.append)
 
@@ -81,13 +81,13 @@ class ScriptedSource(RemoteSource):
 
     def _open(self) -> None:
         if self.server.dies_after is not None and self.server.fetched >= self.server.dies_after:
-            raise Passing("scripted.example refuses connections: check that the server runs.")
+            raise TransientError("scripted.example refuses connections: check that the server runs.")
         self._opened = True
 
     def _drop(self) -> None:
         self._opened = False
 
-    def listing(self) -> Iterator[Item]:
+    def listing(self) -> Iterator[MailItem]:
         """List folder by folder; closed ones are refused."""
         self.expected = self.server.expected
         listed = 0
@@ -99,22 +99,22 @@ class ScriptedSource(RemoteSource):
                 if listed == self.server.listing_ends_after:
                     raise SourceError("The listing broke: run again.")
                 listed += 1
-                yield Item(place, key)
+                yield MailItem(place, key)
 
-    def _retrieve(self, items: list[Item]) -> Iterator[Answer]:
+    def _retrieve(self, items: list[MailItem]) -> Iterator[Answer]:
         for item in items:
             if item.place in self.server.shut_later:
-                raise Shut(
+                raise MailboxRefused(
                     f"The folder {item.place.folder} of {item.place.mailbox} can't be read: repair it.",
                     item.place.mailbox, item.place.folder,
                 )  # fmt: skip
             mail = self.server.mails[item.place].get(item.key)
             if self.server.fetched == self.server.dies_after or mail in self.server.poison:
-                raise Passing("The connection was lost: check the network, and run again.")
+                raise TransientError("The connection was lost: check the network, and run again.")
             self.server.fetched += 1
-            yield Unfetched(item, "gone", gone=True) if mail is None else Fetched(item, mail)
+            yield UnfetchedItem(item, "gone", gone=True) if mail is None else FetchedItem(item, mail)
 
-    def delete(self, items: Iterable[Item]) -> list[Item]:
+    def delete(self, items: Iterable[MailItem]) -> list[MailItem]:
         """Delete messages, except in closed mailboxes and folders."""
         found = [item for item in items if item.place not in self.server.shut_later]
         for item in found:

@@ -14,8 +14,8 @@ from muniment.client.socket_path import place_of
 from muniment.client.socket_transport import SocketTransport, dial
 from muniment.service.access.roles import Caller
 from muniment.service.dispatch.engine import Engine
-from muniment.service.host.run_host import Host
-from muniment.service.host.session import Session
+from muniment.service.host.run_host import RunHost
+from muniment.service.host.session import ClientSession
 from muniment.service.transport.listener import listening
 
 
@@ -42,7 +42,7 @@ def served(folder: Path) -> Iterator[tuple[Client, Vault]]:
     """A client of a service for the vault in `folder`, and the open vault."""
     with (
         closing(Vault.open(folder, write=True)) as vault,
-        closing(Host(Session(folder, vault), in_service=True)) as host,
-        answering(folder, lambda caller: Engine(Session(folder, vault, caller, host))) as client,
+        closing(RunHost(ClientSession(folder, vault), in_service=True)) as host,
+        answering(folder, lambda caller: Engine(ClientSession(folder, vault, caller, host))) as client,
     ):
         yield client, vault

@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 
-from muniment.client.socket_path import Place, peer_of, place_of
+from muniment.client.socket_path import SocketPlace, peer_of, place_of
 from muniment.client.socket_transport import NoService, dial
 from support.program import Said
 
@@ -61,5 +61,5 @@ def end(pid: int, number: int = signal.SIGTERM) -> None:
 
 def socket_of(vault: Path) -> Path:
     """The path of a vault's socket in this test run."""
-    place: Place = place_of(vault)
+    place: SocketPlace = place_of(vault)
     return next(place.folders()) / place.name

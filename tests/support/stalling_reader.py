@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 
-from muniment.mail.model import Buffer
+from muniment.mail.model import MailBuffer
 from muniment.parsing import worker
-from muniment.parsing.tasks import VIEW, Ask
+from muniment.parsing.tasks import VIEW, ReaderRequest
 
 
-def stall(buffer: Buffer, ask: Ask, into: int) -> object:
+def stall(buffer: MailBuffer, ask: ReaderRequest, into: int) -> object:
     """Sleep, which uses no processor time."""
     time.sleep(600)
     raise AssertionError
@@ -18,7 +18,7 @@ def stall(buffer: Buffer, ask: Ask, into: int) -> object:
 if __name__ == "__main__":
     real = dict(worker.TASKS)
 
-    def begin(buffer: Buffer, ask: Ask, into: int) -> object:
+    def begin(buffer: MailBuffer, ask: ReaderRequest, into: int) -> object:
         """Read the sample, and stop at the next mail."""
         for name in worker.TASKS:
             worker.TASKS[name] = stall

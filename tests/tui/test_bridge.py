@@ -24,7 +24,7 @@ from muniment.api import (
     Step,
     Tree,
     WatchRuns,
-    Word,
+    WireWord,
 )
 from muniment.errors import NotFound
 from muniment_tui.engine import bridge as module
@@ -45,10 +45,10 @@ class Asking(App[None]):
         super().__init__()
         self.refused: list[Exception] = []
         self.engine = Bridge(engine.doors.connect, Path("/v"), self.refused.append)
-        self.got: list[Word] = []
+        self.got: list[WireWord] = []
         self.loop_thread = threading.get_ident()
 
-    def take(self, word: Word) -> None:
+    def take(self, word: WireWord) -> None:
         assert threading.get_ident() == self.loop_thread
         self.got.append(word)
 
@@ -80,7 +80,7 @@ def test_an_answer_is_handled_in_the_loop(run: Run) -> None:
 def test_no_answer_is_handled_after_cancel_all(run: Run) -> None:
     go = threading.Event()
 
-    def states(request: Request) -> Iterator[Word]:
+    def states(request: Request) -> Iterator[WireWord]:
         yield STATE
         assert go.wait(20)
         yield STATE
@@ -124,7 +124,7 @@ def test_a_lane_runs_one_request_at_a_time_and_answers_only_the_newest(run: Run)
     running = []
 
     class Slow(EngineDouble):
-        def call(self, request: Request) -> Word:
+        def call(self, request: Request) -> WireWord:
             assert isinstance(request, ShowUser)
             running.append(request.user)
             gate.wait(20)
@@ -157,7 +157,7 @@ def test_a_stream_ends_and_can_be_cancelled(run: Run) -> None:
 def test_cancelling_stops_the_work_and_all_further_answers(run: Run) -> None:
     closed = threading.Event()
 
-    def endless(request: Request) -> Iterator[Word]:
+    def endless(request: Request) -> Iterator[WireWord]:
         try:
             while True:
                 yield Step(text="more")
@@ -179,13 +179,13 @@ def test_cancelling_stops_the_work_and_all_further_answers(run: Run) -> None:
 def test_a_stream_is_read_no_faster_than_it_is_shown(run: Run) -> None:
     read = []
 
-    def endless(request: Request) -> Iterator[Word]:
+    def endless(request: Request) -> Iterator[WireWord]:
         for number in range(100_000):
             read.append(number)
             yield Step(text=str(number))
 
     async def script(app: Asking, pilot: Pilot[Any]) -> None:
-        def take(word: Word) -> None:
+        def take(word: WireWord) -> None:
             time.sleep(0.002)
             app.take(word)
 
@@ -214,7 +214,7 @@ def test_a_newer_state_replaces_a_waiting_one(run: Run, monkeypatch: pytest.Monk
     monkeypatch.setattr(module, "EVERY", 0.01)
     made = threading.Event()
 
-    def states(request: Request) -> Iterator[Word]:
+    def states(request: Request) -> Iterator[WireWord]:
         for number in range(100):
             yield RunsState(profiles=(), log=(), quarantined=number)
         made.set()
@@ -236,7 +236,7 @@ def test_a_blocked_stream_does_not_delay_quitting(run: Run) -> None:
     stuck = threading.Event()
 
     class Blocking(EngineDouble):
-        def stream(self, request: Request) -> Iterator[Word]:
+        def stream(self, request: Request) -> Iterator[WireWord]:
             stuck.wait(60)
             yield Done(message="")
 

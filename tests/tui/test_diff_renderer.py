@@ -16,7 +16,7 @@ from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.geometry import Region
 from textual.strip import Strip
 
-from muniment_tui.terminal.diff_renderer import GAP, Canvas
+from muniment_tui.terminal.diff_renderer import GAP, TerminalCanvas
 
 COLUMNS, ROWS = 40, 3
 PLAIN, BOLD, RED = Style.null(), Style(bold=True), Style(color="red")
@@ -26,7 +26,7 @@ class Terminal:
     """A terminal that a canvas draws on."""
 
     def __init__(self) -> None:
-        self.canvas = Canvas()
+        self.canvas = TerminalCanvas()
         self.screen = pyte.Screen(COLUMNS, ROWS)
         self._stream = pyte.Stream(self.screen)
 
@@ -80,7 +80,7 @@ def test_forgotten_cells_are_sent_again() -> None:
 
 
 def test_a_new_terminal_size_sends_everything_again() -> None:
-    canvas = Canvas()
+    canvas = TerminalCanvas()
     strips: list[Iterable[Strip]] = [[Strip([Segment("ab")])]]
     console = EIGHT_BIT
     small, large = LayoutUpdate(strips, Region(0, 0, 2, 1)), LayoutUpdate(strips, Region(0, 0, 2, 2))
@@ -93,7 +93,7 @@ def test_a_partial_update_draws_only_its_part_of_the_line() -> None:
     update = ChopsUpdate(
         [{0: Strip([Segment("abc")]), 3: None, 5: Strip([Segment("fgh")])}], [(0, 1, 7)], [[3, 5, 8]]
     )
-    assert Canvas().changes_only(update).render_segments(EIGHT_BIT) == "\x1b[1;2Hbc\x1b[1;6Hfg"
+    assert TerminalCanvas().changes_only(update).render_segments(EIGHT_BIT) == "\x1b[1;2Hbc\x1b[1;6Hfg"
 
 
 EIGHT_BIT = Console(color_system="256", legacy_windows=False)

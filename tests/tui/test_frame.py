@@ -23,8 +23,8 @@ from muniment_tui.shell.areas import AREAS
 from muniment_tui.shell.frame import KEYS, FrameScreen, KeyBar, StatusLine
 from muniment_tui.shell.notices import KEPT
 from muniment_tui.terminal.safe_text import shown
-from muniment_tui.widgets.entry import Entry
-from muniment_tui.widgets.text import Words
+from muniment_tui.widgets.entry import SafeInput
+from muniment_tui.widgets.text import TextLines
 from support.engine_double import HOSTILE, EngineDouble, assert_harmless
 from support.screens import Script, app_of, app_on, drive, frame_of, shows, text_of, until
 
@@ -54,13 +54,13 @@ class Changing(FrameScreen):
     found = ""
 
     def inside(self) -> Iterable[Widget]:
-        yield Entry(id="line")
+        yield SafeInput(id="line")
 
     def action_burn(self) -> None:
         self.done += 1
 
     def action_find(self) -> None:
-        self.query_one("#line", Entry).focus()
+        self.query_one("#line", SafeInput).focus()
 
 
 def test_screen_actions_wait_until_a_question_is_answered(run: Run) -> None:
@@ -118,12 +118,12 @@ def test_ambiguous_and_unknown_names_are_reported(run: Run) -> None:
         await shows(pilot, "Did you mean palette, profiles?")
         await pilot.press("colon", "tab")
         entry = pilot.app.screen.focused
-        assert isinstance(entry, Entry)
+        assert isinstance(entry, SafeInput)
         assert entry.value == ""
         await pilot.press("q", "u", "tab")
         await until(pilot, lambda: entry.value == "quit")
         await pilot.press("escape")
-        await until(pilot, lambda: not isinstance(pilot.app.screen.focused, Entry))
+        await until(pilot, lambda: not isinstance(pilot.app.screen.focused, SafeInput))
 
     run(script)
 
@@ -159,7 +159,7 @@ def test_help_lists_every_action_of_the_focused_pane(run: Run) -> None:
         here = offers(pilot.app.screen)
         await pilot.press("f1")
         await shows(pilot, "Everywhere")
-        page = pilot.app.screen.query_one("#page", Words).words.plain
+        page = pilot.app.screen.query_one("#page", TextLines).words.plain
         flat = " ".join(page.split())
         assert len(here) > 10
         for offer in here:
@@ -176,7 +176,7 @@ def test_the_key_bar_shows_at_most_six_keys_and_no_letters_while_typing(run: Run
         await pilot.app.push_screen(Changing())
         await pilot.pause()
         bar = pilot.app.screen.query_one(KeyBar)
-        assert isinstance(pilot.app.screen.focused, Entry)
+        assert isinstance(pilot.app.screen.focused, SafeInput)
         assert "Burn" not in bar.words.plain
         assert "F10 Quit" in bar.words.plain
         pilot.app.screen.set_focus(None)
@@ -237,7 +237,7 @@ def test_slash_searches_on_screens_that_support_it(run: Run) -> None:
         pilot.app.screen.set_focus(None)
         await shows(pilot, "/ Search")
         await pilot.press("slash", *"invoice")
-        await until(pilot, lambda: pilot.app.screen.query_one("#line", Entry).value == "invoice")
+        await until(pilot, lambda: pilot.app.screen.query_one("#line", SafeInput).value == "invoice")
 
     run(script)
 

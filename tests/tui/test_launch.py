@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from muniment_tui.launch import Options, options
+from muniment_tui.launch import LaunchOptions, options
 from muniment_tui.shell.vaults import is_vault, named_vault
 
 
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("", Options()),
-        ("--read-only", Options(read_only=True)),
-        ("--vault /srv/v --read-only", Options("/srv/v", True)),
-        ("--vault=/srv/v", Options("/srv/v")),
+        ("", LaunchOptions()),
+        ("--read-only", LaunchOptions(read_only=True)),
+        ("--vault /srv/v --read-only", LaunchOptions("/srv/v", True)),
+        ("--vault=/srv/v", LaunchOptions("/srv/v")),
         ("status", None),
         ("--vault /srv/v status", None),
         ("--vault", None),
@@ -24,7 +24,7 @@ from muniment_tui.shell.vaults import is_vault, named_vault
         ("--read-only status", None),
     ],
 )
-def test_options_without_a_command_open_the_app(line: str, expected: Options | None) -> None:
+def test_options_without_a_command_open_the_app(line: str, expected: LaunchOptions | None) -> None:
     assert options(line.split()) == expected
 
 

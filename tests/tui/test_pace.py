@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from muniment_tui.terminal.pace import LOST, PATIENCE, QUESTION, Pace
+from muniment_tui.terminal.pace import LOST, PATIENCE, QUESTION, TerminalPace
 
 
 class Terminal:
@@ -12,7 +12,7 @@ class Terminal:
         self.asked: list[str] = []
         self.now = 100.0
         self._connected = connected
-        self.pace = Pace(self._take, lambda: self.now)
+        self.pace = TerminalPace(self._take, lambda: self.now)
 
     def _take(self, question: str) -> bool:
         self.asked.append(question)

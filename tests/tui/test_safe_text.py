@@ -12,9 +12,9 @@ from textual.color import Color
 from textual.content import Content
 
 import muniment_tui
-from muniment_tui.terminal.output_filter import Net
+from muniment_tui.terminal.output_filter import OutputFilter
 from muniment_tui.terminal.safe_text import block, joined, shown
-from muniment_tui.widgets.text import Words, harmless, same
+from muniment_tui.widgets.text import TextLines, harmless, same
 from support.engine_double import HOSTILE, assert_harmless
 
 SOURCE = Path(muniment_tui.__file__).parent
@@ -56,7 +56,7 @@ def test_widgets_refuse_a_str() -> None:
         with pytest.raises(TypeError, match=r"muniment_tui\.terminal\.safe_text"):
             harmless(wrong)
     with pytest.raises(TypeError):
-        Words(wrong).say(wrong)
+        TextLines(wrong).say(wrong)
 
 
 def test_content_from_elsewhere_is_made_harmless() -> None:
@@ -71,7 +71,7 @@ def test_contents_with_different_styles_differ() -> None:
 
 
 def test_the_output_filter_removes_control_characters() -> None:
-    segments = Net().apply([Segment("good"), Segment(HOSTILE)], Color(0, 0, 0))
+    segments = OutputFilter().apply([Segment("good"), Segment(HOSTILE)], Color(0, 0, 0))
     assert segments[0].text == "good"
     assert_harmless(segments[1].text)
 

@@ -17,7 +17,7 @@ from muniment.api import (
     Request,
     Setup,
     SetupFinding,
-    Word,
+    WireWord,
 )
 from muniment.errors import ConfigError
 from muniment.service.dispatch.engine import connect
@@ -135,7 +135,7 @@ def test_pictures_of_a_check(picture: Any, tmp_path: Path) -> None:
         engine.answers[CheckSetup] = lambda request: halfway()
         return app(engine, tmp_path)
 
-    def halfway() -> Iterator[Word]:
+    def halfway() -> Iterator[WireWord]:
         yield step_of(PARTLY, "profile", state="checking")
         yield SetupFinding(text="Profile gateway is complete; the password is available.", verdict="fine")
         yield SetupFinding(text="Connected to 192.0.2.7, port 110.", verdict="fine")
@@ -212,7 +212,7 @@ def test_a_check_is_live_and_saves_first(tmp_path: Path) -> None:
     go_on = threading.Event()
     good = with_step(PARTLY, step_of(PARTLY, "profile", state="done", detail="Profile gateway works."))
 
-    def words(request: Request) -> Iterator[Word]:
+    def words(request: Request) -> Iterator[WireWord]:
         yield step_of(PARTLY, "profile", state="checking")
         yield SetupFinding(text="Connected.", verdict="fine")
         go_on.wait(20)

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from muniment_tui.shell.state import State, load, save, state_file
+from muniment_tui.shell.state import AppState, load, save, state_file
 
 
 def test_the_state_file_is_private(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "app.json"
-    save(path, State(area="runs", theme="light", vault="/v", widths={"tree": 30}))
-    assert load(path) == State(area="runs", theme="light", vault="/v", widths={"tree": 30})
+    save(path, AppState(area="runs", theme="light", vault="/v", widths={"tree": 30}))
+    assert load(path) == AppState(area="runs", theme="light", vault="/v", widths={"tree": 30})
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert [one.name for one in path.parent.iterdir()] == ["app.json"]
@@ -26,7 +26,7 @@ def test_the_state_file_is_private(tmp_path: Path) -> None:
 def test_an_invalid_state_file_is_ignored(tmp_path: Path, garbage: bytes) -> None:
     path = tmp_path / "app.json"
     path.write_bytes(garbage)
-    assert load(path) == State()
+    assert load(path) == AppState()
 
 
 def test_unknown_fields_of_a_newer_version_are_ignored(tmp_path: Path) -> None:
@@ -37,8 +37,8 @@ def test_unknown_fields_of_a_newer_version_are_ignored(tmp_path: Path) -> None:
 
 def test_an_unwritable_state_file_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    save(tmp_path / "file" / "app.json", State(area="runs"))
-    assert load(tmp_path / "file" / "app.json") == State()
+    save(tmp_path / "file" / "app.json", AppState(area="runs"))
+    assert load(tmp_path / "file" / "app.json") == AppState()
 
 
 def test_a_symbolic_link_is_replaced_not_followed(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_a_symbolic_link_is_replaced_not_followed(tmp_path: Path) -> None:
     target.write_text("theirs")
     path = tmp_path / "app.json"
     path.symlink_to(target)
-    save(path, State(area="runs"))
+    save(path, AppState(area="runs"))
     assert target.read_text() == "theirs"
     assert load(path).area == "runs"
 

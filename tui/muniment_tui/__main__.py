@@ -14,12 +14,12 @@ from pathlib import Path
 
 from muniment.__main__ import ENGINE, PRIVATE, start
 from muniment.system.environment import COMPLETION
-from muniment_tui.launch import Options, drawable, launch, on_terminal, options
+from muniment_tui.launch import LaunchOptions, drawable, launch, on_terminal, options
 
 
 def _look(vault: Path) -> int:
     """Open the app on a vault. On a terminal that can't display it, nothing is left to do."""
-    return launch(ENGINE, Options(str(vault), area="messages")) if drawable() else 0
+    return launch(ENGINE, LaunchOptions(str(vault), area="messages")) if drawable() else 0
 
 
 def main() -> int:

@@ -27,19 +27,19 @@ from textual.screen import Screen
 from muniment.api import GetStatus, Status
 from muniment.client.client import Connect
 from muniment.errors import MunimentError
-from muniment_tui.actions.available import Offer, declared, offers, question_open
+from muniment_tui.actions.available import ActionOffer, declared, offers, question_open
 from muniment_tui.actions.registry import Action, actions
 from muniment_tui.engine.bridge import Bridge
 from muniment_tui.shell import state, themes
 from muniment_tui.shell.areas import AREAS
 from muniment_tui.shell.command_line import CommandLine
 from muniment_tui.shell.frame import HEIGHTS, WIDTHS, FrameScreen, TopBar
-from muniment_tui.shell.notices import Notice, Notices
+from muniment_tui.shell.notices import Notice, NoticeLog
 from muniment_tui.shell.palette import ActionsPalette, ActionsProvider
 from muniment_tui.shell.vaults import is_vault
-from muniment_tui.terminal.diff_renderer import Canvas
-from muniment_tui.terminal.output_filter import Net
-from muniment_tui.terminal.pace import Pace
+from muniment_tui.terminal.diff_renderer import TerminalCanvas
+from muniment_tui.terminal.output_filter import OutputFilter
+from muniment_tui.terminal.pace import TerminalPace
 from muniment_tui.terminal.safe_text import clean
 
 FIRST = "first"
@@ -157,7 +157,7 @@ class MunimentApp(App[int], inherit_bindings=False):
         `state_file` is where settings of the app are remembered; None remembers nothing. `area` is the first
         area to show; "" means the one that was open last.
         """
-        self.state = state.load(state_file) if state_file else state.State()
+        self.state = state.load(state_file) if state_file else state.AppState()
         vault = named or Path.cwd()
         exists = is_vault(vault)
         # Set before anything is composed, so that no other screen is drawn first.
@@ -165,7 +165,7 @@ class MunimentApp(App[int], inherit_bindings=False):
         super().__init__()
         self.connect = connect
         self.read_only = read_only
-        self.notices = Notices()
+        self.notices = NoticeLog()
         self._keys: deque[events.Key] = deque()
         self._key_dispatched_at = 0.0
         self.organisation = ""
@@ -176,10 +176,10 @@ class MunimentApp(App[int], inherit_bindings=False):
         self._engine = Bridge(connect, vault, self.refuse, self._answer_handled) if exists else None
         self.held_back = exists
         """Whether drawing is suppressed, because there is no content yet."""
-        self._filters.append(Net())
+        self._filters.append(OutputFilter())
         self._disable_tooltips = self._disable_notifications = True  # the app shows no floating windows
-        self._canvas = Canvas()
-        self.pace = Pace(self._send)
+        self._canvas = TerminalCanvas()
+        self.pace = TerminalPace(self._send)
         for theme in themes.THEMES:
             self.register_theme(theme)
         self.theme = self.state.theme if self.state.theme in themes.NAMES else themes.NAMES[0]
@@ -236,10 +236,10 @@ class MunimentApp(App[int], inherit_bindings=False):
         name after it is saved, or with None if the form is left unsaved.
         """
         from muniment.profiles.fields import KIND
-        from muniment_tui.profiles.draft import Draft
+        from muniment_tui.profiles.draft import ProfileDraft
         from muniment_tui.profiles.form import ProfileForm
 
-        draft = Draft(KIND[kind], values.get("name", ""))
+        draft = ProfileDraft(KIND[kind], values.get("name", ""))
         for field in draft.fields:
             if field.name in values:
                 draft.type(field.name, values[field.name])
@@ -414,9 +414,9 @@ class MunimentApp(App[int], inherit_bindings=False):
             return True
         return await super().run_action(action, default_namespace, namespaces)
 
-    def names(self) -> dict[str, Offer]:
+    def names(self) -> dict[str, ActionOffer]:
         """The actions that can be run now, by the names that `:` accepts."""
-        found: dict[str, Offer] = {}
+        found: dict[str, ActionOffer] = {}
         for offer in offers(self.screen):
             found.setdefault(offer.action.name, offer)
         return found

@@ -19,7 +19,7 @@ DUMB = (
 )
 
 
-class Options(Struct, frozen=True):
+class LaunchOptions(Struct, frozen=True):
     """The options that the app was started with."""
 
     vault: str = ""
@@ -28,7 +28,7 @@ class Options(Struct, frozen=True):
     """The area that opens first; "" for the last one."""
 
 
-def options(arguments: list[str]) -> Options | None:
+def options(arguments: list[str]) -> LaunchOptions | None:
     """Parse a command line without a command. Returns None for any other command line."""
     vault, read_only, rest = "", False, list(arguments)
     while rest:
@@ -41,7 +41,7 @@ def options(arguments: list[str]) -> Options | None:
             vault = rest.pop(0)
         else:
             return None
-    return Options(vault, read_only)
+    return LaunchOptions(vault, read_only)
 
 
 def on_terminal() -> bool:
@@ -54,7 +54,7 @@ def drawable() -> bool:
     return os.environ.get("TERM", "") not in ("", "dumb", "unknown")
 
 
-def launch(engine: EngineDoors, called: Options) -> int:
+def launch(engine: EngineDoors, called: LaunchOptions) -> int:
     """Run the app until it is closed, and return the exit code."""
     if not drawable():
         from muniment.cli.output import complain

@@ -42,7 +42,7 @@ from muniment.api.archive import (
 )
 from muniment.api.base import (
     Request,
-    Word,
+    WireWord,
 )
 from muniment.api.profiles import (
     Certificate,
@@ -201,5 +201,5 @@ __all__ = [
     "Verified",
     "Verify",
     "WatchRuns",
-    "Word",
+    "WireWord",
 ]

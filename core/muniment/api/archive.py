@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import field
 
-from muniment.api.base import Request, Word
+from muniment.api.base import Request, WireWord
 from muniment.api.users import LoginWord, MovedAddress
 
 # --- vault and status ----------------------------------------------------------------------------
@@ -28,7 +28,7 @@ class Init(Request, frozen=True):
     """The organisation's name."""
 
 
-class Done(Word, frozen=True):
+class Done(WireWord, frozen=True):
     """The request succeeded. It is the last reply of many streams."""
 
     message: str
@@ -50,7 +50,7 @@ class GetStatus(Request, frozen=True):
     """
 
 
-class ProfileStatus(Word, frozen=True):
+class ProfileStatus(WireWord, frozen=True):
     """A profile and its last run. Part of Status."""
 
     name: str
@@ -70,7 +70,7 @@ class ProfileStatus(Word, frozen=True):
     """Whether a run of it is under way or waiting."""
 
 
-class Status(Word, frozen=True):
+class Status(WireWord, frozen=True):
     """The state of the vault."""
 
     vault: str
@@ -129,7 +129,7 @@ class Verify(Request, frozen=True):
     """Earlier checkpoints, `SIZE:ROOT` each. The ledger must contain each of them unchanged."""
 
 
-class Noted(Word, frozen=True):
+class Noted(WireWord, frozen=True):
     """The result for one earlier checkpoint. Part of Verified."""
 
     checkpoint: str
@@ -141,7 +141,7 @@ class Noted(Word, frozen=True):
     """The same as a sentence, without a full stop."""
 
 
-class Verified(Word, frozen=True):
+class Verified(WireWord, frozen=True):
     """The result of a verification."""
 
     ok: bool
@@ -194,7 +194,7 @@ class Backup(Request, frozen=True):
     """The folder of the backup. A later backup to the same folder copies only what is new."""
 
 
-class QuarantineItem(Word, frozen=True):
+class QuarantineItem(WireWord, frozen=True):
     """An item that could not be unwrapped. Part of Quarantine."""
 
     id: str
@@ -209,7 +209,7 @@ class QuarantineItem(Word, frozen=True):
     """The profile that brought it first."""
 
 
-class Quarantine(Word, frozen=True):
+class Quarantine(WireWord, frozen=True):
     """All items in quarantine."""
 
     items: tuple[QuarantineItem, ...]
@@ -253,7 +253,7 @@ class GetAudit(Request, frozen=True):
     """`Audit.after` of the page before; 0 for the first page."""
 
 
-class AuditEvent(Word, frozen=True):
+class AuditEvent(WireWord, frozen=True):
     """One event of the audit trail. Part of Audit."""
 
     sequence: int
@@ -275,7 +275,7 @@ class AuditEvent(Word, frozen=True):
     and `count` (how many equal refusals this event stands for)."""
 
 
-class Audit(Word, frozen=True):
+class Audit(WireWord, frozen=True):
     """A page of the audit trail."""
 
     events: tuple[AuditEvent, ...]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import msgspec
 
 
-class Word(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+class WireWord(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """Base class of every request and reply. Its tag on the wire is the name of the class."""
 
 
-class StateWord(Word, frozen=True):
+class StateWord(WireWord, frozen=True):
     """Base class of replies that describe a current state, each of which replaces the one before.
 
     The service sends the next one only after the client has asked for it with one byte
@@ -17,5 +17,5 @@ class StateWord(Word, frozen=True):
     """
 
 
-class Request(Word, frozen=True):
+class Request(WireWord, frozen=True):
     """Base class of what a client sends."""

@@ -6,10 +6,10 @@ from typing import Any
 
 from msgspec import field
 
-from muniment.api.base import Request, Word
+from muniment.api.base import Request, WireWord
 
 
-class ProfileWord(Word, frozen=True):
+class ProfileWord(WireWord, frozen=True):
     """A profile of vault.toml. It never holds a password, only where the password comes from."""
 
     name: str
@@ -25,7 +25,7 @@ class ProfileWord(Word, frozen=True):
     succeeds."""
 
 
-class Profiles(Word, frozen=True):
+class Profiles(WireWord, frozen=True):
     """All profiles of vault.toml, in its order."""
 
     profiles: tuple[ProfileWord, ...]
@@ -152,7 +152,7 @@ class CheckProfile(_Discreet, Request, frozen=True):
     """As in PutProfile."""
 
 
-class Problems(Word, frozen=True):
+class Problems(WireWord, frozen=True):
     """The problems of a profile that was checked."""
 
     problems: dict[str, str] = field(default_factory=dict)
@@ -200,7 +200,7 @@ class TestProfile(_Discreet, Request, frozen=True):
     """A password to use in place of the profile's; "" for the profile's."""
 
 
-class Step(Word, frozen=True):
+class Step(WireWord, frozen=True):
     """One step of a longer operation."""
 
     text: str
@@ -209,7 +209,7 @@ class Step(Word, frozen=True):
     """Whether it succeeded."""
 
 
-class Certificate(Word, frozen=True):
+class Certificate(WireWord, frozen=True):
     """The certificate that a server presented. Its texts come from the server; "" if unreadable."""
 
     subject: str

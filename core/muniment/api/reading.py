@@ -7,7 +7,7 @@ Export are recorded before they are answered, ListMessages and Search within a s
 
 from __future__ import annotations
 
-from muniment.api.base import Request, Word
+from muniment.api.base import Request, WireWord
 
 
 class GetTree(Request, frozen=True):
@@ -18,7 +18,7 @@ class GetTree(Request, frozen=True):
     """
 
 
-class Folder(Word, frozen=True):
+class Folder(WireWord, frozen=True):
     """A folder. Part of UserFolders."""
 
     name: str
@@ -27,7 +27,7 @@ class Folder(Word, frozen=True):
     """Messages in it, those of folders below it not included."""
 
 
-class UserFolders(Word, frozen=True):
+class UserFolders(WireWord, frozen=True):
     """The folders of one user. Part of Tree."""
 
     user: str
@@ -37,13 +37,13 @@ class UserFolders(Word, frozen=True):
     """The user's name; "" if nobody has named them."""
 
 
-class Tree(Word, frozen=True):
+class Tree(WireWord, frozen=True):
     """Users who have messages, with their folders; the catch-all comes last."""
 
     users: tuple[UserFolders, ...]
 
 
-class Hit(Word, frozen=True):
+class Hit(WireWord, frozen=True):
     """A message in a list. Part of Hits."""
 
     id: str
@@ -64,7 +64,7 @@ class Hit(Word, frozen=True):
     """Where the message is filed, "user/folder" each; for a user, their own folders only."""
 
 
-class Mark(Word, frozen=True):
+class Mark(WireWord, frozen=True):
     """Text that a search looked for, so that a client can highlight it. Part of Hits."""
 
     text: str
@@ -75,7 +75,7 @@ class Mark(Word, frozen=True):
     """Whether words that begin with the text match, too."""
 
 
-class Hits(Word, frozen=True):
+class Hits(WireWord, frozen=True):
     """A page of a list.
 
     Pages are addressed by positions between messages (`after`, `before`), so a page stays where it is while
@@ -183,7 +183,7 @@ class Show(Request, frozen=True):
     """As in ListMessages."""
 
 
-class Attachment(Word, frozen=True):
+class Attachment(WireWord, frozen=True):
     """An attachment. Part of Message, and the first reply to ReadAttachment."""
 
     filename: str
@@ -196,7 +196,7 @@ class Attachment(Word, frozen=True):
     """The number of the attachment that contains it, such as `winmail.dat`; 0 if none does."""
 
 
-class EnvelopeWord(Word, frozen=True):
+class EnvelopeWord(WireWord, frozen=True):
     """One copy that brought the message. Part of Message.
 
     A user gets the copies that name them, with only their own lines; of copies that they sent, all lines.
@@ -223,7 +223,7 @@ class EnvelopeWord(Word, frozen=True):
     """Remarks on the copy, such as that its report failed the tenant pin."""
 
 
-class Message(Word, frozen=True):
+class Message(WireWord, frozen=True):
     """One message, decoded to be read. A user gets no Bcc, unless they sent the message."""
 
     id: str
@@ -269,7 +269,7 @@ class ReadRaw(Request, frozen=True):
     """As in ListMessages."""
 
 
-class Chunk(Word, frozen=True):
+class Chunk(WireWord, frozen=True):
     """A part of the bytes that a stream carries. The parts follow each other without gaps."""
 
     data: bytes
@@ -334,7 +334,7 @@ class Export(Request, frozen=True):
     """As in Search."""
 
 
-class ExportFile(Word, frozen=True):
+class ExportFile(WireWord, frozen=True):
     """The start of a file of an export. The Chunk replies that follow are its content."""
 
     name: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from muniment.api.base import Request, StateWord, Word
+from muniment.api.base import Request, StateWord, WireWord
 
 
 class Run(Request, frozen=True):
@@ -72,7 +72,7 @@ class ProgressWord(StateWord, frozen=True):
     """Seconds until the end at that rate; None while not known."""
 
 
-class RunSummary(Word, frozen=True):
+class RunSummary(WireWord, frozen=True):
     """The result of a run. Its fields are the keys of `muniment run --json`.
 
     The books balance if listed = fetched + already + failed + skipped + pending,
@@ -148,7 +148,7 @@ class WatchRuns(Request, frozen=True):
     """
 
 
-class ProfileState(Word, frozen=True):
+class ProfileState(WireWord, frozen=True):
     """A profile and its run. Part of RunsState."""
 
     name: str
@@ -168,7 +168,7 @@ class ProfileState(Word, frozen=True):
     """As in ProfileWord."""
 
 
-class LogLine(Word, frozen=True):
+class LogLine(WireWord, frozen=True):
     """A line of the service's log. It never has content of mail. Part of RunsState."""
 
     number: int
@@ -213,7 +213,7 @@ class GetHistory(Request, frozen=True):
     """`History.after` of the page before; 0 for the first page."""
 
 
-class RunRecord(Word, frozen=True):
+class RunRecord(WireWord, frozen=True):
     """A run that has ended. Part of History."""
 
     time: int
@@ -230,7 +230,7 @@ class RunRecord(Word, frozen=True):
     """When the first of these ended, seconds since 1970 UTC; 0 for a run that has a record."""
 
 
-class History(Word, frozen=True):
+class History(WireWord, frozen=True):
     """A page of the runs that have ended."""
 
     runs: tuple[RunRecord, ...]

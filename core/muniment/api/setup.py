@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from muniment.api.base import Request, Word
+from muniment.api.base import Request, WireWord
 
 
 class GetSetup(Request, frozen=True):
@@ -13,7 +13,7 @@ class GetSetup(Request, frozen=True):
     """
 
 
-class SetupField(Word, frozen=True):
+class SetupField(WireWord, frozen=True):
     """A setting that a step asks for. Part of SetupStep."""
 
     name: str
@@ -27,7 +27,7 @@ class SetupField(Word, frozen=True):
     """An example, or what an empty value means."""
 
 
-class SetupStep(Word, frozen=True):
+class SetupStep(WireWord, frozen=True):
     """One step of the checklist. Part of Setup, and sent by CheckSetup."""
 
     key: str
@@ -58,7 +58,7 @@ class SetupStep(Word, frozen=True):
     """The settings that the step asks for."""
 
 
-class SetupFinding(Word, frozen=True):
+class SetupFinding(WireWord, frozen=True):
     """One result of a check. Sent by CheckSetup."""
 
     text: str
@@ -67,7 +67,7 @@ class SetupFinding(Word, frozen=True):
     """"fine", "note" (fine, with a remark), "missing" (still to do) or "wrong"."""
 
 
-class Setup(Word, frozen=True):
+class Setup(WireWord, frozen=True):
     """The checklist."""
 
     steps: tuple[SetupStep, ...]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from muniment.api.base import Request, Word
+from muniment.api.base import Request, WireWord
 
 
-class UserWord(Word, frozen=True):
+class UserWord(WireWord, frozen=True):
     """A user."""
 
     user: str
@@ -20,13 +20,13 @@ class UserWord(Word, frozen=True):
     """Messages in their folders; one that is in two folders counts twice."""
 
 
-class Users(Word, frozen=True):
+class Users(WireWord, frozen=True):
     """All users, sorted by address."""
 
     users: tuple[UserWord, ...]
 
 
-class LoginWord(Word, frozen=True):
+class LoginWord(WireWord, frozen=True):
     """A login of [access.users] in vault.toml, and whose mail it reads."""
 
     login: str
@@ -43,13 +43,13 @@ class LoginWord(Word, frozen=True):
     """Primary address of the user who has `address` now; "" for none."""
 
 
-class Logins(Word, frozen=True):
+class Logins(WireWord, frozen=True):
     """All logins of [access.users]."""
 
     logins: tuple[LoginWord, ...]
 
 
-class MovedAddress(Word, frozen=True):
+class MovedAddress(WireWord, frozen=True):
     """An address that leads to another user than before. Part of Done."""
 
     address: str

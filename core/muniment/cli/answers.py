@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from muniment.api import Done, Hit, Hits, Request, Step, Word
-from muniment.cli.command import Session
-from muniment.cli.live import Display
-from muniment.cli.output import Column, complain, plain
+from muniment.api import Done, Hit, Hits, Request, Step, WireWord
+from muniment.cli.command import CommandSession
+from muniment.cli.live import LiveDisplay
+from muniment.cli.output import TableColumn, complain, plain
 from muniment.client.client import receive
 from muniment.system.formatting import count, iso, local, name_of, size
 
@@ -19,7 +19,7 @@ WIDE = 100
 """Width of the terminal, in columns, from which lists also show sizes and recipients."""
 
 
-def done(session: Session, answer: Done, *details: str) -> None:
+def done(session: CommandSession, answer: Done, *details: str) -> None:
     """Print what was done, and its warnings on standard error.
 
     Args:
@@ -37,7 +37,7 @@ def done(session: Session, answer: Done, *details: str) -> None:
 
 
 @contextmanager
-def streaming(session: Session, request: Request) -> Iterator[Iterator[Word]]:
+def streaming(session: CommandSession, request: Request) -> Iterator[Iterator[WireWord]]:
     """The words of a request's stream; leaving the `with` block early cancels the work."""
     words = session.client.stream(request)
     try:
@@ -48,7 +48,9 @@ def streaming(session: Session, request: Request) -> Iterator[Iterator[Word]]:
             close()
 
 
-def watched(session: Session, request: Request, into: Path | None = None) -> tuple[list[Step], list[Word]]:
+def watched(
+    session: CommandSession, request: Request, into: Path | None = None
+) -> tuple[list[Step], list[WireWord]]:
     """Read a stream to its end, and show its steps as they come.
 
     Args:
@@ -60,8 +62,8 @@ def watched(session: Session, request: Request, into: Path | None = None) -> tup
         The steps that failed, and the words that are not steps.
     """
     failed: list[Step] = []
-    rest: list[Word] = []
-    with streaming(session, request) as words, Display(session) as display:
+    rest: list[WireWord] = []
+    with streaming(session, request) as words, LiveDisplay(session) as display:
         for word in words if into is None else receive(words, into):
             if not isinstance(word, Step):
                 rest.append(word)
@@ -72,7 +74,7 @@ def watched(session: Session, request: Request, into: Path | None = None) -> tup
     return failed, rest
 
 
-def last(words: list[Word], kind: type[Any]) -> Any:
+def last(words: list[WireWord], kind: type[Any]) -> Any:
     """The last of a stream's words, which must be of this kind.
 
     Raises:
@@ -83,7 +85,7 @@ def last(words: list[Word], kind: type[Any]) -> Any:
     return words[-1]
 
 
-def work(session: Session, request: Request, into: Path | None = None) -> int:
+def work(session: CommandSession, request: Request, into: Path | None = None) -> int:
     """Do the work of a request whose stream ends with Done, and print the steps that failed.
 
     Returns:
@@ -124,7 +126,7 @@ def hits_as_json(hits: Hits) -> dict[str, Any]:
     return page | {"after": hits.after} if hits.after else page
 
 
-def show_hits(session: Session, hits: Hits) -> None:
+def show_hits(session: CommandSession, hits: Hits) -> None:
     """Print a page of messages, and how to get the next one."""
     out = session.out
     if session.json:
@@ -139,12 +141,12 @@ def show_hits(session: Session, hits: Hits) -> None:
         complain(f"{count(hits.behind)} messages are kept but not indexed yet: a search can miss them.")
 
 
-def hit_table(session: Session, hits: tuple[Hit, ...]) -> None:
+def hit_table(session: CommandSession, hits: tuple[Hit, ...]) -> None:
     """Print messages as a table, a line each."""
     wide = session.out.width >= WIDE
-    columns = [Column("ID"), Column("Date"), Column("From", most=30 if wide else 20)]
-    columns += [Column("Size", right=True), Column("To", most=26)] if wide else []
-    columns += [Column("", right=True), Column("Subject", fill=True)]
+    columns = [TableColumn("ID"), TableColumn("Date"), TableColumn("From", most=30 if wide else 20)]
+    columns += [TableColumn("Size", right=True), TableColumn("To", most=26)] if wide else []
+    columns += [TableColumn("", right=True), TableColumn("Subject", fill=True)]
     session.out.table(columns, (_hit_row(hit, wide) for hit in hits))
 
 

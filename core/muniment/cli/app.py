@@ -9,9 +9,9 @@ from contextlib import suppress
 
 import click
 
-from muniment.cli.command import Session
+from muniment.cli.command import CommandSession
 from muniment.cli.engine_port import EngineDoors
-from muniment.cli.output import Output, complain, complain_lines
+from muniment.cli.output import CommandOutput, complain, complain_lines
 from muniment.cli.root import root
 from muniment.errors import MunimentError, QueryError
 from muniment.system.environment import COMPLETION
@@ -31,11 +31,11 @@ def main(argv: Sequence[str], engine: EngineDoors) -> int:
     Returns:
         The exit code.
     """
-    session = Session(engine, Output())
+    session = CommandSession(engine, CommandOutput())
     return guarded(lambda: _run(list(argv), session), session)
 
 
-def guarded(work: Callable[[], int], session: Session) -> int:
+def guarded(work: Callable[[], int], session: CommandSession) -> int:
     """Run `work`, then close the session.
 
     An exception is never passed on: it becomes a sentence on standard error.
@@ -64,7 +64,7 @@ def guarded(work: Callable[[], int], session: Session) -> int:
         session.close()
 
 
-def _run(argv: list[str], session: Session) -> int:
+def _run(argv: list[str], session: CommandSession) -> int:
     if instruction := os.environ.get(COMPLETION):
         from click.shell_completion import shell_complete
 

@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from muniment.api import Audit, AuditEvent, GetAudit
-from muniment.cli.command import Command, Session, pass_session
-from muniment.cli.output import Column, complain, plain
+from muniment.cli.command import CommandSession, VaultCommand, pass_session
+from muniment.cli.output import TableColumn, complain, plain
 from muniment.errors import LedgerDamaged
 from muniment.system.formatting import iso, local
 
@@ -16,13 +16,13 @@ ID = 12
 """Number of digits of a message's id that are shown."""
 
 
-@click.command(cls=Command)
+@click.command(cls=VaultCommand)
 @click.option(
     "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Show at most this many."
 )
 @click.option("--after", type=int, default=0, metavar="PLACE", help="Continue where an earlier page ended.")
 @pass_session
-def audit(session: Session, limit: int, after: int) -> int:
+def audit(session: CommandSession, limit: int, after: int) -> int:
     """List who read what, and who was refused, newest first.
 
     Reading your own mail is not listed. The catalog says where the events are;
@@ -43,7 +43,13 @@ def audit(session: Session, limit: int, after: int) -> int:
     if not answer.events:
         session.out.line("No events: no one has read another person's mail, and no request was refused.")
         return _checked(answer)
-    columns = [Column("When"), Column("Who", most=20), Column("Role"), Column("What"), Column("", fill=True)]
+    columns = [
+        TableColumn("When"),
+        TableColumn("Who", most=20),
+        TableColumn("Role"),
+        TableColumn("What"),
+        TableColumn("", fill=True),
+    ]
     session.out.table(columns, (_row(event) for event in answer.events))
     if answer.after:
         session.out.line(f"Next page: --after {answer.after}")

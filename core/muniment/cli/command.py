@@ -10,17 +10,17 @@ import click
 
 from muniment.api import Request
 from muniment.cli.engine_port import EngineDoors
-from muniment.cli.output import Output
+from muniment.cli.output import CommandOutput
 from muniment.client.client import Client, W
 from muniment.errors import UsageError
 from muniment.system.environment import VAULT, absolute
 from muniment.system.paths import typed
 
 
-class Session:
+class CommandSession:
     """One call of the program: its vault, its output, and its connection to the engine."""
 
-    def __init__(self, engine: EngineDoors, out: Output) -> None:
+    def __init__(self, engine: EngineDoors, out: CommandOutput) -> None:
         self.engine = engine
         self.out = out
         self.json = False
@@ -79,7 +79,7 @@ class Session:
             self._client = None
 
 
-pass_session = click.make_pass_decorator(Session)
+pass_session = click.make_pass_decorator(CommandSession)
 
 
 def _take_vault(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
@@ -92,8 +92,8 @@ def _take_json(ctx: click.Context, param: click.Parameter, value: bool) -> None:
         _session(ctx).json = True
 
 
-def _session(ctx: click.Context) -> Session:
-    session = ctx.find_object(Session)
+def _session(ctx: click.Context) -> CommandSession:
+    session = ctx.find_object(CommandSession)
     assert session is not None
     return session
 
@@ -110,7 +110,7 @@ def _vault_option() -> click.Option:
 
 
 def json_option() -> click.Option:
-    """The option --json, which sets `Session.json`."""
+    """The option --json, which sets `CommandSession.json`."""
     return click.Option(
         ["--json"],
         is_flag=True,
@@ -143,7 +143,7 @@ def require_utf8(ctx: click.Context) -> None:
         ctx.params[name] = found[0] if isinstance(value, str) else tuple(found)
 
 
-class Command(click.Command):
+class VaultCommand(click.Command):
     """A command with --vault and --json."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -157,10 +157,10 @@ class Command(click.Command):
         self.params += [_vault_option(), json_option()]
 
 
-class Group(click.Group):
+class CommandGroup(click.Group):
     """A family of commands; --vault can also come before the command's name."""
 
-    command_class = Command
+    command_class = VaultCommand
     group_class = type
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

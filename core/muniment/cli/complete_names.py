@@ -7,7 +7,7 @@ from collections.abc import Callable
 import click
 
 from muniment.api import ListLogins, ListProfiles, ListUsers, Logins, Profiles, Users
-from muniment.cli.command import Session
+from muniment.cli.command import CommandSession
 
 
 def profiles(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
@@ -31,8 +31,8 @@ def logins(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
     )
 
 
-def _offered(ctx: click.Context, incomplete: str, names: Callable[[Session], list[str]]) -> list[str]:
-    session = ctx.find_object(Session)
+def _offered(ctx: click.Context, incomplete: str, names: Callable[[CommandSession], list[str]]) -> list[str]:
+    session = ctx.find_object(CommandSession)
     if session is None:
         return []
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from muniment.cli.command import Command, Session, pass_session
+from muniment.cli.command import CommandSession, VaultCommand, pass_session
 
 INSTALL = {
     "bash": '# For bash 4.4 or newer. Add to ~/.bashrc:   eval "$(muniment completion bash)"',
@@ -13,10 +13,10 @@ INSTALL = {
 }
 
 
-@click.command(cls=Command)
+@click.command(cls=VaultCommand)
 @click.argument("shell", type=click.Choice(tuple(INSTALL)))
 @pass_session
-def completion(session: Session, shell: str) -> None:
+def completion(session: CommandSession, shell: str) -> None:
     """Print a script for completion with the Tab key.
 
     Its first line says where to put it. It also completes the names of

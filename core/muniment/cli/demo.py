@@ -12,11 +12,11 @@ from typing import Any
 
 import click
 
-from muniment.api import Done, Hits, ProgressWord, RunSummary, Step, Tree, Verified, Word
+from muniment.api import Done, Hits, ProgressWord, RunSummary, Step, Tree, Verified, WireWord
 from muniment.cli import books
 from muniment.cli.answers import hit_table, hits_as_json
-from muniment.cli.command import Command, Session, pass_session
-from muniment.cli.live import Display
+from muniment.cli.command import CommandSession, VaultCommand, pass_session
+from muniment.cli.live import LiveDisplay
 from muniment.cli.maintenance import show_verified
 from muniment.cli.messages import show_tree, tree_as_json
 from muniment.cli.output import plain
@@ -26,10 +26,10 @@ SHOWN = 3
 """Number of hits that are shown for each search."""
 
 
-@click.command(cls=Command)
+@click.command(cls=VaultCommand)
 @click.option("--remove", is_flag=True, help="Remove the vault at the end.")
 @pass_session
-def demo(session: Session, remove: bool) -> int:
+def demo(session: CommandSession, remove: bool) -> int:
     """Try it out, with sample mail in a temporary vault.
 
     Starts an embedded gateway on this machine, sends it 1,000 journal mails of
@@ -56,10 +56,10 @@ def demo(session: Session, remove: bool) -> int:
     return session.engine.look(folder)
 
 
-def _narrate(session: Session, words: Iterator[Word]) -> dict[str, Any]:
+def _narrate(session: CommandSession, words: Iterator[WireWord]) -> dict[str, Any]:
     """Show each word as its own command shows it; returns the results for JSON."""
     results: dict[str, Any] = {"searches": []}
-    with Display(session) as display:
+    with LiveDisplay(session) as display:
         for word in words:
             if isinstance(word, ProgressWord):
                 display.show(books.stages(word))
@@ -72,7 +72,7 @@ def _narrate(session: Session, words: Iterator[Word]) -> dict[str, Any]:
     return results
 
 
-def _collect(results: dict[str, Any], word: Word) -> None:
+def _collect(results: dict[str, Any], word: WireWord) -> None:
     if isinstance(word, RunSummary):
         results["run"] = books.as_json(word)
     elif isinstance(word, Tree):
@@ -83,7 +83,7 @@ def _collect(results: dict[str, Any], word: Word) -> None:
         results["verify"] = plain(word)
 
 
-def _show(session: Session, word: Word) -> None:
+def _show(session: CommandSession, word: WireWord) -> None:
     out = session.out
     if isinstance(word, Step):
         out.line()
@@ -103,7 +103,7 @@ def _show(session: Session, word: Word) -> None:
         out.line(word.message)
 
 
-def _end(session: Session, results: dict[str, Any], folder: Path | None, taken: float) -> None:
+def _end(session: CommandSession, results: dict[str, Any], folder: Path | None, taken: float) -> None:
     if session.json:
         results |= {"vault": None if folder is None else str(folder), "seconds": round(taken, 1)}
         session.out.json(results)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from muniment.api import Word
+from muniment.api import WireWord
 from muniment.client.client import Connect
 
 
-class Installer(Protocol):
+class VaultUnits(Protocol):
     """Writes and removes the systemd units of a vault's service.
 
     Every method raises MunimentError if it can't do its work.
@@ -59,13 +59,13 @@ class EngineDoors:
 
     It calls its second argument with each line that it reports, from any thread.
     """
-    demo: Callable[[Path], Iterator[Word]]
+    demo: Callable[[Path], Iterator[WireWord]]
     """Makes a temporary vault in a folder, fills it with sample mail, and yields what it does and finds.
 
     It yields ProgressWord, RunSummary, Tree, Hits and Verified, each after a Step that announces it, and
     ends with Done. It raises MunimentError if the vault does not hold exactly what was sent.
     """
-    installer: Callable[[], Installer]
+    installer: Callable[[], VaultUnits]
     """Returns the object that writes and removes the service's systemd units."""
     look: Callable[[Path], int] | None = None
     """Opens the app on a vault and returns its exit code; None without the app or a terminal for it."""

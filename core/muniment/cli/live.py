@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from muniment.cli.command import Session
+from muniment.cli.command import CommandSession
 from muniment.system.sanitise import clean
 
 if TYPE_CHECKING:
@@ -24,13 +24,13 @@ SPEED = 800.0
 """Most bytes a second; a line of 9600 baud carries 960."""
 
 
-class Display(AbstractContextManager["Display"]):
+class LiveDisplay(AbstractContextManager["LiveDisplay"]):
     """Shows the newest state of some work, and removes it at the end.
 
-    It draws nothing unless `Session.shows_progress`.
+    It draws nothing unless `CommandSession.shows_progress`.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: CommandSession) -> None:
         self._session = session
         self._lines: list[str] = []
         """The lines that are on the screen now; the cursor is below them."""

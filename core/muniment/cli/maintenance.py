@@ -6,7 +6,7 @@ import click
 
 from muniment.api import Backup, Rebuild, Verified, Verify
 from muniment.cli.answers import last, watched, work
-from muniment.cli.command import Command, Session, pass_session
+from muniment.cli.command import CommandSession, VaultCommand, pass_session
 from muniment.cli.output import complain, plain
 from muniment.errors import LedgerDamaged
 from muniment.system.environment import absolute
@@ -17,7 +17,7 @@ WIDE = 32
 """Number of characters of a checkpoint that are shown to identify it."""
 
 
-@click.command(cls=Command)
+@click.command(cls=VaultCommand)
 @click.option("--deep", is_flag=True, help="Read and hash every byte.")
 @click.option(
     "--was",
@@ -26,7 +26,7 @@ WIDE = 32
     help="A checkpoint that you noted earlier; may be repeated.",
 )
 @pass_session
-def verify(session: Session, deep: bool, was: tuple[str, ...]) -> int:
+def verify(session: CommandSession, deep: bool, was: tuple[str, ...]) -> int:
     """Prove that the vault is whole and unchanged.
 
     Checks the ledger's hash chain, that every part is there, and that catalog
@@ -46,7 +46,7 @@ def verify(session: Session, deep: bool, was: tuple[str, ...]) -> int:
     return show_verified(session, last(rest, Verified))
 
 
-def show_verified(session: Session, answer: Verified) -> int:
+def show_verified(session: CommandSession, answer: Verified) -> int:
     """Print the result of a verification, and return the exit code."""
     if session.json:
         session.out.json(plain(answer))
@@ -74,7 +74,7 @@ def show_verified(session: Session, answer: Verified) -> int:
     return LedgerDamaged.exit_code
 
 
-@click.command(cls=Command)
+@click.command(cls=VaultCommand)
 @click.option("--catalog", is_flag=True, help="Rebuild only the catalog: folders and lists.")
 @click.option("--index", is_flag=True, help="Rebuild only the search index.")
 @click.option(
@@ -83,7 +83,7 @@ def show_verified(session: Session, answer: Verified) -> int:
     help="Continue after a damaged end of the ledger, without the lost part; implies --catalog.",
 )
 @pass_session
-def rebuild(session: Session, catalog: bool, index: bool, accept_damage: bool) -> int:
+def rebuild(session: CommandSession, catalog: bool, index: bool, accept_damage: bool) -> int:
     """Rebuild catalog and index from the ledger.
 
     Use this if they are lost or may be wrong. Both are made from the ledger
@@ -105,10 +105,10 @@ def rebuild(session: Session, catalog: bool, index: bool, accept_damage: bool) -
     return work(session, request)
 
 
-@click.command(cls=Command)
+@click.command(cls=VaultCommand)
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False))
 @pass_session
-def backup(session: Session, folder: str) -> int:
+def backup(session: CommandSession, folder: str) -> int:
     """Copy the vault to a folder while it is in use.
 
     The copy is consistent. The first backup copies everything, later ones only

@@ -23,7 +23,7 @@ from muniment.api import (
     Tree,
 )
 from muniment.cli.answers import show_hits, streaming, work
-from muniment.cli.command import Command, Session, pass_session
+from muniment.cli.command import CommandSession, VaultCommand, pass_session
 from muniment.cli.complete_names import users
 from muniment.cli.output import complain, plain
 from muniment.errors import UsageError
@@ -47,9 +47,9 @@ REASON = click.option(
 )
 
 
-@click.command(cls=Command)
+@click.command(cls=VaultCommand)
 @pass_session
-def tree(session: Session) -> None:
+def tree(session: CommandSession) -> None:
     """Show users, their folders, and the number of messages in each.
 
     \b
@@ -59,7 +59,7 @@ def tree(session: Session) -> None:
     show_tree(session, session.ask(GetTree(), Tree))
 
 
-def show_tree(session: Session, answer: Tree) -> None:
+def show_tree(session: CommandSession, answer: Tree) -> None:
     """Print users and folders as text, or as JSON with --json."""
     if session.json:
         session.out.json(tree_as_json(answer))
@@ -79,13 +79,13 @@ def tree_as_json(answer: Tree) -> list[dict[str, object]]:
     ]
 
 
-@click.command("list", cls=Command)
+@click.command("list", cls=VaultCommand)
 @click.argument("place", metavar="USER/FOLDER")
 @LIMIT
 @AFTER
 @REASON
 @pass_session
-def list_(session: Session, place: str, limit: int, after: str, reason: str) -> None:
+def list_(session: CommandSession, place: str, limit: int, after: str, reason: str) -> None:
     """List a folder, newest first.
 
     USER is any address of the user, or catch-all. `muniment tree` lists the
@@ -115,7 +115,7 @@ def split_place(place: str) -> tuple[str, str]:
     return user, folder
 
 
-@click.command(cls=Command)
+@click.command(cls=VaultCommand)
 @click.argument("query", nargs=-1, required=True)
 @USER
 @LIMIT
@@ -124,7 +124,7 @@ def split_place(place: str) -> tuple[str, str]:
 @REASON
 @pass_session
 def search(
-    session: Session,
+    session: CommandSession,
     query: tuple[str, ...],
     user: str,
     limit: int,
@@ -159,7 +159,7 @@ def search(
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ShowChoice:
     """Which part of a message `show` prints; all False or None for the usual summary."""
 
     raw: bool
@@ -181,7 +181,7 @@ class Wanted:
             raise UsageError("Exact bytes can't be printed as JSON: leave out --json.")
 
 
-@click.command(cls=Command)
+@click.command(cls=VaultCommand)
 @click.argument("id")
 @click.option("--raw", is_flag=True, help="Print its exact bytes.")
 @click.option("--report", type=click.IntRange(min=1), metavar="N", help="Print its Nth report, exact bytes.")
@@ -193,7 +193,7 @@ class Wanted:
 @REASON
 @pass_session
 def show(
-    session: Session,
+    session: CommandSession,
     id: str,
     raw: bool,
     report: int | None,
@@ -215,7 +215,7 @@ def show(
       muniment show 3f7a91c20b44 --raw > message.eml
       muniment show 3f7a91c20b44 --attachment 1 > plan.pdf
     """
-    wanted = Wanted(raw, report, attachment, headers, text)
+    wanted = ShowChoice(raw, report, attachment, headers, text)
     wanted.check(session.json)
     if raw or report is not None:
         what = "message" if report is None else "report"
@@ -228,7 +228,7 @@ def show(
         _show_message(session, session.ask(Show(id=id, reason=reason), Message), text_only=text)
 
 
-def write_raw(session: Session, request: ReadRaw | ReadAttachment) -> None:
+def write_raw(session: CommandSession, request: ReadRaw | ReadAttachment) -> None:
     """Print the exact bytes that a request asks for; a note says if a terminal changed them."""
     for data in _chunks(session, request):
         session.out.raw(data)
@@ -237,7 +237,7 @@ def write_raw(session: Session, request: ReadRaw | ReadAttachment) -> None:
         complain("Made harmless for the terminal: write to a file with > FILE to get the exact bytes.")
 
 
-def _chunks(session: Session, request: ReadRaw | ReadAttachment) -> Iterator[bytes]:
+def _chunks(session: CommandSession, request: ReadRaw | ReadAttachment) -> Iterator[bytes]:
     with streaming(session, request) as words:
         for word in words:
             if isinstance(word, Chunk):
@@ -246,7 +246,7 @@ def _chunks(session: Session, request: ReadRaw | ReadAttachment) -> Iterator[byt
                 complain(f"Note: {word.text}.")
 
 
-def _show_headers(session: Session, id: str, reason: str) -> None:
+def _show_headers(session: CommandSession, id: str, reason: str) -> None:
     text = b"".join(_chunks(session, ReadRaw(id=id, what="headers", reason=reason))).decode(
         "utf-8", "replace"
     )
@@ -256,7 +256,7 @@ def _show_headers(session: Session, id: str, reason: str) -> None:
         session.out.block(text.rstrip("\r\n"))
 
 
-def _show_message(session: Session, message: Message, text_only: bool) -> None:
+def _show_message(session: CommandSession, message: Message, text_only: bool) -> None:
     out = session.out
     if session.json:
         shown = {"id": message.id, "text": message.text} if text_only else message_as_json(message)
@@ -283,7 +283,7 @@ def _show_message(session: Session, message: Message, text_only: bool) -> None:
         _show_envelope(session, envelope)
 
 
-def _show_envelope(session: Session, envelope: EnvelopeWord) -> None:
+def _show_envelope(session: CommandSession, envelope: EnvelopeWord) -> None:
     kind = "Report" if envelope.report else "Copy"
     facts = [f"{kind} {envelope.number}", local(envelope.time), size(envelope.size)]
     session.out.line(", ".join((*facts, f"by {envelope.profile}", *envelope.flags)))
@@ -303,7 +303,7 @@ def message_as_json(message: Message) -> dict[str, object]:
     return fields | {"date": iso(message.date), "headers": headers, "envelopes": envelopes}
 
 
-@click.command(cls=Command)
+@click.command(cls=VaultCommand)
 @click.argument("query")
 @click.option(
     "--to",
@@ -316,7 +316,7 @@ def message_as_json(message: Message) -> dict[str, object]:
 @USER
 @REASON
 @pass_session
-def export(session: Session, query: str, path: str, user: str, reason: str) -> int:
+def export(session: CommandSession, query: str, path: str, user: str, reason: str) -> int:
     """Write the messages that a query finds to files, with a manifest.
 
     If PATH ends in .mbox or .zip, it is a file of that kind; otherwise it is a

@@ -6,11 +6,11 @@ import click
 
 from muniment.api import Done, SignIn, Step, TestNotify
 from muniment.cli.answers import done, last, streaming
-from muniment.cli.command import Group, Session, pass_session
+from muniment.cli.command import CommandGroup, CommandSession, pass_session
 from muniment.cli.output import plain
 
 
-@click.group(cls=Group)
+@click.group(cls=CommandGroup)
 def notify() -> None:
     """Notify people when something is wrong.
 
@@ -25,7 +25,7 @@ def notify() -> None:
 
 @notify.command()
 @pass_session
-def test(session: Session) -> int:
+def test(session: CommandSession) -> int:
     """Send a test message in every way that is set up.
 
     Says which ways worked. Exits 1 if one did not.
@@ -52,7 +52,7 @@ def test(session: Session) -> int:
 
 @notify.command("sign-in")
 @pass_session
-def sign_in(session: Session) -> None:
+def sign_in(session: CommandSession) -> None:
     """Sign in to the mailbox that notifications are sent from.
 
     For auth = "device" in vault.toml, [notify.mail]. Shows a page to open on
@@ -74,7 +74,7 @@ def sign_in(session: Session) -> None:
                 done(session, word)
 
 
-def _show(session: Session, step: Step) -> None:
+def _show(session: CommandSession, step: Step) -> None:
     if not session.json:
         session.out.line(f"  {'ok    ' if step.ok else 'failed'}  {step.text}")
         session.out.flush()

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
-from muniment.api import Word
+from muniment.api import WireWord
 from muniment.system.sanitise import clean
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ READ_EVERY = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class TableColumn:
     """A column of a table."""
 
     title: str
@@ -43,7 +43,7 @@ class Column:
     """Its largest width in characters; None for no limit."""
 
 
-class Output:
+class CommandOutput:
     """Standard output: text, tables, JSON and exact bytes."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
@@ -102,7 +102,7 @@ class Output:
         else:
             self._send(data)
 
-    def table(self, columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
+    def table(self, columns: Sequence[TableColumn], rows: Iterable[Sequence[str]]) -> None:
         """Print a table without rules.
 
         It is no wider than the terminal, or than 80 columns elsewhere. Long cells are cut.
@@ -213,7 +213,7 @@ def _to_stderr(text: str) -> None:
 
 def plain(value: Any) -> Any:
     """An API object as dicts and lists for JSON, without the tag that it has on the socket."""
-    if isinstance(value, Word):
+    if isinstance(value, WireWord):
         return {name: plain(getattr(value, name)) for name in value.__struct_fields__}
     if isinstance(value, tuple | list):
         return [plain(one) for one in value]

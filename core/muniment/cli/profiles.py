@@ -25,11 +25,11 @@ from muniment.api import (
     TestProfile,
 )
 from muniment.cli.answers import done, streaming
-from muniment.cli.command import Group, Session, pass_session
+from muniment.cli.command import CommandGroup, CommandSession, pass_session
 from muniment.cli.complete_names import profiles as known_profiles
-from muniment.cli.output import Column, complain, plain
+from muniment.cli.output import TableColumn, complain, plain
 from muniment.errors import NotFound, SourceError, UsageError
-from muniment.profiles.fields import FIELD, FIELDS, KIND, KINDS, Field
+from muniment.profiles.fields import FIELD, FIELDS, KIND, KINDS, ProfileField
 from muniment.system.environment import absolute
 from muniment.system.formatting import local
 from muniment.system.paths import as_path, as_text
@@ -47,7 +47,7 @@ PLACES = (
 """The options that say where the password is."""
 
 
-def _option(field: Field) -> Callable[[F], F]:
+def _option(field: ProfileField) -> Callable[[F], F]:
     """The command-line option that sets a field of a profile."""
     name = "--" + field.name.replace("_", "-")
     if field.type == "flag":
@@ -92,7 +92,7 @@ def given(options: dict[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def asked_to_run(session: Session, name: str, fields: dict[str, Any], new: bool) -> dict[str, Any]:
+def asked_to_run(session: CommandSession, name: str, fields: dict[str, Any], new: bool) -> dict[str, Any]:
     """Ask whether a profile that was not tested is to run by itself.
 
     It asks only on a terminal, and only if `enabled` is not given. Without an answer the service lets an
@@ -124,7 +124,7 @@ def asked_to_run(session: Session, name: str, fields: dict[str, Any], new: bool)
     return fields | {"enabled": session.out.confirm(question)}
 
 
-@click.group(cls=Group)
+@click.group(cls=CommandGroup)
 def profile() -> None:
     """Manage the mailboxes that mail is fetched from.
 
@@ -143,7 +143,7 @@ def profile() -> None:
 @click.option("--source", type=click.Choice(KIND_NAMES), required=True, help="The kind of mailbox.")
 @_fields
 @pass_session
-def add(session: Session, /, name: str, **options: Any) -> None:
+def add(session: CommandSession, /, name: str, **options: Any) -> None:
     """Add a profile.
 
     A new profile runs by hand only, until a test or a run of it succeeds. On a
@@ -177,7 +177,7 @@ def add(session: Session, /, name: str, **options: Any) -> None:
     help="Set FIELD to its default.",
 )
 @pass_session
-def edit(session: Session, /, name: str, unset: tuple[str, ...], **options: Any) -> None:
+def edit(session: CommandSession, /, name: str, unset: tuple[str, ...], **options: Any) -> None:
     """Change the given fields of a profile.
 
     If a change affects how the mailbox is reached, the profile counts as
@@ -198,7 +198,7 @@ def edit(session: Session, /, name: str, unset: tuple[str, ...], **options: Any)
 
 @profile.command("list")
 @pass_session
-def list_(session: Session) -> None:
+def list_(session: CommandSession) -> None:
     """List the profiles.
 
     \b
@@ -212,7 +212,12 @@ def list_(session: Session) -> None:
     if not answer.profiles:
         session.out.line("No profiles yet: `muniment profile add --help` says how to add one.")
         return
-    columns = [Column("Profile"), Column("Source"), Column("Every", right=True), Column("Mailbox", fill=True)]
+    columns = [
+        TableColumn("Profile"),
+        TableColumn("Source"),
+        TableColumn("Every", right=True),
+        TableColumn("Mailbox", fill=True),
+    ]
     session.out.table(columns, (_row(one) for one in answer.profiles))
     for one in answer.profiles:
         if not one.tested:
@@ -231,7 +236,7 @@ def _row(one: ProfileWord) -> list[str]:
 @profile.command()
 @click.argument("name", shell_complete=known_profiles)
 @pass_session
-def show(session: Session, name: str) -> None:
+def show(session: CommandSession, name: str) -> None:
     """Show a profile with all its fields, including defaults.
 
     \b
@@ -253,7 +258,7 @@ def show(session: Session, name: str) -> None:
 @profile.command()
 @click.argument("name", shell_complete=known_profiles)
 @pass_session
-def test(session: Session, name: str) -> int:
+def test(session: CommandSession, name: str) -> int:
     """Connect to a profile's mailbox and list it. Fetches and deletes nothing.
 
     \b
@@ -292,7 +297,7 @@ def test(session: Session, name: str) -> int:
     return 0 if ok else SourceError.exit_code
 
 
-def _certificate(session: Session, word: Certificate) -> None:
+def _certificate(session: CommandSession, word: Certificate) -> None:
     """Print a server's certificate, and how to trust it if no known authority has issued it."""
     issuer = "itself" if word.self_signed else word.issuer or "?"
     session.out.line(f"        certificate of {word.subject or '?'}, issued by {issuer}")
@@ -305,7 +310,7 @@ def _certificate(session: Session, word: Certificate) -> None:
 @profile.command("sign-in")
 @click.argument("name", shell_complete=known_profiles)
 @pass_session
-def sign_in(session: Session, name: str) -> None:
+def sign_in(session: CommandSession, name: str) -> None:
     """Sign in to a mailbox by OAuth 2 as a person.
 
     For profiles with --auth device. Shows a page to open on any device and a
@@ -331,7 +336,7 @@ def sign_in(session: Session, name: str) -> None:
 @click.argument("name", shell_complete=known_profiles)
 @click.argument("new_name")
 @pass_session
-def rename(session: Session, name: str, new_name: str) -> None:
+def rename(session: CommandSession, name: str, new_name: str) -> None:
     """Rename a profile.
 
     Nothing is fetched again, because archived mail is known by its mailbox.
@@ -348,7 +353,7 @@ def rename(session: Session, name: str, new_name: str) -> None:
 @click.argument("new_name")
 @_fields
 @pass_session
-def copy(session: Session, /, name: str, new_name: str, **options: Any) -> None:
+def copy(session: CommandSession, /, name: str, new_name: str, **options: Any) -> None:
     """Add a copy of a profile, with the given fields changed.
 
     \b
@@ -366,7 +371,7 @@ def copy(session: Session, /, name: str, new_name: str, **options: Any) -> None:
 @profile.command()
 @click.argument("name", shell_complete=known_profiles)
 @pass_session
-def remove(session: Session, name: str) -> None:
+def remove(session: CommandSession, name: str) -> None:
     """Remove a profile. Its archived mail stays.
 
     \b

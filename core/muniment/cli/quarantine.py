@@ -6,14 +6,14 @@ import click
 
 from muniment.api import ListQuarantine, Quarantine, QuarantineItem, ReadRaw, RetryQuarantine
 from muniment.cli.answers import work
-from muniment.cli.command import Group, Session, pass_session
+from muniment.cli.command import CommandGroup, CommandSession, pass_session
 from muniment.cli.messages import write_raw
-from muniment.cli.output import Column, plain
+from muniment.cli.output import TableColumn, plain
 from muniment.errors import NotFound, UsageError
 from muniment.system.formatting import iso, local, size
 
 
-@click.group(cls=Group)
+@click.group(cls=CommandGroup)
 def quarantine() -> None:
     """Show or retry mail that could not be unwrapped.
 
@@ -28,7 +28,7 @@ def quarantine() -> None:
 
 @quarantine.command("list")
 @pass_session
-def list_(session: Session) -> None:
+def list_(session: CommandSession) -> None:
     """List the quarantined items.
 
     \b
@@ -43,11 +43,11 @@ def list_(session: Session) -> None:
         session.out.line("The quarantine is empty.")
         return
     columns = [
-        Column("ID"),
-        Column("Since"),
-        Column("Size", right=True),
-        Column("Profile", most=14),
-        Column("Reason", fill=True),
+        TableColumn("ID"),
+        TableColumn("Since"),
+        TableColumn("Size", right=True),
+        TableColumn("Profile", most=14),
+        TableColumn("Reason", fill=True),
     ]
     rows = ([i.id[:12], local(i.time), size(i.size), i.profile, i.reason] for i in items)
     session.out.table(columns, rows)
@@ -62,7 +62,7 @@ def _as_json(item: QuarantineItem) -> dict[str, object]:
 @click.argument("id")
 @click.option("--raw", is_flag=True, help="Print its exact bytes.")
 @pass_session
-def show(session: Session, id: str, raw: bool) -> None:
+def show(session: CommandSession, id: str, raw: bool) -> None:
     """Show one item. ID is its id, or at least the first 8 digits of it.
 
     \b
@@ -99,7 +99,7 @@ def _find(answer: Quarantine, id: str) -> QuarantineItem:
 @quarantine.command()
 @click.argument("ids", metavar="[ID...]", nargs=-1)
 @pass_session
-def retry(session: Session, ids: tuple[str, ...]) -> int:
+def retry(session: CommandSession, ids: tuple[str, ...]) -> int:
     """Try to archive quarantined items again: the named ones, or all.
 
     \b

@@ -21,7 +21,7 @@ from muniment.cli import (
     vaults,
     watching,
 )
-from muniment.cli.command import Group
+from muniment.cli.command import CommandGroup
 
 TASKS = (
     ("Begin", ("demo", "init", "setup", "users", "profile")),
@@ -55,7 +55,7 @@ EXIT_CODES = {
 }
 
 
-class Root(Group):
+class RootGroup(CommandGroup):
     """The program, whose help lists the commands by task."""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -67,7 +67,7 @@ class Root(Group):
             formatter.write_dl([(str(code), meaning) for code, meaning in EXIT_CODES.items()])
 
 
-@click.group(cls=Root, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
+@click.group(cls=RootGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
 @click.version_option(__version__, prog_name="muniment", message="%(prog)s %(version)s")
 def root() -> None:
     """Keep an organisation's mail: complete, unchanged, findable, provable.

@@ -12,18 +12,18 @@ import click
 from muniment.api import CancelRun, Done, ProgressWord, Request, Run, RunAll, RunSummary
 from muniment.cli import books
 from muniment.cli.answers import streaming
-from muniment.cli.command import Command, Session, pass_session
+from muniment.cli.command import CommandSession, VaultCommand, pass_session
 from muniment.cli.complete_names import profiles
-from muniment.cli.live import Display
+from muniment.cli.live import LiveDisplay
 from muniment.cli.output import complain
 from muniment.errors import RunFailed, UsageError
 
 
-@click.command(cls=Command)
+@click.command(cls=VaultCommand)
 @click.argument("names", metavar="NAME...", nargs=-1, shell_complete=profiles)
 @click.option("--all", "everything", is_flag=True, help="Run every enabled profile, one after another.")
 @pass_session
-def run(session: Session, names: tuple[str, ...], everything: bool) -> int:
+def run(session: CommandSession, names: tuple[str, ...], everything: bool) -> int:
     """Fetch, archive and file mail, once.
 
     Shows its progress on a terminal, and ends with the books: sums that say
@@ -43,7 +43,7 @@ def run(session: Session, names: tuple[str, ...], everything: bool) -> int:
         raise UsageError("Name the profiles to run, or use --all for every enabled one.")
     requests: list[Request] = [RunAll()] if everything else [Run(profile=name) for name in names]
     code = 0
-    with Stop() as stop:
+    with StopRequest() as stop:
         for request in requests:
             code = _one(session, request, stop) or code
             if stop.signal:
@@ -51,10 +51,10 @@ def run(session: Session, names: tuple[str, ...], everything: bool) -> int:
     return code
 
 
-def _one(session: Session, request: Request, stop: Stop) -> int:
+def _one(session: CommandSession, request: Request, stop: StopRequest) -> int:
     """Follow the runs of one request; returns the exit code of the last one that went wrong, or 0."""
     code, cancelled = 0, False
-    with streaming(session, request) as words, Display(session) as display:
+    with streaming(session, request) as words, LiveDisplay(session) as display:
         for word in words:
             if isinstance(word, ProgressWord):
                 display.show(books.stages(word))
@@ -69,7 +69,7 @@ def _one(session: Session, request: Request, stop: Stop) -> int:
     return code
 
 
-def report(session: Session, summary: RunSummary) -> int:
+def report(session: CommandSession, summary: RunSummary) -> int:
     """Print the books of a run and the reason if it failed; returns its exit code."""
     if session.json:
         session.out.json(books.as_json(summary))
@@ -84,7 +84,7 @@ def report(session: Session, summary: RunSummary) -> int:
     return summary.exit_code or RunFailed.exit_code
 
 
-class Stop:
+class StopRequest:
     """Records the first Ctrl-C or SIGTERM as a request to stop; a second one raises KeyboardInterrupt.
 
     It catches signals inside its `with` block, in the main thread only.

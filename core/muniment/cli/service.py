@@ -8,11 +8,11 @@ from typing import Any, cast
 
 import click
 
-from muniment.cli.command import Group, Session, json_option, pass_session
+from muniment.cli.command import CommandGroup, CommandSession, json_option, pass_session
 from muniment.system.logs import LogFormat, log_to_stderr, say_in_log
 
 
-class Bare(Group):
+class DefaultGroup(CommandGroup):
     """A family that does work of its own when no command follows its name."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -24,7 +24,7 @@ class Bare(Group):
         return click.Group.parse_args(self, ctx, args)
 
 
-@click.group(cls=Bare, invoke_without_command=True)
+@click.group(cls=DefaultGroup, invoke_without_command=True)
 @click.option(
     "--log-format",
     type=click.Choice(["keys", "json"]),
@@ -47,14 +47,14 @@ def service(ctx: click.Context, log_format: str | None) -> int:
     """
     if ctx.invoked_subcommand is not None:
         return 0
-    session = cast(Session, ctx.find_object(Session))
+    session = cast(CommandSession, ctx.find_object(CommandSession))
     if log_format is None:
         return session.engine.serve(session.vault, lambda line: _report(session, line))
     log_to_stderr(cast(LogFormat, log_format))
     return session.engine.serve(session.vault, say_in_log)
 
 
-def _report(session: Session, line: str) -> None:
+def _report(session: CommandSession, line: str) -> None:
     if session.json:
         session.out.json({"line": line})
     else:
@@ -79,7 +79,9 @@ def _report(session: Session, line: str) -> None:
 )
 @click.option("--force", is_flag=True, help="Replace existing units that differ.")
 @pass_session
-def install(session: Session, printing: bool, user: str, writable: tuple[Path, ...], force: bool) -> int:
+def install(
+    session: CommandSession, printing: bool, user: str, writable: tuple[Path, ...], force: bool
+) -> int:
     """Write systemd units for the vault's service.
 
     The service unit is hardened and runs under an account of its own. If
@@ -103,7 +105,7 @@ def install(session: Session, printing: bool, user: str, writable: tuple[Path, .
     return 0
 
 
-def _show(session: Session, units: dict[str, str]) -> None:
+def _show(session: CommandSession, units: dict[str, str]) -> None:
     if session.json:
         session.out.json(units)
         return
@@ -114,7 +116,7 @@ def _show(session: Session, units: dict[str, str]) -> None:
 
 @service.command()
 @pass_session
-def uninstall(session: Session) -> int:
+def uninstall(session: CommandSession) -> int:
     """Stop the service and remove its systemd units. The vault stays.
 
     \b
@@ -127,7 +129,7 @@ def uninstall(session: Session) -> int:
 
 @service.command()
 @pass_session
-def status(session: Session) -> int:
+def status(session: CommandSession) -> int:
     """Show the state of the service according to systemd.
 
     \b
@@ -143,7 +145,7 @@ def status(session: Session) -> int:
     return 0
 
 
-def _lines(session: Session, lines: list[str]) -> None:
+def _lines(session: CommandSession, lines: list[str]) -> None:
     if session.json:
         session.out.json({"lines": lines})
     else:

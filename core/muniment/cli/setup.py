@@ -11,8 +11,8 @@ import click
 
 from muniment.api import AffirmSetup, CheckSetup, GetSetup, PutSetup, Setup, SetupFinding, SetupStep
 from muniment.cli.answers import streaming
-from muniment.cli.command import Command, Session, pass_session
-from muniment.cli.output import Column, complain, plain
+from muniment.cli.command import CommandSession, VaultCommand, pass_session
+from muniment.cli.output import TableColumn, complain, plain
 from muniment.errors import NotFound, UsageError
 from muniment.system.atomic_files import create_file
 from muniment.system.environment import absolute
@@ -30,7 +30,7 @@ BOM = "\ufeff"
 """The byte order mark. Windows PowerShell reads a script without it in the machine's local encoding."""
 
 
-@click.command(cls=Command)
+@click.command(cls=VaultCommand)
 @click.argument("step", default="", metavar="[STEP]")
 @click.option(
     "--set", "values", multiple=True, metavar="NAME=VALUE", help="Set a value; an empty VALUE removes it."
@@ -44,7 +44,7 @@ BOM = "\ufeff"
 )
 @pass_session
 def setup(
-    session: Session,
+    session: CommandSession,
     step: str,
     values: tuple[str, ...],
     check: bool,
@@ -83,7 +83,7 @@ def setup(
     return 1 if failed or missed else 0
 
 
-def _changed(session: Session, step: str, values: tuple[str, ...], done: bool | None) -> Setup:
+def _changed(session: CommandSession, step: str, values: tuple[str, ...], done: bool | None) -> Setup:
     answer = session.ask(GetSetup(), Setup)
     _steps(answer, step)
     if values:
@@ -111,7 +111,7 @@ def _steps(answer: Setup, step: str) -> list[SetupStep]:
     return chosen
 
 
-def _checked(session: Session, step: str) -> Setup:
+def _checked(session: CommandSession, step: str) -> Setup:
     """Check one step or all, and print each finding as it comes."""
     answer: Setup | None = None
     with streaming(session, CheckSetup(step=step)) as words:
@@ -131,7 +131,7 @@ def _checked(session: Session, step: str) -> Setup:
     return answer
 
 
-def _awaited(session: Session, seconds: int) -> Setup:
+def _awaited(session: CommandSession, seconds: int) -> Setup:
     """Wait until the first report has arrived or the time is up; returns the list as it is then."""
     end = time.monotonic() + seconds
     shown = ""
@@ -150,7 +150,7 @@ def _awaited(session: Session, seconds: int) -> Setup:
 # --- answers --------------------------------------------------------------------------------------
 
 
-def _show(session: Session, answer: Setup, step: str, chosen: list[SetupStep]) -> None:
+def _show(session: CommandSession, answer: Setup, step: str, chosen: list[SetupStep]) -> None:
     if session.json:
         session.out.json(_as_json(chosen[0]) if step else _all_as_json(answer))
     elif step:
@@ -175,8 +175,14 @@ def _as_json(step: SetupStep) -> dict[str, Any]:
     return fields
 
 
-def _show_list(session: Session, answer: Setup) -> None:
-    columns = [Column(""), Column("Step"), Column("State"), Column("Proven"), Column("", fill=True)]
+def _show_list(session: CommandSession, answer: Setup) -> None:
+    columns = [
+        TableColumn(""),
+        TableColumn("Step"),
+        TableColumn("State"),
+        TableColumn("Proven"),
+        TableColumn("", fill=True),
+    ]
     session.out.table(columns, (_row(one) for one in answer.steps))
     left = [one for one in answer.steps if one.state != "done"]
     session.out.line()
@@ -198,7 +204,7 @@ def _row(step: SetupStep) -> list[str]:
     ]
 
 
-def _show_step(session: Session, step: SetupStep) -> None:
+def _show_step(session: CommandSession, step: SetupStep) -> None:
     out = session.out
     out.line(f"{SIGNS.get(step.state, '[ ]')} {step.title}: {step.state}")
     paragraphs = [step.detail, *([f"Last proven: {local(step.proven)}"] if step.proven else [])]
@@ -223,7 +229,7 @@ def _wrapped(paragraph: str, width: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _command(session: Session, step: SetupStep, to: str | None) -> int:
+def _command(session: CommandSession, step: SetupStep, to: str | None) -> int:
     if not step.command:
         raise NotFound(f"The step {step.key} has no command yet: set its values first.")
     if to is None:

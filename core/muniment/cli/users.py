@@ -22,10 +22,10 @@ from muniment.api import (
     UserWord,
 )
 from muniment.cli.answers import done
-from muniment.cli.command import Group, Session, pass_session
+from muniment.cli.command import CommandGroup, CommandSession, pass_session
 from muniment.cli.complete_names import logins as known_logins
 from muniment.cli.complete_names import users as known_users
-from muniment.cli.output import Column, plain
+from muniment.cli.output import TableColumn, plain
 from muniment.errors import ConfigError
 from muniment.system.formatting import count
 
@@ -44,7 +44,7 @@ dry_run = click.option(
 )
 
 
-@click.group(cls=Group)
+@click.group(cls=CommandGroup)
 def users() -> None:
     """Manage people and their addresses.
 
@@ -63,7 +63,7 @@ def users() -> None:
 @click.argument("file", metavar="FILE.csv", type=click.Path(allow_dash=True))
 @dry_run
 @pass_session
-def import_(session: Session, file: str, check: bool) -> None:
+def import_(session: CommandSession, file: str, check: bool) -> None:
     """Add users from a CSV file.
 
     The file is UTF-8. After a header line it has one line for each person:
@@ -91,7 +91,7 @@ def _text(file: str) -> str:
 
 @users.command("list")
 @pass_session
-def list_(session: Session) -> None:
+def list_(session: CommandSession) -> None:
     """List all users.
 
     \b
@@ -103,10 +103,10 @@ def list_(session: Session) -> None:
         session.out.json([plain(user) for user in answer.users])
         return
     columns = [
-        Column("User", most=40),
-        Column("Messages", right=True),
-        Column("Aliases", right=True),
-        Column("Name", fill=True),
+        TableColumn("User", most=40),
+        TableColumn("Messages", right=True),
+        TableColumn("Aliases", right=True),
+        TableColumn("Name", fill=True),
     ]
     session.out.table(columns, (_row(user) for user in answer.users))
 
@@ -119,7 +119,7 @@ def _row(user: UserWord) -> list[str]:
 @users.command()
 @click.argument("user", shell_complete=known_users)
 @pass_session
-def show(session: Session, user: str) -> None:
+def show(session: CommandSession, user: str) -> None:
     """Show one user. USER is any of their addresses.
 
     \b
@@ -148,7 +148,7 @@ def show(session: Session, user: str) -> None:
 )
 @dry_run
 @pass_session
-def add(session: Session, name: str, addresses: tuple[str, ...], since: str, check: bool) -> None:
+def add(session: CommandSession, name: str, addresses: tuple[str, ...], since: str, check: bool) -> None:
     """Add a user, or more addresses of a user.
 
     The first ADDRESS is the primary one. If a user already has it, the others
@@ -172,7 +172,7 @@ def add(session: Session, name: str, addresses: tuple[str, ...], since: str, che
 @click.option("--alias", default="", metavar="ADDRESS", help="Remove only this address.")
 @dry_run
 @pass_session
-def remove(session: Session, user: str, alias: str, check: bool) -> None:
+def remove(session: CommandSession, user: str, alias: str, check: bool) -> None:
     """Remove a user or one of their addresses. Their mail stays.
 
     \b
@@ -184,7 +184,7 @@ def remove(session: Session, user: str, alias: str, check: bool) -> None:
 
 @users.command()
 @pass_session
-def logins(session: Session) -> None:
+def logins(session: CommandSession) -> None:
     """List the logins of vault.toml, and whose mail each one reads.
 
     \b
@@ -195,8 +195,12 @@ def logins(session: Session) -> None:
     if session.json:
         session.out.json([plain(login) for login in answer.logins])
         return
-    columns = [Column("Login"), Column("Address", most=40), Column("Reads the mail of", most=40)]
-    session.out.table([*columns, Column("State", fill=True)], (_login_row(one) for one in answer.logins))
+    columns = [
+        TableColumn("Login"),
+        TableColumn("Address", most=40),
+        TableColumn("Reads the mail of", most=40),
+    ]
+    session.out.table([*columns, TableColumn("State", fill=True)], (_login_row(one) for one in answer.logins))
 
 
 def _login_row(login: LoginWord) -> list[str]:
@@ -207,7 +211,7 @@ def _login_row(login: LoginWord) -> list[str]:
 @users.command()
 @click.argument("names", metavar="LOGIN...", nargs=-1, required=True, shell_complete=known_logins)
 @pass_session
-def bind(session: Session, names: tuple[str, ...]) -> None:
+def bind(session: CommandSession, names: tuple[str, ...]) -> None:
     """Let a login read the mail of the person who has its address now.
 
     vault.toml names an address for each login. The login is bound to the

@@ -8,18 +8,18 @@ import click
 
 from muniment.api import Done, GetStatus, Init, LoginWord, ProfileStatus, Status
 from muniment.cli.answers import done
-from muniment.cli.command import Command, Session, pass_session
-from muniment.cli.output import Column, complain, plain
+from muniment.cli.command import CommandSession, VaultCommand, pass_session
+from muniment.cli.output import TableColumn, complain, plain
 from muniment.system.formatting import count, size
 
 NOTE_IT = "note it elsewhere; `muniment verify --was` later proves that nothing before it was changed"
 
 
-@click.command(cls=Command)
+@click.command(cls=VaultCommand)
 @click.option("--domain", "domains", metavar="D", multiple=True, help="A mail domain of the organisation.")
 @click.option("--name", default="", help="The organisation's name.")
 @pass_session
-def init(session: Session, domains: tuple[str, ...], name: str) -> None:
+def init(session: CommandSession, domains: tuple[str, ...], name: str) -> None:
     """Make a new vault.
 
     The folder must be new or empty; only you can read it afterwards. People
@@ -33,9 +33,9 @@ def init(session: Session, domains: tuple[str, ...], name: str) -> None:
     done(session, session.ask(Init(domains=tuple(d.strip().lower() for d in domains), name=name), Done))
 
 
-@click.command(cls=Command)
+@click.command(cls=VaultCommand)
 @pass_session
-def status(session: Session) -> None:
+def status(session: CommandSession) -> None:
     """Show the state of the vault: its size, profiles and last runs.
 
     \b
@@ -57,10 +57,10 @@ def status(session: Session) -> None:
     if answer.profiles:
         out.line()
         columns = [
-            Column("Profile"),
-            Column("Source"),
-            Column("Every", right=True),
-            Column("Last run", fill=True),
+            TableColumn("Profile"),
+            TableColumn("Source"),
+            TableColumn("Every", right=True),
+            TableColumn("Last run", fill=True),
         ]
         out.table(columns, ([p.name, p.source, every(p), last_run(p)] for p in answer.profiles))
     else:

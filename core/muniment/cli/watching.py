@@ -9,10 +9,10 @@ import click
 
 from muniment.api import CancelRun, Done, GetHistory, History, ProfileState, RunRecord, RunsState, WatchRuns
 from muniment.cli.answers import done, streaming
-from muniment.cli.command import Command, Session, pass_session
+from muniment.cli.command import CommandSession, VaultCommand, pass_session
 from muniment.cli.complete_names import profiles
-from muniment.cli.live import Display
-from muniment.cli.output import Column, plain
+from muniment.cli.live import LiveDisplay
+from muniment.cli.output import TableColumn, plain
 from muniment.cli.progress import far, remaining
 from muniment.errors import UsageError
 from muniment.system.formatting import count, iso, local, seconds, size
@@ -23,10 +23,10 @@ STATES = ("ok", "failed", "cancelled")
 """How a run can end."""
 
 
-@click.command(cls=Command)
+@click.command(cls=VaultCommand)
 @click.option("--once", is_flag=True, help="Print the present state and exit.")
 @pass_session
-def watch(session: Session, once: bool) -> None:
+def watch(session: CommandSession, once: bool) -> None:
     """Watch the runs.
 
     Shows every profile with its run or its next start, and the newest lines of
@@ -40,7 +40,11 @@ def watch(session: Session, once: bool) -> None:
     """
     once = once or not (session.json or session.shows_progress)
     seen: RunsState | None = None
-    with suppress(KeyboardInterrupt), streaming(session, WatchRuns()) as words, Display(session) as display:
+    with (
+        suppress(KeyboardInterrupt),
+        streaming(session, WatchRuns()) as words,
+        LiveDisplay(session) as display,
+    ):
         for word in words:
             if not isinstance(word, RunsState):
                 continue
@@ -79,11 +83,11 @@ def _state(profile: ProfileState) -> str:
     return last if profile.enabled else f"{last}, runs by hand only"
 
 
-@click.command(cls=Command)
+@click.command(cls=VaultCommand)
 @click.argument("name", required=False, shell_complete=profiles)
 @click.option("--all", "everything", is_flag=True, help="Stop every run and every waiting one.")
 @pass_session
-def cancel(session: Session, name: str | None, everything: bool) -> None:
+def cancel(session: CommandSession, name: str | None, everything: bool) -> None:
     """Stop a profile's run after the current messages.
 
     Nothing is lost: the remaining mail stays at the source, and the next run
@@ -98,7 +102,7 @@ def cancel(session: Session, name: str | None, everything: bool) -> None:
     done(session, session.ask(CancelRun(profile=name or ""), Done))
 
 
-@click.command(cls=Command)
+@click.command(cls=VaultCommand)
 @click.option(
     "--profile", default="", metavar="NAME", help="Only runs of this profile.", shell_complete=profiles
 )
@@ -109,7 +113,9 @@ def cancel(session: Session, name: str | None, everything: bool) -> None:
 )
 @click.option("--after", type=int, default=0, metavar="PLACE", help="Continue where an earlier page ended.")
 @pass_session
-def history(session: Session, profile: str, state: str | None, every: bool, limit: int, after: int) -> None:
+def history(
+    session: CommandSession, profile: str, state: str | None, every: bool, limit: int, after: int
+) -> None:
     """List runs that have ended, newest first.
 
     Runs that went well and found nothing to do are listed only with --every.
@@ -127,8 +133,17 @@ def history(session: Session, profile: str, state: str | None, every: bool, limi
     if not answer.runs:
         session.out.line("No such run has ended yet.")
         return
-    columns = [Column("Ended"), Column("Profile", most=16), Column("State"), Column("New", right=True)]
-    columns += [Column("Merged", right=True), Column("Took", right=True), Column("", fill=True)]
+    columns = [
+        TableColumn("Ended"),
+        TableColumn("Profile", most=16),
+        TableColumn("State"),
+        TableColumn("New", right=True),
+    ]
+    columns += [
+        TableColumn("Merged", right=True),
+        TableColumn("Took", right=True),
+        TableColumn("", fill=True),
+    ]
     session.out.table(columns, map(_row, answer.runs))
     if answer.after:
         session.out.line(f"Next page: --after {answer.after}")

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import msgspec
 
-from muniment.api import Init, Request, Word
+from muniment.api import Init, Request, WireWord
 from muniment.client import protocol
 from muniment.client.client import Connect, Transport
 from muniment.client.protocol import Failure, Other
-from muniment.client.socket_path import Place, has_settings, no_vault, place_of
+from muniment.client.socket_path import SocketPlace, has_settings, no_vault, place_of
 from muniment.client.socket_transport import NoService, SocketTransport, ask_to_leave, dial
 from muniment.errors import MunimentError, VaultError, VaultLocked
 
@@ -51,14 +51,14 @@ class _Opening:
         self._folder = folder
         self._here = here
 
-    def call(self, request: Request) -> Word:
+    def call(self, request: Request) -> WireWord:
         """Send a request that has one reply (see Transport.call)."""
         if isinstance(request, Init):
             with closing(self._here(self._folder)) as engine:
                 return engine.call(request)
         return self._service().call(request)
 
-    def stream(self, request: Request) -> Iterator[Word]:
+    def stream(self, request: Request) -> Iterator[WireWord]:
         """Send a request that is answered by a stream (see Transport.stream)."""
         return self._service().stream(request)
 
@@ -75,7 +75,7 @@ class _Opening:
 class _Service:
     """The service of one vault, which may have to be started or replaced."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: SocketPlace) -> None:
         self._place = place
 
     @property
@@ -139,7 +139,7 @@ class _Service:
         return True
 
 
-def start(place: Place, until: float) -> Failure | None:
+def start(place: SocketPlace, until: float) -> Failure | None:
     """Start a service in the background, and wait until it listens.
 
     Args:

@@ -10,24 +10,24 @@ from typing import BinaryIO, Protocol, TypeVar
 
 from msgspec.structs import replace
 
-from muniment.api import Chunk, ExportFile, Request, Word
+from muniment.api import Chunk, ExportFile, Request, WireWord
 from muniment.errors import UsageError
 from muniment.system.time_zones import local_zone
 
-W = TypeVar("W", bound=Word)
+W = TypeVar("W", bound=WireWord)
 
 
 class Transport(Protocol):
     """Carries requests to an engine, and its replies back."""
 
-    def call(self, request: Request) -> Word:
+    def call(self, request: Request) -> WireWord:
         """Send a request that has one reply.
 
         Raises:
             MunimentError: The engine refuses the request or fails at it, or can't be reached.
         """
 
-    def stream(self, request: Request) -> Iterator[Word]:
+    def stream(self, request: Request) -> Iterator[WireWord]:
         """Send a request that is answered by a stream. Closing the iterator cancels the work.
 
         Raises:
@@ -72,7 +72,7 @@ class Client:
             raise TypeError(f"{type(request).__name__} was answered with {type(answer).__name__}")
         return answer
 
-    def stream(self, request: Request) -> Iterator[Word]:
+    def stream(self, request: Request) -> Iterator[WireWord]:
         """Send a request that is answered by a stream.
 
         Closing the iterator cancels the work.
@@ -98,7 +98,7 @@ def _zoned(request: Request) -> Request:
     return replace(request, zone=local_zone()) if getattr(request, "zone", None) == "" else request
 
 
-def receive(words: Iterator[Word], path: Path) -> Iterator[Word]:
+def receive(words: Iterator[WireWord], path: Path) -> Iterator[WireWord]:
     """Write the files of an export, and pass on its other words.
 
     Args:

@@ -22,7 +22,7 @@ from typing import Any, Union
 import msgspec
 
 from muniment import __version__, api, errors
-from muniment.api import Request, Word
+from muniment.api import Request, WireWord
 from muniment.errors import MunimentError, QueryError
 from muniment.system.paths import readable
 
@@ -45,7 +45,7 @@ BUG = 70
 """Exit code for an internal error."""
 
 
-class Failure(Word, frozen=True):
+class Failure(WireWord, frozen=True):
     """An error for a person to read. It ends an answer."""
 
     kind: str
@@ -59,11 +59,11 @@ class Failure(Word, frozen=True):
     """The place of the mistake in it, in characters."""
 
 
-class End(Word, frozen=True):
+class End(WireWord, frozen=True):
     """The end of an answer."""
 
 
-class Other(Word, frozen=True):
+class Other(WireWord, frozen=True):
     """The service is another version of the program. It ends an answer."""
 
     version: str
@@ -72,7 +72,7 @@ class Other(Word, frozen=True):
     """Whether a client started it, so that it can be replaced when it is idle."""
 
 
-def encoded(word: Word) -> bytes:
+def encoded(word: WireWord) -> bytes:
     """The frame for a word."""
     try:
         data = msgspec.msgpack.encode(word)
@@ -116,9 +116,9 @@ def raised(failed: Failure) -> MunimentError:
     return error
 
 
-def _kinds(base: type[Word]) -> list[type[Word]]:
+def _kinds(base: type[WireWord]) -> list[type[WireWord]]:
     """The subclasses of `base` in the api."""
-    bases = (Word, Request)
+    bases = (WireWord, Request)
     return [
         kind
         for kind in vars(api).values()
@@ -132,7 +132,7 @@ def requests() -> Callable[[bytes], Request]:
         return _requests()
 
 
-def replies() -> Callable[[bytes], Word]:
+def replies() -> Callable[[bytes], WireWord]:
     """A function that decodes a word of a service, for any thread. It raises msgspec.DecodeError."""
     with _making:
         return _replies()
@@ -148,10 +148,10 @@ def _requests() -> Callable[[bytes], Request]:
 
 
 @cache
-def _replies() -> Callable[[bytes], Word]:
-    words = [kind for kind in _kinds(Word) if not issubclass(kind, Request)]
+def _replies() -> Callable[[bytes], WireWord]:
+    words = [kind for kind in _kinds(WireWord) if not issubclass(kind, Request)]
     return _decoder([*words, Failure, End, Other])
 
 
-def _decoder(kinds: list[type[Word]]) -> Callable[[bytes], Any]:
+def _decoder(kinds: list[type[WireWord]]) -> Callable[[bytes], Any]:
     return msgspec.msgpack.Decoder(Union[tuple(kinds)]).decode  # noqa: UP007 - the classes are known only at run time

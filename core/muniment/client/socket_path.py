@@ -53,7 +53,7 @@ def digest(vault: Path) -> str:
     return hashlib.sha256(os.fsencode(vault)).hexdigest()[:24]
 
 
-class Place(Struct, frozen=True):
+class SocketPlace(Struct, frozen=True):
     """A vault, and the places where its socket can be."""
 
     vault: Path
@@ -85,7 +85,7 @@ class Place(Struct, frozen=True):
         return (folder / self.name for folder in self.folders() if trusted(folder, self.owner))
 
 
-def place_of(folder: Path) -> Place:
+def place_of(folder: Path) -> SocketPlace:
     """The place of the vault in a folder.
 
     Raises:
@@ -103,7 +103,7 @@ def place_of(folder: Path) -> Place:
         ) from error
     if not stat.S_ISDIR(found.st_mode):
         raise no_vault(folder)
-    return Place(real, found.st_uid)
+    return SocketPlace(real, found.st_uid)
 
 
 def trusted(folder: Path, owner: int) -> bool:
@@ -115,7 +115,7 @@ def trusted(folder: Path, owner: int) -> bool:
     return stat.S_ISDIR(found.st_mode) and found.st_uid in (0, owner) and not found.st_mode & 0o022
 
 
-def own_folder(place: Place) -> Path:
+def own_folder(place: SocketPlace) -> Path:
     """The folder for the socket of this process, which must run as the vault's owner.
 
     Raises:
@@ -145,7 +145,7 @@ def own_folder(place: Place) -> Path:
     return _another(place)
 
 
-def _another(place: Place) -> Path:
+def _another(place: SocketPlace) -> Path:
     """Another folder in /tmp, if someone else made the usual one first; clients find it by its owner.
 
     Raises:
@@ -165,7 +165,7 @@ def _another(place: Place) -> Path:
     return made
 
 
-class Peer(Struct, frozen=True):
+class SocketPeer(Struct, frozen=True):
     """The process at the other end of a socket, according to the kernel."""
 
     pid: int
@@ -173,7 +173,7 @@ class Peer(Struct, frozen=True):
     gid: int
 
 
-def peer_of(connection: socket.socket) -> Peer:
+def peer_of(connection: socket.socket) -> SocketPeer:
     """The credentials of the process that connected or that listens (unix(7), SO_PEERCRED)."""
     data = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    return Peer(*_CREDENTIALS.unpack(data))
+    return SocketPeer(*_CREDENTIALS.unpack(data))

@@ -10,11 +10,11 @@ from typing import BinaryIO
 
 import msgspec
 
-from muniment.api import Request, Word
+from muniment.api import Request, WireWord
 from muniment.api.base import StateWord
 from muniment.client import protocol
 from muniment.client.protocol import End, Failure, Other
-from muniment.client.socket_path import Place, peer_of
+from muniment.client.socket_path import SocketPlace, peer_of
 from muniment.errors import MunimentError, VaultError
 
 LINE_LIMIT = 8192
@@ -41,7 +41,7 @@ class OtherVersion(Exception):
         self.service = service
 
 
-def dial(place: Place) -> socket.socket:
+def dial(place: SocketPlace) -> socket.socket:
     """Connect to a vault's service, and check which user runs it.
 
     Raises:
@@ -90,20 +90,20 @@ class SocketTransport:
         self._open = open_
         self._replace = replace
 
-    def call(self, request: Request) -> Word:
+    def call(self, request: Request) -> WireWord:
         """Send a request that has one reply (see Transport.call)."""
         (reply,) = self._send(protocol.CALL, request)
         return reply
 
-    def stream(self, request: Request) -> Iterator[Word]:
+    def stream(self, request: Request) -> Iterator[WireWord]:
         """Send a request that is answered by a stream (see Transport.stream)."""
         return self._send(protocol.STREAM, request)
 
-    def _send(self, path: str, request: Request) -> Iterator[Word]:
+    def _send(self, path: str, request: Request) -> Iterator[WireWord]:
         """Send a request, and send it again if the service ended without receiving it."""
         for _ in range(TRIES):
             try:
-                yield from Answer(self._open(), path, request).words()
+                yield from PendingReply(self._open(), path, request).words()
                 return
             except NoService:
                 continue
@@ -115,18 +115,18 @@ class SocketTransport:
         """Do nothing: no connection stays open between requests."""
 
 
-def ask_to_leave(place: Place, how: str) -> None:
+def ask_to_leave(place: SocketPlace, how: str) -> None:
     """Ask a vault's service to end, with RETIRE or YIELD; when this returns, it is ending.
 
     Raises:
         NoService: No service runs.
         MunimentError: It keeps running. VaultLocked means that it never ends for another process.
     """
-    for _ in Answer(dial(place), how, None).words():
+    for _ in PendingReply(dial(place), how, None).words():
         raise MunimentError("the process on the vault's socket is not a Muniment service: stop it")
 
 
-class Answer:
+class PendingReply:
     """A request that was sent on a connection, and its answer."""
 
     def __init__(self, connection: socket.socket, path: str, request: Request | None) -> None:
@@ -148,7 +148,7 @@ class Answer:
         except TimeoutError:
             raise self._silent() from None
 
-    def words(self) -> Iterator[Word]:
+    def words(self) -> Iterator[WireWord]:
         """The words of the answer. Closing the iterator cancels the work.
 
         Raises:
@@ -199,7 +199,7 @@ class Answer:
         while self._file.readline(LINE_LIMIT) not in (b"\r\n", b"\n", b""):
             pass
 
-    def _next(self) -> Word:
+    def _next(self) -> WireWord:
         """Read the next word; empty frames are skipped."""
         while True:
             size = protocol.LENGTH.unpack(self._exactly(protocol.LENGTH.size))[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 
-from muniment.config.model import Access, Gateway, Journaling, Profile, Settings
+from muniment.config.model import AccessSection, GatewaySection, JournalingSection, Profile, Settings
 from muniment.errors import ConfigError
 from muniment.profiles.fields import (
     FIELD,
@@ -50,7 +50,7 @@ def check_settings(settings: Settings) -> None:
         check(profile)
 
 
-def check_access(access: Access) -> None:
+def check_access(access: AccessSection) -> None:
     """Raise ConfigError if [access] has an impossible login name or address."""
     for name in (*access.administrators, *access.auditors, *access.users):
         if not name or ":" in name or not name.isprintable() or name != name.strip():
@@ -60,7 +60,7 @@ def check_access(access: Access) -> None:
             raise ConfigError(f'access: {address!r} is not a mail address; write {name} = "name@example.org"')
 
 
-def check_journaling(journaling: Journaling) -> None:
+def check_journaling(journaling: JournalingSection) -> None:
     """Raise ConfigError if a value in [journaling] is impossible."""
     for key in ("address", "undeliverable", "recipient"):
         value = getattr(journaling, key)
@@ -101,7 +101,7 @@ def resolver_address(resolver: str) -> tuple[str, int]:
         ) from None
 
 
-def check_gateway(gateway: Gateway) -> None:
+def check_gateway(gateway: GatewaySection) -> None:
     """Raise ConfigError if the embedded gateway can't work with these settings."""
     if gateway.key and not gateway.certificate:
         raise ConfigError("gateway: key needs certificate as well; name the certificate's file")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from muniment.config.model import Notify, NotifyCommand, NotifyMail
+from muniment.config.model import NotifyCommand, NotifyMail, NotifySection
 from muniment.errors import ConfigError
 from muniment.profiles.fields import MAX_PORT, is_address, is_loopback
 
@@ -16,7 +16,7 @@ MAX_HOURS = 366 * 24
 MAX_TIMEOUT = 600
 
 
-def check_notify(notify: Notify) -> None:
+def check_notify(notify: NotifySection) -> None:
     """Check the section [notify].
 
     Raises:
@@ -83,7 +83,7 @@ def _check_password(mail: NotifyMail) -> None:
 
 
 def _check_oauth(mail: NotifyMail) -> None:
-    """Check the settings for tokens (see net.oauth.Grant)."""
+    """Check the settings for tokens (see net.oauth.TokenGrant)."""
     if not is_address(mail.mailbox) or not mail.mailbox.isprintable():
         raise ConfigError(
             f'notify.mail: auth = "{mail.auth}" needs the address of the mailbox that sends; give it as login'

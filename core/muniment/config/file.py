@@ -16,12 +16,12 @@ import msgspec
 from muniment.config.check import check, check_settings
 from muniment.config.check_notify import check_notify
 from muniment.config.model import (
-    Access,
-    Gateway,
-    Journaling,
-    Notify,
+    AccessSection,
+    GatewaySection,
+    JournalingSection,
     NotifyCommand,
     NotifyMail,
+    NotifySection,
     Profile,
     Settings,
 )
@@ -90,10 +90,10 @@ def interpret(text: str, where: str) -> Settings:
         _check_version(tables.get("version", FORMAT))
         _check_keys(tables, _TOP, "")
         settings = Settings(
-            gateway=_convert(Gateway, _table(tables, "gateway"), "gateway: "),
-            access=_convert(Access, _table(tables, "access"), "access: "),
+            gateway=_convert(GatewaySection, _table(tables, "gateway"), "gateway: "),
+            access=_convert(AccessSection, _table(tables, "access"), "access: "),
             notify=_notify(_table(tables, "notify")),
-            journaling=_convert(Journaling, _table(tables, "journaling"), "journaling: "),
+            journaling=_convert(JournalingSection, _table(tables, "journaling"), "journaling: "),
             profiles=_profiles(_table(tables, "profile")),
             **_values(Settings, {key: tables[key] for key in _TOP[:3] if key in tables}, ""),
         )
@@ -144,13 +144,13 @@ def profile_of(name: str, fields: Mapping[str, Any], checked: bool = True) -> Pr
     return profile
 
 
-def _notify(table: dict[str, Any]) -> Notify:
+def _notify(table: dict[str, Any]) -> NotifySection:
     """The table [notify], whose tables `mail` and `command` are structs of their own."""
     mail = _convert(NotifyMail, _table(table, "mail", "notify.mail"), "notify.mail: ")
     command = _convert(NotifyCommand, _table(table, "command", "notify.command"), "notify.command: ")
-    _check_keys(table, [field.name for field in msgspec.structs.fields(Notify)], "notify: ")
+    _check_keys(table, [field.name for field in msgspec.structs.fields(NotifySection)], "notify: ")
     rest = {key: value for key, value in table.items() if key not in ("mail", "command")}
-    return Notify(mail=mail, command=command, **_values(Notify, rest, "notify: "))
+    return NotifySection(mail=mail, command=command, **_values(NotifySection, rest, "notify: "))
 
 
 def _table(tables: Mapping[str, Any], key: str, name: str = "") -> dict[str, Any]:

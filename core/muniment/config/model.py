@@ -118,7 +118,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         return self.plain or ("catch-all" if self.tenant else "route")
 
 
-class Gateway(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class GatewaySection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The embedded SMTP mailbox. It is off unless `listen` is given."""
 
     listen: str = ""
@@ -163,7 +163,7 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """The name in its greeting; by default this machine's."""
 
 
-class Journaling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class JournalingSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the mail system journals, for the set-up checklist; runs do not use it."""
 
     platform: Literal["microsoft-365", "exchange-server"] = "microsoft-365"
@@ -189,7 +189,7 @@ class Journaling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """A DNS server with the data that senders see, as `address` or `address:port`; "" for this machine's."""
 
 
-class Access(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class AccessSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who can do what, by the system's login names. The vault's owner and root can do everything."""
 
     administrators: tuple[str, ...] = ()
@@ -255,7 +255,7 @@ class NotifyCommand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Longest time in seconds."""
 
 
-class Notify(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class NotifySection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who is notified of problems, what counts as a problem, and when the daily summary is sent."""
 
     mail: NotifyMail = NotifyMail()
@@ -286,9 +286,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The organisation's name."""
     domains: tuple[str, ...] = ()
     """The organisation's mail domains, in lower case: users with an address there are made automatically."""
-    gateway: Gateway = Gateway()
-    access: Access = Access()
-    notify: Notify = Notify()
-    journaling: Journaling = Journaling()
+    gateway: GatewaySection = GatewaySection()
+    access: AccessSection = AccessSection()
+    notify: NotifySection = NotifySection()
+    journaling: JournalingSection = JournalingSection()
     profiles: tuple[Profile, ...] = ()
     """In TOML, each one is a table [profile.NAME]."""

@@ -12,7 +12,7 @@ from muniment.gateway.senders import client_context
 log = logging.getLogger("muniment.gateway")
 
 
-class Certificate:
+class GatewayCertificate:
     """A certificate chain with its private key, in PEM files."""
 
     def __init__(self, chain: Path, key: Path | None = None, client_authority: str | None = None) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
-class Reserve:
+class DiskReserve:
     """Bytes that must stay free on the disk of a folder."""
 
     folder: Path

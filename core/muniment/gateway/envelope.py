@@ -26,7 +26,7 @@ _OPTIONS = re.compile(r'((?:TO|FROM):\s*<(?:"(?:[^"\\]|\\.)*"|[^<>"])*>)((?:\s+\
 
 
 @dataclass(frozen=True, slots=True)
-class Recipient:
+class AcceptedRecipient:
     """A recipient for which mail is accepted."""
 
     address: str
@@ -37,7 +37,7 @@ class Recipient:
     """Its ORCPT parameter (RFC 3461): `address-type;address`, still encoded; "" for none."""
 
 
-class Mailboxes:
+class AcceptedMailboxes:
     """The addresses for which mail is accepted, compared without regard to case.
 
     Args:
@@ -52,21 +52,21 @@ class Mailboxes:
         self._domains = frozenset((*domains, hostname.casefold()))
         self._any = any_recipient
 
-    def recipient(self, address: str) -> Recipient | None:
+    def recipient(self, address: str) -> AcceptedRecipient | None:
         """The recipient that an address means here; None if no mail is accepted for it."""
         local, at, domain = address.rpartition("@")
         if len(address) > LONGEST:
             return None
         if not at:
-            return Recipient(address) if domain.casefold() == POSTMASTER else None
+            return AcceptedRecipient(address) if domain.casefold() == POSTMASTER else None
         if address.casefold() in self._addresses:
-            return Recipient(address)
+            return AcceptedRecipient(address)
         for plus in (n for n, character in enumerate(local) if character == "+"):
             if f"{local[:plus]}@{domain}".casefold() in self._addresses:
-                return Recipient(address, _spelled(local[plus + 1 :]))
+                return AcceptedRecipient(address, _spelled(local[plus + 1 :]))
         own = domain.casefold() in self._domains
         if local and domain and (self._any or (own and local.casefold() == POSTMASTER)):
-            return Recipient(address, address)
+            return AcceptedRecipient(address, address)
         return None
 
 
@@ -97,7 +97,9 @@ def without_options(arg: str, names: Iterable[str]) -> tuple[str, dict[str, str]
     return " ".join(left), taken
 
 
-def facts(sender: str, recipients: Iterable[Recipient], headers: Iterable[str] = ()) -> dict[str, Any]:
+def facts(
+    sender: str, recipients: Iterable[AcceptedRecipient], headers: Iterable[str] = ()
+) -> dict[str, Any]:
     """An SMTP envelope in the form in which it is kept beside its message. Absent facts are left out.
 
     Args:

@@ -6,22 +6,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from muniment.gateway.envelope import Recipient
+from muniment.gateway.envelope import AcceptedRecipient
 from muniment.gateway.local_peer import Address
-from muniment.gateway.senders import Delivery
-from muniment.gateway.spool import Incoming
+from muniment.gateway.senders import DeliveringClient
+from muniment.gateway.spool import IncomingMessage
 
 if TYPE_CHECKING:
     from muniment.gateway.session import MailSession
 
 
-class Host(Protocol):
+class GatewayHost(Protocol):
     """The gateway, as a connection sees it.
 
     A connection calls these methods on the thread of the event loop. None of them blocks.
     """
 
-    def admit(self, client: Address, server: Address) -> tuple[Delivery, str]:
+    def admit(self, client: Address, server: Address) -> tuple[DeliveringClient, str]:
         """Decide whether a new client may connect.
 
         Args:
@@ -32,7 +32,7 @@ class Host(Protocol):
             Who the client is, and the SMTP reply that refuses it, or "".
         """
 
-    def sender_refusal(self, delivery: Delivery, shown: Mapping[str, Any] | None, tls: bool) -> str:
+    def sender_refusal(self, delivery: DeliveringClient, shown: Mapping[str, Any] | None, tls: bool) -> str:
         """Decide whether a client may send mail, at MAIL.
 
         Args:
@@ -44,7 +44,7 @@ class Host(Protocol):
             The SMTP reply that refuses it, or "".
         """
 
-    def recipient(self, address: str) -> Recipient | None:
+    def recipient(self, address: str) -> AcceptedRecipient | None:
         """The recipient that an address means here; None if no mail is accepted for it."""
 
     def short_of_room(self, peer: str, size: int = 0) -> str:
@@ -55,7 +55,7 @@ class Host(Protocol):
             size: bytes of the message that are still to come; 0 if unknown.
         """
 
-    def begin(self) -> Incoming:
+    def begin(self) -> IncomingMessage:
         """Begin a new message in the spool. Nothing is written yet."""
 
     async def on_disk(self, work: Callable[[], None]) -> None:
@@ -65,7 +65,7 @@ class Host(Protocol):
             OSError: as `work` raises it.
         """
 
-    def forget(self, incoming: Incoming) -> None:
+    def forget(self, incoming: IncomingMessage) -> None:
         """Discard a message in another thread, without waiting."""
 
     def entered(self, session: MailSession) -> None:
@@ -76,7 +76,7 @@ class Host(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ConnectionLimits:
     """The limits of a connection, and its greeting."""
 
     hostname: str

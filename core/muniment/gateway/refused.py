@@ -27,7 +27,7 @@ _PREFIXES = {4: 24, 6: 64}
 
 
 @dataclass(slots=True)
-class Visits:
+class NetworkVisits:
     """The tries of clients in one network. Times are in seconds since 1970 UTC."""
 
     network: str
@@ -46,12 +46,12 @@ class Visits:
         return self.count >= TRIES and self.last - self.first >= BETWEEN
 
 
-class Refused:
+class RefusedNetworks:
     """The networks whose clients were refused. Its methods are safe in any thread."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._visits: dict[str, Visits] = {}
+        self._visits: dict[str, NetworkVisits] = {}
         self._lock = threading.Lock()
 
     def note(self, peer: str) -> None:
@@ -63,21 +63,21 @@ class Refused:
         with self._lock:
             visits = self._visits.pop(network, None)
             if visits is None or now - visits.last > FORGOTTEN:
-                visits = Visits(network, peer, now, now)
+                visits = NetworkVisits(network, peer, now, now)
             else:
                 visits.address, visits.last, visits.count = peer, now, visits.count + 1
             self._visits[network] = visits  # the last in the order
             while len(self._visits) > NETWORKS:
                 del self._visits[next(iter(self._visits))]
 
-    def came_back(self) -> list[Visits]:
+    def came_back(self) -> list[NetworkVisits]:
         """The networks that tried again and again, those with the most tries first."""
         now = self._clock()
         with self._lock:
             found = [v for v in self._visits.values() if v.came_back and now - v.last <= FORGOTTEN]
         return sorted(found, key=lambda visits: (-visits.count, visits.network))
 
-    def named(self) -> list[Visits]:
+    def named(self) -> list[NetworkVisits]:
         """The networks of `came_back` about which administrators get a message.
 
         At most NAMED are added a day. A network stays in the list until it is forgotten.
@@ -108,11 +108,11 @@ def client_of(peer: str) -> str:
     return network if network.endswith("/64") else peer
 
 
-_refused: dict[Path, Refused] = {}
+_refused: dict[Path, RefusedNetworks] = {}
 _lock = threading.Lock()
 
 
-def refused_at(spool: Path) -> Refused:
+def refused_at(spool: Path) -> RefusedNetworks:
     """The networks that the gateway with this spool has refused in this process."""
     with _lock:
-        return _refused.setdefault(spool.absolute(), Refused())
+        return _refused.setdefault(spool.absolute(), RefusedNetworks())

@@ -18,7 +18,7 @@ from typing import Any
 
 from muniment.errors import ConfigError
 from muniment.gateway.local_peer import Address, OwnerUnknown, socket_owner, user_name
-from muniment.gateway.refused import Refused
+from muniment.gateway.refused import RefusedNetworks
 
 log = logging.getLogger("muniment.gateway")
 
@@ -36,7 +36,7 @@ _LONGEST = 255
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class DeliveringClient:
     """Who delivers, as far as the gateway knows.
 
     All but `peer` and `user` is what the client claims or presents.
@@ -70,10 +70,10 @@ class SenderRules:
     of the networks may deliver."""
 
 
-class Senders:
+class SenderCheck:
     """Decides who may deliver, and logs refusals without letting a client fill the log."""
 
-    def __init__(self, rules: SenderRules, refused: Refused | None = None) -> None:
+    def __init__(self, rules: SenderRules, refused: RefusedNetworks | None = None) -> None:
         """Take the rules.
 
         Args:
@@ -83,13 +83,13 @@ class Senders:
         Raises:
             ConfigError: a network can't be read.
         """
-        self._refused = refused or Refused()
+        self._refused = refused or RefusedNetworks()
         self._networks = [_network(text) for text in rules.networks]
         self._users = frozenset(rules.users)
         self._certificates = tuple(name.lower() for name in rules.certificates)
         self._refusals = _RefusalLog()
 
-    def admit(self, client: Address, server: Address) -> tuple[Delivery, str]:
+    def admit(self, client: Address, server: Address) -> tuple[DeliveringClient, str]:
         """Decide whether a new client may connect.
 
         Args:
@@ -105,15 +105,15 @@ class Senders:
             self._refusals.add(
                 "it is not in gateway.networks; add it there if it is your mail server", peer or "a client"
             )
-            return Delivery(peer), NOT_ADMITTED
+            return DeliveringClient(peer), NOT_ADMITTED
         try:
             owner = socket_owner(client, server)
         except OwnerUnknown:
             self._refusals.add("it is on this machine, but the kernel does not name its user", peer)
-            return Delivery(peer), NOT_THIS_USER
+            return DeliveringClient(peer), NOT_THIS_USER
         if owner is None:
-            return Delivery(peer), ""
-        delivery = Delivery(peer, user_name(owner))
+            return DeliveringClient(peer), ""
+        delivery = DeliveringClient(peer, user_name(owner))
         if owner not in (0, os.geteuid()) and delivery.user not in self._users:
             self._refusals.add(
                 "it may not deliver from this machine; add a mail server's user to gateway.local_users",
@@ -132,7 +132,9 @@ class Senders:
         self._refusals.add("the spool's disk is nearly full: free some space (gateway.reserve)", peer)
         return NO_ROOM
 
-    def certificate_refusal(self, delivery: Delivery, shown: Mapping[str, Any] | None, tls: bool) -> str:
+    def certificate_refusal(
+        self, delivery: DeliveringClient, shown: Mapping[str, Any] | None, tls: bool
+    ) -> str:
         """The SMTP reply to a client without the right certificate, or "".
 
         The kernel identifies local users.

@@ -13,12 +13,12 @@ from typing import Any
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from muniment.gateway.envelope import Recipient, facts, without_options
-from muniment.gateway.hosting import Host, Limits
+from muniment.gateway.envelope import AcceptedRecipient, facts, without_options
+from muniment.gateway.hosting import ConnectionLimits, GatewayHost
 from muniment.gateway.local_peer import Address
-from muniment.gateway.senders import Delivery, certificate_names
-from muniment.gateway.spool import Incoming
-from muniment.gateway.unstuff import Unstuffer
+from muniment.gateway.senders import DeliveringClient, certificate_names
+from muniment.gateway.spool import IncomingMessage
+from muniment.gateway.unstuff import DotUnstuffer
 
 log = logging.getLogger("muniment.gateway")
 
@@ -66,19 +66,19 @@ class MailSession(SMTP):
 
     line_length_limit = BUFFER
 
-    def __init__(self, host: Host, limits: Limits, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, host: GatewayHost, limits: ConnectionLimits, tls: ssl.SSLContext | None) -> None:
         # aiosmtpd shares these among all connections, and lets every EHLO raise them.
         self.command_size_limits = defaultdict(lambda: COMMAND_LIMIT)
         self._host = host
         self._limits = limits
         self._receiving = False
-        self._delivery = Delivery("")
+        self._delivery = DeliveringClient("")
         self._unknown = self._errors = self._messages = 0
         self._greeting = True
-        self.recipients: dict[str, Recipient] = {}
+        self.recipients: dict[str, AcceptedRecipient] = {}
         """The recipients of the current message, by their addresses as the client wrote them."""
         self._original = ""
-        self._chunks: Incoming | None = None
+        self._chunks: IncomingMessage | None = None
         """The message that arrives in chunks (BDAT); None if there is none."""
         super().__init__(
             _Hooks(host),
@@ -99,7 +99,7 @@ class MailSession(SMTP):
         return str(name[0]) if isinstance(name, tuple) and name else ""
 
     @property
-    def delivery(self) -> Delivery:
+    def delivery(self) -> DeliveringClient:
         """What is known by now of the client that delivers."""
         names = ", ".join(certificate_names(self._shown))
         helo = printable(self.session.host_name or "") if self.session else ""
@@ -329,7 +329,7 @@ class MailSession(SMTP):
         else:
             await self.push(refusal or f"250 2.0.0 {size} octets received")
 
-    async def _take_chunk(self, incoming: Incoming | None, size: int, last: bool) -> str:
+    async def _take_chunk(self, incoming: IncomingMessage | None, size: int, last: bool) -> str:
         """Read a chunk to its end. Returns the reply that refuses the message, or ""."""
         left, refusal, began = size, "", self.loop.time()
         while left:
@@ -349,7 +349,7 @@ class MailSession(SMTP):
             self._took(incoming)
         return refusal
 
-    def _begin(self) -> Incoming:
+    def _begin(self) -> IncomingMessage:
         """A new message with everything that is known of it by now."""
         incoming = self._host.begin()
         incoming.delivery = self.delivery.facts()
@@ -375,12 +375,12 @@ class MailSession(SMTP):
             self.dismiss(TRICKLES)
             raise asyncio.CancelledError
 
-    def _took(self, incoming: Incoming) -> None:
+    def _took(self, incoming: IncomingMessage) -> None:
         log.info("received %d bytes from %s as %s", incoming.size, self.peer, incoming.name)
 
-    async def _receive(self, incoming: Incoming) -> str:
+    async def _receive(self, incoming: IncomingMessage) -> str:
         """Read a message to its end and wait until it is on disk. Returns the reply."""
-        stream = Unstuffer()
+        stream = DotUnstuffer()
         refusal, read, began = "", 0, self.loop.time()
         while not stream.done:
             block = await self._reader.read(ALL)
@@ -400,7 +400,7 @@ class MailSession(SMTP):
         self._took(incoming)
         return f"250 2.0.0 Kept as {incoming.name}"
 
-    async def _spooled(self, incoming: Incoming) -> str:
+    async def _spooled(self, incoming: IncomingMessage) -> str:
         """Write a message's bytes to its file when there are many.
 
         Returns the reply that refuses it, or "".
@@ -456,7 +456,7 @@ class _Hooks:
     One object for each connection, since aiosmtpd looks hooks up by name.
     """
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: GatewayHost) -> None:
         self._host = host
 
     async def handle_EHLO(  # noqa: N802

@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from muniment.errors import ConfigError
-from muniment.gateway.certificate import Certificate
-from muniment.gateway.disk import Reserve
-from muniment.gateway.envelope import Mailboxes, Recipient
-from muniment.gateway.hosting import Limits
+from muniment.gateway.certificate import GatewayCertificate
+from muniment.gateway.disk import DiskReserve
+from muniment.gateway.envelope import AcceptedMailboxes, AcceptedRecipient
+from muniment.gateway.hosting import ConnectionLimits
 from muniment.gateway.local_peer import Address
 from muniment.gateway.refused import client_of, refused_at
-from muniment.gateway.senders import Delivery, SenderRules, Senders
+from muniment.gateway.senders import DeliveringClient, SenderCheck, SenderRules
 from muniment.gateway.session import MailSession
-from muniment.gateway.spool import SYNCS, Incoming, Spool
+from muniment.gateway.spool import SYNCS, IncomingMessage, Spool
 
 log = logging.getLogger("muniment.gateway")
 
@@ -79,10 +79,10 @@ class GatewaySettings:
     """Sockets that are open already (systemd), used instead of `host` and `port`."""
 
 
-class Gateway:
+class SmtpGateway:
     """An SMTP server in its own thread. It accepts mail without SPF, DMARC or any filter.
 
-    `start` and `stop` are for the owner. All other methods are those of `hosting.Host`.
+    `start` and `stop` are for the owner. All other methods are those of `hosting.GatewayHost`.
     """
 
     def __init__(self, settings: GatewaySettings) -> None:
@@ -93,11 +93,11 @@ class Gateway:
         """
         self._settings = settings
         hostname = settings.hostname or socket.gethostname()
-        self._mailboxes = Mailboxes(settings.addresses, hostname, settings.any_recipient)
+        self._mailboxes = AcceptedMailboxes(settings.addresses, hostname, settings.any_recipient)
         rules = SenderRules(settings.networks, settings.local_users, settings.client_names)
-        self._senders = Senders(rules, refused_at(settings.spool))
+        self._senders = SenderCheck(rules, refused_at(settings.spool))
         self._certificate = _certificate(settings)
-        self._limits = Limits(
+        self._limits = ConnectionLimits(
             hostname=hostname,
             size=settings.size_limit,
             idle=settings.idle_timeout,
@@ -106,7 +106,7 @@ class Gateway:
             slow_after=settings.slow_after,
             headers=settings.envelope_headers,
         )
-        self._reserve = Reserve(settings.spool, settings.reserve)
+        self._reserve = DiskReserve(settings.spool, settings.reserve)
         self._spool = Spool(settings.spool)
         self._sessions: set[MailSession] = set()
         self._grace = 0.0
@@ -156,7 +156,7 @@ class Gateway:
         self._thread.join()
         self._end()
 
-    def __enter__(self) -> Gateway:
+    def __enter__(self) -> SmtpGateway:
         self.start()
         return self
 
@@ -165,22 +165,24 @@ class Gateway:
 
     # The methods of Host, called on the thread of the event loop.
 
-    def admit(self, client: Address, server: Address) -> tuple[Delivery, str]:
+    def admit(self, client: Address, server: Address) -> tuple[DeliveringClient, str]:
         """Decide whether a new client may connect."""
         peer = client[0]
         one = client_of(peer)
         peers = sum(client_of(session.peer) == one for session in self._sessions)
         if len(self._sessions) > self._settings.max_connections:
-            return Delivery(peer), self._senders.turn_away(peer, "there are too many connections")
+            return DeliveringClient(peer), self._senders.turn_away(peer, "there are too many connections")
         if peers > self._settings.max_connections_of_one:
-            return Delivery(peer), self._senders.turn_away(peer, "this client has too many connections")
+            return DeliveringClient(peer), self._senders.turn_away(
+                peer, "this client has too many connections"
+            )
         return self._senders.admit(client, server)
 
-    def sender_refusal(self, delivery: Delivery, shown: Mapping[str, Any] | None, tls: bool) -> str:
+    def sender_refusal(self, delivery: DeliveringClient, shown: Mapping[str, Any] | None, tls: bool) -> str:
         """The reply to a client that may not send mail, or ""."""
         return self._senders.certificate_refusal(delivery, shown, tls)
 
-    def recipient(self, address: str) -> Recipient | None:
+    def recipient(self, address: str) -> AcceptedRecipient | None:
         """The recipient that an address means here; None if no mail is accepted for it."""
         return self._mailboxes.recipient(address)
 
@@ -188,7 +190,7 @@ class Gateway:
         """The reply that refuses a message of `size` bytes because the disk is too full, or ""."""
         return self._senders.short_of_room(peer) if self._reserve.lacks(size) else ""
 
-    def begin(self) -> Incoming:
+    def begin(self) -> IncomingMessage:
         """Begin a new message in the spool."""
         return self._spool.begin()
 
@@ -196,7 +198,7 @@ class Gateway:
         """Do blocking work outside the event loop. It continues even if the caller is cancelled."""
         await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._pool, work))
 
-    def forget(self, incoming: Incoming) -> None:
+    def forget(self, incoming: IncomingMessage) -> None:
         """Discard a message in another thread, without waiting."""
         self._pool.submit(incoming.discard)
 
@@ -261,8 +263,8 @@ class Gateway:
         self._spool.close()
 
 
-def _certificate(settings: GatewaySettings) -> Certificate | None:
+def _certificate(settings: GatewaySettings) -> GatewayCertificate | None:
     if settings.certificate is None:
         return None
     authority = settings.client_authority if settings.client_names else None
-    return Certificate(settings.certificate, settings.key, authority)
+    return GatewayCertificate(settings.certificate, settings.key, authority)

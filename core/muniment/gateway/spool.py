@@ -74,11 +74,11 @@ class Spool:
             if folder is not None:
                 folder.close()
 
-    def begin(self) -> Incoming:
+    def begin(self) -> IncomingMessage:
         """Begin a new message. Nothing is on disk yet."""
         # Names sort by arrival, and none is ever used twice.
         name = f"{time.time_ns()}.{os.getpid()}.{next(self._counter)}.{secrets.token_hex(4)}.eml"
-        return Incoming(self, name)
+        return IncomingMessage(self, name)
 
     def publish(self, name: str) -> None:
         """Move a synced file from `tmp/` to `new/`, and sync the folder.
@@ -100,7 +100,7 @@ class Spool:
         return self._beside.submit(work)
 
 
-class Incoming:
+class IncomingMessage:
     """One message on its way into the spool.
 
     `add` keeps bytes in memory until `flush`. `commit` or `discard` ends it. `flush`, `commit` and `discard`
@@ -114,7 +114,7 @@ class Incoming:
         self.held = 0
         """Bytes in memory."""
         self.delivery: dict[str, str] = {}
-        """Who delivers it (`senders.Delivery.facts`)."""
+        """Who delivers it (`senders.DeliveringClient.facts`)."""
         self.envelope: dict[str, Any] = {}
         """Its SMTP envelope (`envelope.facts`)."""
         self._spool = spool

@@ -6,7 +6,7 @@ _END = b"\r\n.\r\n"
 _STARTS = tuple(_END[:length] for length in range(len(_END) - 1, 0, -1))
 
 
-class Unstuffer:
+class DotUnstuffer:
     """Takes blocks as they arrive, returns the message's bytes, and finds its end.
 
     Only CR LF . CR LF ends a message, and only a dot directly after CR LF is removed. Lone CR and LF are

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, overload
 
-from muniment.mail.model import Buffer
+from muniment.mail.model import MailBuffer
 
 WINDOW = 1024 * 1024
 """Bytes of a file that are read, and cached, at a time."""
@@ -190,7 +190,7 @@ class LinesBuffer(_Blocked):
     __slots__ = ("_buf", "_decode", "_start", "_stop", "_stride", "_width")
 
     def __init__(
-        self, buf: Buffer, start: int, end: int, width: int, eol: int, decode: Callable[[bytes], bytes]
+        self, buf: MailBuffer, start: int, end: int, width: int, eol: int, decode: Callable[[bytes], bytes]
     ) -> None:
         """Take the base64 text at [start, end) of `buf`.
 
@@ -222,7 +222,7 @@ class JoinedBuffer(_Blocked):
 
     __slots__ = ("_buf", "_ends", "_spans")
 
-    def __init__(self, buf: Buffer, spans: Sequence[tuple[int, int]]) -> None:
+    def __init__(self, buf: MailBuffer, spans: Sequence[tuple[int, int]]) -> None:
         self._buf = buf
         self._spans = [(start, end) for start, end in spans if start < end]
         self._ends = list(accumulate(end - start for start, end in self._spans))
@@ -244,7 +244,7 @@ class _View(_Ranged):
 
     __slots__ = ("_buf", "_start")
 
-    def __init__(self, buf: Buffer, start: int, size: int) -> None:
+    def __init__(self, buf: MailBuffer, start: int, size: int) -> None:
         super().__init__(size)
         self._buf = buf
         self._start = start
@@ -267,7 +267,7 @@ class _View(_Ranged):
         return at - self._start if at >= 0 else -1
 
 
-def sub(buf: Buffer, start: int, end: int) -> Buffer:
+def sub(buf: MailBuffer, start: int, end: int) -> MailBuffer:
     """Bytes [start, end) of a buffer as a buffer: a slice of `bytes`, otherwise a view without a copy."""
     first, last, _ = slice(start, end).indices(len(buf))
     if isinstance(buf, bytes):
@@ -275,7 +275,7 @@ def sub(buf: Buffer, start: int, end: int) -> Buffer:
     return _View(buf, first, max(last - first, 0))
 
 
-def window(buf: Buffer, start: int, end: int, size: int = WINDOW) -> Iterator[bytes]:
+def window(buf: MailBuffer, start: int, end: int, size: int = WINDOW) -> Iterator[bytes]:
     """Yield bytes [start, end) in pieces of `size` bytes; the last may be shorter."""
     for at in range(start, min(end, len(buf)), size):
         yield buf[at : min(at + size, end)]

@@ -9,7 +9,7 @@ from typing import Protocol, overload
 from msgspec import Struct
 
 
-class Buffer(Protocol):
+class MailBuffer(Protocol):
     """Mail to read: `bytes`, or an object with the same calls over a file or a range.
 
     All offsets are in bytes. The calls behave as those of `bytes`. A slice returns `bytes`, so callers keep
@@ -36,7 +36,7 @@ class UnwrapError(ValueError):
     """
 
 
-class Role(IntEnum):
+class AddressRole(IntEnum):
     """What an address is to a message. The catalog stores these numbers: never renumber."""
 
     SENDER = 1
@@ -52,23 +52,23 @@ class Role(IntEnum):
     """The address from which a recipient's mail was forwarded. Never routed."""
 
 
-SENT_ROLES = frozenset({Role.SENDER, Role.ON_BEHALF_OF})
-INBOX_ROLES = frozenset({Role.TO, Role.CC, Role.BCC, Role.RECIPIENT})
+SENT_ROLES = frozenset({AddressRole.SENDER, AddressRole.ON_BEHALF_OF})
+INBOX_ROLES = frozenset({AddressRole.TO, AddressRole.CC, AddressRole.BCC, AddressRole.RECIPIENT})
 
 
-class Party(Struct, frozen=True, array_like=True):
+class EnvelopeParty(Struct, frozen=True, array_like=True):
     """One address on an envelope.
 
     `address` is normalised (`mail.headers.addresses.normalise`).
     """
 
-    role: Role
+    role: AddressRole
     address: str
     via: str = ""
     """For a recipient: the list or forwarding address through which the mail came. Else ""."""
 
 
-def senders_of(parties: Iterable[Party]) -> tuple[str, ...]:
+def senders_of(parties: Iterable[EnvelopeParty]) -> tuple[str, ...]:
     """The addresses of all senders among `parties`, each once, in order."""
     return tuple(dict.fromkeys(party.address for party in parties if party.role in SENT_ROLES))
 
@@ -76,7 +76,7 @@ def senders_of(parties: Iterable[Party]) -> tuple[str, ...]:
 class Envelope(Struct, frozen=True):
     """Who sent and received a message, as a journal report or the message's own headers say."""
 
-    parties: tuple[Party, ...]
+    parties: tuple[EnvelopeParty, ...]
     subject: str = ""
     message_id: str = ""
     notes: tuple[str, ...] = ()
@@ -94,7 +94,7 @@ class Placeholder(Struct, frozen=True):
     the envelope has no Message-ID."""
 
 
-class Span(Struct, frozen=True):
+class OriginalSpan(Struct, frozen=True):
     """Where an original lies in its report: bytes [start, end), in a transfer encoding."""
 
     start: int
@@ -105,11 +105,11 @@ class Span(Struct, frozen=True):
     """Given if these bytes are no original, but a part that replaces it."""
 
 
-class Report(Struct, frozen=True):
+class JournalReport(Struct, frozen=True):
     """A journal report that was read: its envelope and where its originals lie."""
 
     envelope: Envelope
-    originals: tuple[Span, ...]
+    originals: tuple[OriginalSpan, ...]
     """One. Two when an IRM-protected message comes with its decrypted copy."""
     tenant: str
     """The normalised address of the report's own `Sender` field; "" if it has none."""
@@ -118,7 +118,7 @@ class Report(Struct, frozen=True):
     notes: tuple[str, ...] = ()
 
 
-class Nested(Struct, frozen=True):
+class NestedMessage(Struct, frozen=True):
     """A message inside another one, as an undecoded part.
 
     The part's header lies at [head, body), the message at [body, end).
@@ -131,11 +131,11 @@ class Nested(Struct, frozen=True):
     """Lower-case: message/rfc822, message/global or the like."""
     stated: bytes
     """The value of the part's Content-Type field, unfolded."""
-    outer: Nested | None = None
+    outer: NestedMessage | None = None
     """The nested message around this one; None if it lies in the outermost message."""
 
 
-class Leaf(Struct, frozen=True):
+class MimeLeaf(Struct, frozen=True):
     """A MIME part without children: its header at [head, body) of a buffer, its content at [body, end)."""
 
     head: int
@@ -149,11 +149,11 @@ class Leaf(Struct, frozen=True):
     """Where the header of the message begins to which the leaf belongs; 0 for the outermost message."""
     stated: bytes = b""
     """The value of its Content-Type field, unfolded; empty if there is none."""
-    within: Nested | None = None
+    within: NestedMessage | None = None
     """The nested message to which it belongs; None for the outermost message."""
 
 
-class Cut(Struct, frozen=True):
+class MessageCut(Struct, frozen=True):
     """One piece of a message as `mail.mime.split` cuts it. The cuts cover the buffer without gaps.
 
     `encoding` says how the piece is kept:
@@ -176,7 +176,7 @@ class Cut(Struct, frozen=True):
     """The decoded content; None if it is too large to hold. Then read it with `split.decode_chunks`."""
 
 
-class Summary(Struct, frozen=True, array_like=True):
+class MessageSummary(Struct, frozen=True, array_like=True):
     """What a list shows of a message. The texts are decoded, but not yet sanitised for a terminal."""
 
     subject: str

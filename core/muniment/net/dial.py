@@ -7,17 +7,17 @@ import ssl
 
 from muniment.errors import CertificateRefused, SourceError
 from muniment.net import tls
-from muniment.net.events import Connected
-from muniment.net.retry import Passing
+from muniment.net.events import ServerConnected
+from muniment.net.retry import TransientError
 from muniment.net.server_settings import ServerSettings
 from muniment.net.server_text import quote
 
 
-class Unreachable(Passing):
+class ServerUnreachable(TransientError):
     """No server answers. The first connection of a run fails at once; a later one is tried again."""
 
 
-class Silent(Unreachable):
+class ServerSilent(ServerUnreachable):
     """The server accepted the connection and has sent nothing for `timeout` seconds."""
 
 
@@ -29,11 +29,11 @@ def dial(server: ServerSettings) -> socket.socket:
 
     Raises:
         CertificateRefused: The certificate is not trusted, or the server waits for TLS.
-        Unreachable: No server answers now; it can help to wait.
+        ServerUnreachable: No server answers now; it can help to wait.
         SourceError: There is no such host.
     """
     sock = _connect(server)
-    server.on_event(Connected(sock.getpeername()[0]))
+    server.on_event(ServerConnected(sock.getpeername()[0]))
     sock.settimeout(server.timeout)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if server.secured_by == "tls":
@@ -51,7 +51,7 @@ def dial(server: ServerSettings) -> socket.socket:
 def _secured(sock: socket.socket, server: ServerSettings) -> socket.socket:
     try:
         return tls.secure(sock, server)
-    except Passing as error:
+    except TransientError as error:
         if isinstance(error.__cause__, TimeoutError):
             raise lost(server, error.__cause__) from error
         raise
@@ -97,22 +97,22 @@ def _connect(server: ServerSettings) -> socket.socket:
     except (socket.gaierror, UnicodeError) as error:
         raise _unknown(server, error) from error
     except TimeoutError as error:
-        raise Unreachable(
+        raise ServerUnreachable(
             f"{server.address} does not answer in {server.timeout:g} s: check host, port and firewall."
         ) from error
     except ConnectionRefusedError as error:
-        raise Unreachable(
+        raise ServerUnreachable(
             f"{server.address} refuses connections: check that the server runs, and `port`."
         ) from error
     except OSError as error:
-        raise Unreachable(f"{server.address} can't be reached: {error.strerror or error}.") from error
+        raise ServerUnreachable(f"{server.address} can't be reached: {error.strerror or error}.") from error
 
 
 def look_up(server: ServerSettings) -> list[str]:
     """The IP addresses of the server's host.
 
     Raises:
-        Unreachable: The name server does not answer now; it can help to wait.
+        ServerUnreachable: The name server does not answer now; it can help to wait.
         SourceError: There is no such host.
     """
     try:
@@ -125,11 +125,15 @@ def look_up(server: ServerSettings) -> list[str]:
 def _unknown(server: ServerSettings, error: Exception) -> SourceError:
     """The error for a host that could not be looked up."""
     if getattr(error, "errno", None) == socket.EAI_AGAIN:
-        return Unreachable(f"The name {server.host} can't be looked up now: check `host` and the network.")
+        return ServerUnreachable(
+            f"The name {server.host} can't be looked up now: check `host` and the network."
+        )
     return SourceError(f"There is no host {server.host}: check `host` and the name server.")
 
 
-def lost(server: ServerSettings, error: BaseException | None = None, farewell: str | bytes = "") -> Passing:
+def lost(
+    server: ServerSettings, error: BaseException | None = None, farewell: str | bytes = ""
+) -> TransientError:
     """The error for a connection that broke.
 
     Args:
@@ -138,9 +142,11 @@ def lost(server: ServerSettings, error: BaseException | None = None, farewell: s
         farewell: The reason that the server gave when it ended the session.
     """
     if farewell:
-        return Passing(f"{server.address} ended the session ({quote(server, farewell)}): run again later.")
+        return TransientError(
+            f"{server.address} ended the session ({quote(server, farewell)}): run again later."
+        )
     if isinstance(error, TimeoutError):
-        return Silent(
+        return ServerSilent(
             f"{server.address} sent nothing for {server.timeout:g} s: try again, or raise `timeout`."
         )
-    return Passing(f"The connection to {server.address} was lost: check the network, and run again.")
+    return TransientError(f"The connection to {server.address} was lost: check the network, and run again.")

@@ -10,7 +10,7 @@ Security = Literal["tls", "starttls", "none"]
 
 
 @dataclass(frozen=True, slots=True)
-class Connected:
+class ServerConnected:
     """A server has accepted the connection."""
 
     address: str
@@ -18,7 +18,7 @@ class Connected:
 
 
 @dataclass(frozen=True, slots=True)
-class Secured:
+class LineSecured:
     """The connection uses TLS now. A pinned fingerprint is compared after this event."""
 
     protocol: str
@@ -33,7 +33,7 @@ class LoggedIn:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class ServerPause:
     """The server has asked for a pause, and the source begins to wait."""
 
     seconds: float
@@ -41,5 +41,5 @@ class Waiting:
     """One sentence."""
 
 
-ConnectionEvent = Connected | Secured | LoggedIn | Waiting
+ConnectionEvent = ServerConnected | LineSecured | LoggedIn | ServerPause
 """A step of connecting, or a pause that the server asks for."""

@@ -38,7 +38,7 @@ def bounded(
 
     Raises:
         SourceError: The answer has more than `most` bytes.
-        Passing: The answer comes too slowly.
+        TransientError: The answer comes too slowly.
     """
     with _Watch(response, timeout, least_rate) as watch:
         for piece in pieces:

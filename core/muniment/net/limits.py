@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from muniment.errors import SourceError
-from muniment.net.retry import Passing
+from muniment.net.retry import TransientError
 
 if TYPE_CHECKING:
     from muniment.net.server_settings import ServerSettings
@@ -46,14 +46,14 @@ def too_much(address: str, answer: str) -> SourceError:
     )
 
 
-def too_slow(address: str, least_rate: int) -> Passing:
+def too_slow(address: str, least_rate: int) -> TransientError:
     """The error for an answer that comes more slowly than `least_rate` bytes a second."""
-    return Passing(
+    return TransientError(
         f"{address} sends less than {least_rate} bytes a second: check the network, and run again."
     )
 
 
-class Pages:
+class PageLimit:
     """Counts the entries of a list that comes in pages, and refuses a list without an end."""
 
     def __init__(self, address: str, most: int) -> None:
@@ -77,7 +77,7 @@ class Pages:
             )
 
 
-class Pace:
+class AnswerPace:
     """Stops an answer that comes too slowly. A socket's timeout is not enough: every byte starts it again."""
 
     def __init__(self, server: ServerSettings, clock: Callable[[], float] = time.monotonic) -> None:
@@ -105,7 +105,7 @@ class Pace:
             What `read` returned.
 
         Raises:
-            Passing: The answer comes too slowly.
+            TransientError: The answer comes too slowly.
         """
         began = self._clock()
         count = read()

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from muniment.errors import ConfigError, LoginRefused, SourceError
 from muniment.net.http_answers import bound_heads, bound_response
 from muniment.net.limits import AnswerLimits
-from muniment.net.retry import Passing
+from muniment.net.retry import TransientError
 from muniment.system.atomic_files import write_file
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _CODE = re.compile(r"[A-Za-z0-9_.-]{1,80}\Z")
 _PASSING = frozenset({"temporarily_unavailable", "server_error", "service_unavailable"})
 
 
-class Account(Protocol):
+class MailboxAccount(Protocol):
     """The mailbox and server that a token is for; an Endpoint is one."""
 
     @property
@@ -43,7 +43,7 @@ class Account(Protocol):
     def port_number(self) -> int: ...
 
 
-class Tokens(Protocol):
+class TokenSource(Protocol):
     """A supply of access tokens for one mailbox or application."""
 
     def token(self, renew: bool = False) -> str:
@@ -54,13 +54,13 @@ class Tokens(Protocol):
 
         Raises:
             LoginRefused: The token service refuses; the message says what to do.
-            Passing: The token service can't be reached, or can't answer now.
+            TransientError: The token service can't be reached, or can't answer now.
             ConfigError: A certificate or key file can't be used.
         """
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
+class TokenGrant:
     """The settings with which tokens are requested."""
 
     way: Way
@@ -88,9 +88,9 @@ class Grant:
     """How slow the token service can be."""
 
 
-def tokens(grant: Grant) -> Tokens:
+def tokens(grant: TokenGrant) -> TokenSource:
     """The supply of tokens for these settings."""
-    ways: dict[Way, Callable[[Grant], Tokens]] = {"app": _App, "device": _Device, "google": _Google}
+    ways: dict[Way, Callable[[TokenGrant], TokenSource]] = {"app": _App, "device": _Device, "google": _Google}
     return ways[grant.way](grant)
 
 
@@ -105,14 +105,14 @@ def oauthbearer(user: str, token: str, host: str, port: int) -> bytes:
     return f"n,a={name},\x01host={host}\x01port={port}\x01auth=Bearer {token}\x01\x01".encode()
 
 
-def sasl(way: str, endpoint: Account, token: str) -> bytes:
+def sasl(way: str, endpoint: MailboxAccount, token: str) -> bytes:
     """The initial response that presents a token; `way` is XOAUTH2 or OAUTHBEARER."""
     if way == "XOAUTH2":
         return xoauth2(endpoint.mailbox, token)
     return oauthbearer(endpoint.mailbox, token, endpoint.host, endpoint.port_number)
 
 
-def sign_in(grant: Grant, say: Callable[[str], None]) -> None:
+def sign_in(grant: TokenGrant, say: Callable[[str], None]) -> None:
     """Let a person sign in with a code, on any device (RFC 8628), and keep the sign-in in `grant.cache`.
 
     It returns when the person has signed in.
@@ -123,7 +123,7 @@ def sign_in(grant: Grant, say: Callable[[str], None]) -> None:
 
     Raises:
         LoginRefused: The person did not sign in in time, or is not allowed to.
-        Passing: The token service can't be reached.
+        TransientError: The token service can't be reached.
     """
     device = _Device(grant)
     app = device.app()
@@ -141,7 +141,7 @@ def sign_in(grant: Grant, say: Callable[[str], None]) -> None:
 class _App:
     """Tokens of an application (client credentials, RFC 6749, 4.4)."""
 
-    def __init__(self, grant: Grant) -> None:
+    def __init__(self, grant: TokenGrant) -> None:
         self._grant = grant
         self._app: msal.ConfidentialClientApplication | None = None
 
@@ -165,7 +165,7 @@ class _App:
 class _Device:
     """Tokens of a person who has signed in once (device code, RFC 8628)."""
 
-    def __init__(self, grant: Grant) -> None:
+    def __init__(self, grant: TokenGrant) -> None:
         self._grant = grant
         self._cache: msal.SerializableTokenCache | None = None
         self._app: msal.PublicClientApplication | None = None
@@ -206,7 +206,7 @@ class _Device:
 class _Google:
     """Tokens of a service account that acts for a person of its domain."""
 
-    def __init__(self, grant: Grant) -> None:
+    def __init__(self, grant: TokenGrant) -> None:
         self._grant = grant
         self._credentials: Any = None
 
@@ -220,7 +220,9 @@ class _Google:
             if renew or not self._credentials.valid:
                 self._credentials.refresh(Request(_session(self._grant)))
         except TransportError as error:
-            raise Passing("Google can't be reached for a token: check the network, and run again.") from error
+            raise TransientError(
+                "Google can't be reached for a token: check the network, and run again."
+            ) from error
         except GoogleAuthError as error:
             raise LoginRefused(
                 f"Google gives no token for {self._grant.person}: allow the service account to act for "
@@ -241,7 +243,7 @@ class _Google:
             ) from error
 
 
-def _options(grant: Grant) -> dict[str, Any]:
+def _options(grant: TokenGrant) -> dict[str, Any]:
     own = grant.authority != MICROSOFT
     return {
         "client_id": grant.client_id,
@@ -251,7 +253,7 @@ def _options(grant: Grant) -> dict[str, Any]:
     }
 
 
-def _session(grant: Grant) -> Any:
+def _session(grant: TokenGrant) -> Any:
     return http_session(grant.authority, grant.ca_file, grant.timeout, grant.limits)
 
 
@@ -267,7 +269,7 @@ def http_session(server: str, ca_file: str, timeout: float, limits: AnswerLimits
     import requests
     from requests.adapters import HTTPAdapter
 
-    class Patient(HTTPAdapter):
+    class LimitedAdapter(HTTPAdapter):
         """Sets the limits of each request, since neither library does."""
 
         def init_poolmanager(self, *args: Any, **options: Any) -> None:
@@ -288,14 +290,14 @@ def http_session(server: str, ca_file: str, timeout: float, limits: AnswerLimits
             return response
 
     session = requests.Session()
-    session.mount("https://", Patient())
+    session.mount("https://", LimitedAdapter())
     if ca_file:
         session.trust_env = False  # otherwise authorities of the environment would replace ours
         session.verify = ca_file
     return session
 
 
-def _credential(grant: Grant) -> Any:
+def _credential(grant: TokenGrant) -> Any:
     if grant.certificate is None:
         return grant.secret
     try:
@@ -324,7 +326,7 @@ def _thumbprint(path: Path, pem: str) -> str:
 class _translated:  # noqa: N801 - reads as the statement it is used as
     """Turns the errors of the libraries into ours."""
 
-    def __init__(self, grant: Grant) -> None:
+    def __init__(self, grant: TokenGrant) -> None:
         self._grant = grant
 
     def __enter__(self) -> None:
@@ -337,11 +339,13 @@ class _translated:  # noqa: N801 - reads as the statement it is used as
         import requests
 
         if isinstance(error, msal.exceptions.MsalServiceError):  # an answer of 500 or above
-            raise Passing(f"{self._grant.authority} can't give a token now: run again later.") from error
+            raise TransientError(
+                f"{self._grant.authority} can't give a token now: run again later."
+            ) from error
         if isinstance(error, requests.exceptions.SSLError):
             raise SourceError(f"the certificate of {self._grant.authority} is not trusted") from error
         if isinstance(error, (requests.RequestException, OSError)):
-            raise Passing(
+            raise TransientError(
                 f"{self._grant.authority} can't be reached for a token: check the network, and run again."
             ) from error
         if isinstance(error, (KeyError, TypeError, AttributeError, RecursionError)):
@@ -355,20 +359,20 @@ class _translated:  # noqa: N801 - reads as the statement it is used as
             ) from error
 
 
-def _token_in(grant: Grant, answer: dict[str, Any]) -> str:
+def _token_in(grant: TokenGrant, answer: dict[str, Any]) -> str:
     token = answer.get("access_token")
     if not isinstance(token, str):
         raise _refusal(grant, answer)
     return token
 
 
-def _refusal(grant: Grant, answer: dict[str, Any]) -> SourceError:
+def _refusal(grant: TokenGrant, answer: dict[str, Any]) -> SourceError:
     """The error for an answer without a token. It has the service's codes, since its own text is long."""
     error = str(answer.get("error", ""))
     error = error if _CODE.match(error) else "no reason given"
     codes = "".join(f" AADSTS{code}" for code in _codes(answer))
     if error in _PASSING:
-        return Passing(f"{grant.authority} can't give a token now ({error}): run again later.")
+        return TransientError(f"{grant.authority} can't give a token now ({error}): run again later.")
     if error in ("interaction_required", "invalid_grant", "authorization_pending", "expired_token"):
         return LoginRefused(f"the sign-in has ended ({error}{codes}): sign in again with `{grant.sign_in}`")
     return LoginRefused(

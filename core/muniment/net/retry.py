@@ -23,7 +23,7 @@ def now() -> float:
     return time.monotonic()
 
 
-class Passing(SourceError):
+class TransientError(SourceError):
     """An error that can be over at the next attempt: a lost connection, a locked mailbox, throttling.
 
     `wait` is the number of seconds that the server asked to wait; 0 if it did not say.
@@ -34,7 +34,7 @@ class Passing(SourceError):
         self.wait = wait
 
 
-class Patience:
+class RetryPolicy:
     """Counts attempts without progress, and waits before each: 0.5 s, 1 s, 2 s, 4 s.
 
     If a server says how long to wait, that time is waited instead, up to a total.
@@ -64,7 +64,7 @@ class Patience:
         self._failures = 0
         self._obeyed = 0.0
 
-    def again(self, error: Passing) -> float:
+    def again(self, error: TransientError) -> float:
         """Wait before another attempt.
 
         The wait doubles each time. A random part of up to a quarter keeps many clients from calling together.
@@ -73,7 +73,7 @@ class Patience:
             The wait in seconds.
 
         Raises:
-            Passing: `error` itself, if no attempt is left.
+            TransientError: `error` itself, if no attempt is left.
         """
         if error.wait:
             self._obeyed += error.wait

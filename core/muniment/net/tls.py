@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from muniment.errors import CertificateRefused, SourceError
-from muniment.net.events import Secured
-from muniment.net.retry import Passing
+from muniment.net.events import LineSecured
+from muniment.net.retry import TransientError
 from muniment.net.server_settings import ServerSettings
 
 # Codes X509_V_ERR_* of OpenSSL for which the error sentence names a remedy.
@@ -49,7 +49,7 @@ def secure(sock: socket.socket, server: ServerSettings) -> ssl.SSLSocket:
 
     Raises:
         CertificateRefused: The certificate is not trusted, or the server does not speak TLS.
-        Passing: The connection broke.
+        TransientError: The connection broke.
     """
     try:
         with explained(server):
@@ -69,7 +69,7 @@ def check_fingerprint(sock: ssl.SSLSocket, server: ServerSettings) -> None:
         CertificateRefused: It is not the pinned certificate.
     """
     certificate = sock.getpeercert(binary_form=True) or b""
-    server.on_event(Secured(sock.version() or "TLS", certificate))
+    server.on_event(LineSecured(sock.version() or "TLS", certificate))
     if not server.fingerprint:
         return
     found = hashlib.sha256(certificate).hexdigest()
@@ -94,9 +94,9 @@ def explained(server: ServerSettings) -> Iterator[None]:
                 f"{server.address} does not speak TLS from the start: "
                 'set `security` to "starttls", or use the port for TLS.'
             ) from error
-        raise Passing(f"The TLS handshake with {server.address} failed: {_reason(error)}.") from error
+        raise TransientError(f"The TLS handshake with {server.address} failed: {_reason(error)}.") from error
     except OSError as error:
-        raise Passing(f"{server.address} hung up in the TLS handshake: {_reason(error)}.") from error
+        raise TransientError(f"{server.address} hung up in the TLS handshake: {_reason(error)}.") from error
 
 
 def _explain(server: ServerSettings, error: ssl.SSLCertVerificationError) -> str:

@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from muniment.notify.memory import Memory
-from muniment.notify.model import Event, Facts
+from muniment.notify.memory import NotifyMemory
+from muniment.notify.model import ArchiveFacts, NotifyEvent
 
 KEEP = (
     "`muniment verify --was` with it later proves that nothing archived before was changed or removed. It "
@@ -16,7 +16,7 @@ KEEP = (
 COUNTS = ("new", "merged", "quarantined", "failed", "deleted")
 
 
-def due(at: str, memory: Memory, now: float) -> bool:
+def due(at: str, memory: NotifyMemory, now: float) -> bool:
     """Whether the summary must be sent now. If so, `memory` notes it as sent for this day.
 
     A summary that was missed is sent later on the same day. There is none on the first day of a vault or of
@@ -37,7 +37,9 @@ def due(at: str, memory: Memory, now: float) -> bool:
     return not first
 
 
-def summary(facts: Facts, runs: Iterable[Mapping[str, Any]], memory: Memory, messages: int) -> Event:
+def summary(
+    facts: ArchiveFacts, runs: Iterable[Mapping[str, Any]], memory: NotifyMemory, messages: int
+) -> NotifyEvent:
     """The summary of a day.
 
     Args:
@@ -65,7 +67,7 @@ def summary(facts: Facts, runs: Iterable[Mapping[str, Any]], memory: Memory, mes
             f"  {facts.checkpoint}",
             KEEP,
         ]
-    return Event(
+    return NotifyEvent(
         kind="daily-summary",
         state="note",
         key="daily-summary",

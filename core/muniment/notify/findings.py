@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 
-from muniment.config.model import Notify
-from muniment.notify.model import Facts, Finding, GatewayFacts, ProfileFacts, harmless
+from muniment.config.model import NotifySection
+from muniment.notify.model import ArchiveFacts, GatewayFacts, ProfileFacts, TroubleFinding, harmless
 
 HOUR, DAY = 3600, 86400
 MARGIN = 1.1
 """Factor on a limit before a shortage counts as over, so that small changes cause no messages."""
 
 
-def findings(facts: Facts, limits: Notify, active: Collection[str] = ()) -> Iterator[Finding]:
+def findings(
+    facts: ArchiveFacts, limits: NotifySection, active: Collection[str] = ()
+) -> Iterator[TroubleFinding]:
     """Check for every possible problem.
 
     Args:
@@ -41,13 +43,13 @@ def findings(facts: Facts, limits: Notify, active: Collection[str] = ()) -> Iter
         yield _altered(facts)
 
 
-def _run(profile: ProfileFacts) -> Finding:
+def _run(profile: ProfileFacts) -> TroubleFinding:
     last = profile.last or {}
     state, balanced = last.get("state"), bool(last.get("balanced", True))
     trouble = None if state == "cancelled" and balanced else state != "ok" or not balanced
     what = "failed" if balanced else "ended with books that do not balance"
     why = harmless(str(last.get("error") or "")) or "The reason is not known."
-    return Finding(
+    return TroubleFinding(
         kind="run-failed",
         subject=profile.name,
         trouble=trouble,
@@ -57,7 +59,7 @@ def _run(profile: ProfileFacts) -> Finding:
     )
 
 
-def _silences(facts: Facts, limits: Notify) -> Iterator[Finding]:
+def _silences(facts: ArchiveFacts, limits: NotifySection) -> Iterator[TroubleFinding]:
     """Hours without a journal report: for all profiles that should bring some, and for single ones."""
     due = [profile for profile in facts.profiles if profile.journal]
     if due and limits.silent_hours:
@@ -67,10 +69,10 @@ def _silences(facts: Facts, limits: Notify) -> Iterator[Finding]:
             yield _silence(profile.name, profile.report or facts.since, facts, hours)
 
 
-def _silence(name: str, last: float, facts: Facts, hours: int) -> Finding:
+def _silence(name: str, last: float, facts: ArchiveFacts, hours: int) -> TroubleFinding:
     silent = facts.now - last >= hours * HOUR
     where = f" at {name}" if name else ""
-    return Finding(
+    return TroubleFinding(
         kind="no-reports",
         subject=name,
         trouble=silent if facts.settled or not silent else None,
@@ -82,10 +84,10 @@ def _silence(name: str, last: float, facts: Facts, hours: int) -> Finding:
     )
 
 
-def _certificate(name: str, expires: float | None, now: float, days: int) -> Finding:
+def _certificate(name: str, expires: float | None, now: float, days: int) -> TroubleFinding:
     left = 0.0 if expires is None else (expires - now) / DAY
     when = "has expired" if left <= 0 else f"expires in {_plural(int(left), 'day')}"
-    return Finding(
+    return TroubleFinding(
         kind="certificate-expires",
         subject=name,
         trouble=None if expires is None else left < days,
@@ -96,12 +98,12 @@ def _certificate(name: str, expires: float | None, now: float, days: int) -> Fin
     )
 
 
-def _disk(facts: Facts, limits: Notify, active: bool) -> Finding:
+def _disk(facts: ArchiveFacts, limits: NotifySection, active: bool) -> TroubleFinding:
     if facts.disk is None:
-        return Finding(kind="disk-short")
+        return TroubleFinding(kind="disk-short")
     total, free = facts.disk
     least = max(total * limits.disk_percent / 100, limits.disk_bytes) * (MARGIN if active else 1)
-    return Finding(
+    return TroubleFinding(
         kind="disk-short",
         trouble=free < min(least, total),
         title=f"The vault's disk is almost full: {_size(free)} of {_size(total)} free",
@@ -110,10 +112,10 @@ def _disk(facts: Facts, limits: Notify, active: bool) -> Finding:
     )
 
 
-def _index(facts: Facts, minutes: int) -> Finding:
+def _index(facts: ArchiveFacts, minutes: int) -> TroubleFinding:
     since = facts.behind_since
     late = since is not None and facts.now - since >= minutes * 60
-    return Finding(
+    return TroubleFinding(
         kind="index-behind",
         trouble=late,
         title=f"The search index lacks {_plural(facts.behind, 'message')}",
@@ -123,11 +125,11 @@ def _index(facts: Facts, minutes: int) -> Finding:
     )
 
 
-def _gateway(gateway: GatewayFacts, active: bool) -> Iterator[Finding]:
+def _gateway(gateway: GatewayFacts, active: bool) -> Iterator[TroubleFinding]:
     """Lack of space for mail, and refused clients that keep coming back."""
     if gateway.free is not None:
         least = gateway.least * (MARGIN if active else 1)
-        yield Finding(
+        yield TroubleFinding(
             kind="gateway-short",
             trouble=gateway.free < least,
             title=f"The gateway puts mail off: {_size(gateway.free)} free on its disk",
@@ -136,7 +138,7 @@ def _gateway(gateway: GatewayFacts, active: bool) -> Iterator[Finding]:
             well=f"The gateway accepts all mail again: {_size(gateway.free)} free on its disk",
         )
     for client in gateway.refused:
-        yield Finding(
+        yield TroubleFinding(
             kind="client-refused",
             subject=client.network,
             trouble=True,
@@ -148,8 +150,8 @@ def _gateway(gateway: GatewayFacts, active: bool) -> Iterator[Finding]:
         )
 
 
-def _altered(facts: Facts) -> Finding:
-    return Finding(
+def _altered(facts: ArchiveFacts) -> TroubleFinding:
+    return TroubleFinding(
         kind="ledger-altered",
         trouble=facts.altered,
         title="The ledger on disk is not what the service wrote",

@@ -21,9 +21,9 @@ from muniment.config.secrets import resolve
 from muniment.errors import ConfigError, MunimentError
 from muniment.net.oauth import xoauth2
 from muniment.notify import online
-from muniment.notify.model import Event
-from muniment.notify.online import GRAPH, Answer
-from muniment.notify.telling import NotTold, Origin, body, quote, subject
+from muniment.notify.model import NotifyEvent
+from muniment.notify.online import GRAPH, HttpAnswer
+from muniment.notify.telling import ArchiveOrigin, NotifyFailed, body, quote, subject
 from muniment.system.sanitise import clean
 
 SECONDS = 30.0
@@ -64,8 +64,9 @@ class MailWay:
         """Its name, without secrets."""
         return f"mail by {self.settings.host}"
 
-    def send(self, event: Event, origin: Origin) -> None:
-        """Send a mail to all recipients (see Way.send). Raises ConfigError if the password can't be read."""
+    def send(self, event: NotifyEvent, origin: ArchiveOrigin) -> None:
+        """Send a mail to all recipients (see NotifyWay.send). Raises ConfigError if the password can't be
+        read."""
         message = message_of(self.settings, event, origin)
         if self.settings.auth == "password":
             password = self.settings.password and resolve(self.settings.password, self.folder)
@@ -92,7 +93,9 @@ class MailWay:
             if refused:
                 _, words = next(iter(refused.values()))
                 why = quote(words, *shown)
-                raise NotTold(f"{self.name}: {len(refused)} of {len(to)} recipients were refused ({why})")
+                raise NotifyFailed(
+                    f"{self.name}: {len(refused)} of {len(to)} recipients were refused ({why})"
+                )
 
     @contextmanager
     def _connected(self) -> Iterator[smtplib.SMTP]:
@@ -113,12 +116,12 @@ class MailWay:
         try:
             return ssl.create_default_context(cafile=self.settings.ca_file or None)
         except OSError:
-            raise NotTold(
+            raise NotifyFailed(
                 f"{self.name}: ca_file {self.settings.ca_file} can't be used; name a PEM file"
             ) from None
 
 
-class _TokenRefused(NotTold):
+class _TokenRefused(NotifyFailed):
     """A relay refused an access token; it can accept a newer one."""
 
 
@@ -142,7 +145,7 @@ def _named(name: str) -> Iterator[None]:
     except ConfigError:
         raise
     except MunimentError as error:
-        raise NotTold(f"{name}: {error}") from None
+        raise NotifyFailed(f"{name}: {error}") from None
 
 
 def _shown_as(settings: NotifyMail, secret: str) -> list[str]:
@@ -177,17 +180,23 @@ def _explained(name: str, secrets: list[str]) -> Iterator[None]:
         ) from None
     except smtplib.SMTPRecipientsRefused as error:
         code, reason = next(iter(error.recipients.values()))
-        raise NotTold(f"{name}: the relay refused all recipients: {code} {quote(reason, *secrets)}") from None
+        raise NotifyFailed(
+            f"{name}: the relay refused all recipients: {code} {quote(reason, *secrets)}"
+        ) from None
     except smtplib.SMTPNotSupportedError:
-        raise NotTold(f"{name}: the relay does not offer STARTTLS or this kind of login") from None
+        raise NotifyFailed(f"{name}: the relay does not offer STARTTLS or this kind of login") from None
     except smtplib.SMTPResponseException as error:
-        raise NotTold(f"{name}: the relay answered {words(error)}") from None
+        raise NotifyFailed(f"{name}: the relay answered {words(error)}") from None
     except smtplib.SMTPException as error:
-        raise NotTold(f"{name}: the relay could not be used ({type(error).__name__})") from None
+        raise NotifyFailed(f"{name}: the relay could not be used ({type(error).__name__})") from None
     except ssl.SSLCertVerificationError as error:
-        raise NotTold(f"{name}: its certificate is not trusted ({clean(error.verify_message)})") from None
+        raise NotifyFailed(
+            f"{name}: its certificate is not trusted ({clean(error.verify_message)})"
+        ) from None
     except OSError as error:
-        raise NotTold(f"{name}: can't be reached ({clean(error.strerror or type(error).__name__)})") from None
+        raise NotifyFailed(
+            f"{name}: can't be reached ({clean(error.strerror or type(error).__name__)})"
+        ) from None
 
 
 # --- Microsoft Graph ------------------------------------------------------------------------------
@@ -212,17 +221,18 @@ class GraphWay:
     def _host(self) -> str:
         return self.settings.host or GRAPH
 
-    def send(self, event: Event, origin: Origin) -> None:
-        """Send a mail to all recipients (see Way.send). Raises ConfigError if the secret can't be read."""
+    def send(self, event: NotifyEvent, origin: ArchiveOrigin) -> None:
+        """Send a mail to all recipients (see NotifyWay.send). Raises ConfigError if the secret can't be
+        read."""
         data = base64.b64encode(message_of(self.settings, event, origin).as_bytes(policy=LINES))
         with _named(self.name):
             answer = self._post(data, renew=False)
             if answer.status == UNAUTHORIZED:
                 answer = self._post(data, renew=True)
         if answer.status != ACCEPTED:
-            raise NotTold(f"{self.name}: {_refusal(answer)}")
+            raise NotifyFailed(f"{self.name}: {_refusal(answer)}")
 
-    def _post(self, data: bytes, renew: bool) -> Answer:
+    def _post(self, data: bytes, renew: bool) -> HttpAnswer:
         token = online.token(self.settings, self.folder, renew)
         port = f":{self.settings.port}" if self.settings.port else ""
         user = urllib.parse.quote(self.settings.mailbox, safe="")
@@ -231,7 +241,7 @@ class GraphWay:
         return online.post(self.settings, url, headers, data)
 
 
-def _refusal(answer: Answer) -> str:
+def _refusal(answer: HttpAnswer) -> str:
     """Why Graph does not send the mail: its status, its code, its text, and a remedy."""
     code, words = "", ""
     try:
@@ -253,7 +263,7 @@ def sender_of(settings: NotifyMail) -> str:
     return settings.sender or default
 
 
-def message_of(settings: NotifyMail, event: Event, origin: Origin) -> EmailMessage:
+def message_of(settings: NotifyMail, event: NotifyEvent, origin: ArchiveOrigin) -> EmailMessage:
     """The mail for an event."""
     sender = sender_of(settings)
     message = EmailMessage()

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from muniment.notify.model import Event, Finding
+from muniment.notify.model import NotifyEvent, TroubleFinding
 from muniment.system.atomic_files import write_file
 
 log = logging.getLogger("muniment.notify")
@@ -20,7 +20,7 @@ FORMAT = 1
 """The version of the file's format."""
 
 
-class Told(msgspec.Struct, frozen=True):
+class ReportedTrouble(msgspec.Struct, frozen=True):
     """A problem that was reported and is not over."""
 
     since: int
@@ -28,29 +28,29 @@ class Told(msgspec.Struct, frozen=True):
     title: str
 
 
-class Parcel(msgspec.Struct, frozen=True):
+class QueuedEvent(msgspec.Struct, frozen=True):
     """An event that waits to be sent in one way."""
 
     number: int
     """A number of its own among the waiting ones."""
     way: str
     """The name of the way."""
-    event: Event
+    event: NotifyEvent
     tries: int = 0
     """Number of attempts so far."""
     due: float = 0.0
     """When to try again, in seconds since 1970 UTC."""
 
 
-class Memory(msgspec.Struct):
+class NotifyMemory(msgspec.Struct):
     """The content of the file. Only one thread at a time may use it."""
 
     version: int = FORMAT
     since: int = 0
     """When the watch began, in seconds since 1970 UTC."""
-    reported: dict[str, Told] = msgspec.field(default_factory=dict, name="told")
+    reported: dict[str, ReportedTrouble] = msgspec.field(default_factory=dict, name="told")
     """Problems that were reported and are not over, by the key of their event."""
-    parcels: list[Parcel] = []
+    parcels: list[QueuedEvent] = []
     """Events that wait to be sent, the oldest first."""
     reports: dict[str, int] = {}
     """When each profile's last journal report was archived, in seconds since 1970 UTC."""
@@ -62,22 +62,22 @@ class Memory(msgspec.Struct):
     """The ledger's state at the last check, by which archive.vault.known_roots finds that it was cut."""
 
 
-def load(folder: Path) -> Memory:
+def load(folder: Path) -> NotifyMemory:
     """Read the file of a vault. If it can't be read, that is logged, and the result is empty."""
     path = folder / NAME
     try:
-        memory = msgspec.json.decode(path.read_bytes(), type=Memory)
+        memory = msgspec.json.decode(path.read_bytes(), type=NotifyMemory)
     except FileNotFoundError:
-        return Memory()
+        return NotifyMemory()
     except (OSError, msgspec.MsgspecError) as error:
         log.warning(
             "%s can't be read (%s): earlier notifications may be sent again", NAME, type(error).__name__
         )
-        return Memory()
-    return memory if memory.version == FORMAT else Memory()
+        return NotifyMemory()
+    return memory if memory.version == FORMAT else NotifyMemory()
 
 
-def save(folder: Path, memory: Memory) -> None:
+def save(folder: Path, memory: NotifyMemory) -> None:
     """Replace the file of a vault in one step.
 
     Raises:
@@ -86,7 +86,7 @@ def save(folder: Path, memory: Memory) -> None:
     write_file(folder / NAME, msgspec.json.encode(memory), durable=True)
 
 
-def news(memory: Memory, found: Iterable[Finding], now: float) -> list[Event]:
+def news(memory: NotifyMemory, found: Iterable[TroubleFinding], now: float) -> list[NotifyEvent]:
     """The events to send: a problem when it begins, and when it is over.
 
     `memory` then notes them as reported. A problem whose subject no longer exists, such as a removed profile,
@@ -102,7 +102,7 @@ def news(memory: Memory, found: Iterable[Finding], now: float) -> list[Event]:
         before = memory.reported.get(finding.key)
         if finding.trouble and before is None:
             events.append(_event(finding, now))
-            active[finding.key] = Told(int(now), finding.title)
+            active[finding.key] = ReportedTrouble(int(now), finding.title)
         elif before is not None and finding.trouble is False:
             events.append(_over(finding, before, now))
         elif before is not None:
@@ -111,8 +111,8 @@ def news(memory: Memory, found: Iterable[Finding], now: float) -> list[Event]:
     return events
 
 
-def _event(finding: Finding, now: float) -> Event:
-    return Event(
+def _event(finding: TroubleFinding, now: float) -> NotifyEvent:
+    return NotifyEvent(
         kind=finding.kind,
         state="trouble",
         key=finding.key,
@@ -122,10 +122,10 @@ def _event(finding: Finding, now: float) -> Event:
     )
 
 
-def _over(finding: Finding, before: Told, now: float) -> Event:
+def _over(finding: TroubleFinding, before: ReportedTrouble, now: float) -> NotifyEvent:
     minutes = max(0, int(now) - before.since) // 60
     lasted = f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
-    return Event(
+    return NotifyEvent(
         kind=finding.kind,
         state="well",
         key=finding.key,

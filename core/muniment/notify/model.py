@@ -32,7 +32,7 @@ _ADDRESS = re.compile(r"[^\s@<>()\"',;:]+@[^\s@<>()\"',;:]+")
 _UNFORESEEN = re.compile(r"an unexpected error \((\w+): .*", re.DOTALL)
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True):
+class NotifyEvent(msgspec.Struct, frozen=True, kw_only=True):
     """Something that people are notified of once."""
 
     kind: Kind
@@ -48,7 +48,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds since 1970 UTC."""
 
 
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
+class TroubleFinding(msgspec.Struct, frozen=True, kw_only=True):
     """The result of checking for one problem."""
 
     kind: Kind
@@ -109,7 +109,7 @@ class GatewayFacts(msgspec.Struct, frozen=True, kw_only=True):
         return self.free is not None and self.free < self.least
 
 
-class Facts(msgspec.Struct, frozen=True, kw_only=True):
+class ArchiveFacts(msgspec.Struct, frozen=True, kw_only=True):
     """The state of the archive. Times are seconds since 1970 UTC."""
 
     now: float

@@ -10,7 +10,7 @@ from muniment.config.password_store import sign_in_file
 from muniment.config.secrets import resolve
 from muniment.errors import SourceError
 from muniment.net.limits import AnswerLimits
-from muniment.net.oauth import Grant, Way, http_session, tokens
+from muniment.net.oauth import TokenGrant, Way, http_session, tokens
 from muniment.system.paths import as_path
 
 GRAPH = "graph.microsoft.com"
@@ -25,17 +25,17 @@ SCOPES = {
 """The scopes of tokens, by the way of sending (`by`) and of logging in (`auth`)."""
 
 
-class Answer(NamedTuple):
+class HttpAnswer(NamedTuple):
     """Status and text of an HTTP answer."""
 
     status: int
     text: str
 
 
-def notify_grant(mail: NotifyMail, folder: Path, secret: str | None) -> Grant:
+def notify_grant(mail: NotifyMail, folder: Path, secret: str | None) -> TokenGrant:
     """The settings with which tokens for [notify.mail] are requested; `folder` is the vault's."""
     host = mail.host or GRAPH
-    return Grant(
+    return TokenGrant(
         way=cast("Way", mail.auth),
         scopes=tuple(scope.format(host=host) for scope in SCOPES[mail.by, mail.auth]),
         directory=mail.directory,
@@ -66,7 +66,7 @@ def token(mail: NotifyMail, folder: Path, renew: bool) -> str:
     return tokens(notify_grant(mail, folder, secret)).token(renew)
 
 
-def post(mail: NotifyMail, url: str, headers: dict[str, str], data: bytes) -> Answer:
+def post(mail: NotifyMail, url: str, headers: dict[str, str], data: bytes) -> HttpAnswer:
     """Send an HTTP POST request. Redirects are not followed, since the token goes with it.
 
     Raises:
@@ -77,7 +77,7 @@ def post(mail: NotifyMail, url: str, headers: dict[str, str], data: bytes) -> An
     session = http_session(mail.host or GRAPH, as_path(mail.ca_file), SECONDS, AnswerLimits())
     try:
         with session.post(url, data=data, headers=headers, allow_redirects=False) as response:
-            return Answer(response.status_code, response.text)
+            return HttpAnswer(response.status_code, response.text)
     except requests.exceptions.SSLError as error:
         raise SourceError(f"the certificate of {mail.host or GRAPH} is not trusted") from error
     except (requests.RequestException, OSError) as error:

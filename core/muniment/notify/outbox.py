@@ -11,10 +11,10 @@ from pathlib import Path
 import msgspec
 
 from muniment.errors import MunimentError
-from muniment.notify.memory import Memory, Parcel, load, save
-from muniment.notify.model import Event
-from muniment.notify.telling import Origin
-from muniment.notify.ways import Way
+from muniment.notify.memory import NotifyMemory, QueuedEvent, load, save
+from muniment.notify.model import NotifyEvent
+from muniment.notify.telling import ArchiveOrigin
+from muniment.notify.ways import NotifyWay
 
 log = logging.getLogger("muniment.notify")
 
@@ -29,7 +29,7 @@ MOST = 200
 NEVER = 3600.0
 """Seconds between two checks if nothing waits."""
 
-Ways = Callable[[], list[Way]]
+Ways = Callable[[], list[NotifyWay]]
 
 
 class Outbox:
@@ -39,7 +39,7 @@ class Outbox:
         self,
         folder: Path,
         ways: Ways,
-        origin: Callable[[], Origin],
+        origin: Callable[[], ArchiveOrigin],
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Read what was stored.
@@ -77,7 +77,7 @@ class Outbox:
         if self._thread.is_alive():
             self._thread.join(timeout)
 
-    def update(self, change: Callable[[Memory], list[Event]]) -> list[Event]:
+    def update(self, change: Callable[[NotifyMemory], list[NotifyEvent]]) -> list[NotifyEvent]:
         """Change what is stored, and send events.
 
         The change and the new events are written in one step. If that fails, it is logged, and they last only
@@ -105,13 +105,13 @@ class Outbox:
         with self._changed:
             return len(self._memory.parcels)
 
-    def _post(self, event: Event) -> None:
+    def _post(self, event: NotifyEvent) -> None:
         write = log.warning if event.state == "trouble" else log.info
         write("%s", event.title, extra={"fields": {"event": event.kind, "state": event.state}})
         parcels = self._memory.parcels
         number = max((parcel.number for parcel in parcels), default=0) + 1
         names = [way.name for way in self._ways()]
-        parcels += [Parcel(number + i, name, event, due=self._clock()) for i, name in enumerate(names)]
+        parcels += [QueuedEvent(number + i, name, event, due=self._clock()) for i, name in enumerate(names)]
         if len(parcels) > MOST:
             if not self._overflown:
                 log.error("too many notifications wait: the oldest ones are dropped")
@@ -135,7 +135,7 @@ class Outbox:
         while (parcel := self._next()) is not None:
             self._finish(parcel, self._try(parcel))
 
-    def _next(self) -> Parcel | None:
+    def _next(self) -> QueuedEvent | None:
         """Wait for the next parcel that is due; None when the thread must end."""
         with self._changed:
             while True:
@@ -148,7 +148,7 @@ class Outbox:
                     return None
                 self._changed.wait(min(wait, NEVER))
 
-    def _try(self, parcel: Parcel) -> bool:
+    def _try(self, parcel: QueuedEvent) -> bool:
         """Try to send a parcel; returns False if it must be tried again."""
         way = next((way for way in self._ways() if way.name == parcel.way), None)
         if way is None:
@@ -163,7 +163,7 @@ class Outbox:
             return True
         return False
 
-    def _finish(self, parcel: Parcel, done: bool) -> None:
+    def _finish(self, parcel: QueuedEvent, done: bool) -> None:
         now = self._clock()
         with self._changed:
             parcels = self._memory.parcels

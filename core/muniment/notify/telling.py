@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from muniment.errors import MunimentError
-from muniment.notify.model import Event
+from muniment.notify.model import NotifyEvent
 from muniment.system.sanitise import clean
 
 _TOKEN = re.compile(r"[A-Za-z0-9+/=_.~-]{60,}")
@@ -17,12 +17,12 @@ WORDS = 300
 """Largest number of characters of a server's text that are shown."""
 
 
-class NotTold(MunimentError):
+class NotifyFailed(MunimentError):
     """A notification could not be sent. The message says why, and contains no secret."""
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class ArchiveOrigin:
     """The archive that a message is about."""
 
     name: str
@@ -45,12 +45,12 @@ def quote(words: str | bytes, *secrets: str) -> str:
     return line if len(line) <= WORDS else line[: WORDS - 3] + "..."
 
 
-def subject(event: Event, origin: Origin) -> str:
+def subject(event: NotifyEvent, origin: ArchiveOrigin) -> str:
     """The title of a message, on one line."""
     return clean(f"{origin.name}: {event.title}")
 
 
-def body(event: Event, origin: Origin) -> str:
+def body(event: NotifyEvent, origin: ArchiveOrigin) -> str:
     """The text of a message, of several lines."""
     text = clean(event.text, newline=True)
     return f"{clean(event.title)}\n\n{text}\n\nVault {clean(origin.vault)} on {clean(socket.gethostname())}\n"

@@ -9,26 +9,26 @@ from typing import Any, Protocol
 
 import msgspec
 
-from muniment.config.model import Notify, NotifyCommand
+from muniment.config.model import NotifyCommand, NotifySection
 from muniment.config.program import TooMuchOutput, TooSlow, owner_of, run_program
 from muniment.config.secrets import resolve
 from muniment.notify.mail import GraphWay, MailWay
-from muniment.notify.model import Event
-from muniment.notify.telling import NotTold, Origin, body, subject
+from muniment.notify.model import NotifyEvent
+from muniment.notify.telling import ArchiveOrigin, NotifyFailed, body, subject
 from muniment.system.sanitise import clean
 
 MOST_OUTPUT = 16 * 1024 * 1024
 """Most bytes that a program can print; its output is discarded."""
 
 
-class Way(Protocol):
+class NotifyWay(Protocol):
     """One way to notify people."""
 
     @property
     def name(self) -> str:
         """Its name in logs and messages. It has no secret in it, and no two ways have the same name."""
 
-    def send(self, event: Event, origin: Origin) -> None:
+    def send(self, event: NotifyEvent, origin: ArchiveOrigin) -> None:
         """Send an event, and return when it was accepted.
 
         Args:
@@ -40,14 +40,14 @@ class Way(Protocol):
         """
 
 
-def ways(notify: Notify, folder: Path) -> list[Way]:
+def ways(notify: NotifySection, folder: Path) -> list[NotifyWay]:
     """All ways that are set up in vault.toml. They read their secrets only when they send.
 
     Args:
         notify: The section [notify].
         folder: The vault's folder.
     """
-    found: list[Way] = []
+    found: list[NotifyWay] = []
     if notify.mail.by == "graph":
         found.append(GraphWay(notify.mail, folder))
     elif notify.mail.host:
@@ -74,8 +74,8 @@ class UrlWay:
         """Its name, without secrets."""
         return f"URL {self.number}" + (f" ({scheme(self.url)})" if isinstance(self.url, str) else "")
 
-    def send(self, event: Event, origin: Origin) -> None:
-        """Send an event to the service (see Way.send). Raises ConfigError if the URL can't be read."""
+    def send(self, event: NotifyEvent, origin: ArchiveOrigin) -> None:
+        """Send an event to the service (see NotifyWay.send). Raises ConfigError if the URL can't be read."""
         _require_owner(self)
         url = self.url if isinstance(self.url, str) else resolve(self.url, self.folder).reveal()
         import apprise
@@ -84,7 +84,7 @@ class UrlWay:
         asset = apprise.AppriseAsset(app_id="Muniment", async_mode=False, secure_logging=True)
         service = apprise.Apprise(asset=asset)
         if not service.add(url):
-            raise NotTold(f"{self.name}: Apprise does not support this URL; see its documentation")
+            raise NotifyFailed(f"{self.name}: Apprise does not support this URL; see its documentation")
         accepted = service.notify(
             body=body(event, origin),
             title=subject(event, origin),
@@ -92,7 +92,7 @@ class UrlWay:
             body_format=apprise.NotifyFormat.TEXT,
         )
         if not accepted:
-            raise NotTold(f"{self.name}: the service did not accept it; check the URL and the network")
+            raise NotifyFailed(f"{self.name}: the service did not accept it; check the URL and the network")
 
 
 _TYPES = {"trouble": "WARNING", "well": "SUCCESS", "note": "INFO"}
@@ -124,8 +124,9 @@ class CommandWay:
         """Its name, without secrets."""
         return f"command {clean(Path(self.settings.run[0]).name)}"
 
-    def send(self, event: Event, origin: Origin) -> None:
-        """Run the program (see Way.send). Raises NotTold if it can't start, fails, or takes too long."""
+    def send(self, event: NotifyEvent, origin: ArchiveOrigin) -> None:
+        """Run the program (see NotifyWay.send). Raises NotifyFailed if it can't start, fails, or takes too
+        long."""
         _require_owner(self)
         try:
             code, _ = run_program(
@@ -136,27 +137,29 @@ class CommandWay:
                 most=MOST_OUTPUT,
             )
         except (OSError, ValueError) as error:
-            raise NotTold(
+            raise NotifyFailed(
                 f"{self.name}: can't be started ({type(error).__name__}); give its full path"
             ) from None
         except TooSlow:
-            raise NotTold(
+            raise NotifyFailed(
                 f"{self.name}: took longer than {self.settings.timeout} s and was stopped"
             ) from None
         except TooMuchOutput:
-            raise NotTold(f"{self.name}: printed more than {MOST_OUTPUT:,} bytes and was stopped") from None
+            raise NotifyFailed(
+                f"{self.name}: printed more than {MOST_OUTPUT:,} bytes and was stopped"
+            ) from None
         if code:
-            raise NotTold(f"{self.name}: failed (exit code {code}); try it by hand")
+            raise NotifyFailed(f"{self.name}: failed (exit code {code}); try it by hand")
 
 
 def _require_owner(way: UrlWay | CommandWay) -> None:
     """Refuse a way that can run programs if the vault belongs to another account, which could misuse ours."""
     owner = owner_of(way.folder)
     if owner is not None:
-        raise NotTold(f"{way.name}: only the vault's owner can use it; become uid {owner}")
+        raise NotifyFailed(f"{way.name}: only the vault's owner can use it; become uid {owner}")
 
 
-def as_json(event: Event, origin: Origin) -> bytes:
+def as_json(event: NotifyEvent, origin: ArchiveOrigin) -> bytes:
     """The JSON for a program, on one line: the event's fields, `organisation` and `vault`."""
     fields = msgspec.to_builtins(event) | {"organisation": origin.name, "vault": origin.vault}
     return msgspec.json.encode(fields) + b"\n"

@@ -19,7 +19,7 @@ from typing import IO, TypeVar
 from muniment.errors import MailUnreadable
 from muniment.mail.model import Likeness, MessageText
 from muniment.parsing.process import WorkerDied, WorkerProcess, WorkersUnusable
-from muniment.parsing.reader import Mail, MailReader
+from muniment.parsing.reader import MailReader, OpenMail
 from muniment.parsing.tasks import (
     ANSWERS,
     CONTENT,
@@ -29,13 +29,13 @@ from muniment.parsing.tasks import (
     MESSAGE,
     TEXT,
     VIEW,
-    Answer,
-    Ask,
-    Content,
+    AttachmentContent,
     CopyFacts,
     MessageFacts,
     MessageView,
-    Task,
+    ReaderAnswer,
+    ReaderRequest,
+    ReaderTask,
 )
 from muniment.system.sanitise import clean
 
@@ -61,8 +61,8 @@ UNUSABLE = "no mail can be read: repair the installation, memory or disk, and tr
 UNREADABLE = "the parser failed on this message"
 
 V = TypeVar("V")
-Question = tuple[Mail, int]
-"""A mail, and the option of the task (see `tasks.Ask`)."""
+Question = tuple[OpenMail, int]
+"""A mail, and the option of the task (see `tasks.ReaderRequest`)."""
 
 
 class _Worker:
@@ -90,7 +90,7 @@ class _Worker:
             self._process.end()
             raise
 
-    def ask(self, task: str, questions: list[Question], into: IO[bytes] | None) -> list[Answer]:
+    def ask(self, task: str, questions: list[Question], into: IO[bytes] | None) -> list[ReaderAnswer]:
         """One answer for each question. Raises WorkerDied."""
         asks, contents, size = [], [], 0
         for mail, option in questions:
@@ -103,7 +103,7 @@ class _Worker:
                 self._process.pass_files(*descriptors)
                 length = -1
                 size += os.fstat(mail.content.fileno()).st_size
-            asks.append(Ask(task, length, mail.start, mail.end, mail.outline, option))
+            asks.append(ReaderRequest(task, length, mail.start, mail.end, mail.outline, option))
         answers = self._process.ask(asks, contents, timeout=PATIENCE + size * SECONDS_PER_BYTE)
         if len(answers) != len(questions):
             raise WorkerDied("its answer does not match the request")
@@ -140,22 +140,22 @@ class ReaderPool:
 
     # --- one mail ---------------------------------------------------------------------------
 
-    def view(self, mail: Mail) -> MessageView:
+    def view(self, mail: OpenMail) -> MessageView:
         return self._one(VIEW, mail)
 
-    def content(self, mail: Mail, number: int, into: IO[bytes] | None = None) -> Content:
+    def content(self, mail: OpenMail, number: int, into: IO[bytes] | None = None) -> AttachmentContent:
         return self._one(CONTENT, mail, number, into)
 
-    def content_text(self, mail: Mail, number: int) -> Content:
+    def content_text(self, mail: OpenMail, number: int) -> AttachmentContent:
         return self._one(CONTENT_TEXT, mail, number)
 
-    def copy(self, mail: Mail, *, journal: bool) -> CopyFacts:
+    def copy(self, mail: OpenMail, *, journal: bool) -> CopyFacts:
         return self._one(COPY, mail, int(journal))
 
-    def likeness(self, mail: Mail) -> Likeness:
+    def likeness(self, mail: OpenMail) -> Likeness:
         return self._one(LIKENESS, mail)
 
-    def _one(self, task: Task[V], mail: Mail, option: int = 0, into: IO[bytes] | None = None) -> V:
+    def _one(self, task: ReaderTask[V], mail: OpenMail, option: int = 0, into: IO[bytes] | None = None) -> V:
         with closing(mail):
             value = self._alone(task, (mail, option), into)
         if isinstance(value, MailUnreadable):
@@ -164,16 +164,16 @@ class ReaderPool:
 
     # --- many mails -------------------------------------------------------------------------
 
-    def texts(self, mails: Iterable[Mail]) -> Iterator[MessageText | MailUnreadable]:
+    def texts(self, mails: Iterable[OpenMail]) -> Iterator[MessageText | MailUnreadable]:
         return self._many(TEXT, ((mail, 0) for mail in mails))
 
-    def messages(self, mails: Iterable[Mail]) -> Iterator[MessageFacts | MailUnreadable]:
+    def messages(self, mails: Iterable[OpenMail]) -> Iterator[MessageFacts | MailUnreadable]:
         return self._many(MESSAGE, ((mail, 0) for mail in mails))
 
-    def copies(self, mails: Iterable[tuple[Mail, bool]]) -> Iterator[CopyFacts | MailUnreadable]:
+    def copies(self, mails: Iterable[tuple[OpenMail, bool]]) -> Iterator[CopyFacts | MailUnreadable]:
         return self._many(COPY, ((mail, int(journal)) for mail, journal in mails))
 
-    def _many(self, task: Task[V], questions: Iterable[Question]) -> Iterator[V | MailUnreadable]:
+    def _many(self, task: ReaderTask[V], questions: Iterable[Question]) -> Iterator[V | MailUnreadable]:
         """Read in batches, several at a time. One worker is left to callers that read a single mail."""
         threads = max(1, self.size - 1)
         waiting: deque[tuple[list[Question], Future[list[V | MailUnreadable]]]] = deque()
@@ -190,7 +190,7 @@ class ReaderPool:
                     if future.cancel():
                         _close(batch)
 
-    def _together(self, task: Task[V], questions: list[Question]) -> list[V | MailUnreadable]:
+    def _together(self, task: ReaderTask[V], questions: list[Question]) -> list[V | MailUnreadable]:
         try:
             if len(questions) > 1 and not any(self._known_killer(mail) for mail, _ in questions):
                 try:
@@ -209,7 +209,9 @@ class ReaderPool:
 
     # --- workers ----------------------------------------------------------------------------
 
-    def _alone(self, task: Task[V], question: Question, into: IO[bytes] | None = None) -> V | MailUnreadable:
+    def _alone(
+        self, task: ReaderTask[V], question: Question, into: IO[bytes] | None = None
+    ) -> V | MailUnreadable:
         """The answer to one question.
 
         If a worker dies, another one tries again, unless the time was used up.
@@ -230,11 +232,11 @@ class ReaderPool:
             self._remember(mail, why)
         return MailUnreadable(f"{UNREADABLE} ({why})")
 
-    def _known_killer(self, mail: Mail) -> str:
+    def _known_killer(self, mail: OpenMail) -> str:
         """What happened to the workers that read this mail before; "" if none died."""
         return self._killers.get((mail.name, mail.outline), "")
 
-    def _remember(self, mail: Mail, why: str) -> None:
+    def _remember(self, mail: OpenMail, why: str) -> None:
         with self._changed:
             self._killers[mail.name, mail.outline] = why
             while len(self._killers) > REMEMBERED:
@@ -343,7 +345,7 @@ def _close(questions: list[Question]) -> None:
         mail.close()
 
 
-def _values(task: Task[V], answers: list[Answer]) -> list[V | MailUnreadable]:
+def _values(task: ReaderTask[V], answers: list[ReaderAnswer]) -> list[V | MailUnreadable]:
     """The values in answers. Raises WorkerDied if an answer is none of the task."""
     found: list[V | MailUnreadable] = []
     for answer in answers:

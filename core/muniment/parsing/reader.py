@@ -10,14 +10,14 @@ from typing import IO, Protocol
 
 from muniment.errors import MailUnreadable
 from muniment.mail.model import Likeness, MessageText
-from muniment.parsing.tasks import Content, CopyFacts, MessageFacts, MessageView
+from muniment.parsing.tasks import AttachmentContent, CopyFacts, MessageFacts, MessageView
 
 IN_MEMORY = 8 * 1024 * 1024
 """Bytes above which a mail goes to a worker as a file and not through a pipe."""
 
 
 @dataclass(frozen=True, slots=True)
-class Mail:
+class OpenMail:
     """A mail to read once: its bytes, or an open file with them."""
 
     content: bytes | IO[bytes]
@@ -38,22 +38,22 @@ class Mail:
 
 def mail_of(
     pieces: Iterable[bytes], size: int, work: Path, name: bytes = b"", *, outline: bool = False
-) -> Mail:
+) -> OpenMail:
     """A mail of `size` bytes. A large one is written to an unnamed file in the folder `work`.
 
     Args:
         pieces: the bytes of the mail.
         size: their number.
         work: folder for temporary files.
-        name: see `Mail.name`.
-        outline: see `Mail.outline`.
+        name: see `OpenMail.name`.
+        outline: see `OpenMail.outline`.
 
     Raises:
         OSError: the file can't be written.
         Exception: as `pieces` raises it.
     """
     if size <= IN_MEMORY:
-        return Mail(b"".join(pieces), name, outline=outline)
+        return OpenMail(b"".join(pieces), name, outline=outline)
     file = tempfile.TemporaryFile(dir=work)  # noqa: SIM115 - closed with the mail
     try:
         file.writelines(pieces)
@@ -61,7 +61,7 @@ def mail_of(
     except BaseException:
         file.close()
         raise
-    return Mail(file, name, outline=outline)
+    return OpenMail(file, name, outline=outline)
 
 
 class MailReader(Protocol):
@@ -77,10 +77,10 @@ class MailReader(Protocol):
         WorkersUnusable: from any method, if no worker can work at all.
     """
 
-    def view(self, mail: Mail) -> MessageView:
+    def view(self, mail: OpenMail) -> MessageView:
         """The message as a person reads it."""
 
-    def content(self, mail: Mail, number: int, into: IO[bytes] | None = None) -> Content:
+    def content(self, mail: OpenMail, number: int, into: IO[bytes] | None = None) -> AttachmentContent:
         """An attachment.
 
         Args:
@@ -90,24 +90,24 @@ class MailReader(Protocol):
                 the content is in the result.
         """
 
-    def content_text(self, mail: Mail, number: int) -> Content:
+    def content_text(self, mail: OpenMail, number: int) -> AttachmentContent:
         """The text of an attachment. `number` counts from 1."""
 
-    def copy(self, mail: Mail, *, journal: bool) -> CopyFacts:
+    def copy(self, mail: OpenMail, *, journal: bool) -> CopyFacts:
         """Whom a copy concerns.
 
         `journal`: unwrap it if it is a journal report. If a report can't be unwrapped, the result has a
         `problem`.
         """
 
-    def likeness(self, mail: Mail) -> Likeness:
+    def likeness(self, mail: OpenMail) -> Likeness:
         """The hashes by which a rewritten message is recognised (see `mail.text.likeness`)."""
 
-    def texts(self, mails: Iterable[Mail]) -> Iterator[MessageText | MailUnreadable]:
+    def texts(self, mails: Iterable[OpenMail]) -> Iterator[MessageText | MailUnreadable]:
         """Yield what can be searched in each message, in order."""
 
-    def messages(self, mails: Iterable[Mail]) -> Iterator[MessageFacts | MailUnreadable]:
+    def messages(self, mails: Iterable[OpenMail]) -> Iterator[MessageFacts | MailUnreadable]:
         """Yield what the catalog stores of each message, in order."""
 
-    def copies(self, mails: Iterable[tuple[Mail, bool]]) -> Iterator[CopyFacts | MailUnreadable]:
+    def copies(self, mails: Iterable[tuple[OpenMail, bool]]) -> Iterator[CopyFacts | MailUnreadable]:
         """Yield the result of `copy` for each mail and its `journal`, in order."""

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from muniment.mail.model import Likeness, MessageText, Party, Summary
+from muniment.mail.model import EnvelopeParty, Likeness, MessageSummary, MessageText
 
 V = TypeVar("V")
 
@@ -38,7 +38,7 @@ class MessageView(msgspec.Struct, frozen=True, array_like=True):
     notes: tuple[str, ...]
 
 
-class Content(msgspec.Struct, frozen=True, array_like=True):
+class AttachmentContent(msgspec.Struct, frozen=True, array_like=True):
     """The content of one attachment, or its text."""
 
     count: int
@@ -57,7 +57,7 @@ class Content(msgspec.Struct, frozen=True, array_like=True):
 class MessageFacts(msgspec.Struct, frozen=True, array_like=True):
     """What the catalog stores of a message."""
 
-    summary: Summary
+    summary: MessageSummary
     notes: tuple[str, ...]
     content: bytes
     """Its content hash (see `mail.content.content_hash`)."""
@@ -72,7 +72,7 @@ class CopyFacts(msgspec.Struct, frozen=True, array_like=True):
     tenant: str
     date: int | None
     """The report's own date, in seconds since 1970 UTC."""
-    parties: tuple[Party, ...]
+    parties: tuple[EnvelopeParty, ...]
     notes: tuple[str, ...]
     problem: str = ""
     """Why a message that claims to be a report can't be unwrapped; "" if it can."""
@@ -82,26 +82,26 @@ class CopyFacts(msgspec.Struct, frozen=True, array_like=True):
 
 
 @dataclass(frozen=True)
-class Task(Generic[V]):
+class ReaderTask(Generic[V]):
     """One kind of request. `decoder` reads its answer."""
 
     name: str
     decoder: msgspec.msgpack.Decoder[V]
 
 
-VIEW = Task("view", msgspec.msgpack.Decoder(MessageView))
-CONTENT = Task("content", msgspec.msgpack.Decoder(Content))
-CONTENT_TEXT = Task("content text", msgspec.msgpack.Decoder(Content))
-TEXT = Task("text", msgspec.msgpack.Decoder(MessageText))
-MESSAGE = Task("message", msgspec.msgpack.Decoder(MessageFacts))
-LIKENESS = Task("likeness", msgspec.msgpack.Decoder(Likeness))
-COPY = Task("copy", msgspec.msgpack.Decoder(CopyFacts))
+VIEW = ReaderTask("view", msgspec.msgpack.Decoder(MessageView))
+CONTENT = ReaderTask("content", msgspec.msgpack.Decoder(AttachmentContent))
+CONTENT_TEXT = ReaderTask("content text", msgspec.msgpack.Decoder(AttachmentContent))
+TEXT = ReaderTask("text", msgspec.msgpack.Decoder(MessageText))
+MESSAGE = ReaderTask("message", msgspec.msgpack.Decoder(MessageFacts))
+LIKENESS = ReaderTask("likeness", msgspec.msgpack.Decoder(Likeness))
+COPY = ReaderTask("copy", msgspec.msgpack.Decoder(CopyFacts))
 
 SHOWN = (b"From", b"To", b"Cc", b"Bcc", b"Date", b"Subject", b"Message-ID")
 """Header fields that a person sees, in order."""
 
 
-class Ask(msgspec.Struct, frozen=True, array_like=True):
+class ReaderRequest(msgspec.Struct, frozen=True, array_like=True):
     """One request about one mail."""
 
     task: str
@@ -117,7 +117,7 @@ class Ask(msgspec.Struct, frozen=True, array_like=True):
     """CONTENT and CONTENT_TEXT: the number of the attachment, from 1. COPY: 1 to unwrap a journal report."""
 
 
-class Answer(msgspec.Struct, frozen=True, array_like=True):
+class ReaderAnswer(msgspec.Struct, frozen=True, array_like=True):
     """The answer to one request."""
 
     value: bytes = b""
@@ -127,5 +127,5 @@ class Answer(msgspec.Struct, frozen=True, array_like=True):
 
 
 # Made once, by the thread that loads this module: see client.protocol.
-ASKS = msgspec.msgpack.Decoder(list[Ask])
-ANSWERS = msgspec.msgpack.Decoder(list[Answer])
+ASKS = msgspec.msgpack.Decoder(list[ReaderRequest])
+ANSWERS = msgspec.msgpack.Decoder(list[ReaderAnswer])

@@ -22,10 +22,10 @@ from muniment.mail.headers.domains import readable
 from muniment.mail.headers.fields import block, decode, field
 from muniment.mail.headers.routing import read_routing
 from muniment.mail.journal.report import read_report
-from muniment.mail.mime.parts import NOTE, File, files
+from muniment.mail.mime.parts import NOTE, FilePart, files
 from muniment.mail.mime.stated_charsets import labels_of
 from muniment.mail.mime.walker import content, leaves
-from muniment.mail.model import Buffer, Likeness, UnwrapError
+from muniment.mail.model import Likeness, MailBuffer, UnwrapError
 from muniment.mail.text.likeness import likeness
 from muniment.mail.text.outline import read_outline
 from muniment.mail.text.read_text import read_file, read_message
@@ -42,13 +42,13 @@ from muniment.parsing.tasks import (
     SHOWN,
     TEXT,
     VIEW,
-    Answer,
-    Ask,
-    Content,
+    AttachmentContent,
     CopyFacts,
     FileInfo,
     MessageFacts,
     MessageView,
+    ReaderAnswer,
+    ReaderRequest,
 )
 from muniment.system.gc_tuning import ease_collector
 
@@ -61,7 +61,7 @@ SAMPLE = b"From: a@example.com\r\nTo: b@example.com\r\nContent-Type: text/html\r
 # --- tasks ----------------------------------------------------------------------------------
 
 
-def view(buffer: Buffer, ask: Ask, into: int) -> MessageView:
+def view(buffer: MailBuffer, ask: ReaderRequest, into: int) -> MessageView:
     """A message as a person reads it."""
     header, known = block(buffer), leaves(buffer)
     others = labels_of(buffer, known)
@@ -81,45 +81,45 @@ def _shown(name: str, value: bytes, others: Others) -> str:
     return readable(text) if name in ("From", "To", "Cc", "Bcc") else text
 
 
-def content_of(buffer: Buffer, ask: Ask, into: int) -> Content:
+def content_of(buffer: MailBuffer, ask: ReaderRequest, into: int) -> AttachmentContent:
     """An attachment's content, or its text."""
     found = files(buffer, inside=not ask.outline)
     if not 1 <= ask.option <= len(found):
-        return Content(len(found))
+        return AttachmentContent(len(found))
     file = found[ask.option - 1]
     encoding = file.leaf.encoding
     if ask.task == CONTENT_TEXT.name:
         read = read_file(file)
-        return Content(len(found), _info(file), text=read.body, notes=read.notes, encoding=encoding)
+        return AttachmentContent(len(found), _info(file), text=read.body, notes=read.notes, encoding=encoding)
     if into < 0:
         data = b"".join(content(file.buf, file.leaf))
-        return Content(len(found), _info(file), data, size=len(data), encoding=encoding)
+        return AttachmentContent(len(found), _info(file), data, size=len(data), encoding=encoding)
     size = 0
     with os.fdopen(os.dup(into), "wb") as target:
         target.truncate(0)  # a worker that died on the same request may have written some of it
         target.seek(0)
         for piece in content(file.buf, file.leaf):
             size += target.write(piece)
-    return Content(len(found), _info(file), size=size, encoding=encoding)
+    return AttachmentContent(len(found), _info(file), size=size, encoding=encoding)
 
 
-def _info(file: File) -> FileInfo:
+def _info(file: FilePart) -> FileInfo:
     is_text = file.reading not in ("", NOTE)
     return FileInfo(file.filename, file.content_type, file.size, is_text, file.within)
 
 
-def text_of(buffer: Buffer, ask: Ask, into: int) -> object:
+def text_of(buffer: MailBuffer, ask: ReaderRequest, into: int) -> object:
     """What can be searched in a message."""
     return (read_outline if ask.outline else read_message)(buffer)[1]
 
 
-def message_of(buffer: Buffer, ask: Ask, into: int) -> MessageFacts:
+def message_of(buffer: MailBuffer, ask: ReaderRequest, into: int) -> MessageFacts:
     """What the catalog stores of a message."""
     summary, text = (read_outline if ask.outline else read_message)(buffer)
     return MessageFacts(summary, text.notes, content_hash(buffer), len(buffer))
 
 
-def copy_of(buffer: Buffer, ask: Ask, into: int) -> CopyFacts:
+def copy_of(buffer: MailBuffer, ask: ReaderRequest, into: int) -> CopyFacts:
     """Whom a copy concerns, by its journal report or its headers."""
     problem = ""
     if ask.option:
@@ -136,12 +136,12 @@ def copy_of(buffer: Buffer, ask: Ask, into: int) -> CopyFacts:
     return CopyFacts(False, "", None, envelope.parties, envelope.notes, problem)
 
 
-def likeness_of(buffer: Buffer, ask: Ask, into: int) -> Likeness:
+def likeness_of(buffer: MailBuffer, ask: ReaderRequest, into: int) -> Likeness:
     """The hashes by which a rewritten message is recognised."""
     return likeness(buffer)
 
 
-TASKS: dict[str, Callable[[Buffer, Ask, int], object]] = {
+TASKS: dict[str, Callable[[MailBuffer, ReaderRequest, int], object]] = {
     VIEW.name: view,
     CONTENT.name: content_of,
     CONTENT_TEXT.name: content_of,
@@ -155,22 +155,24 @@ TASKS: dict[str, Callable[[Buffer, Ask, int], object]] = {
 # --- answering ------------------------------------------------------------------------------
 
 
-def answer(ask: Ask, mail: bytes | int, into: int = -1) -> Answer:
+def answer(ask: ReaderRequest, mail: bytes | int, into: int = -1) -> ReaderAnswer:
     """Answer one request about a mail, given as bytes or as the descriptor of its file. Never raises."""
     try:
         with ExitStack() as stack:
-            buffer: Buffer = mail if isinstance(mail, bytes) else stack.enter_context(FileBuffer(mail))
+            buffer: MailBuffer = mail if isinstance(mail, bytes) else stack.enter_context(FileBuffer(mail))
             budget = CpuBudgets([len(buffer)])
             stack.callback(budget.end)
             budget.begin(0)
             end = ask.end if ask.end >= 0 else len(buffer)
             part = sub(buffer, ask.start, end) if (ask.start, end) != (0, len(buffer)) else buffer
-            return Answer(msgspec.msgpack.encode(TASKS[ask.task](part, ask, into)))
+            return ReaderAnswer(msgspec.msgpack.encode(TASKS[ask.task](part, ask, into)))
     except Exception as error:  # noqa: BLE001 - a hostile mail may raise anything
-        return Answer(problem=type(error).__name__)
+        return ReaderAnswer(problem=type(error).__name__)
 
 
-def _answer_all(asks: list[Ask], requests: FrameReader[list[Ask]], files: socket.socket) -> list[Answer]:
+def _answer_all(
+    asks: list[ReaderRequest], requests: FrameReader[list[ReaderRequest]], files: socket.socket
+) -> list[ReaderAnswer]:
     mails = [requests.behind(ask.size) if ask.size >= 0 else b"" for ask in asks]
     answers = []
     for ask, mail in zip(asks, mails, strict=True):
@@ -192,7 +194,7 @@ def main() -> None:
     files = socket.socket(fileno=int(sys.argv[1]))
     requests = FrameReader(os.fdopen(os.dup(0), "rb"), ASKS)
     answers = last_words()
-    send(answers, [answer(Ask(VIEW.name, len(SAMPLE)), SAMPLE)])
+    send(answers, [answer(ReaderRequest(VIEW.name, len(SAMPLE)), SAMPLE)])
     ease_collector()
     while (asks := requests.receive()) is not None:
         send(answers, _answer_all(asks, requests, files))

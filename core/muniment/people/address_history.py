@@ -11,7 +11,7 @@ FOREVER = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
-class Hold:
+class AddressPeriod:
     """A period in which an address belongs to a user."""
 
     user: str
@@ -22,7 +22,7 @@ class Hold:
     """The first second after the period, since 1970 UTC."""
 
 
-Line = tuple[Hold, ...]
+Line = tuple[AddressPeriod, ...]
 """The periods of one address, in order of time."""
 
 
@@ -67,14 +67,14 @@ def grant(
     """
     if valid_from is None and valid_to is None:
         held_now = bool(line) and line[-1].user == user and line[-1].end == FOREVER
-        return line if held_now else _insert(line, Hold(user, _start(line, user, now, since)))
+        return line if held_now else _insert(line, AddressPeriod(user, _start(line, user, now, since)))
     end = FOREVER if valid_to is None else valid_to
     start = valid_from
     if start is None:
         own = [h.start for h in line if h.user == user]
         start = own[-1] if own else _start(line, user, now, since)
     rest = tuple(h for h in line if h.user != user or h.end <= start or h.start >= end)
-    return _insert(rest, Hold(user, start, end))
+    return _insert(rest, AddressPeriod(user, start, end))
 
 
 def _start(line: Line, user: str, now: int, since: int | None) -> int:
@@ -85,21 +85,21 @@ def _start(line: Line, user: str, now: int, since: int | None) -> int:
     return min(now, others[-1].end) if since is None else since
 
 
-def _insert(line: Line, new: Hold) -> Line:
+def _insert(line: Line, new: AddressPeriod) -> Line:
     """Insert a period: one that it overlaps at its start is cut, one that begins within it is removed."""
     if new.start >= new.end:
         return line
-    before = [Hold(h.user, h.start, min(h.end, new.start)) for h in line if h.start < new.start]
+    before = [AddressPeriod(h.user, h.start, min(h.end, new.start)) for h in line if h.start < new.start]
     after = [h for h in line if h.start >= new.end]
     return _joined([*before, new, *after])
 
 
-def _joined(holds: list[Hold]) -> Line:
+def _joined(holds: list[AddressPeriod]) -> Line:
     """Join adjacent periods of the same user."""
-    line: list[Hold] = []
+    line: list[AddressPeriod] = []
     for hold in holds:
         if line and line[-1].user == hold.user and line[-1].end == hold.start:
-            line[-1] = Hold(hold.user, line[-1].start, hold.end)
+            line[-1] = AddressPeriod(hold.user, line[-1].start, hold.end)
         else:
             line.append(hold)
     return tuple(line)

@@ -27,7 +27,7 @@ from muniment.people.address_history import (
     without_user,
 )
 from muniment.people.changes import Change
-from muniment.people.logins import Binding
+from muniment.people.logins import LoginBinding
 
 CATCH_ALL = "catch-all"
 """Id and label of the user who has the mail of no known person."""
@@ -58,7 +58,7 @@ class User:
 
 
 @dataclass(frozen=True, slots=True)
-class Tenure:
+class AddressTenure:
     """A period in which a user has an address."""
 
     address: str
@@ -85,7 +85,7 @@ class Directory:
     def __init__(self) -> None:
         self._lines: dict[str, Line] = {}
         self._people: dict[str, _Person] = {}
-        self._logins: dict[str, Binding] = {}
+        self._logins: dict[str, LoginBinding] = {}
         self._spelt: dict[tuple[str, str], frozenset[str]] = {}
         """Recorded spellings of a user's address, where they differ from the current form."""
         self._read: set[str] = set()
@@ -217,7 +217,7 @@ class Directory:
         elif user is not None:
             self._person(user)
         login, address = change["login"], normalise(change["address"])
-        self._logins[login] = Binding(login, address, user, time)
+        self._logins[login] = LoginBinding(login, address, user, time)
         self._read |= {user} if user is not None else set()
         return set()
 
@@ -313,11 +313,11 @@ class Directory:
         """The organisation's own domains, sorted."""
         return self._domains
 
-    def binding(self, login: str) -> Binding | None:
+    def binding(self, login: str) -> LoginBinding | None:
         """Return the binding of a login; None if the login was never set."""
         return self._logins.get(login)
 
-    def bindings(self) -> list[Binding]:
+    def bindings(self) -> list[LoginBinding]:
         """Return the bindings of all logins, by name."""
         return sorted(self._logins.values(), key=lambda binding: binding.login)
 
@@ -381,13 +381,13 @@ class Directory:
         own = (a for a in (person.primary, *person.addresses) if self._holder(a) == user)
         return next(own, user + _FORMER)
 
-    def address_periods(self, user: str) -> list[Tenure]:
+    def address_periods(self, user: str) -> list[AddressTenure]:
         """Return the periods in which a user has addresses, by address; none for the catch-all."""
         if user.startswith(AUTO):
-            return [Tenure(user.removeprefix(AUTO), None, None)]
+            return [AddressTenure(user.removeprefix(AUTO), None, None)]
         person = self._people.get(user)
         found = [
-            Tenure(a, None if h.start == BEGINNING else h.start, None if h.end == FOREVER else h.end)
+            AddressTenure(a, None if h.start == BEGINNING else h.start, None if h.end == FOREVER else h.end)
             for a in (person.addresses if person else ())
             for h in self._lines[a]
             if h.user == user

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from muniment.errors import ConfigError
 from muniment.people.changes import Change
 from muniment.people.directory import Directory
-from muniment.people.planning import Wanted, changes_for, check_person
+from muniment.people.planning import PlannedPerson, changes_for, check_person
 
 
 def decode(data: bytes) -> str:
@@ -59,7 +59,7 @@ def _rows(text: str, filename: str) -> Iterator[tuple[int, list[str]]]:
         raise ConfigError(f"{filename}, line {line}: this is not CSV ({error}).") from error
 
 
-def _people(rows: Iterator[tuple[int, list[str]]], filename: str) -> Iterator[Wanted]:
+def _people(rows: Iterator[tuple[int, list[str]]], filename: str) -> Iterator[PlannedPerson]:
     seen: dict[str, int] = {}
     for line, (name, *addresses) in rows:
         try:

@@ -25,7 +25,7 @@ Logins = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Binding:
+class LoginBinding:
     """The record that an administrator lets a login read a user's mail."""
 
     login: str
@@ -36,12 +36,12 @@ class Binding:
     time: int
     """When it was recorded, in seconds since 1970 UTC."""
 
-    def released(self) -> Binding:
+    def released(self) -> LoginBinding:
         """Return the same binding without its user."""
         return replace(self, user=None)
 
 
-class State(StrEnum):
+class LoginState(StrEnum):
     """Whether a login may read mail."""
 
     BOUND = "bound"
@@ -60,7 +60,7 @@ class Login:
 
     name: str
     address: str
-    state: State
+    state: LoginState
     user: str | None
     """The id of the user that it is bound to."""
     holder: str | None
@@ -73,11 +73,11 @@ def login_of(directory: Directory, name: str, address: str) -> Login:
     known = binding is not None and binding.address == normalise(address)
     user = binding.user if binding is not None and known else None
     if holder is None:
-        state = State.NOBODY
+        state = LoginState.NOBODY
     elif user is None:
-        state = State.UNBOUND
+        state = LoginState.UNBOUND
     else:
-        state = State.BOUND if user == holder else State.MOVED
+        state = LoginState.BOUND if user == holder else LoginState.MOVED
     return Login(name, address, state, user, holder)
 
 

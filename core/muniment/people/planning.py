@@ -13,7 +13,7 @@ from muniment.people.directory import Directory, User
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class PlannedPerson:
     """A person as an administrator wants them: name and normalised addresses, the primary one first."""
 
     name: str
@@ -31,7 +31,7 @@ class _Known:
     """Ids of users that are matched to a wanted person already."""
 
 
-def check_person(name: str, addresses: Sequence[str]) -> Wanted:
+def check_person(name: str, addresses: Sequence[str]) -> PlannedPerson:
     """Check and normalise a person's name and addresses.
 
     Raises:
@@ -48,10 +48,12 @@ def check_person(name: str, addresses: Sequence[str]) -> Wanted:
             raise ConfigError(f"{address!r} has no @, so it is not an address.")
         if not address.isprintable() or not usable(normalise(address)):
             raise ConfigError(f"{address!r} is not a mail address.")
-    return Wanted(name, tuple(dict.fromkeys(normalise(a) for a in given if a)))
+    return PlannedPerson(name, tuple(dict.fromkeys(normalise(a) for a in given if a)))
 
 
-def changes_for(people: Sequence[Wanted], directory: Directory, since: int | None = None) -> list[Change]:
+def changes_for(
+    people: Sequence[PlannedPerson], directory: Directory, since: int | None = None
+) -> list[Change]:
     """Return the changes that give these people their names and addresses.
 
     A person is an existing user if that user has the person's primary address as their own, or else has one
@@ -110,7 +112,7 @@ def _holds(user: User, address: str, directory: Directory) -> bool:
     return "@" in address and directory.find(address).id == user.id
 
 
-def _changes(person: Wanted, known: _Known, since: int | None) -> Iterator[Change]:
+def _changes(person: PlannedPerson, known: _Known, since: int | None) -> Iterator[Change]:
     primary = person.addresses[0]
     user = _meant(person, known) or User(_new_id(primary, known), "", "")
     if (user.name, user.primary) != (person.name, primary):
@@ -121,7 +123,7 @@ def _changes(person: Wanted, known: _Known, since: int | None) -> Iterator[Chang
             yield changes.add_address(user.id, address, since=since)
 
 
-def _meant(person: Wanted, known: _Known) -> User | None:
+def _meant(person: PlannedPerson, known: _Known) -> User | None:
     user = known.primaries.get(person.addresses[0])
     if user is not None:
         return user

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from muniment.mail.model import INBOX_ROLES, SENT_ROLES, Party, Role
+from muniment.mail.model import INBOX_ROLES, SENT_ROLES, AddressRole, EnvelopeParty
 from muniment.people.directory import CATCH_ALL, Directory
 
 INBOX = "Inbox"
 SENT = "Sent"
 
 TRUSTED = 0b0011
-"""The bits of `archive.facts.Route` with which the parties decide whose a message is."""
+"""The bits of `archive.facts.RoutingReason` with which the parties decide whose a message is."""
 OWNED = 0b1000
-"""The bit of `archive.facts.Route` with which a message belongs to the mailbox's owner."""
+"""The bit of `archive.facts.RoutingReason` with which a message belongs to the mailbox's owner."""
 
-_FOLDERS: dict[Role, str] = dict.fromkeys(INBOX_ROLES, INBOX) | dict.fromkeys(SENT_ROLES, SENT)
+_FOLDERS: dict[AddressRole, str] = dict.fromkeys(INBOX_ROLES, INBOX) | dict.fromkeys(SENT_ROLES, SENT)
 _OWN_FOLDERS = {
     "": INBOX,
     "inbox": INBOX,
@@ -31,10 +31,10 @@ class RoutedEnvelope(NamedTuple):
     """The fields of a copy that decide whose its message is."""
 
     route: int
-    """An `archive.facts.Route`."""
+    """An `archive.facts.RoutingReason`."""
     time: int
     """When it was journaled or received, in seconds since 1970 UTC."""
-    parties: tuple[Party, ...]
+    parties: tuple[EnvelopeParty, ...]
     """Sender and recipients by the envelope."""
     owner: str = ""
     """The address of the mailbox's owner, with OWNED."""

@@ -40,7 +40,7 @@ _DOMAIN = re.compile(r"[^\s@,;<>\"]+\Z")
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class ProfileField:
     """One field of a table `[profile.NAME]` in vault.toml."""
 
     name: str
@@ -66,7 +66,7 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class SourceKind:
     """A kind of source."""
 
     name: str
@@ -92,61 +92,66 @@ class Kind:
     """The possible ways to log in, the usual one first."""
 
 
-FIELDS: tuple[Field, ...] = (
-    Field("host", "Host", "text", "The server's name.", "", "H"),
-    Field("port", "Port", "number", "Its port, if not the usual one.", None, "P", most=MAX_PORT),
-    Field("mailbox", "Mailbox", "text", "Login name; for a gateway, the part after @ is dropped.", "", "ID"),
-    Field("mailboxes", "Mailboxes", "list", "Several mailboxes instead of one, by address; * for all.",
-          (), "ADDR"),
-    Field("access", "Access", "choice", "How other people's mailboxes are opened.", "own", choices=ACCESS),
-    Field("password", "Password", "password", "Where it is stored; it is never in vault.toml."),
-    Field("auth", "Log in by", "choice",
-          "A password (Exchange: NTLM, Basic), or OAuth 2 as an application, a person, or at Google.",
-          choices=AUTH),
-    Field("directory", "Directory (tenant) ID", "text", "The tenant in Microsoft 365: its id or its domain.",
-          "", "T"),
-    Field("client_id", "Application (client) ID", "text", "Its id in Entra; its secret is the password.",
-          "", "ID"),
-    Field("certificate", "Certificate", "path",
-          "Instead of a secret: PEM with certificate and key; for Google the key file (JSON).", "", "F"),
-    Field("authority", "Authority", "text", "URL of the token service, if not Microsoft's public cloud.",
-          "https://login.microsoftonline.com", "URL"),
-    Field("path", "Path", "path", "The file or folder of a maildir, mbox or eml source.", "", "PATH"),
-    Field("folder", "Folder", "text", "IMAP folder for journal reports.", "INBOX", "NAME"),
-    Field("folders", "Folders", "list", "Folders of an ordinary mailbox to archive; by default all.",
-          (), "NAME"),
-    Field("exclude", "Excluded folders", "list", "Folders to leave out, by name or use, such as @junk.",
-          UNWANTED, "NAME"),
-    Field("shared", "Folders of others", "flag",
-          "Whether folders of others and public ones are also read; nothing is deleted there.", False,
-          switch="--shared/--own", says=("read as well", "left out")),
-    Field("older_than", "Older than (days)", "number", "Archive only mail older than this many days.", 0,
-          "DAYS", least=0, most=MAX_DAYS),
-    Field("newer_than", "Newer than (days)", "number",
-          "Archive only mail newer than this many days; 0 for all.", 0, "DAYS", least=0, most=MAX_DAYS),
-    Field("delete", "Delete after archiving", "flag", "Whether safely kept mail is deleted at the source.",
-          switch="--delete/--keep"),
-    Field("delete_after", "Delete after (days)", "number", "Delete only mail older than this many days.", 0,
-          "DAYS", least=0, most=MAX_DAYS),
-    Field("every", "Every (seconds)", "number", "Seconds between two runs.", 300, "S"),
-    Field("timeout", "Timeout (seconds)", "number", "Longest time for a network operation.", 300, "S"),
-    Field("journal", "Content", "flag", "Whether journal reports are unwrapped.",
-          switch="--journal/--no-journal", says=("journal reports", "one person's own mail")),
-    Field("tenant", "Tenant", "text", "Trust only reports whose Sender is this address.", "", "ADDR"),
-    Field("plain", "Non-report mail", "choice", "Where mail goes that is not a journal report.",
-          choices=("route", "catch-all")),
-    Field("unknown", "Mail of strangers", "choice", "What happens to mail of unknown people.",
-          "catch-all", choices=("catch-all", "leave")),
-    Field("owner", "Owner", "text", "Owner's address, if the mailbox gets no journal reports.", "", "ADDR"),
-    Field("security", "Security", "choice", "How the connection is secured.",
-          choices=("tls", "starttls", "none")),
-    Field("fingerprint", "Certificate's SHA-256", "text",
-          "Trust only the certificate with this SHA-256.", "", "HEX"),
-    Field("ca_file", "Authorities (PEM file)", "path", "Trust the authorities in this PEM file.", "", "F"),
-    Field("enabled", "Run", "flag", "Whether the service and --all run it.", True,
-          switch="--enabled/--disabled", says=("automatically", "by hand only")),
+FIELDS: tuple[ProfileField, ...] = (
+    ProfileField("host", "Host", "text", "The server's name.", "", "H"),
+    ProfileField("port", "Port", "number", "Its port, if not the usual one.", None, "P", most=MAX_PORT),
+    ProfileField("mailbox", "Mailbox", "text", "Login name; for a gateway, the part after @ is dropped.", "",
+        "ID"),
+    ProfileField("mailboxes", "Mailboxes", "list", "Several mailboxes instead of one, by address; * for all.",
+        (), "ADDR"),
+    ProfileField("access", "Access", "choice", "How other people's mailboxes are opened.", "own",
+        choices=ACCESS),
+    ProfileField("password", "Password", "password", "Where it is stored; it is never in vault.toml."),
+    ProfileField("auth", "Log in by", "choice",
+        "A password (Exchange: NTLM, Basic), or OAuth 2 as an application, a person, or at Google.",
+        choices=AUTH),
+    ProfileField("directory", "Directory (tenant) ID", "text",
+        "The tenant in Microsoft 365: its id or its domain.", "", "T"),
+    ProfileField("client_id", "Application (client) ID", "text",
+        "Its id in Entra; its secret is the password.", "", "ID"),
+    ProfileField("certificate", "Certificate", "path",
+        "Instead of a secret: PEM with certificate and key; for Google the key file (JSON).", "", "F"),
+    ProfileField("authority", "Authority", "text",
+        "URL of the token service, if not Microsoft's public cloud.", "https://login.microsoftonline.com",
+        "URL"),
+    ProfileField("path", "Path", "path", "The file or folder of a maildir, mbox or eml source.", "", "PATH"),
+    ProfileField("folder", "Folder", "text", "IMAP folder for journal reports.", "INBOX", "NAME"),
+    ProfileField("folders", "Folders", "list", "Folders of an ordinary mailbox to archive; by default all.",
+        (), "NAME"),
+    ProfileField("exclude", "Excluded folders", "list",
+        "Folders to leave out, by name or use, such as @junk.", UNWANTED, "NAME"),
+    ProfileField("shared", "Folders of others", "flag",
+        "Whether folders of others and public ones are also read; nothing is deleted there.", False,
+        switch="--shared/--own", says=("read as well", "left out")),
+    ProfileField("older_than", "Older than (days)", "number", "Archive only mail older than this many days.",
+        0, "DAYS", least=0, most=MAX_DAYS),
+    ProfileField("newer_than", "Newer than (days)", "number",
+        "Archive only mail newer than this many days; 0 for all.", 0, "DAYS", least=0, most=MAX_DAYS),
+    ProfileField("delete", "Delete after archiving", "flag",
+        "Whether safely kept mail is deleted at the source.", switch="--delete/--keep"),
+    ProfileField("delete_after", "Delete after (days)", "number",
+        "Delete only mail older than this many days.", 0, "DAYS", least=0, most=MAX_DAYS),
+    ProfileField("every", "Every (seconds)", "number", "Seconds between two runs.", 300, "S"),
+    ProfileField("timeout", "Timeout (seconds)", "number", "Longest time for a network operation.", 300, "S"),
+    ProfileField("journal", "Content", "flag", "Whether journal reports are unwrapped.",
+        switch="--journal/--no-journal", says=("journal reports", "one person's own mail")),
+    ProfileField("tenant", "Tenant", "text", "Trust only reports whose Sender is this address.", "", "ADDR"),
+    ProfileField("plain", "Non-report mail", "choice", "Where mail goes that is not a journal report.",
+        choices=("route", "catch-all")),
+    ProfileField("unknown", "Mail of strangers", "choice", "What happens to mail of unknown people.",
+        "catch-all", choices=("catch-all", "leave")),
+    ProfileField("owner", "Owner", "text", "Owner's address, if the mailbox gets no journal reports.", "",
+        "ADDR"),
+    ProfileField("security", "Security", "choice", "How the connection is secured.",
+        choices=("tls", "starttls", "none")),
+    ProfileField("fingerprint", "Certificate's SHA-256", "text",
+        "Trust only the certificate with this SHA-256.", "", "HEX"),
+    ProfileField("ca_file", "Authorities (PEM file)", "path", "Trust the authorities in this PEM file.", "",
+        "F"),
+    ProfileField("enabled", "Run", "flag", "Whether the service and --all run it.", True,
+        switch="--enabled/--disabled", says=("automatically", "by hand only")),
 )  # fmt: skip
-FIELD: dict[str, Field] = {field.name: field for field in FIELDS}
+FIELD: dict[str, ProfileField] = {field.name: field for field in FIELDS}
 SCHEDULE = ("enabled", "every")
 
 _LOGIN = ("host", "mailbox", "password")
@@ -156,45 +161,45 @@ _ANY_SERVER = ("password", "app", "device", "google")
 _TREE = ("folders", "exclude", "older_than", "newer_than", "delete_after")
 _ROUTING = ("tenant", "plain", "unknown")
 
-KINDS: tuple[Kind, ...] = (
-    Kind("gateway", "Gateway mailbox (POP3 with STLS, as MailStore Gateway)",
-         (*_LOGIN, "delete", "timeout"), (*_LINE, *_ROUTING, "journal", "owner"),
-         server=True, journal=True, delete=True),
-    Kind("imap", "IMAP mailbox", (*_LOGIN, "folder", "journal", "owner", "delete"),
-         (*_TREE, "shared", *_OAUTH, "timeout", *_LINE, *_ROUTING), server=True, auth=_ANY_SERVER),
-    Kind("pop3", "POP3 mailbox", (*_LOGIN, "journal", "owner", "delete"),
-         (*_OAUTH, "timeout", *_LINE, *_ROUTING), server=True, auth=_ANY_SERVER),
-    Kind("ews", "Exchange Server mailbox (EWS)",
-         (*_LOGIN, "mailboxes", "access", "journal", "owner", "delete"),
-         (*_TREE, *_OAUTH, "timeout", *_LINE, *_ROUTING), server=True, regenerates=True,
-         auth=(*PASSWORD_AUTH, "app", "device")),
-    Kind("graph", "Microsoft 365 mailbox (Graph)",
-         ("mailbox", "mailboxes", "auth", "directory", "client_id", "password", "certificate", "owner",
+KINDS: tuple[SourceKind, ...] = (
+    SourceKind("gateway", "Gateway mailbox (POP3 with STLS, as MailStore Gateway)",
+        (*_LOGIN, "delete", "timeout"), (*_LINE, *_ROUTING, "journal", "owner"),
+        server=True, journal=True, delete=True),
+    SourceKind("imap", "IMAP mailbox", (*_LOGIN, "folder", "journal", "owner", "delete"),
+        (*_TREE, "shared", *_OAUTH, "timeout", *_LINE, *_ROUTING), server=True, auth=_ANY_SERVER),
+    SourceKind("pop3", "POP3 mailbox", (*_LOGIN, "journal", "owner", "delete"),
+        (*_OAUTH, "timeout", *_LINE, *_ROUTING), server=True, auth=_ANY_SERVER),
+    SourceKind("ews", "Exchange Server mailbox (EWS)",
+        (*_LOGIN, "mailboxes", "access", "journal", "owner", "delete"),
+        (*_TREE, *_OAUTH, "timeout", *_LINE, *_ROUTING), server=True, regenerates=True,
+        auth=(*PASSWORD_AUTH, "app", "device")),
+    SourceKind("graph", "Microsoft 365 mailbox (Graph)",
+        ("mailbox", "mailboxes", "auth", "directory", "client_id", "password", "certificate", "owner",
           "delete"),
          (*_TREE, "authority", "host", "port", "ca_file", "timeout"),
          server=True, regenerates=True, host="graph.microsoft.com", auth=("app", "device")),
-    Kind("spool", "Muniment's own gateway (SMTP)", ("delete",), ("path", *_ROUTING, "journal", "owner"),
-         journal=True, delete=True),
-    Kind("maildir", "Maildir folder", ("path", "delete"), (*_ROUTING, "journal", "owner"),
-         files=True, journal=True),
-    Kind("mbox", "mbox file", ("path",), (*_ROUTING, "journal", "owner"), files=True, journal=True),
-    Kind("eml", "Folder of .eml files", ("path", "delete"), (*_ROUTING, "journal", "owner"),
-         files=True, journal=True),
+    SourceKind("spool", "Muniment's own gateway (SMTP)", ("delete",), ("path", *_ROUTING, "journal", "owner"),
+        journal=True, delete=True),
+    SourceKind("maildir", "Maildir folder", ("path", "delete"), (*_ROUTING, "journal", "owner"),
+        files=True, journal=True),
+    SourceKind("mbox", "mbox file", ("path",), (*_ROUTING, "journal", "owner"), files=True, journal=True),
+    SourceKind("eml", "Folder of .eml files", ("path", "delete"), (*_ROUTING, "journal", "owner"),
+        files=True, journal=True),
 )  # fmt: skip
-KIND: dict[str, Kind] = {kind.name: kind for kind in KINDS}
+KIND: dict[str, SourceKind] = {kind.name: kind for kind in KINDS}
 
 
-def asked(kind: Kind) -> tuple[Field, ...]:
+def asked(kind: SourceKind) -> tuple[ProfileField, ...]:
     """The fields of a kind that the form shows at first, with the schedule at the end."""
     return tuple(FIELD[name] for name in (*kind.fields, *SCHEDULE))
 
 
-def folded(kind: Kind) -> tuple[Field, ...]:
+def folded(kind: SourceKind) -> tuple[ProfileField, ...]:
     """The fields of a kind that the form shows on request."""
     return tuple(FIELD[name] for name in kind.more)
 
 
-def default(kind: Kind, field: str) -> Any:
+def default(kind: SourceKind, field: str) -> Any:
     """The value of a field that is left out, for a kind; None if that depends on other fields."""
     if field in ("journal", "delete"):
         return getattr(kind, field)
@@ -203,12 +208,12 @@ def default(kind: Kind, field: str) -> Any:
     return FIELD[field].default
 
 
-def choices(kind: Kind, field: Field) -> tuple[str, ...]:
+def choices(kind: SourceKind, field: ProfileField) -> tuple[str, ...]:
     """The possible values of a field, for a kind; empty for any."""
     return kind.auth if field.name == "auth" else field.choices
 
 
-def tidied(kind: Kind, field: str, typed: str) -> str:
+def tidied(kind: SourceKind, field: str, typed: str) -> str:
     """A typed text without blanks around it; a gateway's mailbox also without the part from @ on."""
     text = typed.strip()
     return text.partition("@")[0].strip() if (kind.name, field) == ("gateway", "mailbox") else text
@@ -221,7 +226,7 @@ def name_problem(name: str) -> str:
     return f"a profile can't be named {name[:80]!r}: use at most 64 letters, digits, - _ and ."
 
 
-def problems(kind: Kind, fields: Mapping[str, Any]) -> dict[str, str]:
+def problems(kind: SourceKind, fields: Mapping[str, Any]) -> dict[str, str]:
     """Check the fields of a profile.
 
     Args:
@@ -242,7 +247,7 @@ def problems(kind: Kind, fields: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
-def warnings(kind: Kind, fields: Mapping[str, Any]) -> dict[str, str]:
+def warnings(kind: SourceKind, fields: Mapping[str, Any]) -> dict[str, str]:
     """Values that are valid and may surprise, as a sentence for each field."""
     deletes = default(kind, "delete") if fields.get("delete") is None else fields["delete"]
     journal = default(kind, "journal") if fields.get("journal") is None else fields["journal"]
@@ -258,7 +263,7 @@ def warnings(kind: Kind, fields: Mapping[str, Any]) -> dict[str, str]:
 _Problems = Iterator[tuple[str, str]]
 
 
-def _numbers(kind: Kind, values: Mapping[str, Any]) -> _Problems:
+def _numbers(kind: SourceKind, values: Mapping[str, Any]) -> _Problems:
     port = values["port"]
     if port is not None and not 1 <= port <= MAX_PORT:
         yield "port", f"port must be from 1 to {MAX_PORT}"
@@ -270,7 +275,7 @@ def _numbers(kind: Kind, values: Mapping[str, Any]) -> _Problems:
             yield key, f"{key} must be from 0 to {MAX_DAYS} (days)"
 
 
-def _network(kind: Kind, values: Mapping[str, Any]) -> _Problems:
+def _network(kind: SourceKind, values: Mapping[str, Any]) -> _Problems:
     if not kind.server:
         return
     host = values["host"] or kind.host
@@ -305,14 +310,14 @@ def _network(kind: Kind, values: Mapping[str, Any]) -> _Problems:
             yield key, f"{key} must be on one line"
 
 
-def _paths(kind: Kind, values: Mapping[str, Any]) -> _Problems:
+def _paths(kind: SourceKind, values: Mapping[str, Any]) -> _Problems:
     if kind.files and not values["path"]:
         yield "path", f"a profile of kind {kind.name} needs path: the file or folder to read"
     if kind.name == "mbox" and values["delete"]:
         yield "delete", "nothing can be deleted in an mbox file; leave delete out"
 
 
-def _people(kind: Kind, values: Mapping[str, Any]) -> _Problems:
+def _people(kind: SourceKind, values: Mapping[str, Any]) -> _Problems:
     owned = values["owner"] or "@" in values["mailbox"] or values["mailboxes"]
     if not values["journal"] and not owned:
         yield (
@@ -325,7 +330,7 @@ def _people(kind: Kind, values: Mapping[str, Any]) -> _Problems:
             yield key, f"{key} must be a mail address, such as name@example.org"
 
 
-def _oauth(kind: Kind, values: Mapping[str, Any]) -> _Problems:
+def _oauth(kind: SourceKind, values: Mapping[str, Any]) -> _Problems:
     auth = values["auth"]
     if auth not in kind.auth:
         ways = " or ".join(kind.auth)
@@ -342,7 +347,7 @@ def _oauth(kind: Kind, values: Mapping[str, Any]) -> _Problems:
         yield "authority", "authority must be an address such as https://login.microsoftonline.us"
 
 
-def _tree(kind: Kind, values: Mapping[str, Any]) -> _Problems:
+def _tree(kind: SourceKind, values: Mapping[str, Any]) -> _Problems:
     for key in _TREE:
         if values[key] != FIELD[key].default and (key not in (*kind.fields, *kind.more) or values["journal"]):
             yield (
@@ -361,7 +366,7 @@ def _tree(kind: Kind, values: Mapping[str, Any]) -> _Problems:
                 yield key, f"{key}: {pattern!r} is not a use of folders; the uses are @{', @'.join(USES)}"
 
 
-def _exchange(kind: Kind, values: Mapping[str, Any]) -> _Problems:
+def _exchange(kind: SourceKind, values: Mapping[str, Any]) -> _Problems:
     several = values["mailboxes"]
     for key in ("mailboxes", "access"):
         if values[key] != FIELD[key].default and key not in (*kind.fields, *kind.more):
@@ -389,7 +394,7 @@ def _exchange(kind: Kind, values: Mapping[str, Any]) -> _Problems:
         yield "security", 'Exchange Web Services have no STARTTLS; use security = "tls"'
 
 
-def _graph(kind: Kind, values: Mapping[str, Any]) -> _Problems:
+def _graph(kind: SourceKind, values: Mapping[str, Any]) -> _Problems:
     if kind.name != "graph":
         return
     if values["journal"]:
@@ -404,7 +409,7 @@ def _graph(kind: Kind, values: Mapping[str, Any]) -> _Problems:
         yield "mailboxes", 'a person who signs in has one mailbox; several need auth = "app"'
 
 
-_RULES: tuple[Callable[[Kind, Mapping[str, Any]], _Problems], ...] = (
+_RULES: tuple[Callable[[SourceKind, Mapping[str, Any]], _Problems], ...] = (
     _numbers,
     _network,
     _paths,

@@ -7,14 +7,14 @@ from dataclasses import replace
 
 from muniment.archive.catalog import QuarantineRow
 from muniment.archive.files.temp_files import make_work, own_work
-from muniment.archive.operations.indexing import Indexing
+from muniment.archive.operations.indexing import IndexFeeder
 from muniment.archive.vault.vault import Vault
 from muniment.runs.pipeline.archivist import Archivist
-from muniment.runs.pipeline.fetch import Batch, discard
-from muniment.runs.pipeline.plan import Plan
-from muniment.runs.prepare.prepared_copy import Job
+from muniment.runs.pipeline.fetch import FetchedBatch, discard
+from muniment.runs.pipeline.plan import RunPlan
+from muniment.runs.prepare.prepared_copy import CopyJob
 from muniment.runs.prepare.worker_pool import WorkerPool
-from muniment.sources.base import SPOOL_ABOVE, Fetched, Item, Place
+from muniment.sources.base import SPOOL_ABOVE, FetchedItem, MailItem, MailPlace
 
 
 def chosen(vault: Vault, ids: Sequence[str]) -> list[QuarantineRow]:
@@ -33,7 +33,7 @@ def chosen(vault: Vault, ids: Sequence[str]) -> list[QuarantineRow]:
 
 
 def retry(
-    vault: Vault, plan_for: Callable[[str], Plan], ids: Sequence[str], pool: WorkerPool
+    vault: Vault, plan_for: Callable[[str], RunPlan], ids: Sequence[str], pool: WorkerPool
 ) -> Iterator[tuple[bytes, str]]:
     """Try quarantined items again.
 
@@ -49,7 +49,7 @@ def retry(
     Raises:
         NotFound: an id names no item.
     """
-    indexing = Indexing(vault)
+    indexing = IndexFeeder(vault)
     try:
         for row in chosen(vault, ids):
             yield row.sha, _retry_one(vault, row, plan_for(row.profile), pool)
@@ -59,11 +59,11 @@ def retry(
         indexing.close()
 
 
-def _retry_one(vault: Vault, row: QuarantineRow, plan: Plan, pool: WorkerPool) -> str:
+def _retry_one(vault: Vault, row: QuarantineRow, plan: RunPlan, pool: WorkerPool) -> str:
     fetched = _fetched(vault, row)
     path = "" if isinstance(fetched.content, bytes) else str(fetched.content)
     content = fetched.content if isinstance(fetched.content, bytes) else b""
-    future = pool.submit([Job(content, path, plan.journal)])
+    future = pool.submit([CopyJob(content, path, plan.journal)])
     try:
         (copy,) = future.result()
         if copy is None:
@@ -80,15 +80,15 @@ def _retry_one(vault: Vault, row: QuarantineRow, plan: Plan, pool: WorkerPool) -
             raise
         return ""
     finally:
-        discard(Batch([fetched], future))
+        discard(FetchedBatch([fetched], future))
 
 
-def _fetched(vault: Vault, row: QuarantineRow) -> Fetched:
-    item = Item(Place(row.host, row.mailbox, row.folder), row.key, row.size, date=row.time)
+def _fetched(vault: Vault, row: QuarantineRow) -> FetchedItem:
+    item = MailItem(MailPlace(row.host, row.mailbox, row.folder), row.key, row.size, date=row.time)
     if row.size <= SPOOL_ABOVE:
-        return Fetched(item, b"".join(vault.reader.content_at(row.position)))
+        return FetchedItem(item, b"".join(vault.reader.content_at(row.position)))
     work = make_work(own_work(vault.folder))
     path = work / f"retry-{row.sha.hex()[:16]}"
     with path.open("wb") as file:
         file.writelines(vault.reader.content_at(row.position))
-    return Fetched(item, path)
+    return FetchedItem(item, path)

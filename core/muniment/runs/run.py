@@ -11,40 +11,40 @@ from collections.abc import Callable
 from typing import Any
 
 from muniment.archive.facts import RunFact
-from muniment.archive.ledger.model import Kind
+from muniment.archive.ledger.model import RecordKind
 from muniment.archive.ledger.records import VERSION, canonical, deletion_fact, deletion_value, json_record
-from muniment.archive.operations.indexing import Indexing
+from muniment.archive.operations.indexing import IndexFeeder
 from muniment.archive.vault.vault import Vault
 from muniment.errors import MunimentError, RunFailed, VaultError
-from muniment.runs.pipeline.archivist import Archivist, Committed, Outcome
+from muniment.runs.pipeline.archivist import Archivist, CommittedBatch, CopyOutcome
 from muniment.runs.pipeline.fetch import (
-    Batch,
-    Deleted,
-    End,
+    CommitBarrier,
+    DeletedItems,
+    FetchedBatch,
+    FetchEnd,
     Fetcher,
-    Listed,
+    ListedCount,
     Message,
-    Passed,
-    Refused,
-    Settle,
+    PassedOverSoFar,
+    PlacesRefused,
     discard,
 )
 from muniment.runs.pipeline.indexer import Indexer
-from muniment.runs.pipeline.pause import Pause
-from muniment.runs.pipeline.plan import Plan
-from muniment.runs.pipeline.progress import Books, Progress
-from muniment.runs.pipeline.refusals import Refusals
+from muniment.runs.pipeline.pause import RunPause
+from muniment.runs.pipeline.plan import RunPlan
+from muniment.runs.pipeline.progress import RunBooks, RunProgress
+from muniment.runs.pipeline.refusals import RefusalCollector
 from muniment.runs.pipeline.sync_state import marks_of
 from muniment.runs.prepare.opaque import opaque
 from muniment.runs.prepare.worker_pool import WorkerPool
-from muniment.sources.base import Item, PassedOver, Place, Source, Unfetched
+from muniment.sources.base import MailItem, MailPlace, PassedOver, Source, UnfetchedItem
 from muniment.system.gc_tuning import ease_collector
 from muniment.system.memory import few_arenas
 from muniment.system.sanitise import clean
 
 log = logging.getLogger("muniment.runs")
 
-Observer = Callable[[Progress], None]
+Observer = Callable[[RunProgress], None]
 IDLE = 0.5
 """Seconds between two reports of its progress while a run waits."""
 _NAME = 300
@@ -60,10 +60,10 @@ class ArchiveRun:
         self,
         vault: Vault,
         source: Source,
-        plan: Plan,
+        plan: RunPlan,
         pool: WorkerPool,
         observe: Observer = lambda progress: None,
-        pause: Pause | None = None,
+        pause: RunPause | None = None,
     ) -> None:
         """Prepare the run. Nothing happens yet.
 
@@ -78,31 +78,31 @@ class ArchiveRun:
         self._vault = vault
         self._plan = plan
         self._observe = observe
-        self._pause = pause or Pause(threading.Event())
+        self._pause = pause or RunPause(threading.Event())
         self._pool = pool
         self._source = source
         self._marks = marks_of(vault, plan)
-        self._failed: set[Place] = set()
+        self._failed: set[MailPlace] = set()
         self._fetcher = Fetcher(vault, source, plan, pool, self._pause, self._marks)
         self._archivist = Archivist(vault, plan)
-        self._indexer = Indexer(Indexing(vault))
-        self._settling: Settle | None = None
-        self._safe: list[Item] = []
+        self._indexer = Indexer(IndexFeeder(vault))
+        self._settling: CommitBarrier | None = None
+        self._safe: list[MailItem] = []
         self._seen = 0
         """Items that were listed one by one. The books also count those that were announced."""
         self._began = self._ticked = time.monotonic()
         self._started = int(time.time())
         self._first_failure = ""
-        self._refusals = Refusals()
-        self.progress = Progress(plan.profile, deletes=plan.delete)
+        self._refusals = RefusalCollector()
+        self.progress = RunProgress(plan.profile, deletes=plan.delete)
         self.error: BaseException | None = None
 
     @property
-    def books(self) -> Books:
+    def books(self) -> RunBooks:
         """The run's counts so far."""
         return self.progress.books
 
-    def execute(self) -> Progress:
+    def execute(self) -> RunProgress:
         """Run to the end. Never raises: `progress.state` and `error` say what went wrong.
 
         Returns:
@@ -135,7 +135,7 @@ class ArchiveRun:
                 self._commit_if_due()
                 self._tick_if_due()
                 continue
-            if isinstance(message, End):
+            if isinstance(message, FetchEnd):
                 self.error = message.error
                 if message.error is None and not self._pause.cancelled:
                     self._close_listing()
@@ -147,34 +147,34 @@ class ArchiveRun:
     def _handle(self, message: Message) -> None:
         books = self.books
         match message:
-            case Listed():
+            case ListedCount():
                 self._listed(message)
-            case Batch():
+            case FetchedBatch():
                 self._take(message)
-            case Unfetched(gone=True):
+            case UnfetchedItem(gone=True):
                 books.skipped += 1
-            case Unfetched(item=item, reason=reason):
+            case UnfetchedItem(item=item, reason=reason):
                 books.failed += 1
                 self._failed.add(item.place)
                 self._first_failure = self._first_failure or f"{item.key}: {reason}"
-            case Settle():
+            case CommitBarrier():
                 self._commit()
                 message.safe = self._safe
                 self._safe = []
                 self.progress.stage = "deleting"
                 message.done.set()
-            case Deleted(items):
+            case DeletedItems(items):
                 self._deleted(items)
-            case Refused(refusals):
+            case PlacesRefused(refusals):
                 self._refusals.add(refusals)
                 self.progress.refused = self._refusals.named
                 self.progress.deletes = self._fetcher.deletes
-            case Passed(found):
+            case PassedOverSoFar(found):
                 self._passed(found)
-            case End():
+            case FetchEnd():
                 pass
 
-    def _listed(self, portion: Listed) -> None:
+    def _listed(self, portion: ListedCount) -> None:
         """Count a portion of the listing.
 
         The number that the source announces counts as listed from the start.
@@ -208,7 +208,7 @@ class ArchiveRun:
         self.progress.total_known = True
         self.progress.expected = self.books.listed = self._seen
 
-    def _take(self, batch: Batch) -> None:
+    def _take(self, batch: FetchedBatch) -> None:
         try:
             copies = batch.copies.result()
             self.progress.arrived += len(copies)
@@ -236,32 +236,32 @@ class ArchiveRun:
             self._pool.use_dictionaries(self._vault.dictionaries)
         self._tick()
 
-    def _book(self, committed: Committed) -> None:
+    def _book(self, committed: CommittedBatch) -> None:
         books = self.books
         for item, outcome in committed.outcomes:
             books.fetched += 1
             match outcome:
-                case Outcome.NEW:
+                case CopyOutcome.NEW:
                     books.new += 1
-                case Outcome.MERGED:
+                case CopyOutcome.MERGED:
                     books.merged += 1
-                case Outcome.QUARANTINED:
+                case CopyOutcome.QUARANTINED:
                     books.quarantined += 1
-                case Outcome.LEFT:
+                case CopyOutcome.LEFT:
                     books.left += 1
-            if outcome is not Outcome.LEFT:
+            if outcome is not CopyOutcome.LEFT:
                 self._safe.append(item)
                 self.progress.stored += 1
         if not self._fetcher.deletes:
             self._safe.clear()
 
-    def _deleted(self, items: list[Item]) -> None:
+    def _deleted(self, items: list[MailItem]) -> None:
         self.books.deleted += len(items)
         facts = []
         for place in dict.fromkeys(item.place for item in items):
             keys = [item.key for item in items if item.place == place]
             value = deletion_value(self._plan.profile, place.host, place.mailbox, place.folder, keys)
-            record = json_record(self._vault.encoder, Kind.DELETION, value)
+            record = json_record(self._vault.encoder, RecordKind.DELETION, value)
             appended = self._vault.append(record, time.time_ns() // 1000)
             facts.append(deletion_fact(canonical(value), appended.sequence))
         self._vault.commit(facts)
@@ -352,7 +352,7 @@ class ArchiveRun:
         value = {"v": VERSION, "started": self._started, **summary(self.progress)}
         now = time.time_ns() // 1000
         try:
-            record = json_record(self._vault.encoder, Kind.RUN, value)
+            record = json_record(self._vault.encoder, RecordKind.RUN, value)
             appended = self._vault.append(record, now)
             fact = RunFact(appended.sequence, now // 1_000_000, canonical(value).decode())
             self._vault.commit([fact])
@@ -365,7 +365,7 @@ class ArchiveRun:
                 self.error = error
 
 
-def summary(progress: Progress) -> dict[str, Any]:
+def summary(progress: RunProgress) -> dict[str, Any]:
     """The result of a run, with the keys of `muniment run --json`."""
     books = progress.books
     return {

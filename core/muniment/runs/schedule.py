@@ -26,7 +26,7 @@ LATE = 12 * LOOK
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class ScheduledTask:
     """Work that is due again and again. The run of an archiving profile is one kind of task."""
 
     name: str
@@ -58,7 +58,7 @@ class _Past:
         return max(due, self.ended + pause)
 
 
-class Schedule:
+class RunSchedule:
     """Runs each enabled task every `every` seconds, in one thread, so never two at once.
 
     Times are counted from start to start on the monotonic clock, so a changed wall clock shifts nothing. If a
@@ -69,7 +69,7 @@ class Schedule:
 
     def __init__(
         self,
-        tasks: Callable[[], Iterable[Task]],
+        tasks: Callable[[], Iterable[ScheduledTask]],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Prepare the schedule. It does not run yet.
@@ -82,7 +82,7 @@ class Schedule:
         self._tasks = tasks
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._known: dict[str, Task] = {}
+        self._known: dict[str, ScheduledTask] = {}
         self._past: dict[str, _Past] = {}
         self._unreadable = ""
         self._awake = threading.Event()
@@ -155,7 +155,7 @@ class Schedule:
                 self._awake.wait(wait)
                 self._awake.clear()
 
-    def _due(self, task: Task) -> float:
+    def _due(self, task: ScheduledTask) -> float:
         """When a task is due. Tasks that never ran come first."""
         past = self._past.get(task.name)
         return past.next_start(task.every) if past else float("-inf")
@@ -177,7 +177,7 @@ class Schedule:
             log.error("the profiles can't be read, so the previous ones stay in force: %s", problem)
         self._unreadable = problem
 
-    def _run_now(self, task: Task) -> None:
+    def _run_now(self, task: ScheduledTask) -> None:
         with self._lock:
             now = self._monotonic()
             before = self._past.get(task.name)
@@ -190,7 +190,7 @@ class Schedule:
             past.failures = past.failures + 1 if failed else 0
 
 
-def _run_failed(task: Task) -> bool:
+def _run_failed(task: ScheduledTask) -> bool:
     try:
         return task.run() is False
     except Exception as error:  # noqa: BLE001 - one task's trouble must not stop the others

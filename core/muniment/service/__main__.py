@@ -20,7 +20,7 @@ from muniment.client.autostart import READY
 from muniment.client.socket_path import digest
 from muniment.errors import MunimentError, VaultError, VaultLocked
 from muniment.system.gc_tuning import look_seldom
-from muniment.system.logs import Structured, say_in_log
+from muniment.system.logs import StructuredFormatter, say_in_log
 
 log = logging.getLogger("muniment.service")
 
@@ -77,7 +77,7 @@ def _log_to_file(vault: str) -> None:
         handler = RotatingFileHandler(state / name, maxBytes=SIZE, backupCount=1)
     except (OSError, KeyError):
         handler = logging.NullHandler()
-    handler.setFormatter(Structured("keys"))
+    handler.setFormatter(StructuredFormatter("keys"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     sys.excepthook = lambda kind, error, trace: log.critical("crashed", exc_info=(kind, error, trace))
     threading.excepthook = _thread_crashed

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shlex
 
 from muniment.errors import ConfigError
-from muniment.setup.model import Situation
+from muniment.setup.model import SetupSituation
 
 QUOTES = "'\u2018\u2019\u201a\u201b"
 """The characters that PowerShell reads as a single quote (about_Quoting_Rules; the tokenizer's
@@ -32,7 +32,7 @@ def powershell_quoted(value: str) -> str:
     return "'" + "".join(char * 2 if char in QUOTES else char for char in value) + "'"
 
 
-def undeliverable(situation: Situation) -> str:
+def undeliverable(situation: SetupSituation) -> str:
     """The command that sets the mailbox for undeliverable journal reports."""
     address = situation.settings.journaling.undeliverable
     if not address:
@@ -44,7 +44,7 @@ def undeliverable(situation: Situation) -> str:
     )
 
 
-def journal_rule(situation: Situation) -> str:
+def journal_rule(situation: SetupSituation) -> str:
     """The command that makes the journal rule, enabled, and shows it."""
     journaling = situation.settings.journaling
     if not journaling.address:
@@ -66,7 +66,7 @@ def journal_rule(situation: Situation) -> str:
     )
 
 
-def users(situation: Situation) -> str:
+def users(situation: SetupSituation) -> str:
     """The command that writes people.csv for `muniment users import`."""
     return _lines(
         *_opening(situation),
@@ -84,24 +84,24 @@ def users(situation: Situation) -> str:
     )
 
 
-def profile(situation: Situation) -> str:
+def profile(situation: SetupSituation) -> str:
     """The command that tests the archive profile."""
     found = situation.profile
     return _muniment(situation, "profile", "test", found.name) if found else ""
 
 
-def first_run(situation: Situation) -> str:
+def first_run(situation: SetupSituation) -> str:
     """The command that runs the archive profile once."""
     found = situation.profile
     return _muniment(situation, "run", found.name) if found else ""
 
 
-def service(situation: Situation) -> str:
+def service(situation: SetupSituation) -> str:
     """The command that installs the service."""
     return _muniment(situation, "service", "install")
 
 
-def schedule(situation: Situation) -> str:
+def schedule(situation: SetupSituation) -> str:
     """The command that enables the archive profile's schedule."""
     found = situation.profile
     if found is None:
@@ -109,15 +109,15 @@ def schedule(situation: Situation) -> str:
     return _muniment(situation, "profile", "edit", found.name, "--enabled", "--every", str(found.every))
 
 
-def _opening(situation: Situation) -> tuple[str, ...]:
+def _opening(situation: SetupSituation) -> tuple[str, ...]:
     return _CONNECT if _online(situation) else _SHELL
 
 
-def _online(situation: Situation) -> bool:
+def _online(situation: SetupSituation) -> bool:
     return situation.settings.journaling.platform == "microsoft-365"
 
 
-def _muniment(situation: Situation, *words: str) -> str:
+def _muniment(situation: SetupSituation, *words: str) -> str:
     return shlex.join(["muniment", *words, "--vault", str(situation.folder)])
 
 

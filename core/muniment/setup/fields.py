@@ -9,17 +9,17 @@ from typing import Any
 
 from muniment.config.model import Profile
 from muniment.errors import ConfigError
-from muniment.setup.model import KINDS, Situation
+from muniment.setup.model import KINDS, SetupSituation
 
 PROFILE = "profile."
-"""Prefix of `Field.place` for a setting of the archive profile."""
+"""Prefix of `StepField.place` for a setting of the archive profile."""
 LISTEN = "0.0.0.0:25"
 """Where the embedded gateway listens by default."""
 _NAMES = {"gateway": "gateway", "mailbox": "journal", "embedded": "spool"}
 """Default name of a new archive profile, by where reports go."""
 
 
-class Kind(Enum):
+class ValueKind(Enum):
     """How the text of a setting is read."""
 
     TEXT = "text"
@@ -30,12 +30,12 @@ class Kind(Enum):
     """The path of a file that holds a password."""
 
 
-def _always(situation: Situation) -> bool:
+def _always(situation: SetupSituation) -> bool:
     return True
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class StepField:
     """A setting that a step asks for."""
 
     step: str
@@ -43,15 +43,15 @@ class Field:
     label: str
     place: str
     """Dotted path in vault.toml; after PROFILE, the name of a field of the archive profile."""
-    kind: Kind = Kind.TEXT
+    kind: ValueKind = ValueKind.TEXT
     choices: tuple[str, ...] = ()
     hint: str = ""
-    applies: Callable[[Situation], bool] = _always
+    applies: Callable[[SetupSituation], bool] = _always
     """Whether the step asks for it in a situation."""
 
 
 @dataclass(slots=True)
-class Changes:
+class SettingChanges:
     """Changes to vault.toml."""
 
     settings: dict[str, Any] = field(default_factory=dict)
@@ -64,86 +64,95 @@ class Changes:
     """Whether the profile does not exist yet."""
 
 
-def _embedded(situation: Situation) -> bool:
+def _embedded(situation: SetupSituation) -> bool:
     return situation.settings.journaling.reports == "embedded"
 
 
-def _remote(situation: Situation) -> bool:
+def _remote(situation: SetupSituation) -> bool:
     return not _embedded(situation)
 
 
-def _own_mailbox(situation: Situation) -> bool:
+def _own_mailbox(situation: SetupSituation) -> bool:
     return situation.settings.journaling.reports == "mailbox"
 
 
-def _online(situation: Situation) -> bool:
+def _online(situation: SetupSituation) -> bool:
     return situation.settings.journaling.platform == "microsoft-365"
 
 
 FIELDS = (
-    Field(
+    StepField(
         "organisation", "platform", "Mail system", "journaling.platform",
         choices=("microsoft-365", "exchange-server"),
     ),
-    Field("organisation", "name", "Organisation", "name"),
-    Field("organisation", "domains", "Own domains", "domains", Kind.LIST, hint="example.com, example.org"),
-    Field(
+    StepField("organisation", "name", "Organisation", "name"),
+    StepField(
+        "organisation", "domains", "Own domains", "domains", ValueKind.LIST, hint="example.com, example.org",
+    ),
+    StepField(
         "organisation", "resolver", "DNS server", "journaling.resolver",
         hint="empty: this machine's own",
     ),
-    Field(
+    StepField(
         "report-address", "reports", "Reports go to", "journaling.reports",
         choices=("gateway", "mailbox", "embedded"),
     ),
-    Field("report-address", "address", "Report address", "journaling.address", hint="journal@archive.net"),
-    Field("report-address", "listen", "Listens on", "gateway.listen", hint=LISTEN, applies=_embedded),
-    Field(
-        "report-address", "networks", "Networks", "gateway.networks", Kind.LIST,
+    StepField(
+        "report-address", "address", "Report address", "journaling.address", hint="journal@archive.net",
+    ),
+    StepField("report-address", "listen", "Listens on", "gateway.listen", hint=LISTEN, applies=_embedded),
+    StepField(
+        "report-address", "networks", "Networks", "gateway.networks", ValueKind.LIST,
         hint="such as 192.0.2.0/24", applies=_embedded,
     ),
-    Field(
+    StepField(
         "report-address", "certificate", "Certificate", "gateway.certificate",
         hint="PEM, with chain and key", applies=_embedded,
     ),
-    Field(
+    StepField(
         "undeliverable", "undeliverable", "Mailbox", "journaling.undeliverable", hint="ndr@elsewhere.example"
     ),
-    Field("journal-rule", "rule", "Rule's name", "journaling.rule", hint="at most 64 characters"),
-    Field(
+    StepField("journal-rule", "rule", "Rule's name", "journaling.rule", hint="at most 64 characters"),
+    StepField(
         "journal-rule", "scope", "Messages", "journaling.scope", choices=("Global", "Internal", "External")
     ),
-    Field("journal-rule", "recipient", "Only of", "journaling.recipient", hint="empty: everyone"),
-    Field(
-        "journal-rule", "expiration-days", "Keep trying", "journaling.expiration_days", Kind.NUMBER,
+    StepField("journal-rule", "recipient", "Only of", "journaling.recipient", hint="empty: everyone"),
+    StepField(
+        "journal-rule", "expiration-days", "Keep trying", "journaling.expiration_days", ValueKind.NUMBER,
         hint="days, 0 to 7", applies=_online,
     ),
-    Field("profile", "profile", "Profile", "journaling.profile", hint="its name"),
-    Field("profile", "source", "Kind", PROFILE + "source", choices=("imap", "pop3"), applies=_own_mailbox),
-    Field("profile", "host", "Host", PROFILE + "host", hint="gateway.example.net", applies=_remote),
-    Field("profile", "port", "Port", PROFILE + "port", Kind.NUMBER, hint="empty: the usual", applies=_remote),
-    Field("profile", "mailbox", "Mailbox", PROFILE + "mailbox", hint="mbx-...", applies=_remote),
-    Field(
-        "profile", "password-file", "Password file", PROFILE + "password", Kind.SECRET_FILE,
+    StepField("profile", "profile", "Profile", "journaling.profile", hint="its name"),
+    StepField(
+        "profile", "source", "Kind", PROFILE + "source", choices=("imap", "pop3"), applies=_own_mailbox,
+    ),
+    StepField("profile", "host", "Host", PROFILE + "host", hint="gateway.example.net", applies=_remote),
+    StepField(
+        "profile", "port", "Port", PROFILE + "port", ValueKind.NUMBER, hint="empty: the usual",
+        applies=_remote,
+    ),
+    StepField("profile", "mailbox", "Mailbox", PROFILE + "mailbox", hint="mbx-...", applies=_remote),
+    StepField(
+        "profile", "password-file", "Password file", PROFILE + "password", ValueKind.SECRET_FILE,
         hint="/etc/muniment/gateway.secret", applies=_remote,
     ),
-    Field("schedule", "every", "Every", PROFILE + "every", Kind.NUMBER, hint="seconds"),
-    Field("first-report", "tenant", "Tenant", PROFILE + "tenant", hint="a report's Sender"),
-    Field(
-        "first-report", "quiet-days", "Quiet after", "journaling.quiet_days", Kind.NUMBER,
+    StepField("schedule", "every", "Every", PROFILE + "every", ValueKind.NUMBER, hint="seconds"),
+    StepField("first-report", "tenant", "Tenant", PROFILE + "tenant", hint="a report's Sender"),
+    StepField(
+        "first-report", "quiet-days", "Quiet after", "journaling.quiet_days", ValueKind.NUMBER,
         hint="days without a report",
     ),
 )  # fmt: skip
 FIELD = {one.name: one for one in FIELDS}
 
 
-def step_fields(step: str, situation: Situation) -> Iterator[tuple[Field, str]]:
+def step_fields(step: str, situation: SetupSituation) -> Iterator[tuple[StepField, str]]:
     """The settings that a step asks for in a situation, each with its current value as text."""
     for one in FIELDS:
         if one.step == step and one.applies(situation):
             yield one, value_of(one, situation)
 
 
-def value_of(one: Field, situation: Situation) -> str:
+def value_of(one: StepField, situation: SetupSituation) -> str:
     """The current value of a setting as text; "" for none."""
     found = situation.profile
     if one.name == "profile":
@@ -155,7 +164,7 @@ def value_of(one: Field, situation: Situation) -> str:
         return _text(holder)
     if found is None:
         return ""
-    if one.kind is Kind.SECRET_FILE:
+    if one.kind is ValueKind.SECRET_FILE:
         return str((found.password or {}).get("file", ""))
     return _text(getattr(found, one.place.removeprefix(PROFILE)))
 
@@ -164,17 +173,17 @@ def _text(value: Any) -> str:
     return ", ".join(value) if isinstance(value, tuple) else "" if value is None else str(value)
 
 
-def changes(values: Mapping[str, str], situation: Situation) -> Changes:
+def changes(values: Mapping[str, str], situation: SetupSituation) -> SettingChanges:
     """The changes to vault.toml that new values stand for.
 
     Args:
-        values: the new values as text, by `Field.name`; "" removes a value.
+        values: the new values as text, by `StepField.name`; "" removes a value.
         situation: the current state.
 
     Raises:
         ConfigError: a name is unknown, or a value is wrong.
     """
-    wanted = Changes()
+    wanted = SettingChanges()
     for name, text in values.items():
         one = FIELD.get(name)
         if one is None:
@@ -191,22 +200,22 @@ def changes(values: Mapping[str, str], situation: Situation) -> Changes:
     return wanted
 
 
-def _parsed(one: Field, text: str) -> Any:
+def _parsed(one: StepField, text: str) -> Any:
     text = text.strip()
-    if one.kind is Kind.LIST:
+    if one.kind is ValueKind.LIST:
         return [part for part in text.replace(",", " ").split() if part]
     if not text:
         return None
     if one.choices and text not in one.choices:
         raise ConfigError(f"{one.name} can't be {text[:80]!r}: choose one of {', '.join(one.choices)}")
-    if one.kind is Kind.NUMBER:
+    if one.kind is ValueKind.NUMBER:
         if not (text.isascii() and text.isdigit() and len(text) <= 9):
             raise ConfigError(f"{one.name} must be a whole number")
         return int(text)
-    return {"file": text} if one.kind is Kind.SECRET_FILE else text
+    return {"file": text} if one.kind is ValueKind.SECRET_FILE else text
 
 
-def _open_gateway(wanted: Changes, situation: Situation) -> None:
+def _open_gateway(wanted: SettingChanges, situation: SetupSituation) -> None:
     """Let the embedded gateway accept mail for the report address, and no longer for the former one."""
     settings = situation.settings
     reports = wanted.settings.get("journaling.reports", settings.journaling.reports)
@@ -219,7 +228,7 @@ def _open_gateway(wanted: Changes, situation: Situation) -> None:
         wanted.settings["gateway.listen"] = LISTEN
 
 
-def _name_profile(wanted: Changes, situation: Situation) -> None:
+def _name_profile(wanted: SettingChanges, situation: SetupSituation) -> None:
     """Decide which profile the values belong to. A new one gets the kind that fits where reports go."""
     settings = situation.settings
     current = situation.profile

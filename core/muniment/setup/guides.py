@@ -7,19 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from muniment.setup.model import Situation
+from muniment.setup.model import SetupSituation
 
-Guide = Callable[[Situation], str]
+Guide = Callable[[SetupSituation], str]
 
 _EXCHANGE_LISTS = "https://aka.ms/o365endpoints"
 _PURVIEW = "https://purview.microsoft.com"
 
 
-def _online(situation: Situation) -> bool:
+def _online(situation: SetupSituation) -> bool:
     return situation.settings.journaling.platform == "microsoft-365"
 
 
-def organisation(situation: Situation) -> str:
+def organisation(situation: SetupSituation) -> str:
     """Guide of the step "organisation"."""
     return (
         "Choose the mail system, and enter the organisation's own mail domains. "
@@ -31,7 +31,7 @@ def organisation(situation: Situation) -> str:
     )
 
 
-def report_address(situation: Situation) -> str:
+def report_address(situation: SetupSituation) -> str:
     """Guide of the step "report-address"."""
     intro = (
         "For every message, the mail system sends a journal report to one mailbox. "
@@ -44,7 +44,7 @@ def report_address(situation: Situation) -> str:
     return intro + _WHERE[situation.settings.journaling.reports](situation)
 
 
-def _at_gateway(situation: Situation) -> str:
+def _at_gateway(situation: SetupSituation) -> str:
     return (
         "The provider gives you an address, a mailbox id and a password. "
         "The password also decrypts the mailbox: without it the mail is lost, so keep a copy of it. "
@@ -52,7 +52,7 @@ def _at_gateway(situation: Situation) -> str:
     )
 
 
-def _at_mailbox(situation: Situation) -> str:
+def _at_mailbox(situation: SetupSituation) -> str:
     return (
         "The server must not filter the reports: they keep the From of the original, so SPF and DMARC fail "
         "even for genuine reports. Switch off spam filters, size limits and DMARC for this mailbox. "
@@ -60,7 +60,7 @@ def _at_mailbox(situation: Situation) -> str:
     )
 
 
-def _at_embedded(situation: Situation) -> str:
+def _at_embedded(situation: SetupSituation) -> str:
     source = (
         f"those of Exchange Online (entry 10 of {_EXCHANGE_LISTS})"
         if _online(situation)
@@ -77,7 +77,7 @@ def _at_embedded(situation: Situation) -> str:
 _WHERE: dict[str, Guide] = {"gateway": _at_gateway, "mailbox": _at_mailbox, "embedded": _at_embedded}
 
 
-def undeliverable(situation: Situation) -> str:
+def undeliverable(situation: SetupSituation) -> str:
     """Guide of the step "undeliverable"."""
     if not _online(situation):
         return (
@@ -99,7 +99,7 @@ def undeliverable(situation: Situation) -> str:
     )
 
 
-def journal_rule(situation: Situation) -> str:
+def journal_rule(situation: SetupSituation) -> str:
     """Guide of the step "journal-rule"."""
     return (_rule_online if _online(situation) else _rule_server)(situation) + (
         "\nThen confirm here that the rule exists. The first report that arrives proves it."
@@ -112,7 +112,7 @@ _SCOPES = (
 )
 
 
-def _rule_online(situation: Situation) -> str:
+def _rule_online(situation: SetupSituation) -> str:
     journaling = situation.settings.journaling
     return (
         f"- {_PURVIEW} > Solutions > Data lifecycle management > Exchange (legacy) > Journal rules > New\n"
@@ -127,7 +127,7 @@ def _rule_online(situation: Situation) -> str:
     )
 
 
-def _rule_server(situation: Situation) -> str:
+def _rule_server(situation: SetupSituation) -> str:
     journaling = situation.settings.journaling
     whose = f"a specific user or group: {journaling.recipient}" if journaling.recipient else "all messages"
     return (
@@ -149,7 +149,7 @@ _SCOPE_WORDS = {
 }
 
 
-def users(situation: Situation) -> str:
+def users(situation: SetupSituation) -> str:
     """Guide of the step "users"."""
     return (
         "Add the people and all their addresses, so that mail to an alias is filed with its person. "
@@ -161,7 +161,7 @@ def users(situation: Situation) -> str:
     )
 
 
-def profile(situation: Situation) -> str:
+def profile(situation: SetupSituation) -> str:
     """Guide of the step "profile"."""
     return "\n".join((_PROFILES[situation.settings.journaling.reports], _NEVER_HERE))
 
@@ -184,7 +184,7 @@ _PROFILES = {
 }
 
 
-def first_run(situation: Situation) -> str:
+def first_run(situation: SetupSituation) -> str:
     """Guide of the step "first-run"."""
     return (
         "Run the profile once, and look at its counts: the books must balance. "
@@ -192,7 +192,7 @@ def first_run(situation: Situation) -> str:
     )
 
 
-def service(situation: Situation) -> str:
+def service(situation: SetupSituation) -> str:
     """Guide of the step "service"."""
     return (
         "The service runs profiles when they are due, and contains the embedded gateway. "
@@ -201,7 +201,7 @@ def service(situation: Situation) -> str:
     )
 
 
-def schedule(situation: Situation) -> str:
+def schedule(situation: SetupSituation) -> str:
     """Guide of the step "schedule"."""
     return (
         "While the service runs, it runs the profile at this interval in seconds (300 is usual). "
@@ -209,7 +209,7 @@ def schedule(situation: Situation) -> str:
     )
 
 
-def first_report(situation: Situation) -> str:
+def first_report(situation: SetupSituation) -> str:
     """Guide of the step "first-report"."""
     return (
         "The first journal report proves this step. "

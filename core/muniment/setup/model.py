@@ -11,7 +11,7 @@ from typing import Protocol
 from muniment.config.model import Profile, Settings
 
 
-class State(StrEnum):
+class StepState(StrEnum):
     """The state of a step."""
 
     TO_DO = "to do"
@@ -20,7 +20,7 @@ class State(StrEnum):
     FAILED = "failed"
 
 
-class Verdict(StrEnum):
+class FindingVerdict(StrEnum):
     """What a finding means for its step."""
 
     FINE = "fine"
@@ -33,21 +33,21 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckFinding:
     """One result of a check."""
 
     text: str
     """A sentence."""
-    verdict: Verdict = Verdict.FINE
+    verdict: FindingVerdict = FindingVerdict.FINE
     time: int = 0
     """When it was observed, seconds since 1970 UTC; 0 for now."""
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CheckOutcome:
     """The result of a whole check."""
 
-    state: State
+    state: StepState
     detail: str
     """The texts of the findings that decide the state."""
     time: int
@@ -55,7 +55,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class ReportArrival:
     """A journal report that has arrived."""
 
     time: int
@@ -87,7 +87,7 @@ class LastRun:
 
 
 @dataclass(frozen=True, slots=True)
-class Situation:
+class SetupSituation:
     """The facts that guides, commands and checks depend on."""
 
     folder: Path
@@ -99,7 +99,7 @@ class Situation:
     """Number of users whom an administrator has added."""
     last_run: LastRun | None = None
     """The archive profile's last run."""
-    arrival: Arrival | None = None
+    arrival: ReportArrival | None = None
     """The first trusted journal report that the archive profile brought."""
     strangers: tuple[str, ...] = ()
     """Senders of reports that failed the tenant pin, the newest first."""
@@ -126,7 +126,7 @@ KINDS = {"gateway": ("gateway",), "mailbox": ("imap", "pop3"), "embedded": ("spo
 """The kinds of profile that fit, by where reports go (`journaling.reports`)."""
 
 
-class Probes(Protocol):
+class SetupProbes(Protocol):
     """How checks reach DNS, mail servers, mailboxes and systemd.
 
     Every method may take seconds. The iterators yield each finding as soon as there is one. An implementation
@@ -160,7 +160,7 @@ class Probes(Protocol):
             SourceError: DNS gave no answer.
         """
 
-    def delivers(self, host: str, ip: str, address: str) -> Iterator[Finding]:
+    def delivers(self, host: str, ip: str, address: str) -> Iterator[CheckFinding]:
         """Ask a mail server that is not ours whether it accepts mail for an address. Nothing is sent.
 
         Args:
@@ -172,7 +172,7 @@ class Probes(Protocol):
             Findings. A server that can't be reached from here is a note.
         """
 
-    def gateway(self, address: str, name: str) -> Iterator[Finding]:
+    def gateway(self, address: str, name: str) -> Iterator[CheckFinding]:
         """Ask this vault's embedded gateway whether it accepts mail for an address.
 
         Args:
@@ -186,7 +186,7 @@ class Probes(Protocol):
             ConfigError: `gateway.listen` in vault.toml is wrong.
         """
 
-    def mailbox(self, profile: Profile) -> Iterator[Finding]:
+    def mailbox(self, profile: Profile) -> Iterator[CheckFinding]:
         """Connect to a profile's mailbox, log in and list it.
 
         Args:
@@ -200,7 +200,7 @@ class Probes(Protocol):
             SourceError: the mailbox can't be used.
         """
 
-    def units(self) -> Iterator[Finding]:
+    def units(self) -> Iterator[CheckFinding]:
         """Ask systemd whether it starts the service.
 
         Returns:
@@ -208,22 +208,25 @@ class Probes(Protocol):
         """
 
 
-Check = Callable[[Situation, Probes], Iterator[Finding]]
+Check = Callable[[SetupSituation, SetupProbes], Iterator[CheckFinding]]
 """Checks a step and yields its findings. Raises MunimentError if the step can't be checked now."""
 
 
-def outcome(findings: list[Finding], now: int) -> Outcome:
+def outcome(findings: list[CheckFinding], now: int) -> CheckOutcome:
     """The result of a check: its worst findings decide the state, and their texts are the detail.
 
     Args:
         findings: all findings of the check.
         now: seconds since 1970 UTC.
     """
-    for verdict, state in ((Verdict.WRONG, State.FAILED), (Verdict.MISSING, State.TO_DO)):
+    for verdict, state in (
+        (FindingVerdict.WRONG, StepState.FAILED),
+        (FindingVerdict.MISSING, StepState.TO_DO),
+    ):
         texts = [finding.text for finding in findings if finding.verdict is verdict]
         if texts:
-            return Outcome(state, " ".join(texts), now)
-    notes = [finding.text for finding in findings if finding.verdict is Verdict.NOTE]
-    fine = [finding.text for finding in findings if finding.verdict is Verdict.FINE]
+            return CheckOutcome(state, " ".join(texts), now)
+    notes = [finding.text for finding in findings if finding.verdict is FindingVerdict.NOTE]
+    fine = [finding.text for finding in findings if finding.verdict is FindingVerdict.FINE]
     time = max((finding.time for finding in findings), default=0) or now
-    return Outcome(State.DONE, " ".join((*fine[-1:], *notes)), time)
+    return CheckOutcome(StepState.DONE, " ".join((*fine[-1:], *notes)), time)

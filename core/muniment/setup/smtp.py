@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from muniment.setup.model import Finding, Verdict
+from muniment.setup.model import CheckFinding, FindingVerdict
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -34,7 +34,7 @@ NO_SUCH_MAILBOX = ("5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10")
 
 def delivers(
     host: str, port: int, address: str, name: str, *, own: bool = False, admitted: bool = True
-) -> Iterator[Finding]:
+) -> Iterator[CheckFinding]:
     """Connect, try STARTTLS, name a recipient, and quit before DATA.
 
     Args:
@@ -50,20 +50,22 @@ def delivers(
         A finding for each step, as the dialogue goes on.
     """
     place = f"{host} port {port}" if host == name else f"{name} ({host}) port {port}"
-    bad = Verdict.WRONG if own and admitted else Verdict.NOTE
+    bad = FindingVerdict.WRONG if own and admitted else FindingVerdict.NOTE
     server = smtplib.SMTP(timeout=SECONDS, local_hostname=socket.gethostname())
     hang_up = threading.Timer(PATIENCE, _hang_up, [server])
     hang_up.start()
     try:
         code, greeting = server.connect(host, port)
         if code != 220:
-            yield Finding(f"{place} refused this machine: {_reply_text(code, greeting)}.", bad)
+            yield CheckFinding(f"{place} refused this machine: {_reply_text(code, greeting)}.", bad)
             return
-        yield Finding(f"{place} answers as a mail server.")
+        yield CheckFinding(f"{place} answers as a mail server.")
         yield from _secured(server, place, name)
         yield from _recipient(server, place, address, bad)
     except (OSError, smtplib.SMTPException) as error:
-        yield Finding(_unreachable(place, error, own), Verdict.WRONG if own else Verdict.NOTE)
+        yield CheckFinding(
+            _unreachable(place, error, own), FindingVerdict.WRONG if own else FindingVerdict.NOTE
+        )
     finally:
         with suppress(OSError, smtplib.SMTPException):
             server.quit()
@@ -86,24 +88,24 @@ def admits(networks: Iterable[str], address: str) -> bool:
     return any(client in ipaddress.ip_network(network) for network in networks)
 
 
-def _secured(server: smtplib.SMTP, place: str, name: str) -> Iterator[Finding]:
+def _secured(server: smtplib.SMTP, place: str, name: str) -> Iterator[CheckFinding]:
     """Send EHLO, and STARTTLS (RFC 3207) if it is offered."""
     server.ehlo()
     if not server.has_extn("starttls"):
-        yield Finding(
+        yield CheckFinding(
             f"{place} offers no STARTTLS, so mail crosses the network unencrypted: give it a certificate.",
-            Verdict.NOTE,
+            FindingVerdict.NOTE,
         )
         return
     yield _starttls(server, place, name)
     server.ehlo()
 
 
-def _starttls(server: smtplib.SMTP, place: str, name: str) -> Finding:
+def _starttls(server: smtplib.SMTP, place: str, name: str) -> CheckFinding:
     code, reply = server.docmd("STARTTLS")
     if code != 220:
         text = _reply_text(code, reply)
-        return Finding(f"{place} offers STARTTLS and then refuses it: {text}.", Verdict.NOTE)
+        return CheckFinding(f"{place} offers STARTTLS and then refuses it: {text}.", FindingVerdict.NOTE)
     # Nothing secret is sent, so the dialogue goes on with any certificate.
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -116,22 +118,24 @@ def _starttls(server: smtplib.SMTP, place: str, name: str) -> Finding:
     return _certificate(der, place, name)
 
 
-def _certificate(der: bytes, place: str, name: str) -> Finding:
+def _certificate(der: bytes, place: str, name: str) -> CheckFinding:
     from cryptography import x509
 
     certificate = x509.load_der_x509_certificate(der)
     left = certificate.not_valid_after_utc.timestamp() - time.time()
     until = f"{certificate.not_valid_after_utc:%Y-%m-%d}"
     if left < 0:
-        return Finding(f"The certificate of {place} expired on {until}: renew it.", Verdict.NOTE)
+        return CheckFinding(f"The certificate of {place} expired on {until}: renew it.", FindingVerdict.NOTE)
     if left < EXPIRY_DAYS * 86400:
-        return Finding(f"The certificate of {place} expires on {until}: renew it soon.", Verdict.NOTE)
-    if not _is_for(certificate, name):
-        return Finding(
-            f"The certificate of {place} is not for {name}: a sender that checks the name refuses it.",
-            Verdict.NOTE,
+        return CheckFinding(
+            f"The certificate of {place} expires on {until}: renew it soon.", FindingVerdict.NOTE
         )
-    return Finding(f"STARTTLS works; the certificate is valid until {until}.")
+    if not _is_for(certificate, name):
+        return CheckFinding(
+            f"The certificate of {place} is not for {name}: a sender that checks the name refuses it.",
+            FindingVerdict.NOTE,
+        )
+    return CheckFinding(f"STARTTLS works; the certificate is valid until {until}.")
 
 
 def _is_for(certificate: x509.Certificate, name: str) -> bool:
@@ -147,24 +151,24 @@ def _is_for(certificate: x509.Certificate, name: str) -> bool:
     return bool({name.lower(), f"*.{name.lower().partition('.')[2]}"} & set(hosts)) or name in addresses
 
 
-def _recipient(server: smtplib.SMTP, place: str, address: str, bad: Verdict) -> Iterator[Finding]:
+def _recipient(server: smtplib.SMTP, place: str, address: str, bad: FindingVerdict) -> Iterator[CheckFinding]:
     """Send MAIL with the empty sender (RFC 5321 4.5.5), which no server refuses for its address, and RCPT."""
     code, reply = server.mail("")
     if code != 250:
-        yield Finding(f"{place} accepts no mail from this machine: {_reply_text(code, reply)}.", bad)
+        yield CheckFinding(f"{place} accepts no mail from this machine: {_reply_text(code, reply)}.", bad)
         return
     code, reply = server.rcpt(address)
     if code in (250, 251):
-        yield Finding(f"{place} accepts mail for {address}.")
+        yield CheckFinding(f"{place} accepts mail for {address}.")
         return
     text = _reply_text(code, reply)
     if code == 550 and any(status in text for status in NO_SUCH_MAILBOX):
-        yield Finding(
+        yield CheckFinding(
             f"{place} has no mailbox {address} ({text}): correct the address, or have the mailbox created.",
-            Verdict.WRONG,
+            FindingVerdict.WRONG,
         )
         return
-    yield Finding(f"{place} did not accept mail for {address}: {text}.", bad)
+    yield CheckFinding(f"{place} did not accept mail for {address}: {text}.", bad)
 
 
 def _reply_text(code: int, reply: bytes) -> str:

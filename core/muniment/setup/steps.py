@@ -12,21 +12,30 @@ from muniment.errors import ConfigError, MunimentError, NotFound
 from muniment.setup import checks, commands, guides
 from muniment.setup.fields import step_fields
 from muniment.setup.guides import Guide
-from muniment.setup.model import Check, Finding, Outcome, Probes, Situation, State, Verdict, outcome
-from muniment.setup.store import Affirmed, Record
+from muniment.setup.model import (
+    Check,
+    CheckFinding,
+    CheckOutcome,
+    FindingVerdict,
+    SetupProbes,
+    SetupSituation,
+    StepState,
+    outcome,
+)
+from muniment.setup.store import StepAffirmation, StepRecord
 
 POWERSHELL, SHELL = "powershell", "shell"
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class StepDefinition:
     """The definition of a step, the same for all vaults."""
 
     key: str
     title: str
     guide: Guide
     check: Check
-    command: Callable[[Situation], str] | None = None
+    command: Callable[[SetupSituation], str] | None = None
     language: str = ""
     """Language of the command: POWERSHELL or SHELL."""
     live: bool = False
@@ -42,35 +51,39 @@ class Step:
 
 
 STEPS = (
-    Step("organisation", "Organisation", guides.organisation, checks.organisation),
-    Step(
+    StepDefinition("organisation", "Organisation", guides.organisation, checks.organisation),
+    StepDefinition(
         "report-address", "Report address", guides.report_address, checks.report_address,
         needs=("address",),
     ),
-    Step(
+    StepDefinition(
         "undeliverable", "Undeliverable", guides.undeliverable, checks.undeliverable,
         commands.undeliverable, POWERSHELL,
         affirmed="the address is set in the mail system",
         ask="Set it in the mail system, then confirm it.", needs=("undeliverable",),
     ),
-    Step(
+    StepDefinition(
         "journal-rule", "Journal rule", guides.journal_rule, checks.journal_rule,
         commands.journal_rule, POWERSHELL, live=True,
         affirmed="the rule exists and is enabled", ask="Make it, then confirm it.",
         instead=True, needs=("address",),
     ),
-    Step(
+    StepDefinition(
         "users", "Users", guides.users, checks.users, commands.users, POWERSHELL, live=True,
         affirmed="Muniment makes users as their mail comes", instead=True,
     ),
-    Step("profile", "Archive profile", guides.profile, checks.profile, commands.profile, SHELL),
-    Step("first-run", "First run", guides.first_run, checks.first_run, commands.first_run, SHELL, live=True),
-    Step(
+    StepDefinition("profile", "Archive profile", guides.profile, checks.profile, commands.profile, SHELL),
+    StepDefinition(
+        "first-run", "First run", guides.first_run, checks.first_run, commands.first_run, SHELL, live=True,
+    ),
+    StepDefinition(
         "service", "Service", guides.service, checks.service, commands.service, SHELL,
         affirmed="something other than systemd starts it", instead=True,
     ),
-    Step("schedule", "Schedule", guides.schedule, checks.schedule, commands.schedule, SHELL, live=True),
-    Step("first-report", "First report", guides.first_report, checks.first_report, live=True),
+    StepDefinition(
+        "schedule", "Schedule", guides.schedule, checks.schedule, commands.schedule, SHELL, live=True,
+    ),
+    StepDefinition("first-report", "First report", guides.first_report, checks.first_report, live=True),
 )  # fmt: skip
 STEP = {step.key: step for step in STEPS}
 _NEEDED = {
@@ -80,18 +93,18 @@ _NEEDED = {
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class StepStanding:
     """The current state of a step."""
 
-    state: State
+    state: StepState
     detail: str
     """What was found, and what to do."""
     proven: int
     """When a check last succeeded, seconds since 1970 UTC; 0 for never."""
-    affirmed: Affirmed | None = None
+    affirmed: StepAffirmation | None = None
 
 
-def find(key: str) -> Step:
+def find(key: str) -> StepDefinition:
     """The step with a key.
 
     Raises:
@@ -102,7 +115,7 @@ def find(key: str) -> Step:
     return STEP[key]
 
 
-def findings(step: Step, situation: Situation, probes: Probes) -> Iterator[Finding]:
+def findings(step: StepDefinition, situation: SetupSituation, probes: SetupProbes) -> Iterator[CheckFinding]:
     """Check a step, and yield each finding. An error of the check becomes a finding that is wrong."""
     missing = _missing(step, situation)
     if missing:
@@ -111,17 +124,17 @@ def findings(step: Step, situation: Situation, probes: Probes) -> Iterator[Findi
     try:
         yield from step.check(situation, probes)
     except MunimentError as error:
-        yield Finding(str(error), Verdict.WRONG)
+        yield CheckFinding(str(error), FindingVerdict.WRONG)
 
 
-def _missing(step: Step, situation: Situation) -> Finding | None:
+def _missing(step: StepDefinition, situation: SetupSituation) -> CheckFinding | None:
     for name in step.needs:
         if not getattr(situation.settings.journaling, name):
-            return Finding(_NEEDED[name], Verdict.MISSING)
+            return CheckFinding(_NEEDED[name], FindingVerdict.MISSING)
     return None
 
 
-def inputs(step: Step, situation: Situation) -> str:
+def inputs(step: StepDefinition, situation: SetupSituation) -> str:
     """A digest of the settings that a step's check depends on. A result is valid only for the same digest."""
     values: list[object] = [value for _, value in step_fields(step.key, situation)]
     journaling = situation.settings.journaling
@@ -137,7 +150,9 @@ def inputs(step: Step, situation: Situation) -> str:
     return hashlib.sha256(msgspec.json.encode(values, order="sorted")).hexdigest()[:16]
 
 
-def standing(step: Step, record: Record, situation: Situation, probes: Probes) -> Standing:
+def standing(
+    step: StepDefinition, record: StepRecord, situation: SetupSituation, probes: SetupProbes
+) -> StepStanding:
     """The current state of a step: from its record, and from a new check if the step is live.
 
     Args:
@@ -149,37 +164,37 @@ def standing(step: Step, record: Record, situation: Situation, probes: Probes) -
     known = inputs(step, situation)
     confirmation = record.affirmed if record.affirmed and record.affirmed.inputs == known else None
     missing = _missing(step, situation)
-    last: Outcome | None = record.outcome if record.inputs == known else None
+    last: CheckOutcome | None = record.outcome if record.inputs == known else None
     if step.live or missing:
         last = outcome(list(findings(step, situation, probes)), situation.now)
     proven = record.proven
-    if step.live and last and last.state is State.DONE:
+    if step.live and last and last.state is StepState.DONE:
         proven = last.time
     if missing:
         confirmation = None
     state, detail = _judged(step, last, confirmation, changed=record.outcome is not None)
-    return Standing(state, detail, proven, confirmation)
+    return StepStanding(state, detail, proven, confirmation)
 
 
 def _judged(
-    step: Step, last: Outcome | None, confirmation: Affirmed | None, changed: bool
-) -> tuple[State, str]:
+    step: StepDefinition, last: CheckOutcome | None, confirmation: StepAffirmation | None, changed: bool
+) -> tuple[StepState, str]:
     if last is None:
         detail = "Changed since it was last checked." if changed else "Not checked yet."
-        last = Outcome(State.TO_DO, detail, 0)
-    if last.state is State.FAILED or not step.affirmed:
+        last = CheckOutcome(StepState.TO_DO, detail, 0)
+    if last.state is StepState.FAILED or not step.affirmed:
         return last.state, last.detail
     if confirmation is None:
-        if last.state is State.DONE and step.instead:
+        if last.state is StepState.DONE and step.instead:
             return last.state, last.detail
-        return State.TO_DO, f"{last.detail} {step.ask}".rstrip()
+        return StepState.TO_DO, f"{last.detail} {step.ask}".rstrip()
     confirmed = f"{confirmation.by} confirmed on {checks.moment(confirmation.time)}: {step.affirmed}."
-    if last.state is State.DONE or step.instead:
-        return State.DONE, f"{confirmed} {last.detail}".rstrip()
-    return State.TO_DO, f"{last.detail} {confirmed}"
+    if last.state is StepState.DONE or step.instead:
+        return StepState.DONE, f"{confirmed} {last.detail}".rstrip()
+    return StepState.TO_DO, f"{last.detail} {confirmed}"
 
 
-def affirm(step: Step, situation: Situation, probes: Probes, by: str) -> Affirmed:
+def affirm(step: StepDefinition, situation: SetupSituation, probes: SetupProbes, by: str) -> StepAffirmation:
     """An administrator's confirmation of a step.
 
     Args:
@@ -196,7 +211,7 @@ def affirm(step: Step, situation: Situation, probes: Probes, by: str) -> Affirme
     bad = _missing(step, situation)
     if bad is None and step.live:
         found = findings(step, situation, probes)
-        bad = next((one for one in found if one.verdict is Verdict.WRONG), None)
+        bad = next((one for one in found if one.verdict is FindingVerdict.WRONG), None)
     if bad:
         raise ConfigError(f"{step.title}: {bad.text}")
-    return Affirmed(situation.now, by, inputs(step, situation))
+    return StepAffirmation(situation.now, by, inputs(step, situation))

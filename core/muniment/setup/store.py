@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from muniment.errors import VaultError
-from muniment.setup.model import Outcome, State
+from muniment.setup.model import CheckOutcome, StepState
 from muniment.system.atomic_files import write_file
 
 log = logging.getLogger("muniment.setup")
@@ -23,7 +23,7 @@ VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Affirmed:
+class StepAffirmation:
     """An administrator's confirmation of something that Muniment can't check."""
 
     time: int
@@ -35,53 +35,53 @@ class Affirmed:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class StepRecord:
     """What the file holds for one step."""
 
-    outcome: Outcome | None = None
+    outcome: CheckOutcome | None = None
     """Result of the last check."""
     inputs: str = ""
     """Digest of the settings that were checked. With other settings, the outcome does not count."""
     proven: int = 0
     """When a check last succeeded, seconds since 1970 UTC; 0 for never."""
-    affirmed: Affirmed | None = None
+    affirmed: StepAffirmation | None = None
 
 
 @dataclass(slots=True)
-class Memory:
+class SetupMemory:
     """The content of the file: a record for each step."""
 
-    records: dict[str, Record] = field(default_factory=dict)
+    records: dict[str, StepRecord] = field(default_factory=dict)
 
-    def of(self, step: str) -> Record:
+    def of(self, step: str) -> StepRecord:
         """The record of a step; an empty one if there is none."""
-        return self.records.get(step, Record())
+        return self.records.get(step, StepRecord())
 
-    def checked(self, step: str, outcome: Outcome, inputs: str) -> None:
+    def checked(self, step: str, outcome: CheckOutcome, inputs: str) -> None:
         """Store the result of a check; `inputs` is the digest of the checked settings."""
         before = self.of(step)
-        proven = outcome.time if outcome.state is State.DONE else before.proven
+        proven = outcome.time if outcome.state is StepState.DONE else before.proven
         self.records[step] = replace(before, outcome=outcome, inputs=inputs, proven=proven)
 
-    def affirm(self, step: str, affirmed: Affirmed | None) -> None:
+    def affirm(self, step: str, affirmed: StepAffirmation | None) -> None:
         """Store a confirmation; None withdraws it."""
         self.records[step] = replace(self.of(step), affirmed=affirmed)
 
 
-def load(folder: Path) -> Memory:
+def load(folder: Path) -> SetupMemory:
     """Read the file of a vault. A file that is missing or can't be read counts as empty."""
     try:
         value = json.loads((folder / NAME).read_text("utf-8"))
         if value["version"] == VERSION:
-            return Memory({step: _record(one) for step, one in value["steps"].items()})
+            return SetupMemory({step: _record(one) for step, one in value["steps"].items()})
     except FileNotFoundError:
         pass
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         log.warning("%s can't be read, so the steps of set-up must be checked again: %r", NAME, error)
-    return Memory()
+    return SetupMemory()
 
 
-def save(folder: Path, memory: Memory) -> None:
+def save(folder: Path, memory: SetupMemory) -> None:
     """Write the file atomically.
 
     Raises:
@@ -97,11 +97,13 @@ def save(folder: Path, memory: Memory) -> None:
         raise VaultError(f"{path} can't be written ({error.strerror}): nothing was changed") from error
 
 
-def _record(value: dict[str, Any]) -> Record:
+def _record(value: dict[str, Any]) -> StepRecord:
     outcome, affirmed = value["outcome"], value["affirmed"]
-    return Record(
-        outcome=outcome and Outcome(State(outcome["state"]), str(outcome["detail"]), int(outcome["time"])),
+    return StepRecord(
+        outcome=outcome
+        and CheckOutcome(StepState(outcome["state"]), str(outcome["detail"]), int(outcome["time"])),
         inputs=str(value["inputs"]),
         proven=int(value["proven"]),
-        affirmed=affirmed and Affirmed(int(affirmed["time"]), str(affirmed["by"]), str(affirmed["inputs"])),
+        affirmed=affirmed
+        and StepAffirmation(int(affirmed["time"]), str(affirmed["by"]), str(affirmed["inputs"])),
     )

@@ -6,27 +6,27 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 
-from muniment.setup.model import Finding, Verdict
+from muniment.setup.model import CheckFinding, FindingVerdict
 
 PATTERN = "muniment*"
 SECONDS = 10
 
 
-def units() -> Iterator[Finding]:
+def units() -> Iterator[CheckFinding]:
     """One finding: whether a unit of Muniment is enabled, for the system or for this user."""
     if shutil.which("systemctl") is None:
-        yield Finding(
-            "This system has no systemd, so something else must start the service.", Verdict.MISSING
+        yield CheckFinding(
+            "This system has no systemd, so something else must start the service.", FindingVerdict.MISSING
         )
         return
     enabled = [unit for scope in ((), ("--user",)) for unit in _enabled(*scope)]
     if not enabled:
-        yield Finding(
+        yield CheckFinding(
             "The service is not enabled in systemd: install it with `muniment service install`.",
-            Verdict.MISSING,
+            FindingVerdict.MISSING,
         )
         return
-    yield Finding(f"The system starts the service ({', '.join(sorted(enabled))}).")
+    yield CheckFinding(f"The system starts the service ({', '.join(sorted(enabled))}).")
 
 
 def _enabled(*scope: str) -> list[str]:

@@ -16,7 +16,7 @@ SPOOL_ABOVE = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class MailPlace:
     """One folder of a source, identified by host, mailbox and folder, but not by a profile's name."""
 
     host: str
@@ -49,10 +49,10 @@ class SmtpEnvelope:
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class MailItem:
     """One message at a source, as it was listed."""
 
-    place: Place
+    place: MailPlace
     key: str
     """Stable across sessions: POP3 UIDL, IMAP `UIDVALIDITY:UID`, a maildir's unique name, ..."""
     size: int | None = None
@@ -73,21 +73,21 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
+class FetchedItem:
     """The exact bytes of an item: in memory, or above SPOOL_ABOVE in a file of the work folder.
 
     The caller removes the file.
     """
 
-    item: Item
+    item: MailItem
     content: bytes | Path
 
 
 @dataclass(frozen=True, slots=True)
-class Unfetched:
+class UnfetchedItem:
     """An item that could not be fetched."""
 
-    item: Item
+    item: MailItem
     reason: str
     """Why, as a clause without a full stop."""
     gone: bool = False
@@ -95,7 +95,7 @@ class Unfetched:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class SourceRefusal:
     """A mailbox or folder that could not be read or emptied, while others could."""
 
     where: str
@@ -126,7 +126,8 @@ class Source(Protocol):
     Every method can raise `muniment.errors.SourceError`, or its subclasses LoginRefused and
     CertificateRefused. The message is one sentence that says what to do. An error ends the run, so it is
     raised only if the source as a whole has a problem. If one of several mailboxes or one folder can't be
-    read, the others still are (see Partial); a message that can't be read is answered with Unfetched.
+    read, the others still are (see PartialSource); a message that can't be read is answered with
+    UnfetchedItem.
     """
 
     session: int
@@ -145,8 +146,8 @@ class Source(Protocol):
             SourceError: There is no such server or mailbox, or it can't be used.
         """
 
-    def listing(self) -> Iterator[Item]:
-        """List every message that is there now, or with a mark what changed since (see Resumable).
+    def listing(self) -> Iterator[MailItem]:
+        """List every message that is there now, or with a mark what changed since (see ResumableSource).
 
         Memory does not grow with the number of messages.
 
@@ -157,7 +158,7 @@ class Source(Protocol):
             SourceError: The list can't be read to its end.
         """
 
-    def fetch(self, items: Sequence[Item]) -> Iterator[Fetched | Unfetched]:
+    def fetch(self, items: Sequence[MailItem]) -> Iterator[FetchedItem | UnfetchedItem]:
         """Fetch the bytes of listed items, with as few round trips as the protocol allows.
 
         Read the result to its end before the next call.
@@ -172,7 +173,7 @@ class Source(Protocol):
             SourceError: The server fails at everything that it is asked for.
         """
 
-    def delete(self, items: Iterable[Item]) -> list[Item]:
+    def delete(self, items: Iterable[MailItem]) -> list[MailItem]:
         """Delete items at the source for good.
 
         Args:
@@ -191,19 +192,19 @@ class Source(Protocol):
 
 
 @runtime_checkable
-class Partial(Protocol):
+class PartialSource(Protocol):
     """A source of which one part can fail while the others are still read.
 
     A part is a mailbox or a folder. If it fails, `listing` continues with the next one, `fetch` answers its
-    items with Unfetched, and `delete` does not return them. `refusals` names each part once in a run.
+    items with UnfetchedItem, and `delete` does not return them. `refusals` names each part once in a run.
     """
 
-    def refusals(self) -> list[Refusal]:
+    def refusals(self) -> list[SourceRefusal]:
         """The parts that have failed since the last call."""
 
 
 @runtime_checkable
-class Deleting(Protocol):
+class DeletingSource(Protocol):
     """A source that finds out before a run whether its server can delete messages for good."""
 
     def undeletable(self) -> str:
@@ -217,7 +218,7 @@ class Deleting(Protocol):
 
 
 @runtime_checkable
-class Choosing(Protocol):
+class SkippingSource(Protocol):
     """A source that passes over what is no mail, such as other files in a folder.
 
     What it passes over counts as listed and skipped.
@@ -228,14 +229,14 @@ class Choosing(Protocol):
 
 
 @runtime_checkable
-class Resumable(Protocol):
+class ResumableSource(Protocol):
     """A source that can list only what has changed since a **mark**.
 
     A mark is an opaque text for a place. The caller stores a mark when everything up to it is archived. Marks
     only save time: without one, or with one that the server no longer knows, the source lists everything.
     """
 
-    def resume(self, mark: Callable[[Place], str]) -> None:
+    def resume(self, mark: Callable[[MailPlace], str]) -> None:
         """Set the marks of the last run.
 
         Call it before `listing`.
@@ -244,7 +245,7 @@ class Resumable(Protocol):
             mark: Returns the mark of a place, or "" if there is none.
         """
 
-    def marks(self) -> dict[Place, str]:
+    def marks(self) -> dict[MailPlace, str]:
         """The new marks, for the places that were listed to their end.
 
         Call it after `listing` has ended.
@@ -252,7 +253,7 @@ class Resumable(Protocol):
 
 
 @runtime_checkable
-class Remarking(Protocol):
+class RemarkingSource(Protocol):
     """A source that can say something about its server that an administrator should know."""
 
     def remarks(self) -> list[str]:

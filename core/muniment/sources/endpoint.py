@@ -9,9 +9,9 @@ from typing import Literal
 
 from muniment.errors import CertificateRefused
 from muniment.net.events import ConnectionEvent, Security
-from muniment.net.oauth import Tokens
+from muniment.net.oauth import TokenSource
 from muniment.profiles.fields import is_loopback
-from muniment.sources.folders import Choice
+from muniment.sources.folders import FolderChoice
 from muniment.sources.source_limits import SourceLimits
 
 Access = Literal["own", "delegate", "impersonation"]
@@ -36,7 +36,7 @@ PORTS: dict[tuple[str, Security], int] = {
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
+class MailboxesLeftOut:
     """Some of all mailboxes are not read, because they have no mail or can't be opened."""
 
     kind: str
@@ -45,7 +45,7 @@ class LeftOut:
     """Their addresses."""
 
 
-Event = ConnectionEvent | LeftOut
+Event = ConnectionEvent | MailboxesLeftOut
 """A step of connecting, or something that happened on the way."""
 
 
@@ -77,7 +77,7 @@ class Endpoint:
     password: str | None = field(default=None, repr=False)
     scheme: Scheme = "password"
     """For ews: how the password is sent."""
-    tokens: Tokens | None = field(default=None, repr=False, compare=False)
+    tokens: TokenSource | None = field(default=None, repr=False, compare=False)
     """Access tokens to log in with instead of a password."""
     security: Security | None = None
     """None: "starttls" for gateway, and for pop3 unless the port is 995; "tls" for all other kinds."""
@@ -89,7 +89,7 @@ class Endpoint:
     """For the file kinds: the file or folder."""
     folder: str = "INBOX"
     """For imap: the folder, in plain Unicode."""
-    folders: Choice | None = None
+    folders: FolderChoice | None = None
     """For ordinary mailboxes: which of their folders are read; None: only `folder`."""
     shared: bool = False
     """For imap, with `folders`: whether other people's folders and public ones are read as well."""

@@ -17,7 +17,7 @@ from muniment.net.server_text import one_line
 from muniment.profiles.fields import UNWANTED
 
 
-class Use(StrEnum):
+class FolderUse(StrEnum):
     """What a folder is for, independent of its name (RFC 6154; the well-known folders of Exchange)."""
 
     NONE = ""
@@ -33,7 +33,7 @@ class Use(StrEnum):
 
 
 _NAMES = {
-    Use.SENT: (
+    FolderUse.SENT: (
         "sent; sent items; sent mail; sent messages; gesendet; gesendete elemente; gesendete objekte; "
         "éléments envoyés; messages envoyés; envoyés; elementos enviados; enviados; posta inviata; "
         "inviata; verzonden items; verzonden; itens enviados; wysłane; elementy wysłane; skickat; "
@@ -42,12 +42,12 @@ _NAMES = {
         "gönderilenler; απεσταλμένα; 送信済みアイテム; 送信済み; 已发送邮件; 已发送; 寄件備份; "
         "보낸 편지함; 보낸 메일함"
     ),
-    Use.DRAFTS: (
+    FolderUse.DRAFTS: (
         "drafts; entwürfe; brouillons; borradores; bozze; concepten; rascunhos; wersje robocze; "
         "utkast; kladder; luonnokset; koncepty; rozepsané; piszkozatok; черновики; чернетки; "
         "taslaklar; πρόχειρα; 下書き; 草稿; 草稿箱; 임시 보관함"
     ),
-    Use.JUNK: (
+    FolderUse.JUNK: (
         "junk; junk email; junk e-mail; spam; bulk mail; junk-e-mail; courrier indésirable; "
         "indésirables; correo no deseado; correo electrónico no deseado; posta indesiderata; "
         "ongewenste e-mail; lixo eletrônico; lixo electrónico; wiadomości-śmieci; skräppost; "
@@ -55,7 +55,7 @@ _NAMES = {
         "нежелательная почта; спам; gereksiz e-posta; önemsiz e-posta; ανεπιθύμητη αλληλογραφία; "
         "迷惑メール; 垃圾邮件; 垃圾郵件; 정크 메일; 스팸"
     ),
-    Use.DELETED: (
+    FolderUse.DELETED: (
         "deleted; deleted items; deleted messages; trash; bin; gelöscht; gelöschte elemente; "
         "gelöschte objekte; papierkorb; éléments supprimés; corbeille; elementos eliminados; papelera; "
         "posta eliminata; cestino; verwijderde items; prullenbak; itens excluídos; lixeira; "
@@ -64,7 +64,7 @@ _NAMES = {
         "удаленные; удалённые; корзина; видалені; silinmiş öğeler; çöp kutusu; διαγραμμένα; "
         "削除済みアイテム; ゴミ箱; 已删除邮件; 已刪除的郵件; 지운 편지함; 휴지통"
     ),
-    Use.OUTBOX: (
+    FolderUse.OUTBOX: (
         "outbox; postausgang; boîte d'envoi; bandeja de salida; posta in uscita; postvak uit; "
         "caixa de saída; skrzynka nadawcza; utkorgen; udbakke; utboks; lähtevät; pošta k odeslání; "
         "postázandó üzenetek; исходящие; giden kutusu; εξερχόμενα; 送信トレイ; 发件箱; 寄件匣; "
@@ -81,28 +81,28 @@ _UNESCAPE = re.compile(r"\\(.)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class Folder:
+class MailFolder:
     """A folder of a mailbox."""
 
     names: tuple[str, ...]
     """The names of its levels from the top, as people see them."""
-    use: Use = Use.NONE
+    use: FolderUse = FolderUse.NONE
     prefix: tuple[str, ...] = ()
     """Levels above these that the server has and people don't see; a pattern can name them, too."""
 
     @property
     def title(self) -> str:
         """Its name in the archive; "Inbox" and "Sent" for these two in every language."""
-        if self.use is Use.INBOX:
+        if self.use is FolderUse.INBOX:
             return "Inbox"
-        if self.use is Use.SENT:
+        if self.use is FolderUse.SENT:
             return "Sent"
         return title(self.names)
 
     @property
-    def above(self) -> list[Folder]:
+    def above(self) -> list[MailFolder]:
         """The folders that contain it, from the top, without their uses."""
-        return [Folder(self.names[:n], prefix=self.prefix) for n in range(1, len(self.names))]
+        return [MailFolder(self.names[:n], prefix=self.prefix) for n in range(1, len(self.names))]
 
 
 def title(names: Iterable[str]) -> str:
@@ -115,22 +115,22 @@ def levels(titled: str) -> tuple[str, ...]:
     return tuple(_UNESCAPE.sub(r"\1", part) for part in _LEVEL.findall(titled + "/"))
 
 
-def use_by_name(names: Sequence[str]) -> Use:
+def use_by_name(names: Sequence[str]) -> FolderUse:
     """The use of a folder at the top of a mailbox, guessed from its name.
 
     For servers that do not say what a folder is for.
     """
     name = names[-1].casefold().strip()
     if len(names) == 1 and name == "inbox":
-        return Use.INBOX
+        return FolderUse.INBOX
     top = names[0].casefold() in ("inbox", "[gmail]", "[google mail]")
     if len(names) == 1 or (len(names) == 2 and top):
-        return _USES.get(name, Use.NONE)
-    return Use.NONE
+        return _USES.get(name, FolderUse.NONE)
+    return FolderUse.NONE
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class FolderChoice:
     """Which folders of a mailbox are archived.
 
     A pattern is a title with the wildcards `*` and `?`, in any case, or `@` and a use, such as `@junk`. It
@@ -144,7 +144,7 @@ class Choice:
     leave_out: tuple[str, ...] = UNWANTED
     """Patterns of folders to leave out; by default drafts, junk, deleted mail, the outbox and views."""
 
-    def wants(self, folder: Folder, above: Sequence[Folder] = ()) -> bool:
+    def wants(self, folder: MailFolder, above: Sequence[MailFolder] = ()) -> bool:
         """Whether a folder is archived; `above` are the folders that contain it."""
         line = [*above, folder]
         if self.take and not _any(self.take, line):
@@ -154,17 +154,17 @@ class Choice:
             line = [one for one in line if not _any(named, [one])]
         return not _any(self.leave_out, line)
 
-    def leaves_out(self, folder: Folder) -> bool:
+    def leaves_out(self, folder: MailFolder) -> bool:
         """Whether `leave_out` matches a folder, or one that contains it."""
         return _any(self.leave_out, [*folder.above, folder])
 
-    def missing(self, folders: Iterable[Folder]) -> tuple[str, ...]:
+    def missing(self, folders: Iterable[MailFolder]) -> tuple[str, ...]:
         """The patterns in `take` that match none of `folders`."""
         there = list(folders)
         return tuple(pattern for pattern in self.take if not _any([pattern], there))
 
 
-def no_match(address: str, patterns: Sequence[str], folders: Iterable[Folder]) -> SourceError:
+def no_match(address: str, patterns: Sequence[str], folders: Iterable[MailFolder]) -> SourceError:
     """The error for patterns that match no folder; it names the existing folders."""
     return SourceError(
         f"{address} has no folder that matches {', '.join(map(one_line, patterns))}: correct `folders`; "
@@ -172,18 +172,18 @@ def no_match(address: str, patterns: Sequence[str], folders: Iterable[Folder]) -
     )
 
 
-def existing(folders: Iterable[Folder]) -> str:
+def existing(folders: Iterable[MailFolder]) -> str:
     """A clause that names the existing folders, at most NAMED of them."""
     names = sorted({one_line(folder.title) for folder in folders}, key=str.casefold)
     more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
     return f"there are {', '.join(names[:NAMED])}{more}" if names else "there are no folders"
 
 
-def _any(patterns: Iterable[str], line: Sequence[Folder]) -> bool:
+def _any(patterns: Iterable[str], line: Sequence[MailFolder]) -> bool:
     return any(_matches(pattern, folder) for pattern in patterns for folder in line)
 
 
-def _matches(pattern: str, folder: Folder) -> bool:
+def _matches(pattern: str, folder: MailFolder) -> bool:
     if pattern.startswith("@"):
         return pattern[1:].lower() == folder.use.value != ""
     wanted = _pattern(pattern)

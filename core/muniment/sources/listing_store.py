@@ -18,7 +18,7 @@ _PAGE = 1000
 _ASKED = 500
 
 
-class Roll:
+class ListingStore:
     """Numbered keys with sizes. They are looked up by key, and listed by number or by key.
 
     If several messages have the same key, all but the first get `KEY (2)`, `KEY (3)` and so on. Such messages

@@ -6,7 +6,7 @@ The numbers are far above what an honest server needs. `source_limits` has those
 from __future__ import annotations
 
 from muniment.errors import SourceError
-from muniment.sources.base import Item
+from muniment.sources.base import MailItem
 from muniment.sources.endpoint import Endpoint
 
 MOST_MESSAGES = 50_000_000
@@ -15,18 +15,18 @@ MOST_FOLDERS = 1_000_000
 """Most folders of one mailbox, or people of one organisation."""
 
 
-class Overrun(SourceError):
+class ServerOverrun(SourceError):
     """A server sends more than it announced. `item` is the message that it sends; None if it is not known."""
 
-    def __init__(self, message: str, item: Item | None = None) -> None:
+    def __init__(self, message: str, item: MailItem | None = None) -> None:
         super().__init__(message)
         self.item = item
 
 
-def overrun(endpoint: Endpoint, item: Item) -> Overrun:
+def overrun(endpoint: Endpoint, item: MailItem) -> ServerOverrun:
     """The error for a message that is far larger than announced."""
     stated = "no size" if item.size is None else f"{item.size:,} bytes"
-    return Overrun(
+    return ServerOverrun(
         f"{endpoint.address} announced {stated} for a message and sent more than "
         f"{endpoint.limits.most_bytes(item.size):,}: the message stays there; "
         "ask the people who run that server.",

@@ -26,7 +26,7 @@ BOMB = "a compressed file that unpacks to far more than mail does: unpack it by 
 NO_ROOM = "a compressed file for which the work folder has no room"
 
 
-class Passing:
+class PassedOverCounter:
     """Collects what a listing passes over. Memory does not grow with the number of files."""
 
     def __init__(self) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from muniment.errors import SourceError
-from muniment.sources.base import Place, Refusal
+from muniment.sources.base import MailPlace, SourceRefusal
 
 
-class Shut(SourceError):
+class MailboxRefused(SourceError):
     """One mailbox, or one folder of it, can't be read, while others can."""
 
     def __init__(self, message: str, mailbox: str, folder: str = "", title: str = "") -> None:
@@ -14,14 +14,14 @@ class Shut(SourceError):
 
         Args:
             message: One sentence that says what to do.
-            mailbox: The mailbox, as in Place.
-            folder: The folder, as in Place; "" for the whole mailbox.
+            mailbox: The mailbox, as in MailPlace.
+            folder: The folder, as in MailPlace; "" for the whole mailbox.
             title: The folder's name for people.
         """
         super().__init__(message)
         self.mailbox, self.folder, self.title = mailbox, folder, title
 
-    def covers(self, place: Place) -> bool:
+    def covers(self, place: MailPlace) -> bool:
         """Whether a place is, or is in, the mailbox or folder that can't be read."""
         return place.mailbox == self.mailbox and self.folder in ("", place.folder)
 
@@ -31,14 +31,14 @@ class Shut(SourceError):
         return f"{self.mailbox}/{self.title or self.folder}" if self.folder else self.mailbox
 
 
-class Refusing:
-    """Collects refusals until the caller takes them (see base.Partial)."""
+class RefusalKeeper:
+    """Collects refusals until the caller takes them (see base.PartialSource)."""
 
     def __init__(self) -> None:
-        self._waiting: list[Refusal] = []
+        self._waiting: list[SourceRefusal] = []
         self._named: set[tuple[str, bool]] = set()
 
-    def refusals(self) -> list[Refusal]:
+    def refusals(self) -> list[SourceRefusal]:
         """The refusals since the last call; each mailbox or folder is among them only once."""
         taken, self._waiting = self._waiting, []
         return taken
@@ -47,4 +47,4 @@ class Refusing:
         """Note a mailbox or folder that is not read or, with `deleting`, whose mail is not deleted."""
         if (where, deleting) not in self._named:
             self._named.add((where, deleting))
-            self._waiting.append(Refusal(where, reason, deleting))
+            self._waiting.append(SourceRefusal(where, reason, deleting))

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 
 from muniment.errors import SourceError
 from muniment.net import retry
-from muniment.net.dial import Unreachable
-from muniment.net.retry import ATTEMPTS, PATIENT_FOR, Passing, Patience
-from muniment.sources.base import Fetched, Item, Place, Unfetched
+from muniment.net.dial import ServerUnreachable
+from muniment.net.retry import ATTEMPTS, PATIENT_FOR, RetryPolicy, TransientError
+from muniment.sources.base import FetchedItem, MailItem, MailPlace, UnfetchedItem
 from muniment.sources.endpoint import Endpoint, require_private
-from muniment.sources.mail_limits import Overrun
-from muniment.sources.refusing import Refusing, Shut
+from muniment.sources.mail_limits import ServerOverrun
+from muniment.sources.refusing import MailboxRefused, RefusalKeeper
 from muniment.sources.spool_files import make_work
 
-Answer = Fetched | Unfetched
+Answer = FetchedItem | UnfetchedItem
 
 SURE = 3
 """Number of failed messages in a row, besides those that sample the rest of a folder, after which the folder
@@ -33,7 +33,7 @@ SURELY_DEAD = 3
 """Number of folders given up, without one message fetched, after which the whole server counts as failed."""
 
 
-class RemoteSource(ABC, Refusing):
+class RemoteSource(ABC, RefusalKeeper):
     """A mailbox on a server. Its session is opened when needed, and again after a broken connection."""
 
     session = 5000
@@ -44,7 +44,7 @@ class RemoteSource(ABC, Refusing):
         super().__init__()
         self._endpoint = endpoint
         self._sleep = sleep
-        self._row = _Row(Patience(sleep))
+        self._row = _Row(RetryPolicy(sleep))
         self._batch = 1
         """Number of messages in one request."""
         self._answered = False
@@ -53,7 +53,7 @@ class RemoteSource(ABC, Refusing):
         """Number of messages that were given up."""
         self._busy = 0
         """Number of mailboxes in a row that were given up because the server kept asking to wait."""
-        self._lost: dict[Place, str] = {}
+        self._lost: dict[MailPlace, str] = {}
         """Folders that were given up, and why."""
 
     @abstractmethod
@@ -68,12 +68,12 @@ class RemoteSource(ABC, Refusing):
         """Close the connection at once."""
 
     @abstractmethod
-    def _retrieve(self, items: list[Item]) -> Iterator[Answer]:
+    def _retrieve(self, items: list[MailItem]) -> Iterator[Answer]:
         """Yield answers in the order of `items`.
 
         Raises:
-            Passing: The connection broke, or the server failed.
-            Shut: One mailbox or folder can't be read, while others can.
+            TransientError: The connection broke, or the server failed.
+            MailboxRefused: One mailbox or folder can't be read, while others can.
         """
 
     def connect(self) -> None:
@@ -90,20 +90,21 @@ class RemoteSource(ABC, Refusing):
         self._drop()
 
     def _reopen(self, *, first: bool = False) -> None:
-        patience = Patience(self._sleep)
+        patience = RetryPolicy(self._sleep)
         while not self._is_open():
             try:
                 self._open()
-            except Passing as error:
-                if first and isinstance(error, Unreachable):
+            except TransientError as error:
+                if first and isinstance(error, ServerUnreachable):
                     raise
                 patience.again(error)
 
-    def fetch(self, items: Sequence[Item]) -> Iterator[Answer]:
+    def fetch(self, items: Sequence[MailItem]) -> Iterator[Answer]:
         """Fetch the bytes of listed items (see Source.fetch).
 
         No item is answered twice, however often the connection breaks. An item at which the server keeps
-        failing is answered with Unfetched, and so are the items of a mailbox or folder that can't be read.
+        failing is answered with UnfetchedItem, and so are the items of a mailbox or folder that can't be
+        read.
         """
         remaining = {(item.place, item.key): item for item in items}
         row = self._row
@@ -123,10 +124,10 @@ class RemoteSource(ABC, Refusing):
                     began, alone, self._answered, self._busy = retry.now(), False, True, 0
                     yield answer
                 continue
-            except Shut as error:
+            except MailboxRefused as error:
                 yield from self._shut(remaining, error)
                 continue
-            except Passing as error:
+            except TransientError as error:
                 self._drop()
                 row.seconds += retry.now() - began
                 if self._waited(row, error):
@@ -144,7 +145,7 @@ class RemoteSource(ABC, Refusing):
                 failure: SourceError = error
                 suspect = next(iter(remaining.values()))
                 reason = f"the server failed at it at every attempt: {error}"
-            except Overrun as error:
+            except ServerOverrun as error:
                 self._drop()
                 if error.item is None:
                     raise
@@ -154,76 +155,80 @@ class RemoteSource(ABC, Refusing):
             row.length = row.length + 1 if row.place == suspect.place else 1
             row.place = suspect.place
             del remaining[suspect.place, suspect.key]
-            yield Unfetched(suspect, reason)
+            yield UnfetchedItem(suspect, reason)
             beside = [key for key in remaining if key[0] == suspect.place]
             if row.length >= SURE + len(beside).bit_length() and row.seconds >= LONGEST_SILENCE:
                 self._lose(suspect.place, failure)
             _put_last(remaining, beside[: 2 ** (row.length - 1)])
 
-    def _patience(self) -> Patience:
+    def _patience(self) -> RetryPolicy:
         """The attempts for the next message: fewer, once several messages have been given up.
 
         A server that was busy for several mailboxes in a row is not waited for any more.
         """
         if self._busy >= SURELY_DEAD:
-            return Patience(self._sleep, ATTEMPTS_WORN, 0.0)
+            return RetryPolicy(self._sleep, ATTEMPTS_WORN, 0.0)
         attempts = ATTEMPTS if self._given_up < WORN else ATTEMPTS_WORN
-        return Patience(self._sleep, attempts, OBEYED_FOR if self._several else PATIENT_FOR)
+        return RetryPolicy(self._sleep, attempts, OBEYED_FOR if self._several else PATIENT_FOR)
 
     @property
     def _several(self) -> bool:
         """Whether there are several mailboxes or folders, so that one of them can be left out."""
         return self._endpoint.folders is not None or len(self._endpoint.mailboxes) > 1
 
-    def _put_off(self, remaining: dict[tuple[Place, str], Item], error: Passing) -> Iterator[Answer]:
+    def _put_off(
+        self, remaining: dict[tuple[MailPlace, str], MailItem], error: TransientError
+    ) -> Iterator[Answer]:
         """Leave a busy mailbox for the next run. Raises `error` if it is the only mailbox."""
         mailbox = next(iter(remaining.values())).place.mailbox
         if len(self._endpoint.mailboxes) <= 1:
             raise error
         self._busy += 1
-        yield from self._shut(remaining, Shut(f"{mailbox} could not be read. {error}", mailbox))
+        yield from self._shut(remaining, MailboxRefused(f"{mailbox} could not be read. {error}", mailbox))
 
-    def _waited(self, row: _Row, error: Passing) -> bool:
+    def _waited(self, row: _Row, error: TransientError) -> bool:
         try:
             row.seconds += row.patience.again(error)
-        except Passing:
+        except TransientError:
             return False
         return True
 
-    def _lose(self, place: Place, error: SourceError) -> None:
+    def _lose(self, place: MailPlace, error: SourceError) -> None:
         """Give a folder up for this run. Raises `error` if the whole server seems to have failed."""
         self._lost[place] = f"the server failed at every message that was tried there: {error}"
         if not self._answered and (not self._several or len(self._lost) >= SURELY_DEAD):
             raise error
         self.refuse("/".join(filter(None, (place.mailbox, place.title or place.folder))), str(error))
 
-    def _leave(self, remaining: dict[tuple[Place, str], Item], place: Place) -> Iterator[Answer]:
+    def _leave(self, remaining: dict[tuple[MailPlace, str], MailItem], place: MailPlace) -> Iterator[Answer]:
         """Answer the items of a folder that was given up, without asking the server."""
         for key in [key for key in remaining if key[0] == place]:
-            yield Unfetched(remaining.pop(key), self._lost[place])
+            yield UnfetchedItem(remaining.pop(key), self._lost[place])
 
-    def _shut(self, remaining: dict[tuple[Place, str], Item], error: Shut) -> Iterator[Answer]:
+    def _shut(
+        self, remaining: dict[tuple[MailPlace, str], MailItem], error: MailboxRefused
+    ) -> Iterator[Answer]:
         """Answer the items in a mailbox or folder that can't be read. Raises `error` if there are none."""
         covered = [key for key, item in remaining.items() if error.covers(item.place)]
         if not covered:
             raise error
         self.refuse(error.where, str(error))
         for key in covered:
-            yield Unfetched(remaining.pop(key), str(error))
+            yield UnfetchedItem(remaining.pop(key), str(error))
 
 
 @dataclass(slots=True)
 class _Row:
     """A series of messages that were given up one after the other."""
 
-    patience: Patience
-    place: Place | None = None
+    patience: RetryPolicy
+    place: MailPlace | None = None
     length: int = 0
     seconds: float = 0.0
     """Seconds spent on attempts since the last answer."""
 
 
-def _put_last(remaining: dict[tuple[Place, str], Item], keys: list[tuple[Place, str]]) -> None:
+def _put_last(remaining: dict[tuple[MailPlace, str], MailItem], keys: list[tuple[MailPlace, str]]) -> None:
     """Move some items to the end of the queue, since bad messages often lie next to each other."""
     for key in keys:
         remaining[key] = remaining.pop(key)

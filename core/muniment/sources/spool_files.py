@@ -52,7 +52,7 @@ def spool_file(folder: Path) -> Iterator[tuple[BinaryIO, Path]]:
 
 
 def kept(content: bytes, folder: Path) -> bytes | Path:
-    """The content for a Fetched: the bytes themselves, or above SPOOL_ABOVE a file in the work folder."""
+    """The content for a FetchedItem: the bytes themselves, or above SPOOL_ABOVE a file in the work folder."""
     if len(content) <= SPOOL_ABOVE:
         return content
     with spool_file(folder) as (file, path):

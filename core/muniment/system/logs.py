@@ -19,7 +19,7 @@ _PRIORITIES = ((logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
 """Python's levels and their syslog priorities (RFC 5424 6.2.1). Everything below is 7, debug."""
 
 
-class Harmless(logging.Formatter):
+class HarmlessFormatter(logging.Formatter):
     """Formats a record without control characters, and with a traceback only if `details` is set."""
 
     def __init__(self, details: bool) -> None:
@@ -32,7 +32,7 @@ class Harmless(logging.Formatter):
         return clean(f"{record.levelname} {record.name}: {record.getMessage()}")
 
 
-class Structured(logging.Formatter):
+class StructuredFormatter(logging.Formatter):
     """Formats a record as one line for programs: key=value pairs (logfmt), or a JSON object.
 
     Keys are `time` (UTC), `level`, `logger` and `message`, then those of `extra={"fields": {...}}`. For an
@@ -100,7 +100,7 @@ def to_journald(stream: TextIO) -> bool:
 def log_to_stderr(form: LogFormat) -> None:
     """Write all log lines from INFO on to standard error, each as one structured line."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(Structured(form, journald=to_journald(sys.stderr)))
+    handler.setFormatter(StructuredFormatter(form, journald=to_journald(sys.stderr)))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
 
 
@@ -112,4 +112,4 @@ def say_in_log(line: str) -> None:
 def harmless_warnings() -> None:
     """Sanitise warnings without a handler, which Python writes to standard error."""
     if logging.lastResort is not None:
-        logging.lastResort.setFormatter(Harmless(details=bool(os.environ.get("MUNIMENT_DEBUG"))))
+        logging.lastResort.setFormatter(HarmlessFormatter(details=bool(os.environ.get("MUNIMENT_DEBUG"))))

@@ -16,15 +16,15 @@ import psutil
 import pytest
 from sqlalchemy.dialects import sqlite
 
-from muniment.archive.catalog import EMPTY, Catalog, CatalogOutdated, Known, Mention, listing, sql
-from muniment.archive.facts import REGENERATED, MessageFact, Position, Route
+from muniment.archive.catalog import EMPTY, Catalog, CatalogMention, CatalogOutdated, KnownKey, listing, sql
+from muniment.archive.facts import REGENERATED, FramePosition, MessageFact, RoutingReason
 from muniment.errors import NotFound, UsageError, VaultError
-from muniment.mail.model import Party, Role
+from muniment.mail.model import AddressRole, EnvelopeParty
 from muniment.people.changes import add_address, add_user, remove_user, set_domains
 from muniment.people.directory import CATCH_ALL
 from support.catalogued import Batches, filed, sha
 
-A_TO_B = ((Role.SENDER, "alice"), (Role.TO, "bob"))
+A_TO_B = ((AddressRole.SENDER, "alice"), (AddressRole.TO, "bob"))
 
 
 class Archive:
@@ -302,12 +302,18 @@ def test_a_message_that_is_appended_again_moves(archive: Archive) -> None:
 def test_hostile_text_is_accepted(archive: Archive) -> None:
     odd = "\udc80\x00\U0001f600'\"; --"
     archive.batches.message("m", subject=odd, sender=odd, to=odd * 200, notes=(odd,))
-    archive.batches.envelope("e", ["m"], (Role.TO, odd + "@firm.example"))
+    archive.batches.envelope("e", ["m"], (AddressRole.TO, odd + "@firm.example"))
     archive.batches.receipt(
-        "e", Route.OWNER, key=odd, owner=odd + "@firm.example", owner_folder=odd, flags=(odd,), profile=odd
+        "e",
+        RoutingReason.OWNER,
+        key=odd,
+        owner=odd + "@firm.example",
+        owner_folder=odd,
+        flags=(odd,),
+        profile=odd,
     )
     archive.batches.quarantine("q")
-    archive.batches.receipt("q", Route.CATCH_ALL, key=odd, host=odd, mailbox=odd, folder=odd)
+    archive.batches.receipt("q", RoutingReason.CATCH_ALL, key=odd, host=odd, mailbox=odd, folder=odd)
     archive.batches.run(json.dumps({"profile": odd}))
     archive.batches.run("no JSON")
     archive.commit()
@@ -321,7 +327,7 @@ def test_hostile_text_is_accepted(archive: Archive) -> None:
     assert len(archive.catalog.tree()) == 1
     archive.change(add_user("x", "X", "x@firm.example"))
     archive.refile()
-    archive.batches.receipt("e", Route.OWNER, owner=odd + "@firm.example", owner_folder=odd)
+    archive.batches.receipt("e", RoutingReason.OWNER, owner=odd + "@firm.example", owner_folder=odd)
     archive.commit()
     assert len(archive.catalog.mentions([row.sequence])[row.sequence]) == 2
 
@@ -375,17 +381,19 @@ def test_copies_of_a_message_are_in_order(archive: Archive) -> None:
     archive.batches.message("clear")
     archive.batches.mail("m", *A_TO_B)
     archive.commit()
-    archive.batches.envelope("fork", ["m", "clear"], (Role.BCC, "carl"), time=77)
+    archive.batches.envelope("fork", ["m", "clear"], (AddressRole.BCC, "carl"), time=77)
     archive.batches.facts[-1] = fork = archive.batches.facts[-1]
-    archive.batches.receipt("fork", Route.CATCH_ALL, size=88, profile="other", flags=("not this tenant",))
-    archive.batches.receipt("fork", Route.HEADERS, key="again", size=99, flags=("not due",))
+    archive.batches.receipt(
+        "fork", RoutingReason.CATCH_ALL, size=88, profile="other", flags=("not this tenant",)
+    )
+    archive.batches.receipt("fork", RoutingReason.HEADERS, key="again", size=99, flags=("not due",))
     archive.commit()
     first, second = archive.catalog.envelopes_of(archive.number("m"))
     assert (first.sha, first.profile, first.size, first.flags) == (sha("m report"), "gateway", 6000, ())
     assert (second.sha, second.messages) == (sha("fork"), (sha("clear"), sha("m")))
-    assert second.parties == (Party(Role.BCC, "carl@firm.example"),)
+    assert second.parties == (EnvelopeParty(AddressRole.BCC, "carl@firm.example"),)
     assert (second.time, second.report, second.size, second.profile) == (77, True, 88, "other")
-    assert second.route == Route.CATCH_ALL | Route.HEADERS
+    assert second.route == RoutingReason.CATCH_ALL | RoutingReason.HEADERS
     assert second.flags == ("not this tenant", "not due")
     assert archive.catalog.envelope_by_sha(sha("fork")) == second
     assert archive.catalog.envelope_by_sha(sha("m")) is None
@@ -399,14 +407,14 @@ def test_locate_finds_all_content(archive: Archive) -> None:
     archive.batches.quarantine("q")
     archive.commit()
     for name in ("m", "m report", "p", "q"):
-        assert isinstance(archive.catalog.locate(sha(name)), Position)
+        assert isinstance(archive.catalog.locate(sha(name)), FramePosition)
     assert archive.catalog.locate(sha("x")) is None
     assert archive.catalog.part_known(sha("p"))
     assert not archive.catalog.part_known(sha("m"))
 
 
 def test_keys_are_known_until_they_are_deleted_at_their_source(archive: Archive) -> None:
-    def known(*keys: str, mailbox: str = "mbx") -> dict[str, Known]:
+    def known(*keys: str, mailbox: str = "mbx") -> dict[str, KnownKey]:
         return archive.catalog.known_keys("gw.example:110", mailbox, "", keys)
 
     archive.batches.mail("m", key="1")
@@ -415,9 +423,9 @@ def test_keys_are_known_until_they_are_deleted_at_their_source(archive: Archive)
     archive.batches.receipt("lost", key="3")
     archive.commit()
     assert known("1", "2", "3", "4") == {
-        "1": Known(6000, sha("m report"), True, Route.JOURNAL),
-        "2": Known(5, sha("q"), True, Route(0)),
-        "3": Known(6000, sha("lost"), False, Route(0)),
+        "1": KnownKey(6000, sha("m report"), True, RoutingReason.JOURNAL),
+        "2": KnownKey(5, sha("q"), True, RoutingReason(0)),
+        "3": KnownKey(6000, sha("lost"), False, RoutingReason(0)),
     }
     assert known("1", mailbox="other") == {}
     archive.batches.deletion("1", "3", "never there")
@@ -434,7 +442,7 @@ def test_keys_are_known_until_they_are_deleted_at_their_source(archive: Archive)
 def test_quarantine_ends_by_a_record_or_when_the_item_is_archived(archive: Archive) -> None:
     for name in ("q1", "q2", "q3"):
         archive.batches.quarantine(name)
-        archive.batches.receipt(name, Route.JOURNAL, key=f"key of {name}")
+        archive.batches.receipt(name, RoutingReason.JOURNAL, key=f"key of {name}")
     archive.commit()
     items = archive.catalog.quarantine()
     assert [(item.sha, item.reason, item.size) for item in items] == [
@@ -581,9 +589,9 @@ def test_a_page_of_a_missing_folder_is_empty(archive: Archive) -> None:
 def test_the_tree_has_the_folders_of_all_users(archive: Archive) -> None:
     archive.change(add_user("bob", "Bob", "bob@firm.example"))
     archive.batches.mail("m1", *A_TO_B)
-    archive.batches.mail("m2", (Role.SENDER, "bob"), (Role.TO, "bob"))
-    archive.batches.mail("m3", (Role.TO, "x@else.example"))
-    archive.batches.mail("m4", route=Route.OWNER, owner="bob@firm.example", owner_folder="Old/2020")
+    archive.batches.mail("m2", (AddressRole.SENDER, "bob"), (AddressRole.TO, "bob"))
+    archive.batches.mail("m3", (AddressRole.TO, "x@else.example"))
+    archive.batches.mail("m4", route=RoutingReason.OWNER, owner="bob@firm.example", owner_folder="Old/2020")
     archive.commit()
     assert archive.catalog.tree() == [
         ("alice@firm.example", [("Sent", 1)]),
@@ -607,8 +615,8 @@ def test_the_tree_has_the_folders_of_all_users(archive: Archive) -> None:
 
 def test_a_known_user_gets_all_mail_of_an_address_and_a_transfer_splits_it(archive: Archive) -> None:
     for time in (100, 5000):
-        archive.batches.mail(f"m{time}", (Role.TO, "info"), time=time, date=time)
-        archive.batches.mail(f"t{time}", (Role.TO, "info+tag"), time=time, date=time)
+        archive.batches.mail(f"m{time}", (AddressRole.TO, "info"), time=time, date=time)
+        archive.batches.mail(f"t{time}", (AddressRole.TO, "info+tag"), time=time, date=time)
     archive.commit()
     assert archive.catalog.tree() == [("info@firm.example", [("Inbox", 4)])]
     archive.change(
@@ -630,7 +638,7 @@ def test_a_known_user_gets_all_mail_of_an_address_and_a_transfer_splits_it(archi
 
 def test_only_affected_mail_is_filed_again(archive: Archive) -> None:
     for number in range(20):
-        archive.batches.mail(f"m{number}", (Role.TO, f"user{number % 10}"))
+        archive.batches.mail(f"m{number}", (AddressRole.TO, f"user{number % 10}"))
     archive.commit()
     archive.change(add_user("x", "X", "user3@firm.example"))
     assert archive.refile() == 2
@@ -651,7 +659,7 @@ def test_filing_again_goes_on_after_a_crash_and_with_new_mail(
     steps = archive.catalog.refile(batch=7)
     assert [next(steps), next(steps)] == [7, 7]
     with monkeypatch.context() as patch:
-        patch.setattr("muniment.archive.catalog.filing.Moves.write", lambda *_: 1 // 0)
+        patch.setattr("muniment.archive.catalog.filing.PlacementMoves.write", lambda *_: 1 // 0)
         with pytest.raises(ZeroDivisionError):
             next(steps)
     archive.catalog.close()
@@ -691,7 +699,7 @@ def test_the_catalog_says_what_an_index_lacks(archive: Archive) -> None:
     archive.batches.receipt("m1 report", key="the same again")
     archive.commit()
     assert archive.catalog.index_behind(watermark) == 0
-    archive.batches.receipt("m1 report", Route.OWNER, owner="bob@firm.example", owner_folder="Old")
+    archive.batches.receipt("m1 report", RoutingReason.OWNER, owner="bob@firm.example", owner_folder="Old")
     archive.batches.mail("m3", *A_TO_B)
     archive.commit()
     changes = archive.catalog.index_changes(watermark, 1)
@@ -715,29 +723,33 @@ def test_messages_that_share_a_receipt_record_are_in_one_page(archive: Archive) 
 
 
 def test_mentions_are_those_of_all_copies(archive: Archive) -> None:
-    archive.batches.mail("m", *A_TO_B, (Role.EXPANDED, "all"), time=5)
-    archive.batches.envelope("forged", ["m"], (Role.SENDER, "boss"), time=6)
-    archive.batches.receipt("forged", Route.CATCH_ALL)
+    archive.batches.mail("m", *A_TO_B, (AddressRole.EXPANDED, "all"), time=5)
+    archive.batches.envelope("forged", ["m"], (AddressRole.SENDER, "boss"), time=6)
+    archive.batches.receipt("forged", RoutingReason.CATCH_ALL)
     archive.batches.envelope("own", ["m"], *A_TO_B, time=7)
-    archive.batches.receipt("own", Route.OWNER, owner="carl@firm.example", owner_folder="Old")
+    archive.batches.receipt("own", RoutingReason.OWNER, owner="carl@firm.example", owner_folder="Old")
     archive.commit()
     number = archive.number("m")
     assert archive.catalog.mentions([number, 999]) == {
         number: [
-            Mention(Role.SENDER, "alice@firm.example", 5, True, senders=("alice@firm.example",)),
-            Mention(Role.TO, "bob@firm.example", 5, True, senders=("alice@firm.example",)),
-            Mention(Role.EXPANDED, "all@firm.example", 5, True, senders=("alice@firm.example",)),
-            Mention(Role.SENDER, "boss@firm.example", 6, False),
-            Mention(Role.SENDER, "alice@firm.example", 7, False),
-            Mention(Role.TO, "bob@firm.example", 7, False),
-            Mention(Role.RECIPIENT, "carl@firm.example", 7, True, "Old"),
+            CatalogMention(
+                AddressRole.SENDER, "alice@firm.example", 5, True, senders=("alice@firm.example",)
+            ),
+            CatalogMention(AddressRole.TO, "bob@firm.example", 5, True, senders=("alice@firm.example",)),
+            CatalogMention(
+                AddressRole.EXPANDED, "all@firm.example", 5, True, senders=("alice@firm.example",)
+            ),
+            CatalogMention(AddressRole.SENDER, "boss@firm.example", 6, False),
+            CatalogMention(AddressRole.SENDER, "alice@firm.example", 7, False),
+            CatalogMention(AddressRole.TO, "bob@firm.example", 7, False),
+            CatalogMention(AddressRole.RECIPIENT, "carl@firm.example", 7, True, "Old"),
         ]
     }
 
 
 # --- displacement ------------------------------------------------------------------------------------
 
-REWRITTEN = {"flags": (REGENERATED, "and more"), "route": Route.OWNER, "owner": "bob@firm.example"}
+REWRITTEN = {"flags": (REGENERATED, "and more"), "route": RoutingReason.OWNER, "owner": "bob@firm.example"}
 
 
 def test_the_id_of_a_displaced_message_leads_to_the_original(archive: Archive) -> None:

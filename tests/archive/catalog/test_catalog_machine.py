@@ -14,10 +14,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from muniment.archive.catalog import Catalog
 from muniment.archive.catalog import writing as writing_module
-from muniment.archive.facts import EnvelopeFact, Fact, MessageFact, Route
-from muniment.archive.ledger.model import Head
+from muniment.archive.facts import EnvelopeFact, Fact, MessageFact, RoutingReason
+from muniment.archive.ledger.model import LedgerHead
 from muniment.errors import MunimentError
-from muniment.mail.model import Role
+from muniment.mail.model import AddressRole
 from muniment.people.changes import (
     Change,
     add_address,
@@ -30,11 +30,17 @@ from muniment.people.directory import Directory
 from support.catalogued import Batches, filed, heirs
 
 ADDRESSES = ["a@own.example", "a+t@own.example", "b@own.example", "c@else.example"]
-Parties = list[tuple[Role, str]]
+Parties = list[tuple[AddressRole, str]]
 Owner = dict[str, str]
-PARTIES = st.lists(st.tuples(st.sampled_from(Role), st.sampled_from(ADDRESSES)), max_size=3)
+PARTIES = st.lists(st.tuples(st.sampled_from(AddressRole), st.sampled_from(ADDRESSES)), max_size=3)
 ROUTES = st.sampled_from(
-    [Route.JOURNAL, Route.HEADERS, Route.CATCH_ALL, Route.CATCH_ALL | Route.JOURNAL, Route.OWNER]
+    [
+        RoutingReason.JOURNAL,
+        RoutingReason.HEADERS,
+        RoutingReason.CATCH_ALL,
+        RoutingReason.CATCH_ALL | RoutingReason.JOURNAL,
+        RoutingReason.OWNER,
+    ]
 )
 OWNERS = st.fixed_dictionaries(
     {"owner": st.sampled_from(ADDRESSES), "owner_folder": st.sampled_from(["INBOX", "Sent", "Old"])}
@@ -78,7 +84,7 @@ class CatalogMachine(RuleBasedStateMachine):
     # --- events -------------------------------------------------------------------------------
 
     @rule(parties=PARTIES, time=TIMES, date=st.integers(0, 3), route=ROUTES, owner=OWNERS)
-    def send(self, parties: Parties, time: int, date: int, route: Route, owner: Owner) -> None:
+    def send(self, parties: Parties, time: int, date: int, route: RoutingReason, owner: Owner) -> None:
         name = f"m{next(self.numbers)}"
         self.messages.append(name)
         self.batches.message(name, date=date)
@@ -91,7 +97,7 @@ class CatalogMachine(RuleBasedStateMachine):
         data: st.DataObject,
         parties: Parties,
         time: int,
-        route: Route,
+        route: RoutingReason,
         owner: Owner,
     ) -> None:
         brought = data.draw(st.lists(st.sampled_from(self.messages), min_size=1, max_size=2, unique=True))
@@ -102,7 +108,7 @@ class CatalogMachine(RuleBasedStateMachine):
         brought: list[str],
         parties: Parties,
         time: int,
-        route: Route,
+        route: RoutingReason,
         owner: Owner,
     ) -> None:
         name = f"e{len(self.copies)}"
@@ -112,7 +118,7 @@ class CatalogMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.copies)
     @rule(data=st.data(), route=ROUTES, owner=OWNERS, flags=st.sampled_from([(), ("not due here",)]))
-    def repeat(self, data: st.DataObject, route: Route, owner: Owner, flags: tuple[str, ...]) -> None:
+    def repeat(self, data: st.DataObject, route: RoutingReason, owner: Owner, flags: tuple[str, ...]) -> None:
         name = data.draw(st.sampled_from(self.copies))
         self.batches.receipt(name, route, key=f"{name} again", flags=flags, **owner)
 
@@ -132,7 +138,7 @@ class CatalogMachine(RuleBasedStateMachine):
     def quarantine(self, name: str, resolved: bool) -> None:
         self.batches.quarantine(name, resolved=resolved)
         if not resolved:
-            self.batches.receipt(name, Route(0), key=f"{name} {self.batches.sequence}")
+            self.batches.receipt(name, RoutingReason(0), key=f"{name} {self.batches.sequence}")
 
     @rule(wanted=st.lists(CHANGES, max_size=3), time=TIMES)
     def change(self, wanted: list[Change], time: int) -> None:
@@ -222,7 +228,7 @@ class CatalogMachine(RuleBasedStateMachine):
         self.check_rebuilt(dump, self.batches.done)
         self.check_index(facts)
 
-    def check_rebuilt(self, dump: dict[str, object], batches: list[tuple[list[Fact], Head]]) -> None:
+    def check_rebuilt(self, dump: dict[str, object], batches: list[tuple[list[Fact], LedgerHead]]) -> None:
         with tempfile.TemporaryDirectory() as folder:
             rebuilt = Catalog.create(Path(folder) / "catalog.db", b"vault")
             for batch, head in batches:
@@ -237,7 +243,7 @@ class CatalogMachine(RuleBasedStateMachine):
         gone = heirs(facts)
         kept = (fact for fact in facts if isinstance(fact, MessageFact) and fact.sha not in gone)
         names = {fact.sequence: fact.sha for fact in kept}
-        named: dict[bytes, set[tuple[Role, str, int]]] = {message: set() for message in names.values()}
+        named: dict[bytes, set[tuple[AddressRole, str, int]]] = {message: set() for message in names.values()}
         for copy in (fact for fact in facts if isinstance(fact, EnvelopeFact)):
             for message in copy.messages:
                 named[gone.get(message, message)] |= {(p.role, p.address, copy.time) for p in copy.parties}

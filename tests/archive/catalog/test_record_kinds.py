@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from muniment.archive.catalog.record_kinds import RECORD_KINDS
-from muniment.archive.ledger.model import RESERVED, Codec, Kind, Record
+from muniment.archive.ledger.model import RESERVED, LedgerRecord, PayloadCodec, RecordKind
 from muniment.archive.vault.open_catalog import rebuild_catalog
 from muniment.archive.vault.vault import Vault
 from muniment.errors import MunimentError
@@ -18,18 +18,20 @@ from support.vaults import TestVault
 
 
 def test_every_kind_but_the_reserved_ones_is_registered() -> None:
-    assert set(RECORD_KINDS) == set(Kind) - RESERVED
+    assert set(RECORD_KINDS) == set(RecordKind) - RESERVED
 
 
 @pytest.mark.parametrize("kind", sorted(RESERVED))
-def test_a_record_of_an_unknown_kind_is_refused_and_nothing_is_changed(tmp_path: Path, kind: Kind) -> None:
+def test_a_record_of_an_unknown_kind_is_refused_and_nothing_is_changed(
+    tmp_path: Path, kind: RecordKind
+) -> None:
     vault = TestVault(tmp_path / "vault")
     vault.archive([report(plain(subject="before"))])
     vault.client.close()
     with closing(Vault.open(vault.folder, write=True)) as opened:
         content = b"{}"
         sha = hashlib.sha256(content).digest()
-        opened.ledger.append(Record(kind, sha, len(content), Codec.RAW, content), 1)
+        opened.ledger.append(LedgerRecord(kind, sha, len(content), PayloadCodec.RAW, content), 1)
         opened.ledger.commit()
     before = files(vault.folder / "ledger")
     with pytest.raises(MunimentError, match="newer program"):

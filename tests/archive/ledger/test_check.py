@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from muniment.archive.ledger.check import Report, check
+from muniment.archive.ledger.check import LedgerCheck, check
 from muniment.archive.ledger.files import segment_path, segments
 from muniment.archive.ledger.frame import HEADER_SIZE
-from muniment.archive.ledger.model import Codec, Frame, Head, Kind, Record
+from muniment.archive.ledger.model import Frame, LedgerHead, LedgerRecord, PayloadCodec, RecordKind
 from muniment.archive.ledger.reader import scan
 from muniment.archive.ledger.writer import Ledger
 from muniment.errors import VaultError
@@ -46,12 +46,12 @@ def test_an_intact_ledger_has_no_problems(tmp_path: Path) -> None:
     folder = tmp_path / "ledger"
     writing = written(folder, segment=2000, batches=8)
     frames = list(scan(folder))
-    expected = Report(
+    expected = LedgerCheck(
         records=len(frames),
         tree_size=writing.heads[-1].tree_size,
         root=writing.heads[-1].root,
-        messages=sum(frame.kind is Kind.MESSAGE for frame in frames),
-        envelopes=sum(frame.kind is Kind.ENVELOPE for frame in frames),
+        messages=sum(frame.kind is RecordKind.MESSAGE for frame in frames),
+        envelopes=sum(frame.kind is RecordKind.ENVELOPE for frame in frames),
     )
     progress: list[tuple[int, int]] = []
     assert check(folder, deep=False, progress=lambda *at: progress.append(at)) == expected
@@ -110,8 +110,16 @@ def test_the_stand_alone_verifier_finds_any_flipped_byte(tmp_path: Path) -> None
 def test_a_deep_check_finds_content_that_does_not_match_its_hash(tmp_path: Path) -> None:
     folder = tmp_path / "ledger"
     writing = Writing(Ledger.create(folder))
-    writing.append(Record(Kind.PART, sha256(b"right"), 5, Codec.RAW, b"wrong"))
-    writing.append(Record(Kind.MESSAGE, sha256(b"whole"), 5, Codec.RAW | Codec.CHUNK_LIST, sha256(b"gone")))
+    writing.append(LedgerRecord(RecordKind.PART, sha256(b"right"), 5, PayloadCodec.RAW, b"wrong"))
+    writing.append(
+        LedgerRecord(
+            RecordKind.MESSAGE,
+            sha256(b"whole"),
+            5,
+            PayloadCodec.RAW | PayloadCodec.CHUNK_LIST,
+            sha256(b"gone"),
+        )
+    )
     writing.commit()
     writing.ledger.close()
     assert check(folder, deep=False).problems == []
@@ -152,7 +160,9 @@ def test_a_batch_that_is_being_written_is_no_problem(tmp_path: Path) -> None:
     writing.copy(1)
     head = writing.commit()
     for number in range(9):
-        writing.append(Record(Kind.PART, sha256(bytes(number)), number, Codec.RAW, bytes(1_000_000)))
+        writing.append(
+            LedgerRecord(RecordKind.PART, sha256(bytes(number)), number, PayloadCodec.RAW, bytes(1_000_000))
+        )
     path = segment_path(folder, 1)
     size = path.stat().st_size
     assert size > head.offset
@@ -190,12 +200,16 @@ def test_the_verifier_extracts_all_mail(tmp_path: Path) -> None:
     writing = written(folder, segment=3000, batches=5)
     ledger = Ledger.open(folder)
     more = Writing(ledger, time=NOON)
-    more.content(Kind.QUARANTINE, b"an unreadable item")
+    more.content(RecordKind.QUARANTINE, b"an unreadable item")
     more.commit()
     ledger.close()
     contents = writing.contents | more.contents
     assert verifier(folder, "--extract", str(target)).returncode == 0
-    kinds = {Kind.MESSAGE: "messages", Kind.ENVELOPE: "copies", Kind.QUARANTINE: "quarantine"}
+    kinds = {
+        RecordKind.MESSAGE: "messages",
+        RecordKind.ENVELOPE: "copies",
+        RecordKind.QUARANTINE: "quarantine",
+    }
     expected = {
         f"{kinds[frame.kind]}/{frame.sha.hex()}.eml": contents[frame.sha]
         for frame in scan(folder)
@@ -226,4 +240,4 @@ def test_a_torn_tail_of_garbage_is_a_problem(tmp_path: Path) -> None:
     report = check(folder, deep=True)
     assert len(report.problems) == 1
     assert "a crash cut short" in report.problems[0]
-    assert Head(report.tree_size, report.root, 1, writing.heads[-1].offset) == writing.heads[-1]
+    assert LedgerHead(report.tree_size, report.root, 1, writing.heads[-1].offset) == writing.heads[-1]

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from muniment.archive.ledger.check import check
-from muniment.archive.ledger.checkpoints import Checkpoint, Proof, read_checkpoint
+from muniment.archive.ledger.checkpoints import Checkpoint, CheckpointProof, read_checkpoint
 from muniment.archive.ledger.files import segment_path
 from muniment.archive.ledger.frame import HEADER_SIZE, leaf_hash
 from muniment.archive.ledger.merkle import EMPTY_ROOT, node_hash
-from muniment.archive.ledger.model import Frame, Kind, Record
+from muniment.archive.ledger.model import Frame, LedgerRecord, RecordKind
 from muniment.archive.ledger.scan import scan
 from muniment.errors import UsageError
 from support.ledgers import written
@@ -43,7 +43,7 @@ def leaves(folder: Path) -> list[bytes]:
     return [leaf_hash(frame.kind, frame.time, frame.size, frame.sha) for frame in scan(folder)]
 
 
-def proofs(folder: Path, *checkpoints: Checkpoint) -> list[Proof]:
+def proofs(folder: Path, *checkpoints: Checkpoint) -> list[CheckpointProof]:
     """Return the result for each checkpoint; the stand-alone verifier must have the same results."""
     found = check(folder, deep=False, checkpoints=checkpoints).proofs
     options = [word for one in checkpoints for word in ("--was", str(one))]
@@ -91,9 +91,9 @@ def test_a_rewritten_ledger_is_found(folder: Path) -> None:
     """One message is removed and every root is made right again, so only a checkpoint can show it."""
     states = heads(folder)
     noted = [Checkpoint(head.tree_size, head.root) for head in states]
-    victim = [frame for frame in scan(folder) if frame.kind is Kind.ENVELOPE][3]
+    victim = [frame for frame in scan(folder) if frame.kind is RecordKind.ENVELOPE][3]
 
-    def without(frame: Frame) -> Record | None:
+    def without(frame: Frame) -> LedgerRecord | None:
         return None if frame.sha == victim.sha else as_it_is(frame)
 
     rewrite(folder, without, segment=2000)

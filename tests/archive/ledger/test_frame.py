@@ -22,7 +22,7 @@ from muniment.archive.ledger.frame import (
     stated_identity,
     tag_in,
 )
-from muniment.archive.ledger.model import RESERVED, Kind
+from muniment.archive.ledger.model import RESERVED, RecordKind
 
 TAG = bytes(range(8))
 U64 = st.integers(0, 2**64 - 1)
@@ -32,7 +32,7 @@ SHA = st.binary(min_size=32, max_size=32)
 
 
 @given(
-    st.sampled_from(sorted(set(Kind) - RESERVED)),
+    st.sampled_from(sorted(set(RecordKind) - RESERVED)),
     st.integers(0, 255),
     I64,
     U64,
@@ -41,7 +41,7 @@ SHA = st.binary(min_size=32, max_size=32)
     U32,
 )
 def test_a_header_is_parsed_as_it_was_packed(
-    kind: Kind, codec: int, time: int, size: int, sha: bytes, payload: bytes, dictionary: int
+    kind: RecordKind, codec: int, time: int, size: int, sha: bytes, payload: bytes, dictionary: int
 ) -> None:
     data = pack_header(TAG, kind, codec, time, size, sha, payload, dictionary)
     header = parse_header(b"xx" + data + payload, TAG, 2)
@@ -53,7 +53,7 @@ def test_a_header_is_parsed_as_it_was_packed(
     assert stated_identity(data) == (kind, sha)
 
 
-@pytest.mark.parametrize("kind", [0, *sorted(RESERVED), max(Kind) + 1, 255])
+@pytest.mark.parametrize("kind", [0, *sorted(RESERVED), max(RecordKind) + 1, 255])
 def test_a_kind_that_this_program_does_not_know_is_of_a_newer_one(kind: int) -> None:
     with pytest.raises(NewerFrame, match=f"newer program .*kind {kind},"):
         parse_header(pack_header(TAG, kind, 1, 5, 6, bytes(32), b""), TAG)
@@ -61,7 +61,7 @@ def test_a_kind_that_this_program_does_not_know_is_of_a_newer_one(kind: int) -> 
 
 @given(st.integers(0, 8 * HEADER_SIZE - 1), st.binary(max_size=50))
 def test_any_flipped_bit_of_a_header_is_found(bit: int, payload: bytes) -> None:
-    data = bytearray(pack_header(TAG, Kind.PART, 1, 5, 6, bytes(32), payload))
+    data = bytearray(pack_header(TAG, RecordKind.PART, 1, 5, 6, bytes(32), payload))
     data[bit // 8] ^= 1 << bit % 8
     with pytest.raises(FrameError):
         parse_header(bytes(data), TAG)
@@ -75,14 +75,14 @@ def test_arbitrary_bytes_are_no_frame(data: bytes) -> None:
 
 
 def test_a_frame_of_another_vault_is_refused() -> None:
-    data = pack_header(bytes(8), Kind.PART, 0, 0, 0, bytes(32), b"")
+    data = pack_header(bytes(8), RecordKind.PART, 0, 0, 0, bytes(32), b"")
     with pytest.raises(FrameError, match="no frame begins here"):
         parse_header(data, TAG)
 
 
 @pytest.mark.parametrize(("at", "value"), [(4, 2), (5, 200), (7, 1)])
 def test_a_later_format_is_distinguished_from_damage(at: int, value: int) -> None:
-    data = bytearray(pack_header(TAG, Kind.PART, 0, 0, 0, bytes(32), b""))
+    data = bytearray(pack_header(TAG, RecordKind.PART, 0, 0, 0, bytes(32), b""))
     data[at] = value
     data[-4:] = struct.pack("<I", crc32(data[:-4]))
     with pytest.raises(NewerFrame, match="newer program"):
@@ -92,11 +92,11 @@ def test_a_later_format_is_distinguished_from_damage(at: int, value: int) -> Non
 
 def test_fields_out_of_range_are_refused() -> None:
     with pytest.raises(ValueError):
-        pack_header(TAG, Kind.PART, 0, 0, 0, bytes(32), bytes(MAX_PAYLOAD + 1))
+        pack_header(TAG, RecordKind.PART, 0, 0, 0, bytes(32), bytes(MAX_PAYLOAD + 1))
     with pytest.raises(ValueError):
-        pack_header(TAG, Kind.PART, 0, 0, 0, bytes(31), b"")
+        pack_header(TAG, RecordKind.PART, 0, 0, 0, bytes(31), b"")
     with pytest.raises(ValueError):
-        pack_header(TAG, Kind.PART, 0, 1 << 63, 0, bytes(32), b"")
+        pack_header(TAG, RecordKind.PART, 0, 1 << 63, 0, bytes(32), b"")
 
 
 def test_a_leaf_hash_covers_what_the_format_says() -> None:

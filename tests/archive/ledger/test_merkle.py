@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muniment.archive.ledger.merkle import EMPTY_ROOT, Frontier
+from muniment.archive.ledger.merkle import EMPTY_ROOT, MerkleFrontier
 
 LEAVES = st.lists(st.binary(min_size=32, max_size=32), max_size=70)
 
@@ -26,8 +26,8 @@ def merkle_tree_hash(leaves: list[bytes]) -> bytes:
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
-def grown(leaves: list[bytes]) -> Frontier:
-    tree = Frontier()
+def grown(leaves: list[bytes]) -> MerkleFrontier:
+    tree = MerkleFrontier()
     for leaf in leaves:
         tree.add(leaf)
     return tree
@@ -35,7 +35,7 @@ def grown(leaves: list[bytes]) -> Frontier:
 
 @given(LEAVES)
 def test_roots_are_those_of_the_definition(leaves: list[bytes]) -> None:
-    tree = Frontier()
+    tree = MerkleFrontier()
     assert tree.root() == EMPTY_ROOT
     for count, leaf in enumerate(leaves, 1):
         tree.add(leaf)
@@ -47,7 +47,7 @@ def test_roots_are_those_of_the_definition(leaves: list[bytes]) -> None:
 def test_a_tree_goes_on_from_its_frontier(before: list[bytes], after: list[bytes]) -> None:
     whole = grown(before + after)
     tree = grown(before)
-    resumed = Frontier.from_frontier(tree.size, tree.peaks)
+    resumed = MerkleFrontier.from_frontier(tree.size, tree.peaks)
     copied = tree.copy()
     for leaf in after:
         resumed.add(leaf)
@@ -60,4 +60,4 @@ def test_a_tree_goes_on_from_its_frontier(before: list[bytes], after: list[bytes
 )
 def test_an_impossible_frontier_is_refused(size: int, peaks: list[bytes]) -> None:
     with pytest.raises(ValueError):
-        Frontier.from_frontier(size, peaks)
+        MerkleFrontier.from_frontier(size, peaks)

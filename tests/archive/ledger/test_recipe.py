@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from muniment.archive.ledger import recipe
 from muniment.archive.ledger.recipe import (
     EOLS,
+    ContentSlice,
     InlineBase64,
-    Literal,
+    LiteralBytes,
     PartBase64,
     Piece,
     RecipeError,
-    Slice,
     encoded_length,
 )
 
@@ -50,10 +50,10 @@ def cooked(draw: st.DrawFn) -> tuple[list[Piece], dict[bytes, bytes], bytes]:
         start = draw(st.integers(0, len(data)))
         end = draw(st.integers(start, len(data)))
         piece, result = {
-            "l": (Literal(own), own),
+            "l": (LiteralBytes(own), own),
             "i": (InlineBase64(own, width, eol), wrapped(own, width, eol)),
             "p": (PartBase64(sha, width, eol), wrapped(data, width, eol)),
-            "s": (Slice(sha, start, end - start), data[start:end]),
+            "s": (ContentSlice(sha, start, end - start), data[start:end]),
         }[make]
         pieces.append(piece)
         made.append(result)
@@ -72,7 +72,7 @@ def test_a_recipe_gives_its_pieces_and_its_content_back(
     pieces, contents, made = case
     data = recipe.encode(pieces)
     assert recipe.decode(data) == pieces
-    named = [piece.sha for piece in pieces if isinstance(piece, Slice | PartBase64)]
+    named = [piece.sha for piece in pieces if isinstance(piece, ContentSlice | PartBase64)]
     assert recipe.references(data) == list(dict.fromkeys(named))
     assert b"".join(recipe.rebuild(pieces, lambda sha: in_chunks(contents[sha], size))) == made
 
@@ -91,11 +91,11 @@ def test_lines_that_recipes_can_not_express_are_refused() -> None:
 
 
 def test_a_literal_costs_a_few_bytes() -> None:
-    assert len(recipe.encode([Literal(b"x" * 100)])) <= 106
+    assert len(recipe.encode([LiteralBytes(b"x" * 100)])) <= 106
 
 
 def test_a_reference_is_stored_once() -> None:
-    pieces = [Slice(sha256(b"a"), start, 1) for start in range(50)]
+    pieces = [ContentSlice(sha256(b"a"), start, 1) for start in range(50)]
     assert len(recipe.encode(pieces)) < 32 + 50 * 4 + 5
 
 
@@ -118,7 +118,9 @@ def test_a_damaged_recipe_is_refused_or_read(
     for candidate in (bytes(good), bytes(good)[: data.draw(st.integers(0, len(good)))]):
         with contextlib.suppress(RecipeError):
             pieces = recipe.decode(candidate)
-            assert sum(len(p.data) for p in pieces if isinstance(p, Literal | InlineBase64)) <= len(candidate)
+            assert sum(len(p.data) for p in pieces if isinstance(p, LiteralBytes | InlineBase64)) <= len(
+                candidate
+            )
 
 
 def test_a_recipe_that_claims_large_numbers_takes_no_memory() -> None:
@@ -140,7 +142,7 @@ def test_a_recipe_that_claims_large_numbers_takes_no_memory() -> None:
 
 def test_a_slice_beyond_the_content_is_refused() -> None:
     with pytest.raises(RecipeError, match="beyond"):
-        list(recipe.rebuild([Slice(bytes(32), 3, 5)], lambda sha: (b"seven..",)))
+        list(recipe.rebuild([ContentSlice(bytes(32), 3, 5)], lambda sha: (b"seven..",)))
 
 
 def test_slices_in_order_read_the_content_once() -> None:
@@ -151,7 +153,7 @@ def test_slices_in_order_read_the_content_once() -> None:
         readings.append(sha)
         return in_chunks(data, 1000)
 
-    pieces = [Slice(bytes(32), start, 50) for start in range(0, len(data) - 50, 60)]
+    pieces = [ContentSlice(bytes(32), start, 50) for start in range(0, len(data) - 50, 60)]
     expected = b"".join(data[piece.offset : piece.offset + 50] for piece in pieces)
     assert b"".join(recipe.rebuild(pieces, read)) == expected
     assert len(readings) == 1
@@ -160,7 +162,7 @@ def test_slices_in_order_read_the_content_once() -> None:
 def test_large_content_is_encoded_and_cut_in_bounded_memory() -> None:
     chunk = bytes(range(256)) * 4096 * 4
     count = 38
-    pieces = [PartBase64(bytes(32), 76, b"\r\n"), Slice(bytes(32), len(chunk), 36 * len(chunk))]
+    pieces = [PartBase64(bytes(32), 76, b"\r\n"), ContentSlice(bytes(32), len(chunk), 36 * len(chunk))]
     size = 0
     tracemalloc.start()
     try:

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from muniment.archive.ledger.check import check
-from muniment.archive.ledger.codec import Encoder
+from muniment.archive.ledger.codec import RecordEncoder
 from muniment.archive.ledger.files import segment_path, segments
 from muniment.archive.ledger.frame import pack_header
-from muniment.archive.ledger.model import Codec, Frame, Head, Kind, Record
+from muniment.archive.ledger.model import Frame, LedgerHead, LedgerRecord, PayloadCodec, RecordKind
 from muniment.archive.ledger.reader import scan
 from muniment.archive.ledger.recovery import Damage, examine, recover
 from muniment.archive.ledger.writer import Ledger
@@ -45,7 +45,7 @@ def test_a_ledger_torn_at_any_byte_goes_back_to_its_last_commit(
     whole = path.read_bytes()
     commits = {head.offset: head for head in writing.heads if head.segment == last}
     before = [head for head in writing.heads if head.segment < last]
-    head = before[-1] if before else Head(0, sha256(b""), 1, 0)
+    head = before[-1] if before else LedgerHead(0, sha256(b""), 1, 0)
     start = 0
     for end in range(len(whole) + 1):
         if end in commits:
@@ -70,7 +70,7 @@ def test_a_torn_ledger_can_be_written(tmp_path: Path) -> None:
         path.write_bytes(path.read_bytes()[:cut])
         ledger = Ledger.open(folder, segment=segment)
         kept = ledger.head.tree_size
-        again = Writing(ledger, Encoder(ledger.dictionaries), dict(writing.contents))
+        again = Writing(ledger, RecordEncoder(ledger.dictionaries), dict(writing.contents))
         again.copy(50)
         again.commit()
         ledger.close()
@@ -96,7 +96,7 @@ def test_zeros_after_the_last_commit_are_a_torn_tail(tmp_path: Path) -> None:
 def test_complete_frames_without_a_commit_are_a_torn_tail(tmp_path: Path) -> None:
     folder = tmp_path / "ledger"
     writing = written(folder)
-    frame = pack_header(writing.ledger.vault_id, Kind.PART, 0, NOON, 3, sha256(b"abc"), b"abc") + b"abc"
+    frame = pack_header(writing.ledger.vault_id, RecordKind.PART, 0, NOON, 3, sha256(b"abc"), b"abc") + b"abc"
     with segment_path(folder, 1).open("ab") as file:
         file.write(frame)
     assert recover(folder).head == writing.heads[-1]
@@ -148,7 +148,7 @@ def test_any_flipped_byte_before_a_commit_is_damage(tmp_path: Path) -> None:
 def test_a_ledger_with_accepted_damage_goes_on_in_a_new_segment(tmp_path: Path) -> None:
     folder = tmp_path / "ledger"
     written(folder)
-    victim = next(frame for frame in scan(folder) if frame.kind is Kind.MESSAGE)
+    victim = next(frame for frame in scan(folder) if frame.kind is RecordKind.MESSAGE)
     data = damaged(folder, victim.position.offset + 3)
     with segment_path(folder, 1).open("ab") as file:
         file.write(b"a torn tail besides")
@@ -156,7 +156,7 @@ def test_a_ledger_with_accepted_damage_goes_on_in_a_new_segment(tmp_path: Path) 
     assert len(ledger.recovery.damage) == 1
     assert torn_bytes(folder) == b"a torn tail besides"
     again = Writing(ledger)
-    again.content(Kind.MESSAGE, text(70))
+    again.content(RecordKind.MESSAGE, text(70))
     again.commit()
     ledger.close()
     assert segment_path(folder, 1).read_bytes() == data
@@ -173,7 +173,7 @@ def test_the_root_shows_a_lost_frame(tmp_path: Path) -> None:
     """Exactly one frame is cut out, so that every checksum is right."""
     folder = tmp_path / "ledger"
     written(folder)
-    victim = next(frame for frame in scan(folder) if frame.kind is Kind.RECEIPT)
+    victim = next(frame for frame in scan(folder) if frame.kind is RecordKind.RECEIPT)
     path = segment_path(folder, 1)
     data = path.read_bytes()
     path.write_bytes(data[: victim.position.offset] + data[victim.next_offset :])
@@ -186,17 +186,23 @@ def test_the_root_shows_a_lost_frame(tmp_path: Path) -> None:
 
 def hostile(vault_id: bytes) -> bytes:
     """A frame and a commit frame, as an attacker may send them by mail."""
-    frame = pack_header(vault_id, Kind.MESSAGE, 0, NOON, 4, sha256(b"evil"), b"evil") + b"evil"
+    frame = pack_header(vault_id, RecordKind.MESSAGE, 0, NOON, 4, sha256(b"evil"), b"evil") + b"evil"
     commit = b'{"v":1,"count":1,"tree_size":9,"root":"","frontier":[],"dictionaries":{}}'
-    return frame + pack_header(vault_id, Kind.COMMIT, 0, NOON, len(commit), sha256(commit), commit) + commit
+    return (
+        frame
+        + pack_header(vault_id, RecordKind.COMMIT, 0, NOON, len(commit), sha256(commit), commit)
+        + commit
+    )
 
 
 def test_frames_inside_mail_are_not_taken_for_frames(tmp_path: Path) -> None:
     folder = tmp_path / "ledger"
     writing = Writing(Ledger.create(folder))
     content = b"hello " + hostile(bytes(8)) * 3 + b" bye"
-    victim = writing.append(Record(Kind.MESSAGE, sha256(content), len(content), Codec.RAW, content))
-    writing.content(Kind.MESSAGE, text(1))
+    victim = writing.append(
+        LedgerRecord(RecordKind.MESSAGE, sha256(content), len(content), PayloadCodec.RAW, content)
+    )
+    writing.content(RecordKind.MESSAGE, text(1))
     head = writing.commit()
     writing.ledger.close()
     good = segment_path(folder, 1).read_bytes()

@@ -14,33 +14,35 @@ from pathlib import Path
 
 import pytest
 
-from muniment.archive.facts import Position
+from muniment.archive.facts import FramePosition
 from muniment.archive.ledger import writer
 from muniment.archive.ledger.check import check
-from muniment.archive.ledger.codec import Encoder
+from muniment.archive.ledger.codec import RecordEncoder
 from muniment.archive.ledger.files import segment_path, segments
 from muniment.archive.ledger.merkle import EMPTY_ROOT
-from muniment.archive.ledger.model import Codec, Head, Kind, Record
-from muniment.archive.ledger.reader import Reader, scan
-from muniment.archive.ledger.stored import Dictionaries, Files
+from muniment.archive.ledger.model import LedgerHead, LedgerRecord, PayloadCodec, RecordKind
+from muniment.archive.ledger.reader import LedgerReader, scan
+from muniment.archive.ledger.stored import Dictionaries, SegmentFiles
 from muniment.archive.ledger.writer import Ledger
 from muniment.errors import LedgerDamaged, VaultError
 from support.ledgers import NOON, Writing, sha256, text, written
 
 
-def raw(seed: int, size: int = 500) -> Record:
+def raw(seed: int, size: int = 500) -> LedgerRecord:
     content = seed.to_bytes(4, "big") * (size // 4)
-    return Record(Kind.PART, sha256(content), len(content), Codec.RAW, content)
+    return LedgerRecord(RecordKind.PART, sha256(content), len(content), PayloadCodec.RAW, content)
 
 
 def shas(folder: Path, *, committed_only: bool = True) -> list[bytes]:
-    return [frame.sha for frame in scan(folder, committed_only=committed_only) if frame.kind is Kind.PART]
+    return [
+        frame.sha for frame in scan(folder, committed_only=committed_only) if frame.kind is RecordKind.PART
+    ]
 
 
 def test_a_new_ledger_is_empty(tmp_path: Path) -> None:
     folder = tmp_path / "ledger"
     ledger = Ledger.create(folder)
-    assert ledger.head == ledger.commit() == Head(0, EMPTY_ROOT, 1, 0)
+    assert ledger.head == ledger.commit() == LedgerHead(0, EMPTY_ROOT, 1, 0)
     assert ledger.knows(ledger.head)
     ledger.close()
     assert list(scan(folder)) == []
@@ -86,7 +88,7 @@ def test_a_clock_that_goes_back_does_no_harm(tmp_path: Path) -> None:
         ledger.append(raw(seed), time)
         ledger.commit()
     ledger.close()
-    times = [frame.time for frame in scan(tmp_path / "ledger") if frame.kind is Kind.PART]
+    times = [frame.time for frame in scan(tmp_path / "ledger") if frame.kind is RecordKind.PART]
     assert times == [NOON, NOON - 10**12, 0, -5, NOON]
     assert check(tmp_path / "ledger", deep=True).problems == []
     Ledger.open(tmp_path / "ledger").close()
@@ -97,10 +99,10 @@ def test_only_committed_states_are_known(tmp_path: Path) -> None:
     ledger = Ledger.open(tmp_path / "ledger")
     assert all(ledger.knows(head) for head in writing.heads)
     for head in writing.heads:
-        assert not ledger.knows(Head(head.tree_size, sha256(b"other"), head.segment, head.offset))
-        assert not ledger.knows(Head(head.tree_size + 1, head.root, head.segment, head.offset))
-        assert not ledger.knows(Head(head.tree_size, head.root, head.segment, head.offset + 1))
-        assert not ledger.knows(Head(head.tree_size, head.root, head.segment + 50, head.offset))
+        assert not ledger.knows(LedgerHead(head.tree_size, sha256(b"other"), head.segment, head.offset))
+        assert not ledger.knows(LedgerHead(head.tree_size + 1, head.root, head.segment, head.offset))
+        assert not ledger.knows(LedgerHead(head.tree_size, head.root, head.segment, head.offset + 1))
+        assert not ledger.knows(LedgerHead(head.tree_size, head.root, head.segment + 50, head.offset))
     ledger.close()
 
 
@@ -115,15 +117,15 @@ def test_each_segment_has_a_copy_of_the_dictionaries_that_it_uses(tmp_path: Path
     for frame in frames:
         if frame.position.offset == 0:
             present = set()
-            assert frame.kind is Kind.COMMIT
+            assert frame.kind is RecordKind.COMMIT
             assert b'"about"' in frame.payload
-        if frame.kind is Kind.DICTIONARY:
+        if frame.kind is RecordKind.DICTIONARY:
             present.add(frame.dictionary)
         assert not frame.dictionary or frame.dictionary in present
-    assert sum(frame.kind is Kind.DICTIONARY for frame in frames) >= 3
+    assert sum(frame.kind is RecordKind.DICTIONARY for frame in frames) >= 3
     assert check(folder, deep=True).problems == []
     for number in segments(folder)[2:]:
-        only_this = Dictionaries(Files(folder, writing.ledger.vault_id))
+        only_this = Dictionaries(SegmentFiles(folder, writing.ledger.vault_id))
         only_this.prefer_segment(number)
         if any(f.dictionary == 1 and f.position.segment == number for f in frames):
             assert only_this[1] == writing.ledger.dictionaries[1]
@@ -131,7 +133,7 @@ def test_each_segment_has_a_copy_of_the_dictionaries_that_it_uses(tmp_path: Path
 
 def test_a_dictionary_can_be_used_only_after_its_commit(tmp_path: Path) -> None:
     ledger = Ledger.create(tmp_path / "ledger")
-    record = Record(Kind.MESSAGE, bytes(32), 5, Codec.ZSTD_DICT, b"xxxxx", 1)
+    record = LedgerRecord(RecordKind.MESSAGE, bytes(32), 5, PayloadCodec.ZSTD_DICT, b"xxxxx", 1)
     with pytest.raises(ValueError, match="not committed"):
         ledger.append(record, NOON)
     assert ledger.add_dictionary(b"first" * 20) == 1
@@ -148,7 +150,7 @@ def test_a_dictionary_can_be_used_only_after_its_commit(tmp_path: Path) -> None:
     assert reopened.dictionaries == {1: b"third" * 20}
     assert reopened.add_dictionary(b"fourth" * 20) == 2
     reopened.commit()
-    reader = Reader(tmp_path / "ledger", lambda sha: None)
+    reader = LedgerReader(tmp_path / "ledger", lambda sha: None)
     assert reader.dictionaries == reopened.dictionaries == {1: b"third" * 20, 2: b"fourth" * 20}
     reopened.close()
 
@@ -180,7 +182,7 @@ def test_large_batches_are_written_before_the_commit(tmp_path: Path) -> None:
     assert path.stat().st_size > 30_000_000
     ledger.commit()
     ledger.close()
-    reader = Reader(tmp_path / "ledger", lambda sha: position)
+    reader = LedgerReader(tmp_path / "ledger", lambda sha: position)
     assert reader.content_bytes(raw(39, 3_000_000).sha) == raw(39, 3_000_000).payload
     assert check(tmp_path / "ledger", deep=False).problems == []
 
@@ -305,18 +307,18 @@ def test_a_ledger_with_a_damaged_vault_id_is_not_opened(tmp_path: Path) -> None:
 
 
 def test_append_returns_sequence_and_position_of_the_frame(tmp_path: Path) -> None:
-    writing = Writing(Ledger.create(tmp_path / "ledger", segment=1500), Encoder())
+    writing = Writing(Ledger.create(tmp_path / "ledger", segment=1500), RecordEncoder())
     appended = []
     for seed in range(30):
         content = text(seed, 50)
-        appended.append(writing.append(writing.encoder.encode(Kind.PART, content)))
+        appended.append(writing.append(writing.encoder.encode(RecordKind.PART, content)))
         if seed % 4 == 3:
             writing.commit()
     writing.commit()
     writing.ledger.close()
     found = {frame.sequence: frame.position for frame in scan(tmp_path / "ledger")}
     assert all(found[one.sequence] == one.position for one in appended)
-    assert Position(1, 0) in found.values()
+    assert FramePosition(1, 0) in found.values()
 
 
 def test_opening_writes_and_syncs_the_last_batch_again(

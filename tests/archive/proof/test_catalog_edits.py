@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from muniment.archive.catalog import tables
-from muniment.archive.ledger.check import Report
+from muniment.archive.ledger.check import LedgerCheck
 from muniment.archive.operations.verify import verify_vault
 from muniment.archive.proof import replica
 from muniment.archive.proof.compare import differences, faults, misshapen, reading
@@ -62,7 +62,7 @@ def problems(folder: Path, deep: bool) -> list[str]:
         *_, found = verify_vault(vault, deep)
     finally:
         vault.close()
-    assert isinstance(found, Report)
+    assert isinstance(found, LedgerCheck)
     return found.problems
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from muniment.archive.index import peek
-from muniment.archive.ledger.check import Report
+from muniment.archive.ledger.check import LedgerCheck
 from muniment.archive.operations.search import find
 from muniment.archive.operations.verify import index_problems, verify_vault
 from muniment.archive.proof.index import damaged_files, intact
@@ -155,7 +155,7 @@ def test_shallow_verification_reports_a_damaged_index(copy: Path) -> None:
         *_, report = verify_vault(vault, False)
     finally:
         vault.close()
-    assert isinstance(report, Report)
+    assert isinstance(report, LedgerCheck)
     (problem,) = report.problems
     assert "the index is damaged" in problem
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from muniment.archive.ledger.check import check
-from muniment.archive.ledger.codec import Encoder
-from muniment.archive.ledger.model import Frame, Kind, Record
+from muniment.archive.ledger.codec import RecordEncoder
+from muniment.archive.ledger.model import Frame, LedgerRecord, RecordKind
 from support.evidence import rich_vault
 from support.program import Program
 from support.rewriting import as_it_is, rewrite
@@ -95,8 +95,12 @@ def test_the_ledger_counts_its_audit_records(copy: Path) -> None:
     ledger = copy / "ledger"
     assert check(ledger, deep=False).problems == []
 
-    def edit(frame: Frame) -> Record | None:
-        return Encoder().encode(Kind.RUN, b"{}") if frame.kind is Kind.AUDIT else as_it_is(frame)
+    def edit(frame: Frame) -> LedgerRecord | None:
+        return (
+            RecordEncoder().encode(RecordKind.RUN, b"{}")
+            if frame.kind is RecordKind.AUDIT
+            else as_it_is(frame)
+        )
 
     rewrite(ledger, edit)
     assert check(ledger, deep=False).problems == []

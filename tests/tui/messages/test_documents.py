@@ -12,7 +12,7 @@ from rich.cells import cell_len
 
 from muniment.api import Attachment, Mark
 from muniment_tui.messages.dates import date_problem, period
-from muniment_tui.messages.document import Rows, Writer
+from muniment_tui.messages.document import DocumentRows, DocumentWriter
 from muniment_tui.messages.highlight import MOST, find
 from muniment_tui.messages.message_document import attachment_document, message_document, source_document
 from support.engine_double import HOSTILE, assert_harmless
@@ -22,7 +22,7 @@ TEXT = st.text(st.sampled_from("ab \n漢é\u0301x"), max_size=200)
 
 
 def rows_of(text: str, width: int) -> list[str]:
-    rows, found = Rows(text, width), list[str]()
+    rows, found = DocumentRows(text, width), list[str]()
     while (row := rows.row(len(found))) is not None:
         found.append(text[slice(*row)])
     assert rows.whole
@@ -47,18 +47,18 @@ def test_rows_break_between_words_if_possible() -> None:
 
 def test_further_rows_of_a_header_are_indented() -> None:
     text = "To    one two three four\nnext line that is long"
-    rows = Rows(text, 20, {0: 6})
+    rows = DocumentRows(text, 20, {0: 6})
     found = [(text[slice(*row)], rows.indent(row[0])) for row in map(rows.row, range(5)) if row]
     assert found == [("To    one two three", 0), ("four", 6), ("next line that is", 0), ("long", 0)]
-    long = Rows("word " * 2_000, 20, {0: 6})
+    long = DocumentRows("word " * 2_000, 20, {0: 6})
     assert long.reach_place(9_000)
     assert long.indent(9_000) == 0
-    narrow = Rows(text, 12, {0: 6})
+    narrow = DocumentRows(text, 12, {0: 6})
     assert [narrow.indent(row[0]) for row in map(narrow.row, range(4)) if row] == [0, 0, 0, 0]
 
 
 def test_a_text_is_divided_only_as_far_as_it_is_seen() -> None:
-    rows = Rows("lorem ipsum " * 1_000_000, 80)
+    rows = DocumentRows("lorem ipsum " * 1_000_000, 80)
     rows.reach(50)
     assert len(rows._starts) == 51
     assert not rows.whole
@@ -72,7 +72,7 @@ def test_hostile_lengths_are_handled_quickly() -> None:
     marks = [Mark(text="a"), Mark(text="aaaa", prefix=True), Mark(text="a a a")]
     started = time.process_time()
     for text in lines:
-        Rows(text, 80).reach(1 << 40)
+        DocumentRows(text, 80).reach(1 << 40)
         find(text, [("body", 0, len(text))], marks)
     assert time.process_time() - started < 5
 
@@ -121,7 +121,7 @@ def test_highlights_are_limited_to_mail_and_to_their_fields() -> None:
 
 
 def test_positions_of_styles_and_sections() -> None:
-    writer = Writer("t\x1b[2J")
+    writer = DocumentWriter("t\x1b[2J")
     writer.put("From ", "bold")
     writer.put("a\nb", region="body", lines=True)
     writer.end_line()

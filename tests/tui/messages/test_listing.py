@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from muniment.api import ListMessages, Search
-from muniment_tui.messages.listing import NEWEST, OLDEST, RELEVANT, Listing
+from muniment_tui.messages.listing import NEWEST, OLDEST, RELEVANT, MailListing
 from support.endless import MANY, START, Folder, spread
 
 FOLDER = ListMessages(user="bob", folder="Inbox")
 
 
-def read(listing: Listing, folder: Folder, start: int, end: int) -> list[int]:
+def read(listing: MailListing, folder: Folder, start: int, end: int) -> list[int]:
     """The messages, by number, that a listing returns as rows [start, end)."""
     for _ in range(100):
         rows = listing.rows(start, end)
@@ -32,7 +32,7 @@ def test_every_row_has_its_number(order: str, data: st.DataObject) -> None:
     dates = sorted(data.draw(st.lists(st.integers(0, 5_000), max_size=400)) * 8)
     folder = Folder(dates, short=data.draw(st.sampled_from([7, 1 << 60])))
     due = list(range(len(dates)))[:: -1 if order == NEWEST else 1]
-    listing = Listing(FOLDER, order)
+    listing = MailListing(FOLDER, order)
     for _ in range(data.draw(st.integers(1, 8))):
         start = data.draw(st.integers(0, max(len(dates), 1)))
         end = start + data.draw(st.integers(1, 120))
@@ -42,7 +42,7 @@ def test_every_row_has_its_number(order: str, data: st.DataObject) -> None:
 def test_new_mail_does_not_move_rows() -> None:
     dates = list(range(500))
     folder = Folder(dates)
-    listing = Listing(FOLDER)
+    listing = MailListing(FOLDER)
     assert read(listing, folder, 0, 100) == list(range(499, 399, -1))
     dates += [600, 700]
     assert read(listing, folder, 100, 200) == list(range(399, 299, -1))
@@ -54,7 +54,7 @@ def test_new_mail_does_not_move_rows() -> None:
 @pytest.mark.parametrize("counted", [20_000, 1 << 60])
 def test_any_of_ten_million_rows_is_reached_in_a_few_requests(kind: str, counted: int) -> None:
     folder = Folder(spread(kind), counted)
-    listing = Listing(FOLDER)
+    listing = MailListing(FOLDER)
     for start in (0, MANY - 100, MANY // 2, MANY // 2 - 100, MANY // 2 + 100, 77, MANY // 3, MANY - 5_000):
         before = len(folder.asked)
         rows = read(listing, folder, start, start + 100)
@@ -70,7 +70,7 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("muniment_tui.messages.listing.KEPT", 800)
     monkeypatch.setattr("muniment_tui.messages.listing.PLACES", 400)
     folder = Folder(spread("even"))
-    listing = Listing(FOLDER)
+    listing = MailListing(FOLDER)
     for start in range(0, 60_000, 100):
         read(listing, folder, start, start + 100)
     assert len(folder.asked) == 600
@@ -81,7 +81,7 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_going_to_a_date() -> None:
     folder = Folder(range(START, START + 1000))
-    listing = Listing(FOLDER)
+    listing = MailListing(FOLDER)
     read(listing, folder, 0, 10)
     step = listing.at_date(START + 700, 10)
     listing.take(step, folder.say(step.request))
@@ -95,7 +95,7 @@ def test_going_to_a_date() -> None:
 
 def test_a_wrong_estimate_at_an_end_restarts_the_list() -> None:
     folder = Folder(range(START, START + 2_000), counted=10)
-    listing = Listing(FOLDER)
+    listing = MailListing(FOLDER)
     read(listing, folder, 0, 10)
     step = listing.at_date(START + 200, 10)
     answer = folder.say(step.request)
@@ -112,7 +112,7 @@ def test_a_wrong_estimate_at_an_end_restarts_the_list() -> None:
 
 def test_the_best_results_are_read_forward_only() -> None:
     folder = Folder(range(START, START + 5_000))
-    listing = Listing(Search(query="x"), RELEVANT)
+    listing = MailListing(Search(query="x"), RELEVANT)
     assert len(read(listing, folder, 0, 100)) == 100
     assert listing.total == 1_000
     assert len(read(listing, folder, 900, 1_000)) == 100
@@ -122,7 +122,7 @@ def test_the_best_results_are_read_forward_only() -> None:
 
 def test_an_estimated_total_is_corrected() -> None:
     folder = Folder(range(START, START + 50))
-    listing = Listing(Search(query="x"))
+    listing = MailListing(Search(query="x"))
     step = listing.plan(0, 20)
     listing.take(step, replace(folder.say(step.request), total=60, exact=False))
     assert listing.total == 60

@@ -17,7 +17,7 @@ from muniment.errors import VaultError
 from muniment.service.dispatch.engine import connect
 from muniment_tui.messages.query import prefix_query
 from muniment_tui.messages.screen import MessagesScreen
-from muniment_tui.widgets.entry import Entry
+from muniment_tui.widgets.entry import SafeInput
 from support.endless import MANY, Endless
 from support.engine_double import assert_harmless
 from support.mailroom import FILES, MIRA, Make, Watched, app_over, screen_of
@@ -208,7 +208,7 @@ def test_marked_messages_are_exported(make: Make, tmp_path: Path, end: str) -> N
         await pilot.press("space", "space", "x")
         await shows(pilot, "Export 2 messages")
         target = tmp_path / f"out{end}"
-        pilot.app.screen.query_one("Prompt Entry", Entry).value = str(target)
+        pilot.app.screen.query_one("Prompt SafeInput", SafeInput).value = str(target)
         await pilot.press("enter")
         await shows(pilot, "2 messages exported")
         if end == ".zip":
@@ -232,7 +232,7 @@ def test_marking_a_range_and_selecting_all(make: Make, engine: Watched, tmp_path
         await pilot.press("asterisk")
         await shows(pilot, "all 3 selected")
         await pilot.press("x")
-        pilot.app.screen.query_one("Prompt Entry", Entry).value = str(tmp_path / "all")
+        pilot.app.screen.query_one("Prompt SafeInput", SafeInput).value = str(tmp_path / "all")
         await pilot.press("enter")
         await shows(pilot, "3 messages exported")
         (export,) = (request for request in engine.asked if isinstance(request, api.Export))
@@ -250,7 +250,7 @@ def test_a_whole_folder_is_exported_without_the_index(make: Make, engine: Watche
         await pilot.press("down", "enter", "down", "enter")
         await shows(pilot, "Inbox of")
         await pilot.press("asterisk", "x")
-        pilot.app.screen.query_one("Prompt Entry", Entry).value = str(tmp_path / "inbox.zip")
+        pilot.app.screen.query_one("Prompt SafeInput", SafeInput).value = str(tmp_path / "inbox.zip")
         await pilot.press("enter")
         await shows(pilot, "messages exported")
         (export,) = (request for request in engine.asked if isinstance(request, api.Export))
@@ -268,7 +268,7 @@ def test_a_path_is_checked_while_typing(make: Make, tmp_path: Path) -> None:
     async def script(pilot: Pilot[Any]) -> None:
         await find(pilot, "nasty long")
         await pilot.press("x")
-        entry = pilot.app.screen.query_one("Prompt Entry", Entry)
+        entry = pilot.app.screen.query_one("Prompt SafeInput", SafeInput)
         entry.value = str(tmp_path / "there.zip")
         await shows(pilot, "already exists")
         entry.value = str(tmp_path / "there.zip" / "no")
@@ -290,7 +290,7 @@ def test_attachments_are_viewed_and_saved(make: Make, tmp_path: Path) -> None:
         await shows(pilot, "is not text")
         await pilot.press("escape", "w")
         await shows(pilot, "last.bin")
-        pilot.app.screen.query_one("Prompt Entry", Entry).value = str(tmp_path / "saved.txt")
+        pilot.app.screen.query_one("Prompt SafeInput", SafeInput).value = str(tmp_path / "saved.txt")
         await pilot.press("enter")
         await shows(pilot, "1 B written to")
         assert (tmp_path / "saved.txt").read_bytes() == b"x"
@@ -314,7 +314,7 @@ def test_headers_source_envelope_and_the_whole_message(make: Make, tmp_path: Pat
         await shows(pilot, "Report 1")
         await shows(pilot, f"{MIRA}/Inbox")
         await pilot.press("w")
-        pilot.app.screen.query_one("Prompt Entry", Entry).value = str(tmp_path / "whole.eml")
+        pilot.app.screen.query_one("Prompt SafeInput", SafeInput).value = str(tmp_path / "whole.eml")
         await pilot.press("enter")
         await shows(pilot, "written to")
         raw = (tmp_path / "whole.eml").read_bytes()
@@ -377,7 +377,7 @@ def test_an_export_can_be_stopped(make: Make, engine: Watched, tmp_path: Path) -
     async def script(pilot: Pilot[Any]) -> None:
         await find(pilot, "nasty")
         await pilot.press("x")
-        pilot.app.screen.query_one("Prompt Entry", Entry).value = str(tmp_path / "some.zip")
+        pilot.app.screen.query_one("Prompt SafeInput", SafeInput).value = str(tmp_path / "some.zip")
         engine.go.clear()
         await pilot.press("enter")
         await shows(pilot, "Exporting to")

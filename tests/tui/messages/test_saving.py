@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from muniment.api import Chunk, Done, Step, Word
+from muniment.api import Chunk, Done, Step, WireWord
 from muniment.errors import NotFound, UsageError
 from muniment_tui.messages.saving import free_path, path_of, path_problem, save_stream
 
 
-def words() -> Iterator[Word]:
+def words() -> Iterator[WireWord]:
     yield Chunk(data=b"one")
     yield Step(text="a note")
     yield Chunk(data=b"two")
@@ -31,7 +31,7 @@ def test_a_saved_file_is_complete_and_private(tmp_path: Path) -> None:
 
 
 def test_a_failed_or_abandoned_save_leaves_no_file(tmp_path: Path) -> None:
-    def failing() -> Iterator[Word]:
+    def failing() -> Iterator[WireWord]:
         yield Chunk(data=b"one")
         raise NotFound("it is gone")
 
@@ -45,8 +45,8 @@ def test_a_failed_or_abandoned_save_leaves_no_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def _full(folder: Path) -> Iterator[Word]:
-    def filling() -> Iterator[Word]:
+def _full(folder: Path) -> Iterator[WireWord]:
+    def filling() -> Iterator[WireWord]:
         raise OSError(28, "No space left on device")
         yield
 

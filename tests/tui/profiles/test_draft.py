@@ -10,19 +10,19 @@ import pytest
 from muniment.config.file import profile_of
 from muniment.profiles.fields import FIELD, KIND, KINDS
 from muniment_tui.profiles.conflict import differences, question
-from muniment_tui.profiles.draft import COMMAND, ENV, FILE, KEYRING, VAULT, Draft, described
+from muniment_tui.profiles.draft import COMMAND, ENV, FILE, KEYRING, VAULT, ProfileDraft, described
 
 GATEWAY = {"host": "gw.example", "mailbox": "mbx-1", "password": {"file": "secrets/gw-01"}, "every": 60}
 
 
-def typed(draft: Draft, **texts: str) -> Draft:
+def typed(draft: ProfileDraft, **texts: str) -> ProfileDraft:
     for name, text in texts.items():
         draft.type(name, text)
     return draft
 
 
 def test_a_new_draft_has_mailstore_s_defaults() -> None:
-    draft = Draft(KIND["gateway"])
+    draft = ProfileDraft(KIND["gateway"])
     shown = {field.name: draft.text(field.name) for field in draft.fields if field.type != "password"}
     assert (shown["delete"], shown["timeout"], shown["every"], shown["enabled"]) == (
         "yes",
@@ -36,7 +36,7 @@ def test_a_new_draft_has_mailstore_s_defaults() -> None:
 
 def test_typed_texts_become_values_of_vault_toml() -> None:
     draft = typed(
-        Draft(KIND["gateway"], "gw"),
+        ProfileDraft(KIND["gateway"], "gw"),
         host=" gw.example ",
         mailbox="mbx-1",
         port="1110",
@@ -66,7 +66,7 @@ def test_typed_texts_become_values_of_vault_toml() -> None:
 
 
 def test_only_changes_are_sent() -> None:
-    draft = Draft(KIND["gateway"], "gw", GATEWAY, new=False)
+    draft = ProfileDraft(KIND["gateway"], "gw", GATEWAY, new=False)
     assert (draft.changes(), draft.changed) == ({}, False)
     typed(draft, every="300", port="995", host="gw.example")
     assert draft.changes() == {"every": None, "port": 995}
@@ -80,7 +80,7 @@ def test_only_changes_are_sent() -> None:
 
 def test_lists_are_edited_as_a_line() -> None:
     imap = {"folders": ["Inbox", "a, b", 'the "best"'], "password": {"env": "P"}}
-    draft = Draft(KIND["imap"], "p", imap, new=False)
+    draft = ProfileDraft(KIND["imap"], "p", imap, new=False)
     assert draft.changes() == {}
     assert "@drafts, @junk" in draft.text("exclude")
     typed(draft, exclude="@junk,  Old stuff ,", folders=draft.text("folders") + ",Sent")
@@ -93,7 +93,7 @@ def test_lists_are_edited_as_a_line() -> None:
 
 
 def test_a_copy_has_all_fields() -> None:
-    draft = Draft(KIND["gateway"], "gw2", GATEWAY)
+    draft = ProfileDraft(KIND["gateway"], "gw2", GATEWAY)
     assert draft.changes() == GATEWAY | {"source": "gateway"}
 
 
@@ -109,7 +109,7 @@ def test_a_copy_has_all_fields() -> None:
     ],
 )
 def test_the_place_of_a_password(spec: dict[str, Any] | None, place: str, where: str) -> None:
-    draft = Draft(KIND["gateway"], "gw", GATEWAY | {"password": spec}, new=False)
+    draft = ProfileDraft(KIND["gateway"], "gw", GATEWAY | {"password": spec}, new=False)
     assert (draft.place, draft.where) == (place, where)
     assert draft.password_spec() == spec
     assert draft.changes() == {}
@@ -132,13 +132,13 @@ def test_the_place_of_a_password(spec: dict[str, Any] | None, place: str, where:
     ],
 )
 def test_each_problem_is_reported_at_its_field(texts: dict[str, str], wrong: str) -> None:
-    draft = typed(Draft(KIND["gateway"], "gw", GATEWAY, new=False), **texts)
+    draft = typed(ProfileDraft(KIND["gateway"], "gw", GATEWAY, new=False), **texts)
     assert list(draft.problems()) == [wrong]
 
 
 @pytest.mark.parametrize("place", [FILE, ENV, COMMAND])
 def test_a_place_needs_a_value(place: str) -> None:
-    draft = Draft(KIND["gateway"], "gw", GATEWAY, new=False)
+    draft = ProfileDraft(KIND["gateway"], "gw", GATEWAY, new=False)
     draft.place = place
     assert list(draft.problems()) == ["password"]
     draft.where = "pass 'gw" if place == COMMAND else "here"
@@ -147,7 +147,7 @@ def test_a_place_needs_a_value(place: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_the_engine_accepts_what_the_form_accepts(kind: Any) -> None:
-    draft = typed(Draft(kind, "p"))
+    draft = typed(ProfileDraft(kind, "p"))
     for name, text in {"host": "h.example", "mailbox": "ada@h.example", "path": "/srv/mail"}.items():
         if name in (*kind.fields, *kind.more):
             draft.type(name, text)
@@ -164,7 +164,7 @@ def test_the_engine_accepts_what_the_form_accepts(kind: Any) -> None:
 
 
 def test_edits_of_the_file_are_found() -> None:
-    draft = typed(Draft(KIND["gateway"], "gw", GATEWAY, new=False), host="mine.example")
+    draft = typed(ProfileDraft(KIND["gateway"], "gw", GATEWAY, new=False), host="mine.example")
     now = tomllib.loads('host = "theirs.example"\nmailbox = "mbx-1"\nevery = 60\ndelete = false')
     now["password"] = {"file": "secrets/gw-02"}
     found = {name: (before, after) for name, before, after in differences(draft, now)}

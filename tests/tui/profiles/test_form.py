@@ -10,7 +10,7 @@ import pytest
 from muniment.api import Problems
 from muniment.config.file import load
 from muniment.profiles.fields import KIND, KINDS
-from muniment_tui.profiles.draft import Draft
+from muniment_tui.profiles.draft import ProfileDraft
 from muniment_tui.profiles.form import ProfileForm
 from support.dovecot import Dovecot
 from support.pilots import Hand, opened
@@ -268,7 +268,7 @@ async def test_a_certificate_of_an_unknown_authority_can_be_pinned(
     vault: TestVault, dovecot: Dovecot
 ) -> None:
     mailbox = dovecot.mailbox()
-    draft = Draft(KIND["gateway"], "hq")
+    draft = ProfileDraft(KIND["gateway"], "hq")
     for name, text in {"host": "localhost", "port": str(dovecot.pop3), "mailbox": mailbox.name}.items():
         draft.type(name, text)
     draft.password = mailbox.password
@@ -289,7 +289,7 @@ async def test_a_certificate_of_an_unknown_authority_can_be_pinned(
 
 
 async def test_a_test_can_be_stopped(vault: TestVault) -> None:
-    draft = Draft(KIND["gateway"], "hq")
+    draft = ProfileDraft(KIND["gateway"], "hq")
     draft.type("host", "no-such-host.invalid")
     draft.type("mailbox", "mbx-1")
     draft.password = "x"
@@ -323,7 +323,7 @@ async def test_read_only_shows_the_form_without_saving(edited: TestVault) -> Non
 async def test_all_fields_of_every_kind_can_be_reached(vault: TestVault, kind: object) -> None:
     async with opened(vault.folder, "profiles") as hand:
         await hand.sees("No profiles yet")
-        form = ProfileForm(Draft(kind))  # type: ignore[arg-type]
+        form = ProfileForm(ProfileDraft(kind))  # type: ignore[arg-type]
         hand.app.push_screen(form)
         await hand.sees("New profile")
         await hand.press("f4")
@@ -376,11 +376,11 @@ async def test_quitting_elsewhere_returns_to_unsaved_changes(edited: TestVault) 
 # --- saving what was not tested ---------------------------------------------------------------------
 
 
-def boxed(vault: TestVault) -> Draft:
+def boxed(vault: TestVault) -> ProfileDraft:
     """A new maildir profile that empties its source."""
     for part in ("new", "cur"):
         (vault.folder.parent / "box" / part).mkdir(parents=True, exist_ok=True)
-    draft = Draft(KIND["maildir"], "box")
+    draft = ProfileDraft(KIND["maildir"], "box")
     draft.type("path", str(vault.folder.parent / "box"))
     draft.type("delete", "yes")
     return draft

@@ -25,13 +25,13 @@ from muniment.api import (
     RunsState,
     Step,
     WatchRuns,
-    Word,
+    WireWord,
 )
 from muniment.api import TestProfile as TryProfile
 from muniment.errors import CertificateRefused, SettingsChanged
 from muniment.profiles.fields import KIND, KINDS
 from muniment_tui.app import MunimentApp
-from muniment_tui.profiles.draft import Draft
+from muniment_tui.profiles.draft import ProfileDraft
 from muniment_tui.profiles.form import ProfileForm
 from support.engine_double import Answer, EngineDouble
 from support.screens import LARGE, NOW, SMALL, Compare, app_on, shows
@@ -65,7 +65,7 @@ LAST: tuple[dict[str, Any] | None, ...] = (
     {"state": "failed", "error": "gw2.example:110 refused the name mbx-77 or its password."},
     None,
 )  # fmt: skip
-STEPS: list[Word | BaseException] = [
+STEPS: list[WireWord | BaseException] = [
     Step(text="profile headquarters is complete; the password is available"),
     Step(text="gw.provider.example is 192.0.2.7"),
     Step(text="connected to 192.0.2.7, port 110"),
@@ -130,7 +130,7 @@ def test_kinds(picture: Compare, make: Any) -> None:
 @pytest.mark.parametrize("kind", [kind.name for kind in KINDS])
 def test_form(picture: Compare, make: Any, kind: str) -> None:
     async def form(pilot: Pilot[Any]) -> None:
-        pilot.app.push_screen(ProfileForm(Draft(KIND[kind])))
+        pilot.app.push_screen(ProfileForm(ProfileDraft(KIND[kind])))
         await shows(pilot, "New profile")
         await pilot.press("f4")
 
@@ -165,8 +165,8 @@ def test_tested(picture: Compare, make: Any, name: str, words: Any) -> None:
 def test_testing(picture: Compare, make: Any) -> None:
     over = threading.Event()
 
-    def halting(request: Request) -> Iterator[Word]:
-        yield from (word for word in STEPS if isinstance(word, Word))
+    def halting(request: Request) -> Iterator[WireWord]:
+        yield from (word for word in STEPS if isinstance(word, WireWord))
         over.wait(60)
 
     async def form(pilot: Pilot[Any]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from muniment_tui.runs import figures
-from muniment_tui.runs.figures import Pace, equations, last_run, news, standing
+from muniment_tui.runs.figures import RunPace, equations, last_run, news, standing
 from support.running import failed, finished, going, profile
 
 
@@ -19,7 +19,7 @@ def at(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return clock
 
 
-def seen(pace: Pace, at: list[float], *arrivals: int) -> Pace:
+def seen(pace: RunPace, at: list[float], *arrivals: int) -> RunPace:
     for number in arrivals:
         at[0] += 1
         pace.see(going(number))
@@ -27,7 +27,7 @@ def seen(pace: Pace, at: list[float], *arrivals: int) -> Pace:
 
 
 def test_the_rate_covers_the_last_seconds(at: list[float]) -> None:
-    pace = seen(Pace(), at, *range(0, 60_000, 1000))
+    pace = seen(RunPace(), at, *range(0, 60_000, 1000))
     assert pace.rate() == pytest.approx(1000)
     seen(pace, at, *[59_000] * 30)
     assert pace.rate() == 0  # a stalled connection shows a rate of 0
@@ -36,13 +36,13 @@ def test_the_rate_covers_the_last_seconds(at: list[float]) -> None:
 
 
 def test_a_new_run_resets_the_rate(at: list[float]) -> None:
-    pace = seen(Pace(), at, 5000, 6000, 10)
+    pace = seen(RunPace(), at, 5000, 6000, 10)
     assert (pace.rate(), list(pace.speeds)) == (0.0, [0.0])
     assert seen(pace, at, 110).rate() == pytest.approx(100)
 
 
 def test_the_percentage_of_a_stage_never_decreases() -> None:
-    pace = Pace()
+    pace = RunPace()
     assert pace.percent("Fetch", 0, 0) is None
     assert [pace.percent("Fetch", 50, total) for total in (100, 200, 0, 60)] == [50, 50, 50, 83]
     assert pace.percent("Store", 1, 100) == 1

@@ -15,11 +15,11 @@ from textual.widget import Widget
 
 from muniment_tui.shell.frame import FrameScreen
 from muniment_tui.terminal.safe_text import shown
-from muniment_tui.widgets.entry import Entry
+from muniment_tui.widgets.entry import SafeInput
 from muniment_tui.widgets.field import ChoiceField, Form, SwitchField, TextField
 from muniment_tui.widgets.meters import bar, spark
 from muniment_tui.widgets.prompt import Prompt
-from muniment_tui.widgets.text import Words
+from muniment_tui.widgets.text import TextLines
 from support.engine_double import HOSTILE, EngineDouble, assert_harmless
 from support.screens import app_on, drive, shows, text_of, until
 
@@ -41,7 +41,7 @@ class Asking(FrameScreen):
             SwitchField("delete", "Delete", True),
         )
 
-    def on_form_done(self) -> None:
+    def on_form_submitted(self) -> None:
         self.done = True
 
 
@@ -77,14 +77,14 @@ def test_a_form_shows_errors_while_typing(tmp_path: Path) -> None:
 
 def test_pasted_text_is_made_harmless(tmp_path: Path) -> None:
     async def script(pilot: Pilot[Any], screen: Asking) -> None:
-        entry = screen.query_one(Form).fields[1].query_one(Entry)
+        entry = screen.query_one(Form).fields[1].query_one(SafeInput)
         entry.post_message(events.Paste(HOSTILE))
         await until(pilot, lambda: "[/x]" in entry.value)
         assert_harmless(entry.value)
         assert not entry.cursor_blink
         screen.set_focus(entry)
         await pilot.press("ctrl+a", "ctrl+s", "ctrl+q", "ctrl+o")
-        assert isinstance(entry, Entry)
+        assert isinstance(entry, SafeInput)
 
     run(tmp_path, script)
 
@@ -176,7 +176,7 @@ def test_a_sparkline() -> None:
 
 
 def test_unchanged_text_is_not_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    words = Words(shown("a"))
+    words = TextLines(shown("a"))
     drawn: list[Content] = []
     monkeypatch.setattr(words, "update", lambda content, **_: drawn.append(content))
     for text in ("a", "b", "b"):

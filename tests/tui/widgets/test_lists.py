@@ -13,15 +13,15 @@ from textual.pilot import Pilot
 from textual.widget import Widget
 
 from muniment_tui.terminal.safe_text import shown
-from muniment_tui.widgets.columns import GAP, Column, in_cells, laid_out
+from muniment_tui.widgets.columns import GAP, ListColumn, in_cells, laid_out
 from muniment_tui.widgets.paged import PAGE, PAGES, PagedList
-from muniment_tui.widgets.rows import Row, RowList, ShortList
-from muniment_tui.widgets.tail import Tail
-from muniment_tui.widgets.tree import LazyTree, Node
+from muniment_tui.widgets.rows import ListRow, RowList, ShortList
+from muniment_tui.widgets.tail import TailList
+from muniment_tui.widgets.tree import LazyTree, TreeNode
 from support.engine_double import HOSTILE, assert_harmless
 from support.screens import until
 
-COLUMNS = [Column("Date", 10), Column("Subject"), Column("Size", 8, right=True, since=60)]
+COLUMNS = [ListColumn("Date", 10), ListColumn("Subject"), ListColumn("Size", 8, right=True, since=60)]
 Script = Callable[["Alone", Pilot[Any]], Awaitable[None]]
 
 
@@ -62,11 +62,11 @@ def run(widget: Widget, script: Script, size: tuple[int, int] = (80, 24)) -> Non
     asyncio.run(main())
 
 
-def rows(start: int, end: int) -> list[Row]:
-    return [Row(str(n), ("2026-01-05", f"subject {n}", "12 kB"), n) for n in range(start, end)]
+def rows(start: int, end: int) -> list[ListRow]:
+    return [ListRow(str(n), ("2026-01-05", f"subject {n}", "12 kB"), n) for n in range(start, end)]
 
 
-def key_of(one: Row | Node | None) -> str:
+def key_of(one: ListRow | TreeNode | None) -> str:
     assert one is not None
     return one.key
 
@@ -160,11 +160,11 @@ def test_the_cursor_stays_on_its_row_when_rows_are_added() -> None:
 
 
 def test_a_row_with_a_new_style_is_redrawn() -> None:
-    widget = ShortList([Column("")])
+    widget = ShortList([ListColumn("")])
 
     async def script(app: Alone, pilot: Pilot[Any]) -> None:
         for style in ("bold", "italic"):
-            widget.fill([Row("1", (shown("a", style),))])
+            widget.fill([ListRow("1", (shown("a", style),))])
             drawn = {segment.text: segment.style for segment in widget.render_line(1)}
             assert getattr(drawn["a"], style), drawn
 
@@ -287,12 +287,17 @@ def test_opening_a_node_requests_its_children() -> None:
     widget = LazyTree()
 
     async def script(app: Alone, pilot: Pilot[Any]) -> None:
-        widget.show([Node("a", "Ada", children=None), Node("b", "Bob", children=[Node("b/Inbox", "Inbox")])])
+        widget.show(
+            [
+                TreeNode("a", "Ada", children=None),
+                TreeNode("b", "Bob", children=[TreeNode("b/Inbox", "Inbox")]),
+            ]
+        )
         assert widget.count == 2
         await pilot.press("right")
         assert app.posted[-1] == ("unfolded", "a")
         assert widget.node is not None
-        widget.put(widget.node, [Node("a/Inbox", "Inbox", "12"), Node("a/Sent", "Sent")])
+        widget.put(widget.node, [TreeNode("a/Inbox", "Inbox", "12"), TreeNode("a/Sent", "Sent")])
         assert widget.count == 4
         await pilot.press("right", "down")
         assert key_of(widget.node) == "a/Sent"
@@ -310,14 +315,14 @@ def test_opening_a_node_requests_its_children() -> None:
 def test_open_nodes_and_the_cursor_survive_an_update() -> None:
     widget = LazyTree()
 
-    def people() -> list[Node]:
-        return [Node(k, k, children=[Node(f"{k}/Inbox", "Inbox")]) for k in "abc"]
+    def people() -> list[TreeNode]:
+        return [TreeNode(k, k, children=[TreeNode(f"{k}/Inbox", "Inbox")]) for k in "abc"]
 
     async def script(app: Alone, pilot: Pilot[Any]) -> None:
         widget.show(people())
         await pilot.press("down", "right", "down")
         assert key_of(widget.node) == "b/Inbox"
-        widget.show([Node("0", "0"), *people()])
+        widget.show([TreeNode("0", "0"), *people()])
         assert key_of(widget.node) == "b/Inbox"
         assert widget.count == 5
 
@@ -328,7 +333,7 @@ def test_open_nodes_and_the_cursor_survive_an_update() -> None:
 
 
 def test_a_tail_follows_until_the_user_scrolls() -> None:
-    widget = Tail(kept=100)
+    widget = TailList(kept=100)
 
     async def script(app: Alone, pilot: Pilot[Any]) -> None:
         widget.add(f"line {n}" for n in range(60))
@@ -352,19 +357,19 @@ def test_a_tail_follows_until_the_user_scrolls() -> None:
 
 
 def test_every_list_is_harmless() -> None:
-    for widget in (ShortList(COLUMNS), PagedList(COLUMNS), Tail(), LazyTree()):
+    for widget in (ShortList(COLUMNS), PagedList(COLUMNS), TailList(), LazyTree()):
 
         async def script(app: Alone, pilot: Pilot[Any], widget: Widget = widget) -> None:
-            row = Row("1", (HOSTILE, HOSTILE, HOSTILE))
+            row = ListRow("1", (HOSTILE, HOSTILE, HOSTILE))
             if isinstance(widget, ShortList):
                 widget.fill([row])
             elif isinstance(widget, PagedList):
                 widget.show(1, [row])
-            elif isinstance(widget, Tail):
+            elif isinstance(widget, TailList):
                 widget.add([HOSTILE])
             else:
                 assert isinstance(widget, LazyTree)
-                widget.show([Node("a", HOSTILE, HOSTILE)])
+                widget.show([TreeNode("a", HOSTILE, HOSTILE)])
             text = "".join(lines(widget))
             assert "[/x]" in text
             assert_harmless(text)

@@ -13,7 +13,7 @@ from textual.widgets import Input
 from muniment_tui.actions.registry import Action, known, typed
 
 
-class Offer(Struct, frozen=True):
+class ActionOffer(Struct, frozen=True):
     """An action and the node (widget, screen or app) that performs it."""
 
     action: Action
@@ -24,10 +24,10 @@ class Offer(Struct, frozen=True):
     """The first of its keys that works, or "". While typing, letters are text and not keys."""
 
 
-def offers(screen: Screen[Any]) -> list[Offer]:
+def offers(screen: Screen[Any]) -> list[ActionOffer]:
     """Each action that is available, those of the focused widget first."""
     typing = isinstance(screen.focused, Input)
-    found: dict[str, Offer] = {}
+    found: dict[str, ActionOffer] = {}
     taken: set[str] = set()
     for node, action in _along(screen):
         keys = [key for key in action.keys.split(",") if key]
@@ -35,7 +35,7 @@ def offers(screen: Screen[Any]) -> list[Offer]:
         if state is False or action.id in found:
             continue
         free = [key for key in keys if key not in taken and not (typing and typed(key))]
-        found[action.id] = Offer(action, node, bool(state), next(iter(free), ""))
+        found[action.id] = ActionOffer(action, node, bool(state), next(iter(free), ""))
         taken.update(keys)
     return list(found.values())
 

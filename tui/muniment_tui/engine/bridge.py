@@ -18,21 +18,21 @@ from weakref import WeakKeyDictionary
 
 from textual.message_pump import MessagePump
 
-from muniment.api import Request, Word
+from muniment.api import Request, WireWord
 from muniment.api.base import StateWord
 from muniment.client.client import Client, Connect
 from muniment.errors import MunimentError
 
 log = logging.getLogger("muniment.tui")
 
-W = TypeVar("W", bound=Word)
+W = TypeVar("W", bound=WireWord)
 EVERY = 1.0
 """Seconds between two states (StateWord) of a stream. The service computes a state when it is requested."""
 AHEAD = 64
 """Messages of a stream that may wait for the screen. The stream is read no faster than that."""
 
 
-class Line:
+class PendingRequest:
     """A request in progress. Cancel it when its answer is no longer needed."""
 
     def __init__(
@@ -51,7 +51,7 @@ class Line:
         self._over = threading.Event()
         self._room = threading.BoundedSemaphore(AHEAD)
         self._lock = threading.Lock()
-        self._newest: Word | None = None
+        self._newest: WireWord | None = None
         """A state that waits for the app's loop. A newer state replaces it, so that states don't queue up."""
 
     @property
@@ -74,13 +74,13 @@ class Line:
                 return False
         return not self.over and self.owner.call_later(self._handle, then, values, last)
 
-    def replace(self, then: Callable[[Word], object], state: Word) -> bool:
+    def replace(self, then: Callable[[WireWord], object], state: WireWord) -> bool:
         """Called in the thread: like `deliver`, but replaces a state that the owner has not taken yet."""
         with self._lock:
             waits, self._newest = self._newest is not None, state
         return not self.over if waits else self.deliver(self._take_newest, then, last=False)
 
-    def _take_newest(self, then: Callable[[Word], object]) -> None:
+    def _take_newest(self, then: Callable[[WireWord], object]) -> None:
         """Called in the app's loop."""
         with self._lock:
             state, self._newest = self._newest, None
@@ -103,7 +103,7 @@ class Line:
 
 Failed = Callable[[MunimentError], object]
 Handled = Callable[[MessagePump], object]
-Through = Callable[[Iterator[Word]], Iterator[Word]]
+Through = Callable[[Iterator[WireWord]], Iterator[WireWord]]
 
 
 class Bridge:
@@ -125,7 +125,7 @@ class Bridge:
         self._idle: list[Client] = []
         self._lock = threading.Lock()
         self._stopped = threading.Event()
-        self._lines: dict[Line, threading.Thread] = {}
+        self._lines: dict[PendingRequest, threading.Thread] = {}
         self._lanes: WeakKeyDictionary[MessagePump, dict[str, _Lane]] = WeakKeyDictionary()
 
     def ask(
@@ -137,14 +137,14 @@ class Bridge:
         *,
         failed: Failed | None = None,
         lane: str = "",
-    ) -> Line:
+    ) -> PendingRequest:
         """Send a request that has one reply; `then` is called with it in the owner's loop.
 
         `failed` is called with the engine's error; without it the error becomes a notice. With a `lane`,
         requests of the same owner and lane run one at a time and only the newest is answered, as for search
         while typing.
         """
-        line = Line(owner, request, failed or self._refused, self._handled, self._stopped)
+        line = PendingRequest(owner, request, failed or self._refused, self._handled, self._stopped)
 
         def start() -> None:
             self._start(line, lambda: self._call(line, reply, then))
@@ -160,19 +160,19 @@ class Bridge:
         self,
         owner: MessagePump,
         request: Request,
-        each: Callable[[Word], object],
+        each: Callable[[WireWord], object],
         *,
         ended: Callable[[], object] | None = None,
         failed: Failed | None = None,
         through: Through = lambda words: words,
-    ) -> Line:
+    ) -> PendingRequest:
         """Send a request that is answered by a stream; `each` is called with every message, of states with
         the newest.
 
         `ended` is called after the last message. Cancel the returned request to stop the work. `through`
         processes the messages in the thread, for slow work such as writing a file.
         """
-        line = Line(owner, request, failed or self._refused, self._handled, self._stopped)
+        line = PendingRequest(owner, request, failed or self._refused, self._handled, self._stopped)
         line.streams = True
         self._start(line, lambda: self._stream(line, each, ended or (lambda: None), through))
         return line
@@ -200,7 +200,7 @@ class Bridge:
         for client in idle:
             client.close()
 
-    def _start(self, line: Line, work: Callable[[], None]) -> None:
+    def _start(self, line: PendingRequest, work: Callable[[], None]) -> None:
         def run() -> None:
             try:
                 work()
@@ -222,7 +222,7 @@ class Bridge:
             self._lines[line] = thread
         thread.start()
 
-    def _call(self, line: Line, reply: type[W], then: Callable[[W], object]) -> None:
+    def _call(self, line: PendingRequest, reply: type[W], then: Callable[[W], object]) -> None:
         client = self._take()
         try:
             word = client.call(line.request, reply)
@@ -236,7 +236,11 @@ class Bridge:
         line.deliver(then, word)
 
     def _stream(
-        self, line: Line, each: Callable[[Word], object], ended: Callable[[], object], through: Through
+        self,
+        line: PendingRequest,
+        each: Callable[[WireWord], object],
+        ended: Callable[[], object],
+        through: Through,
     ) -> None:
         line.client = client = Client(self._connect(self.vault))
         words = client.stream(line.request)
@@ -275,10 +279,10 @@ class _Lane:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._running: Line | None = None
-        self._waiting: tuple[Line, Callable[[], None]] | None = None
+        self._running: PendingRequest | None = None
+        self._waiting: tuple[PendingRequest, Callable[[], None]] | None = None
 
-    def next(self, line: Line, start: Callable[[], None]) -> None:
+    def next(self, line: PendingRequest, start: Callable[[], None]) -> None:
         with self._lock:
             if self._waiting is not None:
                 self._waiting[0].cancel()
@@ -289,7 +293,7 @@ class _Lane:
             self._running = line
         start()
 
-    def done(self, line: Line) -> None:
+    def done(self, line: PendingRequest) -> None:
         with self._lock:
             if self._running is not line:
                 return

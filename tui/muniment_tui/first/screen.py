@@ -20,8 +20,8 @@ from muniment_tui.engine.bridge import Bridge
 from muniment_tui.shell.frame import FrameScreen
 from muniment_tui.shell.vaults import is_vault
 from muniment_tui.terminal.safe_text import block
-from muniment_tui.widgets.field import Field, Form, TextField
-from muniment_tui.widgets.text import Words
+from muniment_tui.widgets.field import Form, FormField, TextField
+from muniment_tui.widgets.text import TextLines
 
 WELCOME = (
     "Muniment archives an organisation's mail: complete, unchanged, provable.\n"
@@ -60,7 +60,7 @@ class FirstScreen(FrameScreen):
 
     def inside(self) -> Iterable[Widget]:
         with Vertical():
-            yield Words(block(WELCOME), id="welcome")
+            yield TextLines(block(WELCOME), id="welcome")
             with Form():
                 yield TextField("folder", "Folder", str(self._suggested()), check=_folder_problem)
                 yield TextField(
@@ -74,7 +74,7 @@ class FirstScreen(FrameScreen):
                     check=_domains_problem,
                     clip=str.lower,
                 )
-            yield Words(id="hint")
+            yield TextLines(id="hint")
 
     def on_mount(self) -> None:
         """Focus the organisation's name; the folder has a default."""
@@ -93,7 +93,7 @@ class FirstScreen(FrameScreen):
         here = Path.cwd()
         return here if _is_empty(here) else here / "vault"
 
-    @on(Field.Changed)
+    @on(FormField.Changed)
     def _look_at_folder(self) -> None:
         folder = self.query_one(Form).fields[0]
         exists = is_vault(absolute(folder.value)) if folder.value.strip() else False
@@ -101,7 +101,7 @@ class FirstScreen(FrameScreen):
         if hint != folder.hint:
             folder.say(hint)
 
-    @on(Form.Done)
+    @on(Form.Submitted)
     async def _entered(self) -> None:
         await self.run_action("make")
 

@@ -16,8 +16,8 @@ LINE = 4_000
 """Maximum number of characters in a line whose further rows are indented."""
 
 
-class Document(Struct, frozen=True):
-    """A harmless text. `Writer` makes it."""
+class TextDocument(Struct, frozen=True):
+    """A harmless text. `DocumentWriter` makes it."""
 
     title: str = ""
     text: str = ""
@@ -31,7 +31,7 @@ class Document(Struct, frozen=True):
     """Indentation of a line's further rows in cells, by the start of the line."""
 
 
-class Writer:
+class DocumentWriter:
     """Builds a document from pieces. Every piece is made harmless."""
 
     def __init__(self, title: str) -> None:
@@ -71,9 +71,9 @@ class Writer:
         """Indent the further rows of the line that begins here."""
         self._indents[self._at] = cells
 
-    def document(self) -> Document:
+    def document(self) -> TextDocument:
         """The finished document."""
-        return Document(
+        return TextDocument(
             self._title,
             "".join(self._pieces).rstrip("\n"),
             tuple(self._styles),
@@ -83,7 +83,7 @@ class Writer:
         )
 
 
-class Rows:
+class DocumentRows:
     """A text divided into rows of at most `width` cells, as far as rows were requested."""
 
     def __init__(self, text: str, width: int, indents: Mapping[int, int] | None = None) -> None:

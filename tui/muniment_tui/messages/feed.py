@@ -8,10 +8,9 @@ from msgspec import Struct
 
 from muniment.api import Hit, Hits
 from muniment.errors import MunimentError
-from muniment_tui.messages.listing import Asked, Listing
-from muniment_tui.messages.listing import Step as Asking
+from muniment_tui.messages.listing import Asked, ListingRequest, MailListing
 from muniment_tui.widgets.paged import PAGE, PagedList
-from muniment_tui.widgets.rows import Row
+from muniment_tui.widgets.rows import ListRow
 
 Ask = Callable[[Asked, Callable[[Hits], object], Callable[[MunimentError], object]], object]
 """Sends a request to the engine. Of several, only the last is answered."""
@@ -19,7 +18,7 @@ PIECE = 500
 """Rows that `collect` requests at a time."""
 
 
-class Want(Struct, frozen=True):
+class WantedRows(Struct, frozen=True):
     """Rows that are waited for."""
 
     start: int
@@ -28,35 +27,35 @@ class Want(Struct, frozen=True):
     never: Callable[[], object]
 
 
-class Feed:
+class ListFeed:
     """Loads the rows of a list. Calls back in the screen's loop."""
 
     def __init__(
         self,
         rows: PagedList,
         ask: Ask,
-        drawn: Callable[[Hit], Row],
-        updated: Callable[[Listing], object],
+        drawn: Callable[[Hit], ListRow],
+        updated: Callable[[MailListing], object],
         failed: Callable[[MunimentError], object],
     ) -> None:
         """`updated` is called after the first answer for a listing, and after each later change of its
         total."""
-        self.listing: Listing | None = None
+        self.listing: MailListing | None = None
         self._rows = rows
         self._ask = ask
         self._drawn = drawn
         self._updated = updated
         self._failed = failed
-        self._wants: list[Want] = []
+        self._wants: list[WantedRows] = []
         self._busy = False
-        self._next: Listing | None = None
+        self._next: MailListing | None = None
 
     @property
     def waiting(self) -> bool:
         """Whether another list was requested that has not arrived yet."""
         return self._next is not None
 
-    def begin(self, listing: Listing) -> None:
+    def begin(self, listing: MailListing) -> None:
         """Show another list after its first page has arrived. Until then the old one stays."""
         self._drop()
         self._next = listing
@@ -73,7 +72,7 @@ class Feed:
     def wanted(self, wanted: PagedList.Wanted) -> None:
         """Load rows that the list wants to draw."""
         self._want(
-            Want(
+            WantedRows(
                 wanted.start,
                 wanted.end,
                 lambda hits: wanted.rows.put(wanted, self._all(hits)),
@@ -94,7 +93,7 @@ class Feed:
 
         def ask() -> None:
             at = start + len(found)
-            self._want(Want(at, min(at + PIECE, end), take, lambda: None))
+            self._want(WantedRows(at, min(at + PIECE, end), take, lambda: None))
 
         ask()
 
@@ -113,7 +112,7 @@ class Feed:
 
     # --- one at a time ------------------------------------------------------------------------
 
-    def _want(self, want: Want) -> None:
+    def _want(self, want: WantedRows) -> None:
         self._wants.append(want)
         self._go_on()
 
@@ -127,11 +126,13 @@ class Feed:
             self._wants.append(want)
             self._say(self.listing, self.listing.plan(want.start, want.end), lambda: None)
 
-    def _say(self, listing: Listing, step: Asking, then: Callable[[], object]) -> None:
+    def _say(self, listing: MailListing, step: ListingRequest, then: Callable[[], object]) -> None:
         self._busy = True
         self._ask(step.request, lambda hits: self._came(listing, step, hits, then), self._stopped)
 
-    def _came(self, listing: Listing, step: Asking, hits: Hits, then: Callable[[], object]) -> None:
+    def _came(
+        self, listing: MailListing, step: ListingRequest, hits: Hits, then: Callable[[], object]
+    ) -> None:
         if listing is not self.listing:
             return
         self._busy = False
@@ -148,7 +149,7 @@ class Feed:
         then()
         self._go_on()
 
-    def _first(self, listing: Listing, step: Asking, hits: Hits) -> None:
+    def _first(self, listing: MailListing, step: ListingRequest, hits: Hits) -> None:
         if listing is not self._next:
             return
         self._busy, self._next = False, None
@@ -168,5 +169,5 @@ class Feed:
         for want in wants:
             want.never()
 
-    def _all(self, hits: Sequence[Hit]) -> list[Row]:
+    def _all(self, hits: Sequence[Hit]) -> list[ListRow]:
         return [self._drawn(hit) for hit in hits]

@@ -9,12 +9,12 @@ from msgspec import Struct
 from muniment.api import Tree, UserFolders
 from muniment.system.formatting import count
 from muniment_tui.terminal.safe_text import joined
-from muniment_tui.widgets.tree import Node
+from muniment_tui.widgets.tree import TreeNode
 
 CATCH_ALL = "catch-all"
 
 
-class Place(Struct, frozen=True):
+class TreePlace(Struct, frozen=True):
     """The object of a node: a folder, a user (no folder), or all mail (neither)."""
 
     user: str = ""
@@ -28,29 +28,29 @@ class Place(Struct, frozen=True):
         return self.user or "All mail"
 
 
-def nodes(tree: Tree) -> list[Node]:
+def nodes(tree: Tree) -> list[TreeNode]:
     """A node for all mail and one for each user. Folders are added when a user's node is opened."""
-    return [Node("", "All mail", value=Place()), *map(_user, tree.users)] if tree.users else []
+    return [TreeNode("", "All mail", value=TreePlace()), *map(_user, tree.users)] if tree.users else []
 
 
-def _user(user: UserFolders) -> Node:
+def _user(user: UserFolders) -> TreeNode:
     label = (
         joined((user.name, ""), (user.user, "$secondary"), gap="  ") if user.name else joined((user.user, ""))
     )
     total = count(sum(folder.count for folder in user.folders))
-    return Node(user.user, label, total, (Place(user.user), user.folders), children=None)
+    return TreeNode(user.user, label, total, (TreePlace(user.user), user.folders), children=None)
 
 
-def folders(node: Node) -> Iterator[Node]:
+def folders(node: TreeNode) -> Iterator[TreeNode]:
     """The folders of a user's node, Inbox and Sent first."""
     place, known = node.value
     usual = {"Inbox": 0, "Sent": 1}
     for folder in sorted(known, key=lambda one: (usual.get(one.name, 2), one.name.casefold())):
         key = f"{place.user}/{folder.name}"
-        yield Node(key, folder.name, count(folder.count), Place(place.user, folder.name))
+        yield TreeNode(key, folder.name, count(folder.count), TreePlace(place.user, folder.name))
 
 
-def place_of(node: Node) -> Place:
+def place_of(node: TreeNode) -> TreePlace:
     """The place of a node."""
-    place: Place = node.value if isinstance(node.value, Place) else node.value[0]
+    place: TreePlace = node.value if isinstance(node.value, TreePlace) else node.value[0]
     return place

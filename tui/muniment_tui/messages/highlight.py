@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from muniment.api import Mark
-from muniment.mail.text.words import Placed, Sought, placed_words, sought_words
+from muniment.mail.text.words import PlacedWords, SoughtWord, placed_words, sought_words
 
 MOST = 5_000
 """Maximum number of highlights in a text."""
@@ -39,14 +39,14 @@ def _typed(mark: Mark) -> str:
     return f"{mark.text}*" if mark.prefix else mark.text
 
 
-def _within(text: str, start: int, end: int, sought: Sequence[Sequence[Sought]]) -> Iterator[Span]:
+def _within(text: str, start: int, end: int, sought: Sequence[Sequence[SoughtWord]]) -> Iterator[Span]:
     """Where any of the words or phrases occurs in [start, end)."""
     there = placed_words(text, start, end)
     for words in sought:
         yield from islice(_matches(there, words), MOST)
 
 
-def _matches(there: Placed, words: Sequence[Sought]) -> Iterator[Span]:
+def _matches(there: PlacedWords, words: Sequence[SoughtWord]) -> Iterator[Span]:
     first, *others = words
     for at in islice(there.places(first), EXAMINED):
         if all(there.holds(at + ahead, word) for ahead, word in enumerate(others, start=1)):

@@ -1,10 +1,10 @@
 """Plans which requests load which rows of a list that may have millions of them.
 
-A `Listing` is one folder or one search in one order. The screen needs rows by their numbers, but the engine
-knows only places between messages (`Hits.after`, `Hits.before`). The listing remembers the places at the
-edges of the loaded pages and continues from the nearest one. If none is near, it jumps by date: it estimates
-the date of a row from the dates that it knows, and reaches the row in a few steps. Rows keep their numbers
-while new mail arrives.
+A `MailListing` is one folder or one search in one order. The screen needs rows by their numbers, but the
+engine knows only places between messages (`Hits.after`, `Hits.before`). The listing remembers the places at
+the edges of the loaded pages and continues from the nearest one. If none is near, it jumps by date: it
+estimates the date of a row from the dates that it knows, and reaches the row in a few steps. Rows keep their
+numbers while new mail arrives.
 
 There is no I/O here: `plan` returns the next request, and `take` takes its answer.
 """
@@ -33,7 +33,7 @@ PLACES = 4_000
 NEWEST, OLDEST, RELEVANT = "newest first", "oldest first", "best match first"
 
 
-class Step(Struct, frozen=True):
+class ListingRequest(Struct, frozen=True):
     """A request and the position of its answer: forward from row `at`, backward to it, or by date."""
 
     request: Asked
@@ -42,7 +42,7 @@ class Step(Struct, frozen=True):
     """1 for forward, -1 for backward, 0 for by date."""
 
 
-class Listing:
+class MailListing:
     """One folder or search in one order."""
 
     def __init__(self, request: Asked, order: str = NEWEST) -> None:
@@ -87,7 +87,7 @@ class Listing:
 
     # --- what to ask --------------------------------------------------------------------------
 
-    def plan(self, start: int, end: int) -> Step:
+    def plan(self, start: int, end: int) -> ListingRequest:
         """The next request on the way to rows [start, end). Repeat until `rows` returns them."""
         if not self.known:
             return self._step(0, 1, end - start, "")
@@ -99,12 +99,12 @@ class Listing:
             step = self._jump(first, last)
         return step
 
-    def at_date(self, date: int, size: int) -> Step:
+    def at_date(self, date: int, size: int) -> ListingRequest:
         """The request for the page at a date. `Hits.first` of its answer is the row's number."""
         self._aim = -1
-        return Step(replace(self._way(1), limit=size, around=date), -1, 0)
+        return ListingRequest(replace(self._way(1), limit=size, around=date), -1, 0)
 
-    def _near(self, first: int, last: int) -> Step | None:
+    def _near(self, first: int, last: int) -> ListingRequest | None:
         """A request from the nearest known place; None if none is near."""
         ahead = _nearest(self._forward, first, lambda at: at <= first)
         behind = _nearest(self._backward, last, lambda at: at >= last)
@@ -123,15 +123,15 @@ class Listing:
         places = self._forward if way > 0 else self._backward
         return self._step(at, way, size, places.get(at, ""))
 
-    def _step(self, at: int, way: int, size: int, place: str) -> Step:
-        return Step(replace(self._way(way), limit=size, after=place), at, way)
+    def _step(self, at: int, way: int, size: int, place: str) -> ListingRequest:
+        return ListingRequest(replace(self._way(way), limit=size, after=place), at, way)
 
     def _way(self, way: int) -> Asked:
         oldest = (self.order == OLDEST) == (way > 0)
         bare = replace(self.request, after="", around=None, oldest_first=oldest)
         return replace(bare, by_relevance=self.order == RELEVANT) if isinstance(bare, Search) else bare
 
-    def _jump(self, first: int, last: int) -> Step:
+    def _jump(self, first: int, last: int) -> ListingRequest:
         """A request by the estimated date of row `first`."""
         if self._aim != first:
             self._aim, self._guesses = first, 0
@@ -150,9 +150,9 @@ class Listing:
         )
         part = (first - low) / max(high - low, 1)
         date = round(low_date + (high_date - low_date) * part)
-        return Step(replace(self._way(1), limit=last - first, around=date), first, 0)
+        return ListingRequest(replace(self._way(1), limit=last - first, around=date), first, 0)
 
-    def _probe(self, first: int, last: int) -> Step | None:
+    def _probe(self, first: int, last: int) -> ListingRequest | None:
         """A request for the one row beside a place that was found again. Its date may be far away."""
         if self.landed > first:
             behind = _nearest(self._backward, last, lambda at: at >= last)
@@ -160,7 +160,7 @@ class Listing:
         ahead = _nearest(self._forward, first, lambda at: at <= first)
         return None if ahead is None else self._step(ahead, 1, 1, self._forward[ahead])
 
-    def _unknown_end(self) -> Step | None:
+    def _unknown_end(self) -> ListingRequest | None:
         """A request for the first or last row, whose date is not known yet."""
         if not self._dates or self._dates[0][0] != 0:
             return self._step(0, 1, 1, "")
@@ -170,7 +170,7 @@ class Listing:
 
     # --- what came ----------------------------------------------------------------------------
 
-    def take(self, step: Step, hits: Hits) -> None:
+    def take(self, step: ListingRequest, hits: Hits) -> None:
         """Take an answer. Afterwards `restart_at` says whether the row numbers have changed."""
         if not self.known:
             self.known, self.hits, self.exact = True, hits, hits.exact
@@ -192,7 +192,7 @@ class Listing:
             elif not hits.after:
                 self.total = end
 
-    def _landing(self, step: Step, hits: Hits) -> int:
+    def _landing(self, step: ListingRequest, hits: Hits) -> int:
         """The number of the first row of a page by date.
 
         This is the engine's count. If the count is an estimate, or the estimated dates did not lead to the

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from muniment.api import Attachment, EnvelopeWord, Message
 from muniment.system.formatting import count, local, size
-from muniment_tui.messages.document import Document, Writer
+from muniment_tui.messages.document import DocumentWriter, TextDocument
 
 NAME = 12
 """Width of a header's name, in cells."""
@@ -20,10 +20,10 @@ NO_NAME = "(no name)"
 LABEL, QUIET, WARN = "$secondary", "$secondary", "$warning"
 
 
-def message_document(message: Message) -> Document:
+def message_document(message: Message) -> TextDocument:
     """A message: headers, text, attachments, folders and envelopes."""
     subject = next((value for name, value in message.headers if name == "Subject"), "")
-    writer = Writer(subject or "(no subject)")
+    writer = DocumentWriter(subject or "(no subject)")
     for name, value in message.headers:
         _header(writer, name, value)
     if message.attachments:
@@ -41,14 +41,14 @@ def message_document(message: Message) -> Document:
     return writer.document()
 
 
-def _header(writer: Writer, name: str, value: str) -> None:
+def _header(writer: DocumentWriter, name: str, value: str) -> None:
     cut = len(value) - HEADER
     _field(writer, name, value[:HEADER], "bold" if name == "Subject" else "", REGIONS.get(name, ""))
     if cut > 0:
         writer.line(f"{'':<{NAME}}… and {count(cut)} more characters: h shows all headers", QUIET)
 
 
-def _field(writer: Writer, name: str, value: str, style: str = "", region: str = "") -> None:
+def _field(writer: DocumentWriter, name: str, value: str, style: str = "", region: str = "") -> None:
     writer.hang(NAME)
     writer.put(f"{name:<{NAME}}", LABEL)
     writer.put(value, style, region)
@@ -61,12 +61,12 @@ def _attached(files: tuple[Attachment, ...]) -> str:
     return f"{named}{more} (a lists them)"
 
 
-def _rule(writer: Writer, title: str) -> None:
+def _rule(writer: DocumentWriter, title: str) -> None:
     writer.section(title.lower())
     writer.line(f"── {title} ──", "$primary")
 
 
-def _attachments(writer: Writer, files: tuple[Attachment, ...]) -> None:
+def _attachments(writer: DocumentWriter, files: tuple[Attachment, ...]) -> None:
     if not files:
         return
     _rule(writer, "Attachments")
@@ -80,7 +80,7 @@ def _attachments(writer: Writer, files: tuple[Attachment, ...]) -> None:
     writer.end_line()
 
 
-def _evidence(writer: Writer, message: Message) -> None:
+def _evidence(writer: DocumentWriter, message: Message) -> None:
     _rule(writer, "Envelope")
     for place in message.folders:
         _field(writer, "Filed in", place)
@@ -90,7 +90,7 @@ def _evidence(writer: Writer, message: Message) -> None:
         _envelope(writer, envelope)
 
 
-def _envelope(writer: Writer, envelope: EnvelopeWord) -> None:
+def _envelope(writer: DocumentWriter, envelope: EnvelopeWord) -> None:
     writer.end_line()
     kind = "Report" if envelope.report else "Copy"
     facts = [local(envelope.time)]
@@ -109,9 +109,9 @@ def _envelope(writer: Writer, envelope: EnvelopeWord) -> None:
         writer.line(f"  and {count(len(envelope.parties) - LISTED)} more addresses", QUIET)
 
 
-def source_document(title: str, data: bytes, notes: list[str], cut: bool) -> Document:
+def source_document(title: str, data: bytes, notes: list[str], cut: bool) -> TextDocument:
     """Raw bytes as harmless text. `cut` is true if `data` is only the beginning."""
-    writer = Writer(title)
+    writer = DocumentWriter(title)
     for note in notes:
         writer.line(f"Note: {note}.", WARN)
     if cut:
@@ -120,9 +120,9 @@ def source_document(title: str, data: bytes, notes: list[str], cut: bool) -> Doc
     return writer.document()
 
 
-def attachment_document(file: Attachment, text: str, notes: list[str]) -> Document:
+def attachment_document(file: Attachment, text: str, notes: list[str]) -> TextDocument:
     """The text of an attachment."""
-    writer = Writer(file.filename or f"Attachment {NO_NAME}")
+    writer = DocumentWriter(file.filename or f"Attachment {NO_NAME}")
     _field(writer, "Attachment", file.filename or NO_NAME, "bold")
     _field(writer, "Type", f"{file.content_type or 'none stated'}, {size(file.size)}")
     for note in notes:

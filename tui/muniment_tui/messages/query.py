@@ -9,7 +9,7 @@ from textual.binding import BindingType
 from textual.message import Message
 
 from muniment_tui.actions.registry import Action, actions
-from muniment_tui.widgets.entry import Entry
+from muniment_tui.widgets.entry import SafeInput
 
 LANGUAGE = """\
 Words, "phrases", -not, OR, (groups), begin*, *end, be*nd
@@ -32,7 +32,7 @@ def prefix_query(typed: str) -> str:
     return f"{typed.strip()}*"
 
 
-class Query(Entry):
+class SearchLine(SafeInput):
     """The line for the search."""
 
     HELP = (
@@ -49,12 +49,12 @@ class Query(Entry):
     class Left(Message):
         """The search was cleared."""
 
-        def __init__(self, query: Query) -> None:
+        def __init__(self, query: SearchLine) -> None:
             super().__init__()
             self.query = query
 
         @property
-        def control(self) -> Query:
+        def control(self) -> SearchLine:
             return self.query
 
     def action_list(self) -> None:
@@ -65,7 +65,7 @@ class Query(Entry):
         self.post_message(self.Left(self))
 
 
-class Narrowing(Entry):
+class PeopleFilter(SafeInput):
     """The line that filters people."""
 
     HELP = "Type part of a name or an address. Enter or ↓ goes to the tree, Esc clears the filter."

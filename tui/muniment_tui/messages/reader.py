@@ -12,12 +12,12 @@ from textual.binding import BindingType
 from textual.content import Content
 from textual.message import Message as Posted
 
-from muniment.api import Attachment, Chunk, Done, Mark, Message, ReadAttachment, ReadRaw, Show, Step, Word
+from muniment.api import Attachment, Chunk, Done, Mark, Message, ReadAttachment, ReadRaw, Show, Step, WireWord
 from muniment.errors import MunimentError
 from muniment.system.formatting import count, size
 from muniment_tui.actions.registry import Action, actions
-from muniment_tui.engine.bridge import Line
-from muniment_tui.messages.document import Document, Writer
+from muniment_tui.engine.bridge import PendingRequest
+from muniment_tui.messages.document import DocumentWriter, TextDocument
 from muniment_tui.messages.message_document import (
     NO_NAME,
     SOURCE,
@@ -29,19 +29,19 @@ from muniment_tui.messages.reason_prompt import AskingScreen
 from muniment_tui.messages.saving import free_path, path_of, path_problem, save_stream
 from muniment_tui.messages.text_pane import TextPane
 from muniment_tui.terminal.safe_text import filename, joined, shown
-from muniment_tui.widgets.columns import Column
+from muniment_tui.widgets.columns import ListColumn
 from muniment_tui.widgets.pane import Pane
-from muniment_tui.widgets.rows import Row, RowList, ShortList
+from muniment_tui.widgets.rows import ListRow, RowList, ShortList
 
 FILES = (
-    Column("#", 4, right=True),
-    Column("Attachment"),
-    Column("Type", 30, since=70),
-    Column("Size", 9, right=True),
+    ListColumn("#", 4, right=True),
+    ListColumn("Attachment"),
+    ListColumn("Type", 30, since=70),
+    ListColumn("Size", 9, right=True),
 )
 
 
-class Reader(Pane):
+class ReaderPane(Pane):
     """Shows one message. Further documents, such as the source, open on top of it; Esc closes the topmost."""
 
     HELP = (
@@ -89,9 +89,9 @@ class Reader(Pane):
         )
     ]
     DEFAULT_CSS = """
-    Reader > ShortList { display: none; }
-    Reader.-files > ShortList { display: block; }
-    Reader.-files > TextPane { display: none; }
+    ReaderPane > ShortList { display: none; }
+    ReaderPane.-files > ShortList { display: block; }
+    ReaderPane.-files > TextPane { display: none; }
     """
 
     class Onward(Posted):
@@ -105,9 +105,9 @@ class Reader(Pane):
         super().__init__(shown("Message"), id="reader")
         self.message: Message | None = None
         self._marks: tuple[Mark, ...] = ()
-        self._below: list[tuple[Document, int]] = []
+        self._below: list[tuple[TextDocument, int]] = []
         self._wanted = ""
-        self._line: Line | None = None
+        self._line: PendingRequest | None = None
         self._from_end = False
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -155,7 +155,7 @@ class Reader(Pane):
     def _show_text(self, title: str, words: str) -> None:
         self.message, self._below = None, []
         self._show_files(False)
-        writer = Writer(title)
+        writer = DocumentWriter(title)
         writer.line(words, "$secondary")
         self._show_document(writer.document(), marks=False)
 
@@ -181,11 +181,11 @@ class Reader(Pane):
             self.text.go_to_hit(-1 if self._from_end else 1)
             self._say_hits(self.text.hits if self._from_end else 1)
 
-    def _show_document(self, document: Document, top: int = 0, marks: bool = True) -> None:
+    def _show_document(self, document: TextDocument, top: int = 0, marks: bool = True) -> None:
         self.set_title(shown(document.title))
         self.text.show(document, self._marks if marks else (), top)
 
-    def _open_on_top(self, document: Document) -> None:
+    def _open_on_top(self, document: TextDocument) -> None:
         self._below.append((self.text.document, self.text.scroll_offset.y))
         self._show_files(False)
         self._show_document(document)
@@ -244,7 +244,7 @@ class Reader(Pane):
         if self.message is None:
             return
         self.files.fill(
-            Row(
+            ListRow(
                 str(number),
                 (str(number), file.filename or NO_NAME, _kind(file), size(file.size)),
                 file,
@@ -263,7 +263,7 @@ class Reader(Pane):
         file: Attachment = event.row.value
         data, notes = bytearray(), list[str]()
 
-        def each(word: Word) -> None:
+        def each(word: WireWord) -> None:
             if isinstance(word, Chunk):
                 data.extend(word.data)
             elif isinstance(word, Step):
@@ -290,7 +290,7 @@ class Reader(Pane):
         def show() -> None:
             self._open_on_top(source_document(title, bytes(data[:SOURCE]), notes, len(data) > SOURCE))
 
-        def each(word: Word) -> None:
+        def each(word: WireWord) -> None:
             if isinstance(word, Chunk):
                 data.extend(word.data)
             elif isinstance(word, Step):
@@ -302,7 +302,7 @@ class Reader(Pane):
         self._stream(ReadRaw(id=self.message.id, what=what), each, show)
 
     def _stream(
-        self, request: ReadRaw | ReadAttachment, each: Callable[[Word], None], ended: Callable[[], None]
+        self, request: ReadRaw | ReadAttachment, each: Callable[[WireWord], None], ended: Callable[[], None]
     ) -> None:
         self._cancel_request()
         self._line = self.asking.read_stream(request, each, ended=ended)
@@ -332,7 +332,7 @@ class Reader(Pane):
 
         self.asking.ask_for(words, write, value=str(free_path(Path.home(), name)), check=path_problem)
 
-    def _written(self, word: Word) -> None:
+    def _written(self, word: WireWord) -> None:
         if isinstance(word, Done):
             self.asking.muniment.tell(word.message)
         elif isinstance(word, Step):

@@ -7,13 +7,13 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from muniment.api import Request, Word
+from muniment.api import Request, WireWord
 from muniment.errors import MunimentError, ReasonNeeded
-from muniment_tui.engine.bridge import Line, Through
+from muniment_tui.engine.bridge import PendingRequest, Through
 from muniment_tui.shell.frame import AreaScreen
 from muniment_tui.terminal.safe_text import shown
 
-W = TypeVar("W", bound=Word)
+W = TypeVar("W", bound=WireWord)
 R = TypeVar("R", bound=Request)
 Failed = Callable[[MunimentError], object]
 REASON_QUESTION = (
@@ -49,12 +49,12 @@ class AskingScreen(AreaScreen):
     def read_stream(
         self,
         request: Request,
-        each: Callable[[Word], object],
+        each: Callable[[WireWord], object],
         *,
         ended: Callable[[], object] | None = None,
         failed: Failed | None = None,
         through: Through = lambda words: words,
-    ) -> Line:
+    ) -> PendingRequest:
         """Send a request that is answered by a stream, and ask for a reason like `read`."""
 
         def refused(error: MunimentError) -> None:

@@ -15,14 +15,14 @@ from muniment.errors import MunimentError
 from muniment.system.formatting import count, local, name_of, size
 from muniment_tui.actions.registry import Action, actions
 from muniment_tui.messages import dates
-from muniment_tui.messages.feed import Feed
-from muniment_tui.messages.listing import NEWEST, OLDEST, RELEVANT, Asked, Listing
+from muniment_tui.messages.feed import ListFeed
+from muniment_tui.messages.listing import NEWEST, OLDEST, RELEVANT, Asked, MailListing
 from muniment_tui.messages.reason_prompt import AskingScreen
 from muniment_tui.terminal.safe_text import shown
-from muniment_tui.widgets.columns import Column
+from muniment_tui.widgets.columns import ListColumn
 from muniment_tui.widgets.paged import PagedList
 from muniment_tui.widgets.pane import Pane
-from muniment_tui.widgets.rows import Row, RowList
+from muniment_tui.widgets.rows import ListRow, RowList
 from muniment_tui.widgets.situation import situation
 
 WHO = {False: "From", True: "To"}
@@ -30,18 +30,18 @@ MOST = 10_000
 """Maximum number of marked messages. More than that are exported as a whole list."""
 
 
-def columns(sent: bool) -> tuple[Column, ...]:
+def columns(sent: bool) -> tuple[ListColumn, ...]:
     """The columns of a list of mail. A list of sent mail shows recipients."""
     return (
-        Column("Date", 16),
-        Column(WHO[sent], share=2),
-        Column("Subject", share=5),
-        Column("Files", 5, right=True, since=70),
-        Column("Size", 9, right=True, since=84),
+        ListColumn("Date", 16),
+        ListColumn(WHO[sent], share=2),
+        ListColumn("Subject", share=5),
+        ListColumn("Files", 5, right=True, since=70),
+        ListColumn("Size", 9, right=True, since=84),
     )
 
 
-class Found(Pane):
+class ResultPane(Pane):
     """A list of mail."""
 
     HELP = (
@@ -69,7 +69,7 @@ class Found(Pane):
         self._failed = failed
         self._sent = False
         self._anchor = 0
-        self._feed: Feed | None = None
+        self._feed: ListFeed | None = None
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Whether an action is available. All of them need at least one row."""
@@ -79,7 +79,7 @@ class Found(Pane):
         yield PagedList(columns(False), marks=True, id="rows")
 
     def on_mount(self) -> None:
-        self._feed = Feed(self.rows, self._ask, self._row, self._updated, self._failed)
+        self._feed = ListFeed(self.rows, self._ask, self._row, self._updated, self._failed)
         self.rest()
 
     @property
@@ -88,13 +88,13 @@ class Found(Pane):
         return self.query_one("#rows", PagedList)
 
     @property
-    def feed(self) -> Feed:
+    def feed(self) -> ListFeed:
         """The loader of the list's rows."""
         assert self._feed is not None
         return self._feed
 
     @property
-    def listing(self) -> Listing | None:
+    def listing(self) -> MailListing | None:
         """The current listing, or None."""
         return self.feed.listing
 
@@ -128,14 +128,14 @@ class Found(Pane):
         if self.order == RELEVANT and not (isinstance(request, Search) and request.query.strip()):
             self.order = NEWEST
         self._sent = isinstance(request, ListMessages) and request.folder == "Sent"
-        self.feed.begin(Listing(request, self.order))
+        self.feed.begin(MailListing(request, self.order))
 
     def again(self) -> None:
         """Load the current list again, for new mail or another order."""
         if self.listing is not None:
             self.open(self.listing.request)
 
-    def _updated(self, listing: Listing) -> None:
+    def _updated(self, listing: MailListing) -> None:
         self.all_chosen = False
         self.rows.columns = columns(self._sent)
         searched = isinstance(listing.request, Search) and listing.request.query.strip()
@@ -148,11 +148,11 @@ class Found(Pane):
         self.set_empty("○", "$secondary", title, advice)
         self.post_message(self.Changed())
 
-    def _row(self, hit: Hit) -> Row:
+    def _row(self, hit: Hit) -> ListRow:
         who = hit.to if self._sent else hit.sender
         files = f"+{count(hit.attachments)}" if hit.attachments else ""
         cells = (local(hit.date), name_of(who), hit.subject or "(no subject)", files, size(hit.size))
-        return Row(hit.id, cells, hit)
+        return ListRow(hit.id, cells, hit)
 
     @on(PagedList.Wanted)
     def _wanted(self, event: PagedList.Wanted) -> None:

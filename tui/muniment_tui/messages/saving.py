@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from muniment.api import Chunk, Done, Word
+from muniment.api import Chunk, Done, WireWord
 from muniment.errors import UsageError
 from muniment.system.environment import absolute
 from muniment.system.formatting import size
@@ -43,7 +43,7 @@ def free_path(folder: Path, name: str) -> Path:
     return path
 
 
-def save_stream(words: Iterator[Word], path: Path) -> Iterator[Word]:
+def save_stream(words: Iterator[WireWord], path: Path) -> Iterator[WireWord]:
     """Write the Chunks of a stream to a new file, and yield the other messages.
 
     An incomplete file is removed.

@@ -15,25 +15,25 @@ from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input
 
-from muniment.api import Done, Export, GetTree, ListMessages, Search, Step, Tree, Word
+from muniment.api import Done, Export, GetTree, ListMessages, Search, Step, Tree, WireWord
 from muniment.client.client import receive
 from muniment.errors import MunimentError, QueryError, ReasonNeeded
 from muniment.system.formatting import count
 from muniment_tui.actions.registry import Action, actions
-from muniment_tui.engine.bridge import Line
-from muniment_tui.messages.folder_tree import Place, folders, nodes, place_of
-from muniment_tui.messages.listing import RELEVANT, Asked, Listing
-from muniment_tui.messages.query import LANGUAGE, Narrowing, Query, prefix_query
-from muniment_tui.messages.reader import Reader
+from muniment_tui.engine.bridge import PendingRequest
+from muniment_tui.messages.folder_tree import TreePlace, folders, nodes, place_of
+from muniment_tui.messages.listing import RELEVANT, Asked, MailListing
+from muniment_tui.messages.query import LANGUAGE, PeopleFilter, SearchLine, prefix_query
+from muniment_tui.messages.reader import ReaderPane
 from muniment_tui.messages.reason_prompt import AskingScreen
-from muniment_tui.messages.result_list import Found
+from muniment_tui.messages.result_list import ResultPane
 from muniment_tui.messages.saving import free_path, path_of, path_problem
 from muniment_tui.terminal.safe_text import joined, shown
 from muniment_tui.widgets.pane import Pane
 from muniment_tui.widgets.rows import RowList
 from muniment_tui.widgets.situation import situation
-from muniment_tui.widgets.text import Words
-from muniment_tui.widgets.tree import LazyTree, Node
+from muniment_tui.widgets.text import TextLines
+from muniment_tui.widgets.tree import LazyTree, TreeNode
 
 PAUSE = 0.25
 """How long typing must pause before the search starts, in seconds."""
@@ -67,8 +67,8 @@ class MessagesScreen(AskingScreen):
     MessagesScreen {
         #panes { layout: horizontal; }
         #people { width: 40; }
-        #people > Entry { display: none; }
-        #people.-filtering > Entry { display: block; }
+        #people > SafeInput { display: none; }
+        #people.-filtering > SafeInput { display: block; }
         #mail { width: 1fr; layout: vertical; }
         #caret { height: auto; padding: 0 1; display: none; }
         #found { height: 2fr; }
@@ -86,27 +86,30 @@ class MessagesScreen(AskingScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self.place: Place | None = None
+        self.place: TreePlace | None = None
         """The folder or user that was opened last. Clearing a search returns to it."""
         self._timer: Timer | None = None
         self._whole = ""
         """The text as typed, if the query also matches longer words."""
-        self._export: Line | None = None
+        self._export: PendingRequest | None = None
 
     def inside(self) -> Iterable[Widget]:
         """The three panes."""
         tree = LazyTree(note_width=7, id="tree")
         yield Container(
             Pane(
-                shown("People"), Narrowing(id="narrowing", placeholder="name or address"), tree, id="people"
+                shown("People"),
+                PeopleFilter(id="narrowing", placeholder="name or address"),
+                tree,
+                id="people",
             ),
             Container(
-                Query(
+                SearchLine(
                     id="query", placeholder='/ searches all mail:  invoice "red car" from:ada after:2025-03'
                 ),
-                Words(id="caret"),
-                Found(self._refused),
-                Reader(),
+                TextLines(id="caret"),
+                ResultPane(self._refused),
+                ReaderPane(),
                 id="mail",
             ),
             id="panes",
@@ -125,19 +128,19 @@ class MessagesScreen(AskingScreen):
         return self.query_one("#tree", LazyTree)
 
     @property
-    def found(self) -> Found:
+    def found(self) -> ResultPane:
         """The list pane."""
-        return self.query_one("#found", Found)
+        return self.query_one("#found", ResultPane)
 
     @property
-    def reader(self) -> Reader:
+    def reader(self) -> ReaderPane:
         """The message pane."""
-        return self.query_one("#reader", Reader)
+        return self.query_one("#reader", ReaderPane)
 
     @property
-    def line(self) -> Query:
+    def line(self) -> SearchLine:
         """The line for the search."""
-        return self.query_one("#query", Query)
+        return self.query_one("#query", SearchLine)
 
     # --- one pane or three --------------------------------------------------------------------
 
@@ -211,21 +214,21 @@ class MessagesScreen(AskingScreen):
     @on(RowList.Opened, "#tree")
     def _chosen(self, event: RowList.Opened) -> None:
         node = event.row.value if event.row else None
-        if isinstance(node, Node):
+        if isinstance(node, TreeNode):
             place = place_of(node)
             if place.user and not place.folder:
                 self.people.action_fold() if node.open else self.people.action_unfold()
             else:
                 self._open(place)
 
-    def _open(self, place: Place) -> None:
+    def _open(self, place: TreePlace) -> None:
         self.place = place
         self.line.value = ""
         self._list(self._request(place))
         self._go("found")
 
     @staticmethod
-    def _request(place: Place) -> Asked:
+    def _request(place: TreePlace) -> Asked:
         if place.folder:
             return ListMessages(user=place.user, folder=place.folder)
         return Search(query="", user=place.user)
@@ -234,7 +237,7 @@ class MessagesScreen(AskingScreen):
         """Filter the people."""
         self._show("people")
         self.query_one("#people").add_class("-filtering")
-        self.query_one(Narrowing).focus()
+        self.query_one(PeopleFilter).focus()
 
     @on(Input.Changed, "#narrowing")
     def _narrow(self, event: Input.Changed) -> None:
@@ -255,7 +258,7 @@ class MessagesScreen(AskingScreen):
     def action_search_here(self) -> None:
         """Search the open folder or user."""
         node = self.people.node
-        place = (place_of(node) if self.people.has_focus and node else self.place) or Place()
+        place = (place_of(node) if self.people.has_focus and node else self.place) or TreePlace()
         here = f"user:{place.user} " if place.user else ""
         if place.folder:
             here += f'in:"{place.folder}" ' if " " in place.folder else f"in:{place.folder.lower()} "
@@ -296,7 +299,7 @@ class MessagesScreen(AskingScreen):
             self._search()
         self._go("found")
 
-    @on(Query.Left)
+    @on(SearchLine.Left)
     def leave_search(self) -> None:
         """Clear the search and show what was open before."""
         searched = bool(self.line.value)
@@ -308,7 +311,7 @@ class MessagesScreen(AskingScreen):
 
     def _caret(self, error: QueryError | None) -> None:
         """Point to the position of a query error, below the search line."""
-        caret = self.query_one("#caret", Words)
+        caret = self.query_one("#caret", TextLines)
         caret.display = error is not None
         if error is not None:
             before = shown(error.query[: error.position]).cell_length
@@ -339,7 +342,7 @@ class MessagesScreen(AskingScreen):
         else:
             self.found.set_empty("!", "$warning", "A reason is required", "Open it again and enter a reason.")
 
-    @on(Found.Changed)
+    @on(ResultPane.Changed)
     def _listed(self) -> None:
         listing = self.found.listing
         if listing is not None:
@@ -347,13 +350,13 @@ class MessagesScreen(AskingScreen):
             self.say(self._status(listing))
             self.refresh_bindings()
 
-    def _title(self, listing: Listing) -> str:
+    def _title(self, listing: MailListing) -> str:
         request = listing.request
         if isinstance(request, Search) and request.query:
             return f"Results for {request.query}"
-        return (self.place or Place()).title
+        return (self.place or TreePlace()).title
 
-    def _status(self, listing: Listing) -> Content:
+    def _status(self, listing: MailListing) -> Content:
         about = "" if listing.exact else "about "
         total = f"{about}{_messages(max(listing.hits.total, listing.total))}"
         request = listing.request
@@ -368,7 +371,7 @@ class MessagesScreen(AskingScreen):
         chosen = self._chosen_words(listing)
         return joined((f"{chosen} · " if chosen else "", "bold $accent"), (" · ".join(parts), ""))
 
-    def _chosen_words(self, listing: Listing) -> str:
+    def _chosen_words(self, listing: MailListing) -> str:
         marked = len(self.found.rows.marked)
         if self.found.all_chosen:
             return f"all {count(listing.hits.total)} selected"
@@ -381,8 +384,8 @@ class MessagesScreen(AskingScreen):
             self.reader.open(event.row.key, listing.hits.marks)
             self._go("reader")
 
-    @on(Reader.Onward)
-    def _onward(self, event: Reader.Onward) -> None:
+    @on(ReaderPane.Onward)
+    def _onward(self, event: ReaderPane.Onward) -> None:
         """Open the next message after the last hit."""
         row = self.found.rows.current if self.found.step(event.step) else None
         listing = self.found.listing
@@ -455,7 +458,7 @@ class MessagesScreen(AskingScreen):
         )
         self.refresh_bindings()
 
-    def _exported(self, word: Word) -> None:
+    def _exported(self, word: WireWord) -> None:
         if isinstance(word, Done):
             self.muniment.tell(word.message)
         elif isinstance(word, Step):

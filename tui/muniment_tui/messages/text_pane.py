@@ -15,7 +15,7 @@ from textual.strip import Strip
 
 from muniment.api import Mark
 from muniment_tui.actions.registry import Action, actions
-from muniment_tui.messages.document import Document, Rows
+from muniment_tui.messages.document import DocumentRows, TextDocument
 from muniment_tui.messages.highlight import Span, find
 from muniment_tui.widgets.columns import in_cells
 
@@ -44,12 +44,12 @@ class TextPane(ScrollView, can_focus=True):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.document = Document()
-        self._rows = Rows("", 1)
+        self.document = TextDocument()
+        self._rows = DocumentRows("", 1)
         self._hits: list[Span] = []
         self._hit = -1
 
-    def show(self, document: Document, marks: Sequence[Mark] = (), top: int = 0) -> None:
+    def show(self, document: TextDocument, marks: Sequence[Mark] = (), top: int = 0) -> None:
         """Show a document from row `top` on, with the matches of a search highlighted."""
         self.document = document
         self._hits = find(document.text, document.regions, marks) if marks else []
@@ -136,7 +136,9 @@ class TextPane(ScrollView, can_focus=True):
         self._settle()
 
     def _break(self) -> None:
-        self._rows = Rows(self.document.text, self.scrollable_content_region.width, self.document.indents)
+        self._rows = DocumentRows(
+            self.document.text, self.scrollable_content_region.width, self.document.indents
+        )
         self._rows.reach(self.size.height + AHEAD)
         self._settle()
 

@@ -7,13 +7,13 @@ from typing import Any
 
 from textual.content import Content
 
-from muniment.profiles.fields import FIELD, Kind, default
-from muniment_tui.profiles.draft import Draft
+from muniment.profiles.fields import FIELD, SourceKind, default
+from muniment_tui.profiles.draft import ProfileDraft
 from muniment_tui.profiles.listing import value_text
 from muniment_tui.terminal.safe_text import joined, shown
 
 
-def differences(draft: Draft, now: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+def differences(draft: ProfileDraft, now: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """The fields that differ between the form's start and the file: (field, then, now)."""
     both = [(name, draft.base.get(name), now.get(name)) for name in FIELD]
     return [
@@ -23,7 +23,7 @@ def differences(draft: Draft, now: Mapping[str, Any]) -> list[tuple[str, str, st
     ]
 
 
-def question(draft: Draft, now: Mapping[str, Any] | None) -> Content:
+def question(draft: ProfileDraft, now: Mapping[str, Any] | None) -> Content:
     """What has changed in the file, beside the user's own changes."""
     if now is None:
         return shown(f"Profile {draft.name} was removed from vault.toml while this form was open.")
@@ -37,7 +37,7 @@ def question(draft: Draft, now: Mapping[str, Any] | None) -> Content:
     return Content("\n").join([head, *lines])
 
 
-def _text(kind: Kind, name: str, value: Any) -> str:
+def _text(kind: SourceKind, name: str, value: Any) -> str:
     if value is None and name != "password":
         value = default(kind, name)
     return "default" if value in (None, "") else value_text(name, value)

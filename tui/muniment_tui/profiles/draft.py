@@ -14,8 +14,8 @@ from typing import Any
 
 from muniment.profiles.fields import (
     FIELD,
-    Field,
-    Kind,
+    ProfileField,
+    SourceKind,
     asked,
     default,
     folded,
@@ -37,10 +37,10 @@ SECRETS = "secrets/"
 
 
 @dataclass
-class Draft:
+class ProfileDraft:
     """A new profile, or changes to an existing one."""
 
-    kind: Kind
+    kind: SourceKind
     name: str = ""
     base: Mapping[str, Any] = field(default_factory=dict)
     """The fields in vault.toml. Fields at their defaults may be missing."""
@@ -61,7 +61,7 @@ class Draft:
         self.place, self.where = place_of(self.base.get("password"))
 
     @property
-    def fields(self) -> tuple[Field, ...]:
+    def fields(self) -> tuple[ProfileField, ...]:
         """All fields of the kind, in the order of the form."""
         return (*asked(self.kind), *folded(self.kind))
 

@@ -9,12 +9,12 @@ from textual.binding import BindingType
 from textual.message import Message
 
 from muniment_tui.actions.registry import Action, actions
-from muniment_tui.widgets.entry import Entry
+from muniment_tui.widgets.entry import SafeInput
 from muniment_tui.widgets.field import Form, TextField
-from muniment_tui.widgets.text import Words
+from muniment_tui.widgets.text import TextLines
 
 
-class MailboxEntry(Entry):
+class MailboxEntry(SafeInput):
     """The mailbox id of a gateway. It drops an @ and everything after it, typed or pasted."""
 
     def __init__(self, value: str, tell: Callable[[str], object], **options: Any) -> None:
@@ -58,26 +58,27 @@ class MailboxField(TextField):
         self.say(f"{text} is ignored: a mailbox id has no @" if text else "")
 
 
-class Press(Words, can_focus=True):
+class TextButton(TextLines, can_focus=True):
     """A button."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *actions(Action("press.press", "enter,space", "Press", "Press the button.", footer=8))
     ]
     DEFAULT_CSS = """
-    Press { width: auto; height: 1; padding: 0 1; background: $surface; }
-    Press:focus { background: $block-cursor-background; color: $block-cursor-foreground; text-style: bold; }
+    TextButton { width: auto; height: 1; padding: 0 1; background: $surface; }
+    TextButton:focus { background: $block-cursor-background; color: $block-cursor-foreground; }
+    TextButton:focus { text-style: bold; }
     """
 
     class Pressed(Message):
         """The button was pressed."""
 
-        def __init__(self, press: Press) -> None:
+        def __init__(self, press: TextButton) -> None:
             super().__init__()
             self.press = press
 
         @property
-        def control(self) -> Press:
+        def control(self) -> TextButton:
             return self.press
 
     def action_press(self) -> None:
@@ -85,12 +86,12 @@ class Press(Words, can_focus=True):
         self.post_message(self.Pressed(self))
 
 
-class Sheet(Form):
+class ButtonForm(Form):
     """A form with buttons among its fields. ↑, ↓ and Enter move over both."""
 
     DEFAULT_CSS = """
-    Sheet { padding: 1 0 0 1; }
-    Sheet Field > .hint { height: auto; text-wrap: wrap; }
+    ButtonForm { padding: 1 0 0 1; }
+    ButtonForm FormField > .hint { height: auto; text-wrap: wrap; }
     """
 
     def _go(self, step: int) -> None:

@@ -28,8 +28,8 @@ from muniment.errors import MunimentError, SettingsChanged
 from muniment.profiles.fields import FIELD, asked, folded
 from muniment_tui.actions.registry import Action, actions
 from muniment_tui.profiles import conflict
-from muniment_tui.profiles.draft import Draft
-from muniment_tui.profiles.editors import Press, Sheet
+from muniment_tui.profiles.draft import ProfileDraft
+from muniment_tui.profiles.editors import ButtonForm, TextButton
 from muniment_tui.profiles.layout import (
     PLACE,
     SECRET,
@@ -42,12 +42,12 @@ from muniment_tui.profiles.layout import (
     needed,
     title,
 )
-from muniment_tui.profiles.trial import Trial
+from muniment_tui.profiles.trial import TrialPane
 from muniment_tui.shell.frame import FrameScreen
 from muniment_tui.terminal.safe_text import joined, shown
-from muniment_tui.widgets.answers import Answers
-from muniment_tui.widgets.field import Field
-from muniment_tui.widgets.text import Words
+from muniment_tui.widgets.answers import AnswerPrompt
+from muniment_tui.widgets.field import FormField
+from muniment_tui.widgets.text import TextLines
 
 SOON = 0.4
 """How long typing must pause before the service checks the form, in seconds."""
@@ -76,20 +76,20 @@ class ProfileForm(FrameScreen):
     ]
     DEFAULT_CSS = """
     ProfileForm #title { height: 1; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
-    ProfileForm Sheet { height: 1fr; }
+    ProfileForm ButtonForm { height: 1fr; }
     ProfileForm #more { display: none; height: auto; }
     ProfileForm #buttons { height: 1; margin: 1 0 0 25; }
-    ProfileForm #buttons Press { margin: 0 2 0 0; }
+    ProfileForm #buttons TextButton { margin: 0 2 0 0; }
     ProfileForm #fold { margin: 1 0 0 0; width: 100%; text-wrap: nowrap; text-overflow: ellipsis; }
     """
 
-    def __init__(self, draft: Draft) -> None:
+    def __init__(self, draft: ProfileDraft) -> None:
         super().__init__()
         self.draft = draft
         self._first_name = draft.name
         self._known_as = "" if draft.new else draft.name
         """The profile's name in vault.toml; "" for a new profile."""
-        self._entries: dict[str, Field] = {}
+        self._entries: dict[str, FormField] = {}
         self._service_problems: dict[str, str] = {}
         """Problems that only the service can find, by field."""
         self._problems: dict[str, str] = {}
@@ -98,19 +98,19 @@ class ProfileForm(FrameScreen):
     def inside(self) -> Iterable[Widget]:
         """The fields, the pane for the test, and the pane for questions."""
         draft = self.draft
-        yield Words(title(draft), id="title")
-        with Sheet():
+        yield TextLines(title(draft), id="title")
+        with ButtonForm():
             yield name_field(draft, self._problem)
             yield from form_fields(draft, asked(draft.kind), self._problem)
             if draft.kind.more:
-                yield Press(id="fold")
+                yield TextButton(id="fold")
                 with Vertical(id="more"):
                     yield from form_fields(draft, folded(draft.kind), self._problem)
             with Horizontal(id="buttons"):
-                yield Press(shown("Save (F2)"), id="save")
-                yield Press(shown("Test connection (F5)"), id="test")
-        yield Trial()
-        yield Answers()
+                yield TextButton(shown("Save (F2)"), id="save")
+                yield TextButton(shown("Test connection (F5)"), id="test")
+        yield TrialPane()
+        yield AnswerPrompt()
 
     @property
     def unsaved(self) -> str:
@@ -120,19 +120,19 @@ class ProfileForm(FrameScreen):
 
     def on_mount(self) -> None:
         """Focus the first field that needs a value."""
-        self._entries = {field.key: field for field in self.query(Field)}
+        self._entries = {field.key: field for field in self.query(FormField)}
         self._fold(bool(set(self.draft.typed) & set(self.draft.kind.more)))
         self._redraw()
         wanted = [field for field in self._shown() if self._problem(field.key)]
         (wanted or self._shown())[0].entry().focus()
 
-    def _shown(self) -> list[Field]:
+    def _shown(self) -> list[FormField]:
         return [field for field in self._entries.values() if field.display]
 
     # --- typing -----------------------------------------------------------------------------
 
-    @on(Field.Changed)
-    def _typed(self, event: Field.Changed) -> None:
+    @on(FormField.Changed)
+    def _typed(self, event: FormField.Changed) -> None:
         name, value, draft = event.field.key, event.field.value, self.draft
         if name == "name":
             draft.name = value.strip()
@@ -221,8 +221,8 @@ class ProfileForm(FrameScreen):
 
     # --- actions ----------------------------------------------------------------------------
 
-    @on(Press.Pressed)
-    async def _pressed(self, event: Press.Pressed) -> None:
+    @on(TextButton.Pressed)
+    async def _pressed(self, event: TextButton.Pressed) -> None:
         call = {"fold": "more"}.get(event.press.id or "", event.press.id)
         await self.muniment.run_action(str(call), self)
 
@@ -235,24 +235,26 @@ class ProfileForm(FrameScreen):
             more.display = unfold
             labels = ", ".join(field.label for field in folded(self.draft.kind))
             text = "▾ More options (F4)" if unfold else f"▸ More options (F4): {labels}"
-            self.query_one("#fold", Press).say(shown(text))
+            self.query_one("#fold", TextButton).say(shown(text))
 
     def action_test(self) -> None:
         """Test the profile with the settings in the form."""
         if self._is_whole():
             fields, password = self.draft.source_fields(), self.draft.password
-            self.query_one(Trial).start(TestProfile(name=self.draft.name, fields=fields, password=password))
+            self.query_one(TrialPane).start(
+                TestProfile(name=self.draft.name, fields=fields, password=password)
+            )
 
-    @on(Trial.Pinned)
-    def _pin(self, event: Trial.Pinned) -> None:
+    @on(TrialPane.Pinned)
+    def _pin(self, event: TrialPane.Pinned) -> None:
         self._fold(True)
         pinned = self._entries["fingerprint"]
         pinned.value = event.fingerprint
-        self.query_one(Trial).action_close()
+        self.query_one(TrialPane).action_close()
         pinned.entry().focus()
         self.muniment.tell("The fingerprint is now in the form. Test again, then save.")
 
-    @on(Trial.Closed)
+    @on(TrialPane.Closed)
     def _tried(self) -> None:
         if _field_of(self.focused) is None:
             self._shown()[0].entry().focus()
@@ -282,7 +284,7 @@ class ProfileForm(FrameScreen):
             (" Archived mail is deleted at the source." if draft.deletes else "", "$warning"),
         )
         choices = {"run": lambda: self._save_to_run(True), "by-hand": lambda: self._save_to_run(False)}
-        self.query_one(Answers).ask(words, choices, "Keep editing")
+        self.query_one(AnswerPrompt).ask(words, choices, "Keep editing")
 
     def _save_to_run(self, by_itself: bool) -> None:
         self.draft.runs = by_itself
@@ -337,7 +339,7 @@ class ProfileForm(FrameScreen):
         choices: dict[str, Callable[[], object]] = {"overwrite": lambda: self._keep(fields, profiles.version)}
         if now is not None:
             choices["file"] = lambda: self._reload(now.fields, profiles.version)
-        self.query_one(Answers).ask(conflict.question(self.draft, fields), choices, "Keep editing")
+        self.query_one(AnswerPrompt).ask(conflict.question(self.draft, fields), choices, "Keep editing")
 
     def _keep(self, now: dict[str, Any] | None, version: str) -> None:
         """Save the form's changes. Other changes in the file stay."""
@@ -346,7 +348,7 @@ class ProfileForm(FrameScreen):
 
     def _reload(self, now: dict[str, Any], version: str) -> None:
         """Start again with the file's settings."""
-        self.draft = Draft(self.draft.kind, self._known_as, now, new=False, version=version)
+        self.draft = ProfileDraft(self.draft.kind, self._known_as, now, new=False, version=version)
         self._service_problems.clear()
         self.run_worker(self.recompose_inside(), exclusive=True)
 
@@ -370,9 +372,11 @@ class ProfileForm(FrameScreen):
         choices = {"save": self.action_save, "discard": leave}
         if self.muniment.read_only:
             del choices["save"]
-        self.query_one(Answers).ask(shown(f"Leave without saving {self.unsaved}?", "bold"), choices, "Stay")
+        self.query_one(AnswerPrompt).ask(
+            shown(f"Leave without saving {self.unsaved}?", "bold"), choices, "Stay"
+        )
 
 
-def _field_of(widget: Widget | None) -> Field | None:
+def _field_of(widget: Widget | None) -> FormField | None:
     """The field that contains a widget."""
-    return next((node for node in widget.ancestors if isinstance(node, Field)), None) if widget else None
+    return next((node for node in widget.ancestors if isinstance(node, FormField)), None) if widget else None

@@ -10,9 +10,9 @@ from textual.widget import Widget
 from muniment.profiles.fields import KINDS
 from muniment_tui.shell.frame import FrameScreen
 from muniment_tui.terminal.safe_text import shown
-from muniment_tui.widgets.columns import Column
-from muniment_tui.widgets.rows import Row, RowList, ShortList
-from muniment_tui.widgets.text import Words
+from muniment_tui.widgets.columns import ListColumn
+from muniment_tui.widgets.rows import ListRow, RowList, ShortList
+from muniment_tui.widgets.text import TextLines
 
 
 class KindScreen(FrameScreen):
@@ -25,12 +25,12 @@ class KindScreen(FrameScreen):
     DEFAULT_CSS = "KindScreen #ask { padding: 1 2; }"
 
     def inside(self) -> Iterable[Widget]:
-        yield Words(shown("Where does the new profile fetch mail from? Enter chooses.", "bold"), id="ask")
-        yield ShortList((Column("", 8), Column("", share=1)), titles=False, id="kinds")
+        yield TextLines(shown("Where does the new profile fetch mail from? Enter chooses.", "bold"), id="ask")
+        yield ShortList((ListColumn("", 8), ListColumn("", share=1)), titles=False, id="kinds")
 
     def on_mount(self) -> None:
         kinds = self.query_one(ShortList)
-        kinds.fill(Row(kind.name, (shown(kind.name, "bold"), kind.title)) for kind in KINDS)
+        kinds.fill(ListRow(kind.name, (shown(kind.name, "bold"), kind.title)) for kind in KINDS)
         kinds.focus()
 
     @on(RowList.Opened, "#kinds")

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator
 
 from textual.content import Content
 
-from muniment.profiles.fields import FIELD, Kind, choices, default
-from muniment.profiles.fields import Field as Entry
+from muniment.profiles.fields import FIELD, ProfileField, SourceKind, choices, default
 from muniment_tui.profiles.draft import (
     COMMAND,
     ENV,
@@ -19,11 +18,11 @@ from muniment_tui.profiles.draft import (
     USUAL,
     VAULT,
     YES,
-    Draft,
+    ProfileDraft,
 )
 from muniment_tui.profiles.editors import MailboxField
 from muniment_tui.terminal.safe_text import joined
-from muniment_tui.widgets.field import ChoiceField, Field, TextField
+from muniment_tui.widgets.field import ChoiceField, FormField, TextField
 
 PLACE, SECRET, WHERE = "place", "secret", "where"
 """Fields of the form that vault.toml does not have. Together they make the password field."""
@@ -34,7 +33,9 @@ Problem = Callable[[str], str]
 """Returns what is wrong with a field of the form, by its name."""
 
 
-def form_fields(draft: Draft, fields: tuple[Entry, ...], problem: Problem) -> Iterator[Field]:
+def form_fields(
+    draft: ProfileDraft, fields: tuple[ProfileField, ...], problem: Problem
+) -> Iterator[FormField]:
     """The form's widgets for fields of the table."""
     for field in fields:
         if field.type == "password":
@@ -43,7 +44,7 @@ def form_fields(draft: Draft, fields: tuple[Entry, ...], problem: Problem) -> It
             yield _form_field(draft, field, problem)
 
 
-def name_field(draft: Draft, problem: Problem) -> Field:
+def name_field(draft: ProfileDraft, problem: Problem) -> FormField:
     """The widget for the profile's name."""
     return TextField(
         "name", "Name", draft.name, placeholder="such as headquarters", check=_check("name", problem)
@@ -54,7 +55,7 @@ def _check(name: str, problem: Problem) -> Callable[[str], str]:
     return lambda _: problem(name)
 
 
-def _form_field(draft: Draft, field: Entry, problem: Problem) -> Field:
+def _form_field(draft: ProfileDraft, field: ProfileField, problem: Problem) -> FormField:
     text, check = draft.text(field.name), _check(field.name, problem)
     if field.type == "flag":
         says = list(zip((YES, NO), field.says, strict=True))
@@ -69,7 +70,7 @@ def _form_field(draft: Draft, field: Entry, problem: Problem) -> Field:
     return TextField(field.name, field.label, text, placeholder=sample, check=check)
 
 
-def _placeholder(kind: Kind, field: Entry) -> str:
+def _placeholder(kind: SourceKind, field: ProfileField) -> str:
     if field.name == "mailbox":
         return "mbx-..." if kind.name == "gateway" else "login name"
     samples = {
@@ -84,7 +85,7 @@ def _placeholder(kind: Kind, field: Entry) -> str:
     return samples.get(field.name) or ("" if usual in (None, "", ()) else str(usual))
 
 
-def _password(draft: Draft, problem: Problem) -> Iterator[Field]:
+def _password(draft: ProfileDraft, problem: Problem) -> Iterator[FormField]:
     kept = "saved; enter a new one to replace it" if draft.base.get("password") is not None else ""
     yield TextField(
         SECRET, "Password", draft.password, placeholder=kept, secret=True, check=_check(SECRET, problem)
@@ -93,7 +94,7 @@ def _password(draft: Draft, problem: Problem) -> Iterator[Field]:
     yield TextField(WHERE, WHERE_LABELS.get(draft.place, ""), draft.where, check=_check(WHERE, problem))
 
 
-def needed(name: str, draft: Draft) -> bool:
+def needed(name: str, draft: ProfileDraft) -> bool:
     """Whether a field is shown. The fields for the password depend on where it is kept."""
     return {SECRET: draft.place in OURS, WHERE: draft.place not in OURS}.get(name, True)
 
@@ -114,7 +115,7 @@ def field_of(name: str) -> str:
     return "password" if name in (PLACE, SECRET, WHERE) else name
 
 
-def title(draft: Draft) -> Content:
+def title(draft: ProfileDraft) -> Content:
     """The title of the form."""
     what = "New profile" if draft.new else f"Profile {draft.name}"
     return joined((what, "bold"), ("  ", ""), (draft.kind.title, "$secondary"))

@@ -12,24 +12,24 @@ from muniment.profiles.fields import FIELD, KIND, default, warnings
 from muniment.system.formatting import local
 from muniment_tui.profiles.draft import described
 from muniment_tui.terminal.safe_text import joined
-from muniment_tui.widgets.columns import Column
-from muniment_tui.widgets.rows import Row
+from muniment_tui.widgets.columns import ListColumn
+from muniment_tui.widgets.rows import ListRow
 
 COLUMNS = (
-    Column("Profile", share=2),
-    Column("Kind", 7),
-    Column("Mailbox", share=3),
-    Column("Runs", 11),
-    Column("Last run", 16),
+    ListColumn("Profile", share=2),
+    ListColumn("Kind", 7),
+    ListColumn("Mailbox", share=3),
+    ListColumn("Runs", 11),
+    ListColumn("Last run", 16),
 )
 
 
-def row_of(word: ProfileWord, state: ProfileState | None) -> Row:
+def row_of(word: ProfileWord, state: ProfileState | None) -> ListRow:
     """The row of a profile."""
     on = runs_by_itself(word)
     runs = f"every {every(word)} s" if on else "by hand"
     cells = (word.name, word.source, mailbox(word), runs, last_run(state))
-    return Row(word.name, cells, word, "" if on else "dim")
+    return ListRow(word.name, cells, word, "" if on else "dim")
 
 
 def runs_by_itself(word: ProfileWord) -> bool:

@@ -24,22 +24,22 @@ from muniment.api import (
     RunSummary,
     TestProfile,
     WatchRuns,
-    Word,
+    WireWord,
 )
 from muniment.errors import MunimentError, SettingsChanged
 from muniment.profiles.fields import KIND, name_problem
 from muniment_tui.actions.registry import Action, actions
-from muniment_tui.engine.bridge import Line
-from muniment_tui.profiles.draft import Draft
+from muniment_tui.engine.bridge import PendingRequest
+from muniment_tui.profiles.draft import ProfileDraft
 from muniment_tui.profiles.form import ProfileForm
 from muniment_tui.profiles.kinds import KindScreen
 from muniment_tui.profiles.listing import COLUMNS, by_hand, deletes, details, every, row_of, runs_by_itself
-from muniment_tui.profiles.trial import Trial
+from muniment_tui.profiles.trial import TrialPane
 from muniment_tui.shell.frame import AreaScreen
 from muniment_tui.terminal.safe_text import joined, shown
 from muniment_tui.widgets.rows import RowList, ShortList
-from muniment_tui.widgets.situation import Situation
-from muniment_tui.widgets.text import Words
+from muniment_tui.widgets.situation import SituationText
+from muniment_tui.widgets.text import TextLines
 
 DELETED = " Archived mail is deleted at the source."
 NO_LONGER = "New mail then stays at the source until you run the profile by hand."
@@ -107,7 +107,7 @@ class ProfilesScreen(AreaScreen):
         super().__init__()
         self._words: dict[str, ProfileWord] = {}
         self._states: dict[str, ProfileState] = {}
-        self._watch: Line | None = None
+        self._watch: PendingRequest | None = None
         self._version = ""
         self._wanted = ""
         """The profile that the cursor goes to after the next update."""
@@ -115,11 +115,11 @@ class ProfilesScreen(AreaScreen):
 
     def inside(self) -> Iterable[Widget]:
         """The list, the details and the pane for the test."""
-        yield Words(id="by-hand")
+        yield TextLines(id="by-hand")
         yield ShortList(COLUMNS)
-        yield Situation(id="situation")
-        yield Words(id="details")
-        yield Trial()
+        yield SituationText(id="situation")
+        yield TextLines(id="details")
+        yield TrialPane()
 
     @property
     def current(self) -> ProfileWord | None:
@@ -133,7 +133,7 @@ class ProfilesScreen(AreaScreen):
 
     def on_mount(self) -> None:
         """Show that the profiles are being loaded."""
-        self.query_one(Situation).busy("Loading the profiles")
+        self.query_one(SituationText).busy("Loading the profiles")
         self.query_one(ShortList).display = self.query_one("#details").display = False
 
     @on(events.ScreenResume)
@@ -162,7 +162,7 @@ class ProfilesScreen(AreaScreen):
         self._words = {one.name: one for one in profiles.profiles}
         self._draw()
 
-    def _runs_changed(self, word: Word) -> None:
+    def _runs_changed(self, word: WireWord) -> None:
         """Update the state of the profiles' runs."""
         if isinstance(word, RunsState):
             self._states = {one.name: one for one in word.profiles}
@@ -172,7 +172,7 @@ class ProfilesScreen(AreaScreen):
     def _unreadable(self, error: MunimentError) -> None:
         self._words = {}
         self._draw()
-        self.query_one(Situation).failed("The profiles can't be loaded", str(error))
+        self.query_one(SituationText).failed("The profiles can't be loaded", str(error))
 
     def _draw(self) -> None:
         rows = self.query_one(ShortList)
@@ -180,10 +180,10 @@ class ProfilesScreen(AreaScreen):
         rows.fill(row_of(word, self._states.get(word.name)) for word in found)
         if self._wanted and rows.go_to(self._wanted):
             self._wanted = ""
-        banner, words = self.query_one("#by-hand", Words), by_hand(self._words.values())
+        banner, words = self.query_one("#by-hand", TextLines), by_hand(self._words.values())
         banner.display = bool(words)
         banner.say(words)
-        situation = self.query_one(Situation)
+        situation = self.query_one(SituationText)
         situation.nothing("No profiles yet", EMPTY)
         if self._words and not found:
             situation.nothing(f"No profile has {self._filter!r} in its name", "Press / and Enter to see all.")
@@ -195,8 +195,8 @@ class ProfilesScreen(AreaScreen):
 
     @on(RowList.Moved)
     def _describe(self) -> None:
-        word, pane = self.current, self.query_one("#details", Words)
-        pane.display = word is not None and not self.query_one(Trial).display
+        word, pane = self.current, self.query_one("#details", TextLines)
+        pane.display = word is not None and not self.query_one(TrialPane).display
         if word is not None:
             pane.say(details(word, self._states.get(word.name)))
 
@@ -227,7 +227,7 @@ class ProfilesScreen(AreaScreen):
     def action_edit(self) -> None:
         if word := self.current:
             self._open(
-                Draft(
+                ProfileDraft(
                     KIND[word.source],
                     word.name,
                     word.fields,
@@ -241,16 +241,16 @@ class ProfilesScreen(AreaScreen):
 
         def chosen(kind: str | None) -> None:
             if kind:
-                self._open(Draft(KIND[kind], version=self._version))
+                self._open(ProfileDraft(KIND[kind], version=self._version))
 
         self.app.push_screen(KindScreen(), chosen)
 
     def action_copy(self) -> None:
         """Open a form with the same fields and no name."""
         if word := self.current:
-            self._open(Draft(KIND[word.source], "", word.fields, version=self._version))
+            self._open(ProfileDraft(KIND[word.source], "", word.fields, version=self._version))
 
-    def _open(self, draft: Draft) -> None:
+    def _open(self, draft: ProfileDraft) -> None:
         def closed(name: str | None) -> None:
             if name:
                 self._wanted = name
@@ -262,18 +262,18 @@ class ProfilesScreen(AreaScreen):
         """Test the profile with its saved settings."""
         if word := self.current:
             self.query_one("#details").display = False
-            self.query_one(Trial).start(TestProfile(name=word.name))
+            self.query_one(TrialPane).start(TestProfile(name=word.name))
 
-    @on(Trial.Closed)
+    @on(TrialPane.Closed)
     def _tried(self) -> None:
         self.query_one(ShortList).focus()
         self._describe()
 
-    @on(Trial.Pinned)
-    def _pin(self, event: Trial.Pinned) -> None:
-        self.query_one(Trial).action_close()
+    @on(TrialPane.Pinned)
+    def _pin(self, event: TrialPane.Pinned) -> None:
+        self.query_one(TrialPane).action_close()
         if word := self.current:
-            draft = Draft(KIND[word.source], word.name, word.fields, new=False, version=self._version)
+            draft = ProfileDraft(KIND[word.source], word.name, word.fields, new=False, version=self._version)
             draft.type("fingerprint", event.fingerprint)
             self._open(draft)
 
@@ -282,7 +282,7 @@ class ProfilesScreen(AreaScreen):
         if word := self.current:
             app, name = self.muniment, word.name
 
-            def each(message: Word) -> None:
+            def each(message: WireWord) -> None:
                 if isinstance(message, RunSummary):
                     app.tell(_outcome(message), "information" if message.state == "ok" else "error")
 

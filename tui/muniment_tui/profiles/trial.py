@@ -10,19 +10,19 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
 
-from muniment.api import Certificate, Done, Step, TestProfile, Word
+from muniment.api import Certificate, Done, Step, TestProfile, WireWord
 from muniment.errors import MunimentError
 from muniment.system.formatting import local_moment
 from muniment_tui.actions.registry import Action, actions
-from muniment_tui.engine.bridge import Line
+from muniment_tui.engine.bridge import PendingRequest
 from muniment_tui.terminal.safe_text import joined, shown
-from muniment_tui.widgets.text import Words
+from muniment_tui.widgets.text import TextLines
 
 if TYPE_CHECKING:
     from muniment_tui.app import MunimentApp
 
 
-class Trial(Vertical, can_focus=True):
+class TrialPane(Vertical, can_focus=True):
     """Shows a test of a profile. Hidden until a test is started."""
 
     HELP = (
@@ -48,11 +48,11 @@ class Trial(Vertical, can_focus=True):
         )
     ]
     DEFAULT_CSS = """
-    Trial {
+    TrialPane {
         display: none; height: auto; max-height: 12; overflow-y: auto; padding: 0 1; background: $surface;
         border-top: solid $border-blurred;
     }
-    Trial:focus { border-top: solid $primary; }
+    TrialPane:focus { border-top: solid $primary; }
     """
 
     class Pinned(Message):
@@ -69,10 +69,10 @@ class Trial(Vertical, can_focus=True):
         super().__init__()
         self.lines: list[Content] = []
         self.refused: Certificate | None = None
-        self._line: Line | None = None
+        self._line: PendingRequest | None = None
 
     def compose(self) -> ComposeResult:
-        yield Words()
+        yield TextLines()
 
     @property
     def running(self) -> bool:
@@ -98,7 +98,7 @@ class Trial(Vertical, can_focus=True):
     def on_unmount(self) -> None:
         self.stop()
 
-    def _came(self, word: Word) -> None:
+    def _came(self, word: WireWord) -> None:
         if isinstance(word, Step):
             self.lines.append(_marked(word.text, word.ok))
         elif isinstance(word, Certificate):
@@ -123,7 +123,7 @@ class Trial(Vertical, can_focus=True):
 
     def _draw(self) -> None:
         waiting = [shown("… test running; Esc stops it", "$secondary")] if self.running else []
-        self.query_one(Words).say(Content("\n").join([*self.lines, *waiting]))
+        self.query_one(TextLines).say(Content("\n").join([*self.lines, *waiting]))
         self.call_after_refresh(self.scroll_end, animate=False)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:

@@ -34,7 +34,7 @@ def now() -> float:
     return time.monotonic()
 
 
-class Pace:
+class RunPace:
     """The current speed of a run, measured over the last seconds."""
 
     def __init__(self) -> None:

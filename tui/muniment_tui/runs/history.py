@@ -17,9 +17,9 @@ from muniment_tui.runs.figures import news, sign
 from muniment_tui.runs.record import RecordScreen
 from muniment_tui.shell.frame import FrameScreen
 from muniment_tui.terminal.safe_text import joined, shown
-from muniment_tui.widgets.columns import Column
+from muniment_tui.widgets.columns import ListColumn
 from muniment_tui.widgets.pane import Pane
-from muniment_tui.widgets.rows import Row, RowList, ShortList
+from muniment_tui.widgets.rows import ListRow, RowList, ShortList
 from muniment_tui.widgets.situation import situation
 
 PAGE = 100
@@ -29,12 +29,12 @@ EARLY = 20
 """Distance from the end, in rows, at which the next page is requested."""
 STATES = ("", "failed", "cancelled", "ok")
 COLUMNS = [
-    Column("Ended", 16),
-    Column("Profile", 13),
-    Column("State", 11),
-    Column("Took", 12, right=True, since=100),
-    Column("Bytes", 9, right=True, since=100),
-    Column("Result", share=1),
+    ListColumn("Ended", 16),
+    ListColumn("Profile", 13),
+    ListColumn("State", 11),
+    ListColumn("Took", 12, right=True, since=100),
+    ListColumn("Bytes", 9, right=True, since=100),
+    ListColumn("Result", share=1),
 ]
 
 
@@ -157,7 +157,7 @@ class HistoryScreen(FrameScreen):
         self._load_first_page()
 
 
-def run_row(run: RunRecord) -> Row:
+def run_row(run: RunRecord) -> ListRow:
     """The row of a finished run."""
     summary = run.summary
     state = str(summary.get("state", ""))
@@ -169,4 +169,4 @@ def run_row(run: RunRecord) -> Row:
         size(int(summary.get("bytes", 0))),
         news({**summary, "in_a_row": run.count}),
     )
-    return Row(f"{run.sequence}:{run.time}:{summary.get('profile', '')}", cells, run)
+    return ListRow(f"{run.sequence}:{run.time}:{summary.get('profile', '')}", cells, run)

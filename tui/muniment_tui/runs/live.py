@@ -11,11 +11,11 @@ from textual.content import Content
 from muniment.api import ProfileState, ProgressWord
 from muniment.cli.progress import expected, remaining, settled
 from muniment.system.formatting import count, seconds, size
-from muniment_tui.runs.figures import SPEEDS, Pace, ended, equations, last_run, runs_by_itself
+from muniment_tui.runs.figures import SPEEDS, RunPace, ended, equations, last_run, runs_by_itself
 from muniment_tui.terminal.safe_text import block, joined, shown
-from muniment_tui.widgets.meters import Bar, spark
+from muniment_tui.widgets.meters import BarMeter, spark
 from muniment_tui.widgets.pane import Pane
-from muniment_tui.widgets.text import Words
+from muniment_tui.widgets.text import TextLines
 
 STAGES = ("Fetch", "Dedup", "Store", "Index", "Delete")
 
@@ -39,21 +39,21 @@ class RunPane(Pane):
 
     def __init__(self) -> None:
         super().__init__(shown("Run"), id="run")
-        self._paces: dict[str, Pace] = {}
+        self._paces: dict[str, RunPace] = {}
 
     def compose(self) -> ComposeResult:
-        yield Words(id="head")
+        yield TextLines(id="head")
         with Vertical(id="meters"):
             for stage in STAGES:
-                yield Bar(stage, label_width=7, longest=SPEEDS, id=stage.lower())
-            yield Words(id="speed")
-        yield Words(id="books")
-        yield Words(id="why")
+                yield BarMeter(stage, label_width=7, longest=SPEEDS, id=stage.lower())
+            yield TextLines(id="speed")
+        yield TextLines(id="books")
+        yield TextLines(id="why")
 
     def see(self, profiles: Iterable[ProfileState]) -> None:
         """Record the speed of all runs, shown or not."""
         running = {p.name: p.running for p in profiles if p.running and p.running.stage != "waiting"}
-        self._paces = {name: self._paces.get(name) or Pace() for name in running}
+        self._paces = {name: self._paces.get(name) or RunPace() for name in running}
         for name, run in running.items():
             self._paces[name].see(run)
 
@@ -73,9 +73,9 @@ class RunPane(Pane):
             self._show_last(profile)
 
     def _say(self, head: Content, books: Content | None = None, why: Content | None = None) -> None:
-        self.query_one("#head", Words).say(head)
-        self.query_one("#books", Words).say(books or Content())
-        self.query_one("#why", Words).say(why or Content())
+        self.query_one("#head", TextLines).say(head)
+        self.query_one("#books", TextLines).say(books or Content())
+        self.query_one("#why", TextLines).say(why or Content())
 
     def _show_last(self, profile: ProfileState) -> None:
         last = profile.last
@@ -94,7 +94,7 @@ class RunPane(Pane):
         self._say(ended(last), books, block(error, "$error"))
 
     def _show_run(self, run: ProgressWord) -> None:
-        pace = self._paces.get(run.profile) or Pace()
+        pace = self._paces.get(run.profile) or RunPace()
         rest = remaining(run) if run.total_known else "still listing"
         head = joined(
             ("▶ ", "bold $accent"), (run.stage, "bold"),
@@ -102,14 +102,16 @@ class RunPane(Pane):
             (f"  {rest}" if rest else "", "$secondary"),
         )  # fmt: skip
         self._say(head, equations(run.books))
-        for name, (done, total, note), bar in zip(STAGES, _stages(run, pace), self.query(Bar), strict=True):
+        for name, (done, total, note), bar in zip(
+            STAGES, _stages(run, pace), self.query(BarMeter), strict=True
+        ):
             bar.show(done, total, note, pace.percent(name, done, total))
         number = f"  {count(round(pace.rate()))}/s"
         drawn = spark(list(pace.speeds), SPEEDS)
-        self.query_one("#speed", Words).say(joined(("Speed  ", ""), drawn, (number, "bold")))
+        self.query_one("#speed", TextLines).say(joined(("Speed  ", ""), drawn, (number, "bold")))
 
 
-def _stages(run: ProgressWord, pace: Pace) -> list[tuple[int, int, str]]:
+def _stages(run: ProgressWord, pace: RunPace) -> list[tuple[int, int, str]]:
     """For each stage: done, total (0 if unknown), and a note."""
     books = run.books
     total = expected(run) if run.total_known else 0

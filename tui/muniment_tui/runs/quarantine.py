@@ -20,27 +20,27 @@ from muniment.api import (
     ReadRaw,
     RetryQuarantine,
     Step,
-    Word,
+    WireWord,
 )
 from muniment.errors import AccessRefused, MunimentError
 from muniment.system.formatting import count, local, size
 from muniment_tui.actions.registry import Action, actions
-from muniment_tui.engine.bridge import Line
+from muniment_tui.engine.bridge import PendingRequest
 from muniment_tui.shell.frame import FrameScreen
 from muniment_tui.terminal.safe_text import block, joined, shown
-from muniment_tui.widgets.columns import Column
+from muniment_tui.widgets.columns import ListColumn
 from muniment_tui.widgets.pane import Pane
-from muniment_tui.widgets.rows import Row, RowList, ShortList
-from muniment_tui.widgets.situation import Situation, situation
-from muniment_tui.widgets.text import Words
+from muniment_tui.widgets.rows import ListRow, RowList, ShortList
+from muniment_tui.widgets.situation import SituationText, situation
+from muniment_tui.widgets.text import TextLines
 
 HEAD = 16 * 1024
 """Bytes of an item that are shown."""
 COLUMNS = [
-    Column("Since", 16),
-    Column("Size", 9, right=True),
-    Column("Profile", 14),
-    Column("Why", share=1),
+    ListColumn("Since", 16),
+    ListColumn("Size", 9, right=True),
+    ListColumn("Profile", 14),
+    ListColumn("Why", share=1),
 ]
 
 
@@ -133,7 +133,7 @@ class QuarantineScreen(FrameScreen):
         self.muniment.tell("Trying again as soon as no run is active.")
         self.muniment.engine.stream(self, RetryQuarantine(ids=ids), self._retried)
 
-    def _retried(self, word: Word) -> None:
+    def _retried(self, word: WireWord) -> None:
         if isinstance(word, Step) and not word.ok:
             self._failed_steps.append(word.text)
         elif isinstance(word, Done):
@@ -144,8 +144,8 @@ class QuarantineScreen(FrameScreen):
             self.action_reload()
 
 
-def _row(item: QuarantineItem) -> Row:
-    return Row(item.id, (local(item.time), size(item.size), item.profile, item.reason), item)
+def _row(item: QuarantineItem) -> ListRow:
+    return ListRow(item.id, (local(item.time), size(item.size), item.profile, item.reason), item)
 
 
 class RawScreen(FrameScreen):
@@ -161,17 +161,17 @@ class RawScreen(FrameScreen):
         super().__init__()
         self._item = item
         self._bytes = b""
-        self._line: Line | None = None
+        self._line: PendingRequest | None = None
 
     def inside(self) -> Iterable[Widget]:
         """The facts about the item, and its beginning."""
         item = self._item
         title = joined(("Quarantined ", ""), (item.id[:12], ""))
-        yield Pane(title, VerticalScroll(Words(_about(item)), Situation(id="raw")))
+        yield Pane(title, VerticalScroll(TextLines(_about(item)), SituationText(id="raw")))
 
     def on_mount(self) -> None:
         self.query_one(VerticalScroll).focus()
-        self.query_one(Situation).busy("Loading the item")
+        self.query_one(SituationText).busy("Loading the item")
         self._read("")
 
     def _read(self, reason: str) -> None:
@@ -181,7 +181,7 @@ class RawScreen(FrameScreen):
             self, request, self._came, ended=self._show, failed=lambda error: self._refused(error, reason)
         )
 
-    def _came(self, word: Word) -> None:
+    def _came(self, word: WireWord) -> None:
         if isinstance(word, Chunk):
             self._bytes += word.data
             if len(self._bytes) >= HEAD and self._line is not None:
@@ -189,7 +189,7 @@ class RawScreen(FrameScreen):
                 self._show()
 
     def _show(self) -> None:
-        raw = self.query_one("#raw", Situation)
+        raw = self.query_one("#raw", SituationText)
         text = block(self._bytes[:HEAD].decode("utf-8", "replace"))
         if len(self._bytes) > HEAD or self._item.size > HEAD:
             rest = f"\n\n… the first {size(HEAD)} of {size(self._item.size)}."
@@ -198,10 +198,10 @@ class RawScreen(FrameScreen):
 
     def _refused(self, error: MunimentError, reason: str) -> None:
         if isinstance(error, AccessRefused) and not reason:
-            self.query_one("#raw", Situation).failed("A reason is required", str(error))
+            self.query_one("#raw", SituationText).failed("A reason is required", str(error))
             self.ask_for(shown("Why do you read this item? The audit trail keeps your reason:"), self._read)
         else:
-            self.query_one("#raw", Situation).failed("The item can't be read", str(error))
+            self.query_one("#raw", SituationText).failed("The item can't be read", str(error))
 
 
 def _about(item: QuarantineItem) -> Content:

@@ -16,7 +16,7 @@ from muniment_tui.runs.figures import equations, sign
 from muniment_tui.shell.frame import FrameScreen
 from muniment_tui.terminal.safe_text import block, joined, shown
 from muniment_tui.widgets.pane import Pane
-from muniment_tui.widgets.text import Words
+from muniment_tui.widgets.text import TextLines
 
 LABEL = 13
 MEANINGS = (
@@ -46,7 +46,7 @@ class RecordScreen(FrameScreen):
 
     def inside(self) -> Iterable[Widget]:
         title = joined(("Run of ", ""), (str(self._run.summary.get("profile", "")), ""))
-        yield Pane(title, VerticalScroll(Words(record_text(self._run))))
+        yield Pane(title, VerticalScroll(TextLines(record_text(self._run))))
 
     def on_mount(self) -> None:
         self.query_one(VerticalScroll).focus()

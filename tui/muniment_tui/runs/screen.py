@@ -23,13 +23,13 @@ from muniment.api import (
     RunsState,
     RunSummary,
     WatchRuns,
-    Word,
+    WireWord,
 )
 from muniment.cli.progress import far
 from muniment.errors import AccessRefused, MunimentError
 from muniment.system.formatting import count, local_moment
 from muniment_tui.actions.registry import Action, actions
-from muniment_tui.engine.bridge import Line
+from muniment_tui.engine.bridge import PendingRequest
 from muniment_tui.runs import figures
 from muniment_tui.runs.figures import clock, last_run, news, standing
 from muniment_tui.runs.history import COLUMNS as HISTORY
@@ -39,11 +39,11 @@ from muniment_tui.runs.quarantine import QuarantineScreen
 from muniment_tui.runs.record import RecordScreen
 from muniment_tui.shell.frame import AreaScreen
 from muniment_tui.terminal.safe_text import joined, shown
-from muniment_tui.widgets.columns import Column
+from muniment_tui.widgets.columns import ListColumn
 from muniment_tui.widgets.pane import Pane
-from muniment_tui.widgets.rows import Row, RowList, ShortList
-from muniment_tui.widgets.situation import Situation
-from muniment_tui.widgets.tail import Tail
+from muniment_tui.widgets.rows import ListRow, RowList, ShortList
+from muniment_tui.widgets.situation import SituationText
+from muniment_tui.widgets.tail import TailList
 
 AGAIN = 5.0
 """Seconds until a lost connection to the service is retried."""
@@ -52,11 +52,11 @@ OFTEN = 0.9
 LAST = 10
 """Number of past runs on a tall screen."""
 COLUMNS = [
-    Column("Profile", share=2),
-    Column("Source", 8, since=100),
-    Column("Now", 20),
-    Column("Next", 5),
-    Column("Last run", share=3),
+    ListColumn("Profile", share=2),
+    ListColumn("Source", 8, since=100),
+    ListColumn("Now", 20),
+    ListColumn("Next", 5),
+    ListColumn("Last run", share=3),
 ]
 LEVELS = {"warning": ("! ", "bold $warning"), "error": ("✗ ", "bold $error")}
 
@@ -116,7 +116,7 @@ class RunsScreen(AreaScreen):
     def __init__(self) -> None:
         super().__init__()
         self._state: RunsState | None = None
-        self._line: Line | None = None
+        self._line: PendingRequest | None = None
         self._logged = 0
         """The number of the newest line in the log."""
         self._drawn = 0.0
@@ -125,12 +125,12 @@ class RunsScreen(AreaScreen):
 
     def inside(self) -> Iterable[Widget]:
         """The profiles, the run of the profile at the cursor, recent runs and the log."""
-        yield Situation(id="nothing")
+        yield SituationText(id="nothing")
         yield Pane(shown("Profiles"), ProfileList(COLUMNS, id="profiles"), id="profiles-pane")
         yield RunPane()
         yield Pane(shown("Last runs"), ShortList(HISTORY, id="last"), id="last-pane")
         nothing = shown("No log lines since the service started.", "$secondary")
-        yield Pane(shown("Log"), Tail(empty=nothing, id="log"), id="log-pane")
+        yield Pane(shown("Log"), TailList(empty=nothing, id="log"), id="log-pane")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Whether an action is available. Runs need a profile, and cancelling needs a running one."""
@@ -154,7 +154,7 @@ class RunsScreen(AreaScreen):
             self, WatchRuns(), self._came, ended=self._ended, failed=self._failed
         )
 
-    def _came(self, word: Word) -> None:
+    def _came(self, word: WireWord) -> None:
         if not isinstance(word, RunsState):
             return
         before, self._state = self._state, word
@@ -215,7 +215,7 @@ class RunsScreen(AreaScreen):
             self.refresh_bindings()
 
     def _log(self, lines: tuple[LogLine, ...]) -> None:
-        tail = self.query_one(Tail)
+        tail = self.query_one(TailList)
         if lines and lines[-1].number < self._logged:  # the service was restarted
             tail.clear()
             self._logged = 0
@@ -260,8 +260,8 @@ class RunsScreen(AreaScreen):
     # --- the profile at the cursor ------------------------------------------------------------
 
     @property
-    def _nothing(self) -> Situation:
-        return self.query_one("#nothing", Situation)
+    def _nothing(self) -> SituationText:
+        return self.query_one("#nothing", SituationText)
 
     @property
     def _list(self) -> ProfileList:
@@ -306,7 +306,7 @@ class RunsScreen(AreaScreen):
         self.muniment.runs_go_on = True
         self.muniment.engine.stream(self, request, self._run_ended)
 
-    def _run_ended(self, word: Word) -> None:
+    def _run_ended(self, word: WireWord) -> None:
         if isinstance(word, RunSummary):
             summary = {name: getattr(word, name) for name in word.__struct_fields__}
             severity = {"ok": "information", "cancelled": "warning"}.get(word.state, "error")
@@ -352,12 +352,12 @@ def _at_work(running: int, profiles: int) -> str:
     return f"{count(running)} of {count(profiles)} running or queued"
 
 
-def _row(profile: ProfileState) -> Row:
+def _row(profile: ProfileState) -> ListRow:
     cells = (
         shown(profile.name), shown(profile.source), standing(profile), clock(profile.next_start),
         last_run(profile.last),
     )  # fmt: skip
-    return Row(profile.name, cells, profile)
+    return ListRow(profile.name, cells, profile)
 
 
 def _log_line(line: LogLine) -> Content:

@@ -14,14 +14,14 @@ from textual.message import Message
 from muniment.api import SetupField, SetupFinding, SetupStep
 from muniment_tui.setup import step_text
 from muniment_tui.terminal.safe_text import block, shown
-from muniment_tui.widgets.field import ChoiceField, Field, Form, TextField
-from muniment_tui.widgets.text import Words
+from muniment_tui.widgets.field import ChoiceField, Form, FormField, TextField
+from muniment_tui.widgets.text import TextLines
 
 OPEN = {"microsoft-365": "Microsoft 365", "exchange-server": "Exchange Server"}
 """Texts for choices whose value is not readable."""
 
 
-class Page(VerticalScroll, can_focus=True):
+class StepPage(VerticalScroll, can_focus=True):
     """A step of the checklist. `show` fills the page; `Edited` is posted when a field changes."""
 
     HELP = (
@@ -30,13 +30,13 @@ class Page(VerticalScroll, can_focus=True):
     )
     BINDINGS: ClassVar[list[Any]] = []
     DEFAULT_CSS = """
-    Page { padding: 0 1; scrollbar-gutter: stable; overflow-x: hidden; }
-    Page > Words { height: auto; margin-bottom: 1; }
-    Page > #command { background: $surface; padding: 0 1; }
-    Page > #language { margin-bottom: 0; }
-    Page > Form { height: auto; padding: 0; margin-bottom: 1; }
-    Page Field .label { width: 15; }
-    Page Field > .hint { padding: 0 0 0 16; }
+    StepPage { padding: 0 1; scrollbar-gutter: stable; overflow-x: hidden; }
+    StepPage > TextLines { height: auto; margin-bottom: 1; }
+    StepPage > #command { background: $surface; padding: 0 1; }
+    StepPage > #language { margin-bottom: 0; }
+    StepPage > Form { height: auto; padding: 0; margin-bottom: 1; }
+    StepPage FormField .label { width: 15; }
+    StepPage FormField > .hint { padding: 0 0 0 16; }
     """
 
     class Edited(Message):
@@ -55,12 +55,12 @@ class Page(VerticalScroll, can_focus=True):
 
     def compose(self) -> ComposeResult:
         """All parts. Parts that a step does not have are hidden."""
-        yield Words(id="standing")
-        yield Words(id="found")
-        yield Words(id="guide")
+        yield TextLines(id="standing")
+        yield TextLines(id="found")
+        yield TextLines(id="guide")
         yield Form()
-        yield Words(id="language")
-        yield Words(id="command")
+        yield TextLines(id="language")
+        yield TextLines(id="command")
 
     # --- filling ------------------------------------------------------------------------------
 
@@ -95,7 +95,7 @@ class Page(VerticalScroll, can_focus=True):
         self.query_one(Form).display = False
 
     def _say(self, part: str, words: Content, seen: bool = True) -> None:
-        line = self.query_one(part, Words)
+        line = self.query_one(part, TextLines)
         line.display = seen and bool(words.plain)
         line.say(words)
 
@@ -120,14 +120,14 @@ class Page(VerticalScroll, can_focus=True):
 
     # --- what is typed --------------------------------------------------------------------------
 
-    @on(Field.Changed)
-    def _typed(self, event: Field.Changed) -> None:
+    @on(FormField.Changed)
+    def _typed(self, event: FormField.Changed) -> None:
         event.stop()
         if self.step is not None:
             self.post_message(self.Edited(self.step.key))
 
-    @on(Form.Done)
-    def _done(self, event: Form.Done) -> None:
+    @on(Form.Submitted)
+    def _done(self, event: Form.Submitted) -> None:
         event.stop()
         self.post_message(self.Entered())
 
@@ -148,7 +148,7 @@ def _shape(step: SetupStep) -> Iterable[object]:
     return [(one.name, one.choices) for one in step.fields]
 
 
-def _field(one: SetupField, value: str) -> Field:
+def _field(one: SetupField, value: str) -> FormField:
     if one.choices:
         offered = [(choice, OPEN.get(choice, choice)) for choice in one.choices]
         return ChoiceField(one.name, one.label, offered, value)

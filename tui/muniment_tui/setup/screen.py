@@ -11,17 +11,17 @@ from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.widget import Widget
 
-from muniment.api import AffirmSetup, CheckSetup, GetSetup, PutSetup, Setup, SetupFinding, SetupStep, Word
+from muniment.api import AffirmSetup, CheckSetup, GetSetup, PutSetup, Setup, SetupFinding, SetupStep, WireWord
 from muniment.cli.setup import EVIDENCE, write_command
 from muniment.errors import MunimentError
 from muniment.system.environment import absolute
 from muniment_tui.actions.registry import Action, actions
-from muniment_tui.engine.bridge import Line
+from muniment_tui.engine.bridge import PendingRequest
 from muniment_tui.setup import step_text
-from muniment_tui.setup.page import Page
+from muniment_tui.setup.page import StepPage
 from muniment_tui.shell.frame import AreaScreen
 from muniment_tui.terminal.safe_text import joined, shown
-from muniment_tui.widgets.columns import Column
+from muniment_tui.widgets.columns import ListColumn
 from muniment_tui.widgets.pane import Pane
 from muniment_tui.widgets.rows import RowList, ShortList
 from muniment_tui.widgets.situation import situation
@@ -83,8 +83,8 @@ class SetupScreen(AreaScreen):
     SetupScreen #steps { width: 32; }
     SetupScreen #step { width: 1fr; }
     SetupScreen.-wide #steps { width: 40; }
-    SetupScreen.-narrow Page ChoiceField > Horizontal { layout: vertical; height: 2; }
-    SetupScreen.-narrow Page ChoiceField > .hint { display: none; }
+    SetupScreen.-narrow StepPage ChoiceField > Horizontal { layout: vertical; height: 2; }
+    SetupScreen.-narrow StepPage ChoiceField > .hint { display: none; }
     """
 
     def __init__(self) -> None:
@@ -94,7 +94,7 @@ class SetupScreen(AreaScreen):
         """The findings of the last check of each step, while this screen exists."""
         self._drafts: dict[str, dict[str, str]] = {}
         """Unsaved texts, by step."""
-        self._checking: Line | None = None
+        self._checking: PendingRequest | None = None
         self._looks = 0
         self._problem = ""
         """The error of the last update, or ""."""
@@ -102,10 +102,10 @@ class SetupScreen(AreaScreen):
 
     def inside(self) -> Iterable[Widget]:
         """The list of steps and the page of one step."""
-        columns = (Column("", 1), Column("Step"), Column("State", 8))
+        columns = (ListColumn("", 1), ListColumn("Step"), ListColumn("State", 8))
         with Horizontal():
             yield Pane(shown("Setup"), ShortList(columns, titles=False), id="steps")
-            yield Pane(shown(""), Page(), id="step")
+            yield Pane(shown(""), StepPage(), id="step")
 
     async def on_mount(self) -> None:
         """Load the checklist, and update it while the screen exists."""
@@ -121,9 +121,9 @@ class SetupScreen(AreaScreen):
         return self.query_one(ShortList)
 
     @property
-    def page(self) -> Page:
+    def page(self) -> StepPage:
         """The page of the current step."""
-        return self.query_one(Page)
+        return self.query_one(StepPage)
 
     @property
     def step(self) -> SetupStep | None:
@@ -239,8 +239,8 @@ class SetupScreen(AreaScreen):
         await self._draw()
         self.page.start()
 
-    @on(Page.Edited)
-    def _edited(self, event: Page.Edited) -> None:
+    @on(StepPage.Edited)
+    def _edited(self, event: StepPage.Edited) -> None:
         before = event.step in self._drafts
         self._keep_draft(event.step)
         if before != (event.step in self._drafts):
@@ -259,7 +259,7 @@ class SetupScreen(AreaScreen):
         if changed:
             self._drafts[key] = changed
 
-    @on(Page.Entered)
+    @on(StepPage.Entered)
     async def _entered(self) -> None:
         await self.app.run_action("save", self)
 
@@ -319,7 +319,7 @@ class SetupScreen(AreaScreen):
             self, CheckSetup(step=key), self._check_message, ended=self._checked, failed=self._not_checked
         )
 
-    def _check_message(self, word: Word) -> None:
+    def _check_message(self, word: WireWord) -> None:
         """Take in a message of a running check."""
         if isinstance(word, Setup):
             self._came(word)

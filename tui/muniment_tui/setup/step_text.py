@@ -9,7 +9,7 @@ from textual.content import Content
 from muniment.api import Setup, SetupFinding, SetupStep
 from muniment.system.formatting import local
 from muniment_tui.terminal.safe_text import joined, shown
-from muniment_tui.widgets.rows import Row
+from muniment_tui.widgets.rows import ListRow
 
 HEALTH = "health"
 """The key of the row for health, below the steps."""
@@ -28,21 +28,23 @@ VERDICTS = {
 LANGUAGES = {"powershell": "PowerShell", "shell": "Shell, on this machine"}
 
 
-def rows(setup: Setup, changed: frozenset[str] = frozenset()) -> list[Row]:
+def rows(setup: Setup, changed: frozenset[str] = frozenset()) -> list[ListRow]:
     """The list: one row for each step, and one for health if there are notes."""
     made = [_row(step, step.key in changed) for step in setup.steps]
     if setup.health:
         count = len(setup.health)
         made.append(
-            Row(HEALTH, (shown("!", "bold $warning"), "Health", f"{count} note{'s' if count > 1 else ''}"))
+            ListRow(
+                HEALTH, (shown("!", "bold $warning"), "Health", f"{count} note{'s' if count > 1 else ''}")
+            )
         )
     return made
 
 
-def _row(step: SetupStep, changed: bool) -> Row:
+def _row(step: SetupStep, changed: bool) -> ListRow:
     sign, style = SIGNS.get(step.state, SIGNS["to do"])
     state = "edited" if changed else step.state
-    return Row(step.key, (shown(sign, f"bold {style}"), step.title, shown(state, style)), step)
+    return ListRow(step.key, (shown(sign, f"bold {style}"), step.title, shown(state, style)), step)
 
 
 def progress(setup: Setup) -> str:

@@ -10,13 +10,13 @@ from textual.suggester import Suggester
 from textual.widgets import Input
 
 from muniment_tui.actions.registry import Action, actions
-from muniment_tui.widgets.entry import Entry
+from muniment_tui.widgets.entry import SafeInput
 
 if TYPE_CHECKING:
     from muniment_tui.app import MunimentApp
 
 
-class Names(Suggester):
+class NameSuggester(Suggester):
     """Completes the names of the available actions."""
 
     def __init__(self, app: MunimentApp) -> None:
@@ -30,7 +30,7 @@ class Names(Suggester):
         return next((name for name in sorted(self._app.names()) if name.startswith(value)), None)
 
 
-class CommandLine(Entry):
+class CommandLine(SafeInput):
     """One line at the bottom, hidden until `:` is pressed."""
 
     HELP = "Type the name of an action, such as `runs` or `quit`. → completes it, Enter runs it, Esc cancels."
@@ -52,7 +52,7 @@ class CommandLine(Entry):
         self._came_from: object | None = None
 
     def on_mount(self) -> None:
-        self.suggester = Names(cast("MunimentApp", self.app))
+        self.suggester = NameSuggester(cast("MunimentApp", self.app))
 
     def open(self) -> None:
         """Show the line and focus it."""

@@ -16,13 +16,13 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input
 
-from muniment_tui.actions.available import Offer, offers
+from muniment_tui.actions.available import ActionOffer, offers
 from muniment_tui.actions.registry import Action, actions, key_name
 from muniment_tui.shell.areas import AREAS
 from muniment_tui.shell.command_line import CommandLine
 from muniment_tui.terminal.safe_text import joined, shown
 from muniment_tui.widgets.prompt import Prompt, Question
-from muniment_tui.widgets.text import Words
+from muniment_tui.widgets.text import TextLines
 
 if TYPE_CHECKING:
     from muniment_tui.app import MunimentApp
@@ -93,7 +93,7 @@ class FrameScreen(Screen[Any]):
         yield StatusLine()
         yield CommandLine()
         yield KeyBar()
-        yield Words(id="too-small")
+        yield TextLines(id="too-small")
 
     def inside(self) -> Iterable[Widget]:
         """The widgets between the bars."""
@@ -148,7 +148,9 @@ class FrameScreen(Screen[Any]):
 
     @on(events.Resize)
     def _say_the_size(self, event: events.Resize) -> None:
-        self.query_one("#too-small", Words).say(shown(TOO_SMALL.format(event.size.width, event.size.height)))
+        self.query_one("#too-small", TextLines).say(
+            shown(TOO_SMALL.format(event.size.width, event.size.height))
+        )
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Whether an action is available: "find" if the screen implements it, "back" if there is anything
@@ -188,7 +190,7 @@ class AreaScreen(FrameScreen):
     """The area's id in `areas.AREAS`."""
 
 
-class TopBar(Words):
+class TopBar(TextLines):
     """The areas, and the organisation of the vault."""
 
     DEFAULT_CSS = """
@@ -220,7 +222,7 @@ class TopBar(Words):
         return joined((f" {key} ", style or "$secondary"), (f"{title} ", style))
 
 
-class StatusLine(Words):
+class StatusLine(TextLines):
     """The screen's status, or the newest notice."""
 
     DEFAULT_CSS = """
@@ -244,7 +246,7 @@ class StatusLine(Words):
         self.say(self.status if notice is None else notice.content())
 
 
-class KeyBar(Words):
+class KeyBar(TextLines):
     """Up to six keys, the most useful ones for the focused pane."""
 
     DEFAULT_CSS = """
@@ -264,7 +266,7 @@ class KeyBar(Words):
         self.say(joined(*keys, gap="  "))
 
     @staticmethod
-    def _key(offer: Offer, on: bool) -> Content:
+    def _key(offer: ActionOffer, on: bool) -> Content:
         title = offer.action.title if on else f"({offer.action.title})"
         return joined(
             (key_name(offer.key), "bold $accent" if on else "dim"), (title, "" if on else "dim"), gap=" "

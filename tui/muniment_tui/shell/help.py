@@ -19,7 +19,7 @@ from muniment_tui.actions.available import offers
 from muniment_tui.actions.registry import ANYWHERE, Action, actions, key_names
 from muniment_tui.shell.frame import FrameScreen
 from muniment_tui.terminal.safe_text import block, joined, shown
-from muniment_tui.widgets.text import Words
+from muniment_tui.widgets.text import TextLines
 
 _KEYS = 13
 """Width of the column of keys, in cells."""
@@ -38,11 +38,11 @@ class PageScreen(FrameScreen):
     """
 
     def inside(self) -> Iterable[Widget]:
-        yield VerticalScroll(Words(id="page"))
+        yield VerticalScroll(TextLines(id="page"))
 
     @on(events.Resize)
     def _write(self) -> None:
-        self.query_one("#page", Words).say(self.text(self.app.size.width - 5))
+        self.query_one("#page", TextLines).say(self.text(self.app.size.width - 5))
 
     def text(self, width: int) -> Content:
         """The page's text, wrapped to `width` cells."""

@@ -28,7 +28,7 @@ class Notice(Struct, frozen=True):
         return joined((sign, f"bold {style}"), shown(self.text), gap=" ")
 
 
-class Notices:
+class NoticeLog:
     """The last notices, oldest first."""
 
     def __init__(self) -> None:

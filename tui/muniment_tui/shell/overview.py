@@ -8,8 +8,8 @@ import os
 from muniment.api import GetStatus, Status
 from muniment.cli import EngineDoors
 from muniment.cli.app import guarded
-from muniment.cli.command import Session
-from muniment.cli.output import Output
+from muniment.cli.command import CommandSession
+from muniment.cli.output import CommandOutput
 from muniment.cli.vaults import last_run, status_lines
 from muniment.system.environment import VAULT, absolute
 
@@ -29,12 +29,12 @@ def overview(engine: EngineDoors, vault: str = "") -> int:
 
     `vault` is a folder; "" means MUNIMENT_VAULT.
     """
-    session = Session(engine, Output())
+    session = CommandSession(engine, CommandOutput())
     session.folder = absolute(vault) if vault else None
     return guarded(lambda: _overview(session), session)
 
 
-def _overview(session: Session) -> int:
+def _overview(session: CommandSession) -> int:
     out = session.out
     if session.folder is None and not os.environ.get(VAULT):
         out.block(BEGIN)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
 from textual.widgets import Input
 
-from muniment_tui.actions.available import Offer, offers
+from muniment_tui.actions.available import ActionOffer, offers
 from muniment_tui.actions.registry import ANYWHERE, Action, key_names
 from muniment_tui.terminal.safe_text import shown
 
@@ -33,7 +33,7 @@ class ActionsPalette(CommandPalette):
 class ActionsProvider(Provider):
     """Offers the available actions, those of the focused pane first."""
 
-    def _here(self) -> list[Offer]:
+    def _here(self) -> list[ActionOffer]:
         app = cast("MunimentApp", self.app)
         found = [
             offer
@@ -55,11 +55,11 @@ class ActionsProvider(Provider):
             if (score := max(matcher.match(title), matcher.match(offer.action.name))) > 0:
                 yield Hit(score, matcher.highlight(title), self._doing(offer), help=offer.action.help)
 
-    def _doing(self, offer: Offer) -> partial[Any]:
+    def _doing(self, offer: ActionOffer) -> partial[Any]:
         return partial(self.app.run_action, offer.action.call, offer.node)
 
 
-def _rank(offer: Offer) -> tuple[bool, int, str]:
+def _rank(offer: ActionOffer) -> tuple[bool, int, str]:
     """Sort key: actions of this screen first, ranked as in the key bar."""
     return offer.action.part == ANYWHERE, -offer.action.footer, offer.action.title
 

@@ -13,7 +13,7 @@ from muniment.system.atomic_files import write_file
 log = logging.getLogger("muniment.tui")
 
 
-class State(msgspec.Struct):
+class AppState(msgspec.Struct):
     """The remembered settings."""
 
     area: str = ""
@@ -32,15 +32,15 @@ def state_file() -> Path:
     return home / "muniment" / "app.json"
 
 
-def load(path: Path) -> State:
+def load(path: Path) -> AppState:
     """Read the state. The state is empty if the file is missing, unreadable or invalid."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=State)
+        return msgspec.json.decode(path.read_bytes(), type=AppState)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return State()
+        return AppState()
 
 
-def save(path: Path, state: State) -> None:
+def save(path: Path, state: AppState) -> None:
     """Write the state. A failure is logged and otherwise ignored."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -29,7 +29,7 @@ the whole strip and the position in it."""
 UNKNOWN: Cell = (None, None)
 
 
-class Canvas:
+class TerminalCanvas:
     """What the terminal shows, as far as the app has drawn it."""
 
     def __init__(self) -> None:
@@ -70,7 +70,7 @@ class Canvas:
 class _Changes(CompositorUpdate):
     """An update that sends the changes against a canvas."""
 
-    def __init__(self, canvas: Canvas, strips: list[tuple[int, int, Strip]]) -> None:
+    def __init__(self, canvas: TerminalCanvas, strips: list[tuple[int, int, Strip]]) -> None:
         self._canvas = canvas
         self._strips = strips
 

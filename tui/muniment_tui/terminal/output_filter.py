@@ -13,7 +13,7 @@ from textual.filter import LineFilter
 from muniment_tui.terminal.safe_text import clean
 
 
-class Net(LineFilter):
+class OutputFilter(LineFilter):
     """Makes each drawn segment harmless."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:

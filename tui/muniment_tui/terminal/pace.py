@@ -21,7 +21,7 @@ LOST = 60.0
 """Seconds until a missing answer is given up."""
 
 
-class Pace:
+class TerminalPace:
     """Limits drawing to the terminal's speed. Use it only in the app's loop."""
 
     def __init__(self, send: Callable[[str], bool], monotonic: Callable[[], float] = time.monotonic) -> None:

@@ -18,7 +18,7 @@ from textual.widget import Widget
 
 from muniment_tui.actions.registry import Action, actions
 from muniment_tui.terminal.safe_text import joined
-from muniment_tui.widgets.text import Words
+from muniment_tui.widgets.text import TextLines
 
 
 def _answer(name: str, keys: str, title: str, help: str, changes: bool = False) -> Action:
@@ -38,7 +38,7 @@ Choices = Mapping[str, Callable[[], object]]
 """What each answer does, by its name in ANSWERS."""
 
 
-class Answers(Vertical, can_focus=True):
+class AnswerPrompt(Vertical, can_focus=True):
     """A question, hidden until `ask` is called. Only the offered keys and Esc work while it is open."""
 
     ASKS = True
@@ -50,8 +50,8 @@ class Answers(Vertical, can_focus=True):
         )
     ]
     DEFAULT_CSS = """
-    Answers { display: none; height: auto; max-height: 12; padding: 0 1; background: $surface; }
-    Answers { border-top: solid $warning; overflow-y: auto; }
+    AnswerPrompt { display: none; height: auto; max-height: 12; padding: 0 1; background: $surface; }
+    AnswerPrompt { border-top: solid $warning; overflow-y: auto; }
     """
 
     def __init__(self) -> None:
@@ -62,8 +62,8 @@ class Answers(Vertical, can_focus=True):
         self._came_from: Widget | None = None
 
     def compose(self) -> ComposeResult:
-        yield Words(id="asked")
-        yield Words(id="offered")
+        yield TextLines(id="asked")
+        yield TextLines(id="offered")
 
     def ask(self, question: Content, choices: Choices, leave: str) -> None:
         """Show a question. `leave` describes what Esc does."""
@@ -75,8 +75,8 @@ class Answers(Vertical, can_focus=True):
         offers = [
             joined((f"[{key}]", "bold $accent"), (f" {title}", "")) for key, title in [*named, ("Esc", leave)]
         ]
-        self.query_one("#asked", Words).say(question)
-        self.query_one("#offered", Words).say(joined(*offers, gap="   "))
+        self.query_one("#asked", TextLines).say(question)
+        self.query_one("#offered", TextLines).say(joined(*offers, gap="   "))
         self.display = True
         self.focus()
 

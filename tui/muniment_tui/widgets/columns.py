@@ -11,7 +11,7 @@ GAP = 2
 """Cells between two columns."""
 
 
-class Column(Struct, frozen=True):
+class ListColumn(Struct, frozen=True):
     """A column of a list."""
 
     title: str
@@ -23,7 +23,7 @@ class Column(Struct, frozen=True):
     """The minimum width of the list, in cells, at which the column is shown."""
 
 
-def laid_out(columns: Sequence[Column], width: int) -> list[tuple[int, Column, int]]:
+def laid_out(columns: Sequence[ListColumn], width: int) -> list[tuple[int, ListColumn, int]]:
     """The columns that fit into a list of `width` cells, as (number, column, cells)."""
     shown = [(number, column) for number, column in enumerate(columns) if column.since <= width]
     fixed = sum(column.width for _, column in shown) + GAP * max(len(shown) - 1, 0)

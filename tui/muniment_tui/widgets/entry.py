@@ -11,14 +11,14 @@ from muniment_tui.actions.registry import FORBIDDEN
 from muniment_tui.terminal.safe_text import clean
 
 
-class Entry(Input):
+class SafeInput(Input):
     """A line for text input. Its content is sanitised, even when pasted, and its cursor does not blink."""
 
     HELP = "Type here. Ctrl+U deletes to the start of the line, Ctrl+W deletes the last word."
     DEFAULT_CSS = """
-    Entry { height: 1; border: none; padding: 0 1; background: $panel; }
-    Entry:focus { border: none; background: $block-cursor-background; color: $block-cursor-foreground; }
-    Entry > .input--placeholder, Entry > .input--suggestion { color: $secondary; }
+    SafeInput { height: 1; border: none; padding: 0 1; background: $panel; }
+    SafeInput:focus { border: none; background: $block-cursor-background; color: $block-cursor-foreground; }
+    SafeInput > .input--placeholder, SafeInput > .input--suggestion { color: $secondary; }
     """
 
     def __init__(

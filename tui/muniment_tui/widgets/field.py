@@ -16,8 +16,8 @@ from textual.widgets import Input
 
 from muniment_tui.actions.registry import Action, actions
 from muniment_tui.terminal.safe_text import joined, shown
-from muniment_tui.widgets.entry import Entry
-from muniment_tui.widgets.text import Words
+from muniment_tui.widgets.entry import SafeInput
+from muniment_tui.widgets.text import TextLines
 
 Check = Callable[[str], str]
 """Returns a sentence if a value is wrong, else ""."""
@@ -27,27 +27,27 @@ def _fine(value: str) -> str:
     return ""
 
 
-class Field(Widget):
+class FormField(Widget):
     """A labelled value with a hint below it. An error replaces the hint."""
 
     DEFAULT_CSS = """
-    Field { height: auto; layout: vertical; }
-    Field > Horizontal { height: 1; }
-    Field .label { width: 25; text-wrap: nowrap; text-overflow: ellipsis; }
-    Field .value { width: 1fr; max-width: 72; }
-    Field > .hint { height: 1; padding: 0 0 0 26; color: $secondary; }
-    Field > .hint { text-wrap: nowrap; text-overflow: ellipsis; }
+    FormField { height: auto; layout: vertical; }
+    FormField > Horizontal { height: 1; }
+    FormField .label { width: 25; text-wrap: nowrap; text-overflow: ellipsis; }
+    FormField .value { width: 1fr; max-width: 72; }
+    FormField > .hint { height: 1; padding: 0 0 0 26; color: $secondary; }
+    FormField > .hint { text-wrap: nowrap; text-overflow: ellipsis; }
     """
 
     class Changed(Message):
         """The field's value has changed."""
 
-        def __init__(self, field: Field) -> None:
+        def __init__(self, field: FormField) -> None:
             super().__init__()
             self.field = field
 
         @property
-        def control(self) -> Field:
+        def control(self) -> FormField:
             return self.field
 
     def __init__(
@@ -85,15 +85,15 @@ class Field(Widget):
 
     def compose(self) -> ComposeResult:
         with Horizontal():
-            yield Words(shown(self.label), classes="label")
+            yield TextLines(shown(self.label), classes="label")
             yield self.entry()
-        yield Words(shown(self.hint), classes="hint")
+        yield TextLines(shown(self.hint), classes="hint")
 
     def rename(self, label: str) -> None:
         """Change the label. Works before and after the field is drawn."""
         self.label = label
         for line in self.query(".label"):
-            if isinstance(line, Words):
+            if isinstance(line, TextLines):
                 line.say(shown(label))
 
     def say(self, hint: str, style: str = "") -> None:
@@ -109,7 +109,7 @@ class Field(Widget):
             joined(("✗ ", "bold $error"), (problem, "$error")) if problem else shown(self.hint, self._style)
         )
         for line in self.query(".hint"):
-            if isinstance(line, Words):
+            if isinstance(line, TextLines):
                 line.say(words)
                 line.display = bool(words)
 
@@ -119,7 +119,7 @@ class Field(Widget):
         self.post_message(self.Changed(self))
 
 
-class TextField(Field):
+class TextField(FormField):
     """A field for typed text."""
 
     def __init__(
@@ -135,7 +135,7 @@ class TextField(Field):
     ) -> None:
         """`clip` transforms the value as it is typed. `secret` masks it."""
         super().__init__(name, label, **options)
-        self._entry = Entry(value, placeholder=placeholder, password=secret, clip=clip, classes="value")
+        self._entry = SafeInput(value, placeholder=placeholder, password=secret, clip=clip, classes="value")
 
     @property
     def value(self) -> str:
@@ -155,7 +155,7 @@ class TextField(Field):
             self.changed()
 
 
-class Choices(Words, can_focus=True):
+class ChoiceLine(TextLines, can_focus=True):
     """A few values side by side, one of them chosen with ← and →."""
 
     HELP = "← and → choose a value; Space chooses the next one."
@@ -166,8 +166,8 @@ class Choices(Words, can_focus=True):
         )
     ]
     DEFAULT_CSS = """
-    Choices { height: 1; padding: 0 1; text-wrap: nowrap; }
-    Choices:focus { background: $block-cursor-background; color: $block-cursor-foreground; }
+    ChoiceLine { height: 1; padding: 0 1; text-wrap: nowrap; }
+    ChoiceLine:focus { background: $block-cursor-background; color: $block-cursor-foreground; }
     """
     at: reactive[int] = reactive(0, init=False)
 
@@ -177,7 +177,7 @@ class Choices(Words, can_focus=True):
     def __init__(self, offered: Sequence[tuple[str, str]], at: int = 0) -> None:
         super().__init__(classes="value")
         self.offered = tuple(offered)
-        self.set_reactive(Choices.at, at)
+        self.set_reactive(ChoiceLine.at, at)
 
     def on_mount(self) -> None:
         self._draw()
@@ -201,7 +201,7 @@ class Choices(Words, can_focus=True):
         self.at = (self.at + 1) % len(self.offered)
 
 
-class ChoiceField(Field):
+class ChoiceField(FormField):
     """A field with a few values to choose from."""
 
     def __init__(
@@ -210,7 +210,7 @@ class ChoiceField(Field):
         """`offered` are pairs of a value and its text."""
         super().__init__(name, label, **options)
         values = [one for one, _ in offered]
-        self._choices = Choices(offered, values.index(value) if value in values else 0)
+        self._choices = ChoiceLine(offered, values.index(value) if value in values else 0)
 
     @property
     def value(self) -> str:
@@ -223,8 +223,8 @@ class ChoiceField(Field):
     def entry(self) -> Widget:
         return self._choices
 
-    @on(Choices.Chosen)
-    def _chose(self, event: Choices.Chosen) -> None:
+    @on(ChoiceLine.Chosen)
+    def _chose(self, event: ChoiceLine.Chosen) -> None:
         event.stop()
         self.changed()
 
@@ -255,13 +255,13 @@ class Form(VerticalScroll, can_focus=False):
     Form { padding: 0 1; }
     """
 
-    class Done(Message):
+    class Submitted(Message):
         """Enter was pressed in the last field."""
 
     @property
-    def fields(self) -> list[Field]:
+    def fields(self) -> list[FormField]:
         """The visible fields, from top to bottom."""
-        return [field for field in self.query(Field) if field.display]
+        return [field for field in self.query(FormField) if field.display]
 
     @property
     def values(self) -> dict[str, str]:
@@ -298,11 +298,11 @@ class Form(VerticalScroll, can_focus=False):
         focused = self.screen.focused
         here = next((n for n, field in enumerate(fields) if field.entry() is focused), -1)
         if step > 0 and here == len(fields) - 1:
-            self.post_message(self.Done())
+            self.post_message(self.Submitted())
         elif 0 <= here + step < len(fields):
             fields[here + step].entry().focus()
 
 
-def fields_of(form: Iterable[Field]) -> dict[str, Field]:
+def fields_of(form: Iterable[FormField]) -> dict[str, FormField]:
     """The fields by their names."""
     return {field.key: field for field in form}

@@ -7,7 +7,7 @@ from collections import deque
 from textual.content import Content
 
 from muniment_tui.terminal.safe_text import joined
-from muniment_tui.widgets.text import Words
+from muniment_tui.widgets.text import TextLines
 
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _LEVELS = "▁▂▃▄▅▆▇█"
@@ -30,10 +30,10 @@ def spark(values: list[float], cells: int) -> Content:
     return joined((" " * (cells - len(drawn)), ""), (drawn, "$primary"))
 
 
-class Bar(Words):
+class BarMeter(TextLines):
     """`Fetch   ███████░░░░░  512 of 1,010  51%`."""
 
-    DEFAULT_CSS = "Bar { height: 1; text-wrap: nowrap; }"
+    DEFAULT_CSS = "BarMeter { height: 1; text-wrap: nowrap; }"
 
     def __init__(
         self, label: str, *, label_width: int = 10, longest: int = 1000, id: str | None = None
@@ -75,10 +75,10 @@ class Bar(Words):
         )
 
 
-class Spark(Words):
+class SparkMeter(TextLines):
     """A label, a sparkline and the current number: `▁▂▃▅▇  160/s`."""
 
-    DEFAULT_CSS = "Spark { height: 1; text-wrap: nowrap; }"
+    DEFAULT_CSS = "SparkMeter { height: 1; text-wrap: nowrap; }"
 
     def __init__(self, label: str, *, label_width: int = 10, cells: int = 30, id: str | None = None) -> None:
         super().__init__(id=id)

@@ -14,8 +14,8 @@ from typing import Any
 
 from textual.message import Message
 
-from muniment_tui.widgets.columns import Column
-from muniment_tui.widgets.rows import Row, RowList
+from muniment_tui.widgets.columns import ListColumn
+from muniment_tui.widgets.rows import ListRow, RowList
 
 PAGE = 100
 """Rows in a page. Rows are requested by the page."""
@@ -38,18 +38,18 @@ class PagedList(RowList):
         def control(self) -> PagedList:
             return self.rows
 
-    def __init__(self, columns: Sequence[Column], **options: Any) -> None:
+    def __init__(self, columns: Sequence[ListColumn], **options: Any) -> None:
         super().__init__(columns, **options)
         self._total = 0
         self._generation = 0
-        self._pages: OrderedDict[int, list[Row]] = OrderedDict()
+        self._pages: OrderedDict[int, list[ListRow]] = OrderedDict()
         self._asked: set[int] = set()
 
     @property
     def count(self) -> int:
         return self._total
 
-    def show(self, total: int, first: Sequence[Row] = ()) -> None:
+    def show(self, total: int, first: Sequence[ListRow] = ()) -> None:
         """Show another list of `total` rows; `first` are the rows at its beginning that are already known.
 
         The cursor goes to the top, and the marks are removed.
@@ -69,7 +69,7 @@ class PagedList(RowList):
             self._total = total
             self.rows_changed(keep_cursor=True)
 
-    def put(self, wanted: Wanted, rows: Sequence[Row]) -> None:
+    def put(self, wanted: Wanted, rows: Sequence[ListRow]) -> None:
         """Add rows that were wanted. Rows for a list that is no longer shown are dropped."""
         if wanted.generation != self._generation:
             return
@@ -86,7 +86,7 @@ class PagedList(RowList):
         if wanted.generation == self._generation:
             self._asked.difference_update(range(wanted.start // PAGE, -(-wanted.end // PAGE)))
 
-    def row(self, index: int) -> Row | None:
+    def row(self, index: int) -> ListRow | None:
         """The row at an index, or None. A missing row is requested."""
         number, offset = divmod(index, PAGE)
         page = self._pages.get(number)
@@ -96,7 +96,7 @@ class PagedList(RowList):
         self._ask(number)
         return None
 
-    def _keep(self, start: int, rows: Sequence[Row]) -> None:
+    def _keep(self, start: int, rows: Sequence[ListRow]) -> None:
         for begin in range(0, len(rows), PAGE):
             self._pages[(start + begin) // PAGE] = list(rows[begin : begin + PAGE])
         while len(self._pages) > PAGES:

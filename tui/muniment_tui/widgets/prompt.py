@@ -16,8 +16,8 @@ from textual.widgets import Input
 
 from muniment_tui.actions.registry import Action, actions
 from muniment_tui.terminal.safe_text import joined, shown
-from muniment_tui.widgets.entry import Entry
-from muniment_tui.widgets.text import Words
+from muniment_tui.widgets.entry import SafeInput
+from muniment_tui.widgets.text import TextLines
 
 Check = Callable[[str], str]
 
@@ -53,9 +53,9 @@ class Prompt(Vertical, can_focus=True, can_focus_children=True):
     ]
     DEFAULT_CSS = """
     Prompt { display: none; height: auto; padding: 0 1; background: $surface; border-top: solid $warning; }
-    Prompt > Words { height: auto; max-height: 6; }
-    Prompt > Entry { display: none; }
-    Prompt.-typed > Entry { display: block; }
+    Prompt > TextLines { height: auto; max-height: 6; }
+    Prompt > SafeInput { display: none; }
+    Prompt.-typed > SafeInput { display: block; }
     """
 
     def __init__(self) -> None:
@@ -65,9 +65,9 @@ class Prompt(Vertical, can_focus=True, can_focus_children=True):
         self._came_from: Widget | None = None
 
     def compose(self) -> ComposeResult:
-        yield Words(id="question")
-        yield Words(id="how")
-        yield Entry()
+        yield TextLines(id="question")
+        yield TextLines(id="how")
+        yield SafeInput()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Disable `y` as a key while text is typed."""
@@ -81,9 +81,9 @@ class Prompt(Vertical, can_focus=True, can_focus_children=True):
         self._came_from = self.screen.focused
         typed = question.typed or bool(question.phrase)
         self.set_class(typed, "-typed")
-        self.query_one("#question", Words).say(question.words)
+        self.query_one("#question", TextLines).say(question.words)
         self._hint("")
-        entry = self.query_one(Entry)
+        entry = self.query_one(SafeInput)
         entry.value = question.value
         self.display = True
         self._take_focus(True)
@@ -102,7 +102,7 @@ class Prompt(Vertical, can_focus=True, can_focus_children=True):
             words = shown("Enter confirms; Esc cancels.", "$secondary")
         else:
             words = joined(("[y]", "bold $accent"), (" yes   ", ""), ("[N]", "bold $accent"), (" no", ""))
-        self.query_one("#how", Words).say(words)
+        self.query_one("#how", TextLines).say(words)
 
     def action_yes(self) -> None:
         self._end("y")
@@ -149,7 +149,7 @@ class Prompt(Vertical, can_focus=True, can_focus_children=True):
         came_from, self._came_from = self._came_from, None
         self.display = False
         self._take_focus(False)
-        self.query_one(Entry).value = ""
+        self.query_one(SafeInput).value = ""
         if back:
             self.screen.set_focus(came_from)
         if question is not None:

@@ -22,7 +22,7 @@ from textual.strip import Strip
 
 from muniment_tui.actions.registry import Action, actions
 from muniment_tui.terminal.safe_text import shown
-from muniment_tui.widgets.columns import GAP, Column, in_cells, laid_out
+from muniment_tui.widgets.columns import GAP, ListColumn, in_cells, laid_out
 from muniment_tui.widgets.text import harmless, same
 
 GUTTER = 2
@@ -35,7 +35,7 @@ CURSOR, MARK = "›", "●"
 Cell = Content | str
 
 
-class Row(Struct, frozen=True):
+class ListRow(Struct, frozen=True):
     """A row of a list, as it is drawn."""
 
     key: str
@@ -89,7 +89,7 @@ class RowList(ScrollView, can_focus=True):
     class AtRow(Message):
         """Base class of messages about one row."""
 
-        def __init__(self, rows: RowList, index: int, row: Row | None) -> None:
+        def __init__(self, rows: RowList, index: int, row: ListRow | None) -> None:
             super().__init__()
             self.rows, self.index, self.row = rows, index, row
 
@@ -116,7 +116,7 @@ class RowList(ScrollView, can_focus=True):
 
     def __init__(
         self,
-        columns: Sequence[Column],
+        columns: Sequence[ListColumn],
         *,
         titles: bool = True,
         marks: bool = False,
@@ -127,7 +127,7 @@ class RowList(ScrollView, can_focus=True):
         super().__init__(id=id, classes=classes)
         self.columns = tuple(columns)
         self.titles = titles
-        self.marked: dict[str, Row] = {}
+        self.marked: dict[str, ListRow] = {}
         self._strips: dict[tuple[int, bool, int], Strip] = {}
         self.set_reactive(RowList.empty, harmless(empty or Content()))
         self.marks = marks
@@ -146,7 +146,7 @@ class RowList(ScrollView, can_focus=True):
         """The number of rows."""
         raise NotImplementedError
 
-    def row(self, index: int) -> Row | None:
+    def row(self, index: int) -> ListRow | None:
         """The row at an index; None if it is not loaded yet."""
         raise NotImplementedError
 
@@ -166,12 +166,12 @@ class RowList(ScrollView, can_focus=True):
     # --- for those who use it ---------------------------------------------------------------
 
     @property
-    def current(self) -> Row | None:
+    def current(self) -> ListRow | None:
         """The row at the cursor, or None."""
         return self.row(self.cursor) if 0 <= self.cursor < self.count else None
 
     @property
-    def chosen(self) -> list[Row]:
+    def chosen(self) -> list[ListRow]:
         """The marked rows in the order of marking. Without marks, the row at the cursor."""
         if self.marked:
             return list(self.marked.values())
@@ -321,7 +321,7 @@ class RowList(ScrollView, can_focus=True):
             self._strips[key] = strip
         return strip
 
-    def _cells(self, row: Row | None, width: int) -> Iterable[Content]:
+    def _cells(self, row: ListRow | None, width: int) -> Iterable[Content]:
         for number, column, cells in laid_out(self.columns, width - GUTTER - MARGIN):
             if row is None:
                 yield in_cells(Content("·" * min(cells, 3)), cells, column.right)
@@ -361,18 +361,18 @@ class RowList(ScrollView, can_focus=True):
 class ShortList(RowList):
     """A list that holds all its rows, up to some thousands."""
 
-    def __init__(self, columns: Sequence[Column], **options: Any) -> None:
+    def __init__(self, columns: Sequence[ListColumn], **options: Any) -> None:
         super().__init__(columns, **options)
-        self._rows: list[Row] = []
+        self._rows: list[ListRow] = []
 
     @property
     def count(self) -> int:
         return len(self._rows)
 
-    def row(self, index: int) -> Row | None:
+    def row(self, index: int) -> ListRow | None:
         return self._rows[index]
 
-    def fill(self, rows: Iterable[Row]) -> None:
+    def fill(self, rows: Iterable[ListRow]) -> None:
         """Replace the rows. The cursor stays on its row if that row is still there."""
         new = list(rows)
         here = self.current
@@ -386,7 +386,7 @@ class ShortList(RowList):
             self.set_reactive(RowList.cursor, keys[here.key])
         self.rows_changed(keep_cursor=True)
 
-    def _renew(self, new: list[Row]) -> None:
+    def _renew(self, new: list[ListRow]) -> None:
         """Redraw only the lines that changed. The rows have the same keys as before."""
         old, self._rows = self._rows, new
         self.marked = {row.key: row for row in new if row.key in self.marked}
@@ -405,7 +405,7 @@ class ShortList(RowList):
         return False
 
 
-def _alike(one: Row, other: Row) -> bool:
+def _alike(one: ListRow, other: ListRow) -> bool:
     """Whether two rows look the same."""
     if (one.key, one.style, len(one.cells)) != (other.key, other.style, len(other.cells)):
         return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.content import Content
 
 from muniment_tui.terminal.safe_text import block, joined
-from muniment_tui.widgets.text import Words
+from muniment_tui.widgets.text import TextLines
 
 
 def situation(sign: str, style: str, title: str, advice: str = "") -> Content:
@@ -14,10 +14,10 @@ def situation(sign: str, style: str, title: str, advice: str = "") -> Content:
     return Content("\n\n").join([head, block(advice, "$secondary")]) if advice else head
 
 
-class Situation(Words):
+class SituationText(TextLines):
     """The content of a pane that is empty, loading or has failed."""
 
-    DEFAULT_CSS = "Situation { height: auto; padding: 1 2; }"
+    DEFAULT_CSS = "SituationText { height: auto; padding: 1 2; }"
 
     def nothing(self, title: str, advice: str = "") -> None:
         """Show that there is nothing here. `advice` says how to change that."""

@@ -8,14 +8,14 @@ from collections.abc import Iterable
 from textual.content import Content
 from textual.strip import Strip
 
-from muniment_tui.widgets.columns import Column
-from muniment_tui.widgets.rows import Cell, Row, RowList
+from muniment_tui.widgets.columns import ListColumn
+from muniment_tui.widgets.rows import Cell, ListRow, RowList
 
 KEPT = 5000
 """Maximum number of lines."""
 
 
-class Tail(RowList):
+class TailList(RowList):
     """The last lines of a growing log."""
 
     HELP = (
@@ -23,8 +23,8 @@ class Tail(RowList):
     )
 
     def __init__(self, *, kept: int = KEPT, empty: Content | None = None, id: str | None = None) -> None:
-        super().__init__([Column("")], titles=False, empty=empty, id=id)
-        self._lines: deque[Row] = deque(maxlen=kept)
+        super().__init__([ListColumn("")], titles=False, empty=empty, id=id)
+        self._lines: deque[ListRow] = deque(maxlen=kept)
         self._number = 0
         self._new = 0
 
@@ -32,7 +32,7 @@ class Tail(RowList):
     def count(self) -> int:
         return len(self._lines)
 
-    def row(self, index: int) -> Row | None:
+    def row(self, index: int) -> ListRow | None:
         return self._lines[index]
 
     @property
@@ -47,7 +47,7 @@ class Tail(RowList):
         for line in lines:
             self._number += 1
             came += 1
-            self._lines.append(Row(str(self._number), (line,)))
+            self._lines.append(ListRow(str(self._number), (line,)))
         if not came:
             return
         dropped = before + came - self.count

@@ -9,7 +9,7 @@ from textual.widgets import Static
 from muniment_tui.terminal.safe_text import clean
 
 
-class Words(Static, inherit_bindings=False):
+class TextLines(Static, inherit_bindings=False):
     """Text of one or more lines."""
 
     ALLOW_SELECT = True

@@ -11,11 +11,11 @@ from textual.content import Content
 from textual.message import Message
 
 from muniment_tui.actions.registry import Action, actions
-from muniment_tui.widgets.columns import Column
-from muniment_tui.widgets.rows import Cell, Row, RowList
+from muniment_tui.widgets.columns import ListColumn
+from muniment_tui.widgets.rows import Cell, ListRow, RowList
 
 
-class Node(Struct, eq=False):
+class TreeNode(Struct, eq=False):
     """A node of a tree."""
 
     key: str
@@ -23,11 +23,11 @@ class Node(Struct, eq=False):
     note: Cell = ""
     """Text at the right, such as a count."""
     value: Any = None
-    children: list[Node] | None = field(default_factory=list)
+    children: list[TreeNode] | None = field(default_factory=list)
     """None if the children are not loaded yet."""
     open: bool = False
     level: int = 0
-    above: Node | None = None
+    above: TreeNode | None = None
 
     @property
     def leaf(self) -> bool:
@@ -54,7 +54,7 @@ class LazyTree(RowList):
     class Unfolded(Message):
         """A node was opened whose children are not loaded. The receiver loads them and calls `put`."""
 
-        def __init__(self, tree: LazyTree, node: Node) -> None:
+        def __init__(self, tree: LazyTree, node: TreeNode) -> None:
             super().__init__()
             self.tree, self.node = tree, node
 
@@ -63,9 +63,11 @@ class LazyTree(RowList):
             return self.tree
 
     def __init__(self, *, note_width: int = 9, empty: Content | None = None, id: str | None = None) -> None:
-        super().__init__([Column(""), Column("", note_width, right=True)], titles=False, empty=empty, id=id)
-        self._roots: list[Node] = []
-        self._seen: list[Node] = []
+        super().__init__(
+            [ListColumn(""), ListColumn("", note_width, right=True)], titles=False, empty=empty, id=id
+        )
+        self._roots: list[TreeNode] = []
+        self._seen: list[TreeNode] = []
         self._filter = ""
 
     @property
@@ -74,17 +76,17 @@ class LazyTree(RowList):
         return len(self._seen)
 
     @property
-    def node(self) -> Node | None:
+    def node(self) -> TreeNode | None:
         """The node at the cursor, or None."""
         return self._seen[self.cursor] if self._seen else None
 
-    def row(self, index: int) -> Row | None:
+    def row(self, index: int) -> ListRow | None:
         node = self._seen[index]
         sign = "  " if node.leaf else ("▾ " if node.open else "▸ ")
         label = Content.assemble("  " * node.level + sign, self.cell(node.label))
-        return Row(node.key, (label, node.note), node)
+        return ListRow(node.key, (label, node.note), node)
 
-    def show(self, roots: Sequence[Node]) -> None:
+    def show(self, roots: Sequence[TreeNode]) -> None:
         """Show another tree. Open nodes and the cursor are kept, by their keys."""
         opened = {node.key for node in walk(self._roots) if node.open}
         self._roots = list(roots)
@@ -92,7 +94,7 @@ class LazyTree(RowList):
             node.open = node.open or node.key in opened
         self._settle()
 
-    def put(self, node: Node, children: Sequence[Node]) -> None:
+    def put(self, node: TreeNode, children: Sequence[TreeNode]) -> None:
         """Add the loaded children of a node."""
         node.children = list(children)
         self._settle()
@@ -142,7 +144,7 @@ class LazyTree(RowList):
         self.set_reactive(RowList.cursor, next((n for n, one in enumerate(self._seen) if one.key == here), 0))
         self.rows_changed(keep_cursor=True)
 
-    def _flat(self, nodes: Iterable[Node], level: int, above: Node | None) -> Iterator[Node]:
+    def _flat(self, nodes: Iterable[TreeNode], level: int, above: TreeNode | None) -> Iterator[TreeNode]:
         for node in nodes:
             if level == 0 and self._filter and not _matches(node, self._filter):
                 continue
@@ -152,12 +154,12 @@ class LazyTree(RowList):
                 yield from self._flat(node.children, level + 1, node)
 
 
-def walk(nodes: Iterable[Node]) -> Iterator[Node]:
+def walk(nodes: Iterable[TreeNode]) -> Iterator[TreeNode]:
     """All loaded nodes, from top to bottom."""
     for node in nodes:
         yield node
         yield from walk(node.children or ())
 
 
-def _matches(node: Node, words: str) -> bool:
+def _matches(node: TreeNode, words: str) -> bool:
     return any(words in one.words.casefold() for one in walk([node]))

@@ -13,16 +13,16 @@ from sqlalchemy import Connection
 from muniment.archive.catalog import sql, tables
 from muniment.archive.catalog.queries import CatalogQueries
 from muniment.archive.catalog.refiling import pending, refile_batch
-from muniment.archive.catalog.store import Store, check, remove_catalog
+from muniment.archive.catalog.store import CatalogStore, check, remove_catalog
 from muniment.archive.catalog.trouble import damaged
-from muniment.archive.catalog.writing import Writer
+from muniment.archive.catalog.writing import CatalogWriter
 from muniment.archive.facts import Fact
-from muniment.archive.ledger.model import Head
+from muniment.archive.ledger.model import LedgerHead
 from muniment.errors import ConfigError, NotFound, VaultError
 from muniment.people import changes
 from muniment.people.directory import Directory
 
-EMPTY = Head(0, b"", 0, 0)
+EMPTY = LedgerHead(0, b"", 0, 0)
 """The head of a catalog to which no batch was applied."""
 
 
@@ -33,10 +33,10 @@ class Catalog(CatalogQueries):
     `replace` puts another file and its directory in place, so that references to this object stay valid.
     """
 
-    def __init__(self, store: Store, directory: Directory) -> None:
+    def __init__(self, store: CatalogStore, directory: Directory) -> None:
         """Not for callers: use `create` or `open`."""
         super().__init__(store)
-        self._writer = Writer()
+        self._writer = CatalogWriter()
         self._directory = directory.sealed()
         self._changing = threading.Lock()
         """Held while the file or the directory is changed."""
@@ -54,7 +54,7 @@ class Catalog(CatalogQueries):
         """
         if path.exists():
             raise VaultError(f"There is a catalog in {path} already; nothing was changed.")
-        store = Store(path)
+        store = CatalogStore(path)
         try:
             with store.writing() as connection:
                 tables.metadata.create_all(connection)
@@ -77,7 +77,7 @@ class Catalog(CatalogQueries):
             CatalogOutdated: The file is missing, damaged or of an older schema: rebuild it.
             VaultError: The file can't be read now, or a newer program wrote it.
         """
-        store = Store(path, readonly)
+        store = CatalogStore(path, readonly)
         try:
             check(store)
             return cls(store, store.read(_read_directory, path))
@@ -106,7 +106,7 @@ class Catalog(CatalogQueries):
 
     # --- writing ------------------------------------------------------------------------------
 
-    def apply(self, facts: Sequence[Fact], head: Head) -> None:
+    def apply(self, facts: Sequence[Fact], head: LedgerHead) -> None:
         """Apply committed batches in one transaction.
 
         Changes of the directory among the facts make the next directory; `refile` then moves the mail that
@@ -175,7 +175,7 @@ class Catalog(CatalogQueries):
         with self._changing:
             new.close()
             self._store.replace(new._store.path)
-            self._directory, self._writer = new._directory, Writer()
+            self._directory, self._writer = new._directory, CatalogWriter()
 
     def refile_pending(self) -> bool:
         """Return whether old mail must still be filed again."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from muniment.archive.facts import EnvelopeFact, MessageFact, Route
-from muniment.archive.index import Mention
-from muniment.archive.ledger.model import Appended
+from muniment.archive.facts import EnvelopeFact, MessageFact, RoutingReason
+from muniment.archive.index import IndexMention
+from muniment.archive.ledger.model import AppendedRecord
 from muniment.mail.headers.dates import clamp, message_date
-from muniment.mail.model import MessageText, Party, Role, Summary, senders_of
+from muniment.mail.model import AddressRole, EnvelopeParty, MessageSummary, MessageText, senders_of
 from muniment.mail.names import name_of
 from muniment.people.routing import OWNED, TRUSTED
 
@@ -22,7 +22,7 @@ class DerivedMessage(Protocol):
     """Content hash, 32 bytes; empty if the message could not be read."""
     size: int
     """Size of the message, in bytes."""
-    summary: Summary
+    summary: MessageSummary
     """Sender, recipients, subject, date and Message-ID."""
     text: MessageText
     """The text that was read; its notes go into the fact."""
@@ -37,12 +37,12 @@ class DerivedCopy(Protocol):
     """Whether it was unwrapped as a journal report."""
     date: int | None
     """The report's own date, in seconds since 1970 UTC."""
-    parties: tuple[Party, ...]
+    parties: tuple[EnvelopeParty, ...]
     """Sender and recipients by the envelope."""
 
 
 def message_fact(
-    appended: Appended,
+    appended: AppendedRecord,
     message: DerivedMessage,
     report_date: int | None,
     source_date: int | None,
@@ -89,7 +89,7 @@ def copy_time(report: bool, date: int | None, source_date: int | None, received:
 
 
 def envelope_fact(
-    appended: Appended,
+    appended: AppendedRecord,
     copy: DerivedCopy,
     messages: tuple[bytes, ...],
     source_date: int | None,
@@ -116,15 +116,15 @@ def envelope_fact(
 
 
 def mentions(
-    parties: tuple[Party, ...],
-    route: Route,
+    parties: tuple[EnvelopeParty, ...],
+    route: RoutingReason,
     report: bool,
     date: int | None,
     source_date: int | None,
     received: int,
     owner: str,
     owner_folder: str,
-) -> list[Mention]:
+) -> list[IndexMention]:
     """Make the mentions of one copy for the index: addresses, their roles, and whether they are trusted.
 
     Args:
@@ -140,7 +140,7 @@ def mentions(
     time = copy_time(report, date, source_date, received)
     trusted = bool(int(route) & TRUSTED)
     senders = senders_of(parties) if trusted else ()
-    found = [Mention(party.role, party.address, time, trusted, senders=senders) for party in parties]
+    found = [IndexMention(party.role, party.address, time, trusted, senders=senders) for party in parties]
     if int(route) & OWNED and owner:
-        found.append(Mention(Role.RECIPIENT, owner, time, True, owner_folder))
+        found.append(IndexMention(AddressRole.RECIPIENT, owner, time, True, owner_folder))
     return found

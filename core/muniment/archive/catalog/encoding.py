@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Select
 
 from muniment.archive.catalog import sql
-from muniment.archive.facts import Position
+from muniment.archive.facts import FramePosition
 from muniment.errors import NotFound
-from muniment.mail.model import Party, Role
+from muniment.mail.model import AddressRole, EnvelopeParty
 
 T = TypeVar("T")
 _SHOWN = 200
@@ -97,7 +97,7 @@ def read_numbers(value: str) -> set[int]:
     return set(map(int, value.split()))
 
 
-def parties(given: Iterable[Party], ids: dict[str, int]) -> str:
+def parties(given: Iterable[EnvelopeParty], ids: dict[str, int]) -> str:
     """Encode parties as text; `ids` holds the numbers of their addresses."""
     return ";".join(
         f"{party.role.value} {ids[party.address]} {ids[party.via]}"
@@ -107,16 +107,16 @@ def parties(given: Iterable[Party], ids: dict[str, int]) -> str:
     )
 
 
-def party_ids(value: str) -> Iterator[tuple[Role, int, int | None]]:
+def party_ids(value: str) -> Iterator[tuple[AddressRole, int, int | None]]:
     """Reverse `parties`: yields role, the number of the address, and that of `via` (None if it has none)."""
     for item in value.split(";") if value else ():
         role, number, *via = item.split()
-        yield Role(int(role)), int(number), int(via[0]) if via else None
+        yield AddressRole(int(role)), int(number), int(via[0]) if via else None
 
 
-def position(row: Any) -> Position:
+def position(row: Any) -> FramePosition:
     """Return the position of a row's record."""
-    return Position(whole(row.segment), whole(row.offset))
+    return FramePosition(whole(row.segment), whole(row.offset))
 
 
 def whole(value: Any) -> int:

@@ -22,12 +22,12 @@ from muniment.archive.catalog.encoding import (
 )
 from muniment.archive.facts import EnvelopeFact, MessageFact, ReceiptFact
 from muniment.mail.headers.routing import enveloped
-from muniment.mail.model import Party
+from muniment.mail.model import EnvelopeParty
 from muniment.people.routing import OWNED, TRUSTED, Placement, RoutedEnvelope
 
 
 @dataclass(slots=True)
-class Filed:
+class FiledMessage:
     """A message and where it is filed."""
 
     id: int
@@ -44,14 +44,14 @@ class Filed:
     """The message's fact, if the message is new in this batch."""
 
 
-class Messages:
+class BatchMessages:
     """The messages that a batch concerns."""
 
     def __init__(self) -> None:
-        self.by_id: dict[int, Filed] = {}
-        self.by_sha: dict[bytes, Filed] = {}
+        self.by_id: dict[int, FiledMessage] = {}
+        self.by_sha: dict[bytes, FiledMessage] = {}
 
-    def add(self, sha: bytes, message: Filed) -> None:
+    def add(self, sha: bytes, message: FiledMessage) -> None:
         """Add a message, unless one with the same hash is there."""
         if sha not in self.by_sha:
             self.by_sha[sha] = message
@@ -59,26 +59,26 @@ class Messages:
 
 
 @dataclass(slots=True)
-class Copy:
+class FiledCopy:
     """A copy, and what the batch's receipts add to it."""
 
     id: int
     sha: bytes
     time: int
-    parties: tuple[Party, ...]
+    parties: tuple[EnvelopeParty, ...]
     route: int = 0
     size: int = 0
     profile: str = ""
     flags: dict[str, None] = field(default_factory=dict)
     owners: set[tuple[str, str]] = field(default_factory=set)
-    messages: list[Filed] = field(default_factory=list)
+    messages: list[FiledMessage] = field(default_factory=list)
     fact: EnvelopeFact | None = None
     """The copy's fact, if the copy is new in this batch."""
     gained: list[RoutedEnvelope] = field(default_factory=list)
     """The reasons for filing that this batch adds, in the form that routing takes."""
     new_owners: list[tuple[str, str]] = field(default_factory=list)
     """Owners that this batch adds: address and folder each."""
-    new_parties: tuple[Party, ...] = ()
+    new_parties: tuple[EnvelopeParty, ...] = ()
     """Recipients that this batch's receipts name and the copy's own header does not."""
     received: bool = False
     """Whether this batch changes the copy's own row."""
@@ -110,24 +110,24 @@ class Copy:
         self.route |= route
 
 
-def load_messages(connection: Connection, shas: Iterable[bytes]) -> Messages:
+def load_messages(connection: Connection, shas: Iterable[bytes]) -> BatchMessages:
     """Load the messages with these hashes; hashes without a message are left out."""
     wanted = set(shas)
     ids = {
         row.id: join(row.key, row.rest)
         for row in fetch_many(connection, sql.MESSAGE_IDS, [split(sha)[0] for sha in wanted])
     }
-    found = Messages()
+    found = BatchMessages()
     for number, message in sorted(load_filed(connection, ids).items()):
         if ids[number] in wanted:
             found.add(ids[number], message)
     return found
 
 
-def load_filed(connection: Connection, ids: Iterable[int]) -> dict[int, Filed]:
+def load_filed(connection: Connection, ids: Iterable[int]) -> dict[int, FiledMessage]:
     """Load messages by number; `places` is left empty."""
     return {
-        row.id: Filed(row.id, row.date, row.touched, row.touched, read_numbers(row.boxes))
+        row.id: FiledMessage(row.id, row.date, row.touched, row.touched, read_numbers(row.boxes))
         for row in fetch_many(connection, sql.FILED, ids)
     }
 
@@ -137,7 +137,7 @@ def identity(sha: bytes, report: bool) -> bytes:
     return sha + b"R" if report else sha
 
 
-def load_copies(connection: Connection, shas: Sequence[bytes]) -> dict[bytes, Copy]:
+def load_copies(connection: Connection, shas: Sequence[bytes]) -> dict[bytes, FiledCopy]:
     """Load the copies with these hashes, by identity; `messages` is left empty."""
     keys = [split(sha)[0] for sha in shas]
     wanted = set(shas)
@@ -145,7 +145,7 @@ def load_copies(connection: Connection, shas: Sequence[bytes]) -> dict[bytes, Co
         row for row in fetch_many(connection, sql.ENVELOPES_BY_KEY, keys) if join(row.key, row.rest) in wanted
     ]
     names = load_addresses(connection, (row.parties for row in rows))
-    copies: dict[bytes, Copy] = {}
+    copies: dict[bytes, FiledCopy] = {}
     for row in sorted(rows, key=lambda row: row.id, reverse=True):
         copies[identity(join(row.key, row.rest), row.report)] = _copy(row, names)
     by_id = {copy.id: copy for copy in copies.values()}
@@ -154,8 +154,8 @@ def load_copies(connection: Connection, shas: Sequence[bytes]) -> dict[bytes, Co
     return copies
 
 
-def _copy(row: Any, names: dict[int, str]) -> Copy:
-    return Copy(
+def _copy(row: Any, names: dict[int, str]) -> FiledCopy:
+    return FiledCopy(
         id=row.id,
         sha=join(row.key, row.rest),
         time=row.time,
@@ -178,16 +178,16 @@ def load_addresses(connection: Connection, parties: Iterable[str]) -> dict[int, 
     return {row.id: row.address for row in fetch_many(connection, sql.ADDRESSES_BY_ID, ids)}
 
 
-def read_parties(value: str, names: dict[int, str]) -> tuple[Party, ...]:
+def read_parties(value: str, names: dict[int, str]) -> tuple[EnvelopeParty, ...]:
     """Decode the `parties` of a row, given the addresses by number."""
     return tuple(
-        Party(role, names[address], "" if via is None else names[via])
+        EnvelopeParty(role, names[address], "" if via is None else names[via])
         for role, address, via in party_ids(value)
     )
 
 
 @dataclass(slots=True)
-class Moves:
+class PlacementMoves:
     """Changes to the table of placements and to the counts of boxes."""
 
     inserted: list[tuple[int, int, int]] = field(default_factory=list)
@@ -195,7 +195,7 @@ class Moves:
     filed: list[tuple[int, str, int]] = field(default_factory=list)
     counts: Counter[int] = field(default_factory=Counter)
 
-    def move(self, message: Filed, boxes: set[int]) -> None:
+    def move(self, message: FiledMessage, boxes: set[int]) -> None:
         """Add the changes that file a message in exactly these boxes."""
         for box in boxes - message.boxes:
             self.inserted.append((box, message.date, message.id))
@@ -204,7 +204,7 @@ class Moves:
             self.deleted.append((box, message.date, message.id))
             self.counts[box] -= 1
 
-    def refile(self, message: Filed, boxes: set[int]) -> None:
+    def refile(self, message: FiledMessage, boxes: set[int]) -> None:
         """Like `move`, for a message that has a row already."""
         self.move(message, boxes)
         if boxes != message.boxes or message.touched != message.stored:

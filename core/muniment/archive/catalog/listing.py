@@ -13,10 +13,10 @@ from sqlalchemy import Connection
 from muniment.archive.catalog import sql
 from muniment.archive.catalog.encoding import fetch_many, read_numbers
 from muniment.archive.catalog.filing import load_addresses, read_parties
-from muniment.archive.catalog.model import Change, Mention, MessageRow, Page
+from muniment.archive.catalog.model import CatalogMention, FolderPage, IndexChange, MessageRow
 from muniment.archive.catalog.reading import message_row
 from muniment.errors import UsageError
-from muniment.mail.model import Role, senders_of
+from muniment.mail.model import AddressRole, senders_of
 from muniment.people.directory import CATCH_ALL
 from muniment.people.routing import TRUSTED, RoutedEnvelope
 
@@ -38,11 +38,11 @@ def page(
     after: str,
     oldest_first: bool = False,
     around: int | None = None,
-) -> Page:
+) -> FolderPage:
     start = _after(after)
     box = connection.execute(sql.FIND_BOX, {"user": user, "folder": folder}).one_or_none()
     if box is None or limit < 1:
-        return Page([], "", 0 if box is None else box.messages, first=0)
+        return FolderPage([], "", 0 if box is None else box.messages, first=0)
     if start is None and around is not None:
         around = min(max(around, -_LATEST), _LATEST)
         start = (around, -1) if oldest_first else (around + 1, -1)
@@ -57,7 +57,7 @@ def page(
     if start is not None and not after:
         newer, exact = _newer(connection, box, start)
         first = box.messages - newer if oldest_first else newer
-    return Page(
+    return FolderPage(
         shown,
         _place(shown[-1]) if len(found) > limit else "",
         box.messages,
@@ -165,7 +165,7 @@ def copies_since(
     return found
 
 
-def index_changes(connection: Connection, watermark: int, limit: int) -> list[Change]:
+def index_changes(connection: Connection, watermark: int, limit: int) -> list[IndexChange]:
     page = connection.execute(sql.TOUCHED, {"watermark": watermark, "limit": max(limit, 1)}).all()
     found = [(row.id, row.touched) for row in page]
     if not found:
@@ -175,25 +175,27 @@ def index_changes(connection: Connection, watermark: int, limit: int) -> list[Ch
     found += [(more, touched) for more in rest]
     following = [touched for _, touched in found[1:]] + [-1]
     return [
-        Change(message, touched if touched == after else touched + 1)
+        IndexChange(message, touched if touched == after else touched + 1)
         for (message, touched), after in zip(found, following, strict=True)
     ]
 
 
-def mentions(connection: Connection, messages: Iterable[int]) -> dict[int, list[Mention]]:
+def mentions(connection: Connection, messages: Iterable[int]) -> dict[int, list[CatalogMention]]:
     rows = list(fetch_many(connection, sql.ROUTES_OF, messages))
     names = load_addresses(connection, (row.parties for row in rows))
-    found: dict[int, dict[Mention, None]] = {}
+    found: dict[int, dict[CatalogMention, None]] = {}
     copies: dict[int, list[tuple[int, int]]] = {}
     for row in rows:
         copies.setdefault(row.id, []).append((row.message, row.time))
         trusted, parties = bool(row.route & TRUSTED), read_parties(row.parties, names)
         senders = senders_of(parties) if trusted else ()
         found.setdefault(row.message, {}).update(
-            (Mention(party.role, party.address, row.time, trusted, senders=senders), None)
+            (CatalogMention(party.role, party.address, row.time, trusted, senders=senders), None)
             for party in parties
         )
     for owner in sorted(fetch_many(connection, sql.OWNERS_OF, copies)):
         for message, time in copies[owner.envelope]:
-            found[message][Mention(Role.RECIPIENT, owner.address, time, True, owner.folder)] = None
+            found[message][CatalogMention(AddressRole.RECIPIENT, owner.address, time, True, owner.folder)] = (
+                None
+            )
     return {message: list(mentioned) for message, mentioned in found.items()}

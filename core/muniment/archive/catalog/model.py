@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from muniment.archive.facts import Position, Route, public_size
+from muniment.archive.facts import FramePosition, RoutingReason, public_size
 from muniment.errors import VaultError
-from muniment.mail.model import Party, Role
+from muniment.mail.model import AddressRole, EnvelopeParty
 
 
 class CatalogOutdated(VaultError):
@@ -26,7 +26,7 @@ class MessageRow:
     """The message's number: the sequence of its record."""
     sha: bytes
     """SHA-256 of the message's bytes: its id."""
-    position: Position
+    position: FramePosition
     date: int
     """The date that lists are sorted by, in seconds since 1970 UTC."""
     size: int
@@ -52,15 +52,15 @@ class EnvelopeRow:
     sequence: int
     sha: bytes
     """SHA-256 of the copy's bytes as fetched."""
-    position: Position
+    position: FramePosition
     messages: tuple[bytes, ...]
     """SHA-256 of each message in the copy, in the order of the ledger."""
-    parties: tuple[Party, ...]
+    parties: tuple[EnvelopeParty, ...]
     time: int
     """When it was journaled or received, in seconds since 1970 UTC."""
     report: bool
     """Whether it was unwrapped as a journal report."""
-    route: Route
+    route: RoutingReason
     """The routes of all its receipts; 0 before the first receipt."""
     size: int
     """Size as fetched, in bytes."""
@@ -70,7 +70,7 @@ class EnvelopeRow:
     """Notes on the copy, such as why it was not trusted."""
 
 
-class Named(NamedTuple):
+class NamedMessage(NamedTuple):
     """A message that was looked up by its Message-ID."""
 
     sequence: int
@@ -79,12 +79,12 @@ class Named(NamedTuple):
     """The decoded From field, cut to the length that lists show."""
 
 
-class Voucher(NamedTuple):
+class TrustedReport(NamedTuple):
     """What a trusted journal report states about a message."""
 
     time: int
     """When it was journaled, in seconds since 1970 UTC."""
-    parties: tuple[Party, ...]
+    parties: tuple[EnvelopeParty, ...]
     flags: tuple[str, ...]
 
 
@@ -95,7 +95,7 @@ class QuarantineRow:
     sequence: int
     sha: bytes
     """SHA-256 of the item's bytes: its id."""
-    position: Position
+    position: FramePosition
     size: int
     """Size as fetched, in bytes."""
     reason: str
@@ -127,7 +127,7 @@ class AuditRow:
     """An event of the audit trail."""
 
     sequence: int
-    position: Position
+    position: FramePosition
     time: int
     """When it was recorded, in seconds since 1970 UTC."""
     event: str
@@ -135,7 +135,7 @@ class AuditRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownKey:
     """An item that was fetched before under a certain key."""
 
     size: int
@@ -144,12 +144,12 @@ class Known:
     """SHA-256 of the bytes as fetched."""
     kept: bool
     """Whether the ledger holds the copy, in an envelope or in quarantine, and no damage of it is known."""
-    route: Route
+    route: RoutingReason
     """The routes of all its receipts; 0 for a quarantined item."""
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class FolderPage:
     """A page of a folder's messages."""
 
     rows: list[MessageRow]
@@ -170,10 +170,10 @@ class Page:
         return [row.sequence for row in self.rows]
 
 
-class Mention(NamedTuple):
+class CatalogMention(NamedTuple):
     """An address on a copy of a message."""
 
-    role: Role
+    role: AddressRole
     address: str
     time: int
     """When the copy was journaled or received, in seconds since 1970 UTC."""
@@ -185,7 +185,7 @@ class Mention(NamedTuple):
     """Who sent the copy, if it is trusted."""
 
 
-class Change(NamedTuple):
+class IndexChange(NamedTuple):
     """A message that the index must take in, for the first time or again."""
 
     message: int
@@ -194,7 +194,7 @@ class Change(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Totals:
+class VaultTotals:
     """Counts over the whole vault."""
 
     messages: int

@@ -34,7 +34,7 @@ class _Counter:
         self._last = None
 
 
-class Numbers:
+class TextNumbers:
     """Numbers of texts in a table of (id, text)."""
 
     def __init__(self, table: Table, find: Select[Any], insert: str) -> None:
@@ -64,7 +64,7 @@ class Numbers:
         self._counter.forget()
 
 
-class Places:
+class PlaceNumbers:
     """Numbers of places, which are a host, a mailbox and a folder."""
 
     def __init__(self) -> None:
@@ -96,7 +96,7 @@ def find_place(connection: Connection, host: str, mailbox: str, folder: str) -> 
     return connection.execute(sql.PLACE, place).scalar_one_or_none()
 
 
-class Boxes:
+class BoxNumbers:
     """Numbers of boxes, which are folders of users. A user gets a number with the first box."""
 
     def __init__(self) -> None:

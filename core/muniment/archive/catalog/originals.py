@@ -14,40 +14,42 @@ from sqlalchemy import Connection
 
 from muniment.archive.catalog import sql
 from muniment.archive.catalog.encoding import fetch_many, join
-from muniment.archive.catalog.filing import Filed, Messages, Moves, load_messages
-from muniment.archive.catalog.numbering import Boxes
+from muniment.archive.catalog.filing import BatchMessages, FiledMessage, PlacementMoves, load_messages
+from muniment.archive.catalog.numbering import BoxNumbers
 from muniment.archive.catalog.refiling import refile_messages
 from muniment.archive.facts import OriginalFact
 from muniment.people.directory import Directory
 
 
-class Given(NamedTuple):
+class DisplacedTotals(NamedTuple):
     """Number and bytes of the displaced messages, which no longer count."""
 
     messages: int = 0
     bytes: int = 0
 
 
-def displace(connection: Connection, facts: list[OriginalFact], directory: Directory, boxes: Boxes) -> Given:
+def displace(
+    connection: Connection, facts: list[OriginalFact], directory: Directory, boxes: BoxNumbers
+) -> DisplacedTotals:
     """Put originals in the place of the messages that they displace, after all else is written.
 
     If one of the two was lost to damage, the other stays as it is.
     """
     if not facts:
-        return Given()
+        return DisplacedTotals()
     known = load_messages(connection, {sha for fact in facts for sha in (fact.sha, fact.former)})
     heirs = _heirs(facts, known)
     if not heirs:
-        return Given()
+        return DisplacedTotals()
     _hand_over(connection, heirs)
     originals = {original.id: original for original in heirs.values()}
     refile_messages(connection, originals, directory, boxes)
     return _remove(connection, heirs, {former: known.by_id[former] for former in heirs})
 
 
-def _heirs(facts: Iterable[OriginalFact], known: Messages) -> dict[int, Filed]:
+def _heirs(facts: Iterable[OriginalFact], known: BatchMessages) -> dict[int, FiledMessage]:
     """Return the original of each displaced message, by the displaced message's number."""
-    heirs: dict[int, Filed] = {}
+    heirs: dict[int, FiledMessage] = {}
     for fact in facts:
         original, former = known.by_sha.get(fact.sha), known.by_sha.get(fact.former)
         if original is None or former is None or original is former:
@@ -60,7 +62,7 @@ def _heirs(facts: Iterable[OriginalFact], known: Messages) -> dict[int, Filed]:
     return heirs
 
 
-def _hand_over(connection: Connection, heirs: dict[int, Filed]) -> None:
+def _hand_over(connection: Connection, heirs: dict[int, FiledMessage]) -> None:
     """Link the copies of displaced messages, and what those displaced before, to the originals."""
     links = [(heirs[row.message].id, row.envelope) for row in fetch_many(connection, sql.LINKS_TO, heirs)]
     rows = [(original.id, former) for former, original in heirs.items()]
@@ -70,9 +72,11 @@ def _hand_over(connection: Connection, heirs: dict[int, Filed]) -> None:
     connection.exec_driver_sql(sql.HAND_ON_FORMER, rows)
 
 
-def _remove(connection: Connection, heirs: dict[int, Filed], formers: dict[int, Filed]) -> Given:
+def _remove(
+    connection: Connection, heirs: dict[int, FiledMessage], formers: dict[int, FiledMessage]
+) -> DisplacedTotals:
     """Remove displaced messages from their folders; their bytes are found like those of parts from now on."""
-    moves = Moves()
+    moves = PlacementMoves()
     for former in formers.values():
         moves.move(former, set())
     moves.write(connection)
@@ -83,4 +87,4 @@ def _remove(connection: Connection, heirs: dict[int, Filed], formers: dict[int, 
         sql.INSERT_FORMER, [(row.id, row.key, row.rest, heirs[row.id].id) for row in rows]
     )
     connection.exec_driver_sql(sql.DELETE_MESSAGE, [(former,) for former in heirs])
-    return Given(len(rows), sum(row.size for row in rows))
+    return DisplacedTotals(len(rows), sum(row.size for row in rows))

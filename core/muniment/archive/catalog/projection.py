@@ -24,11 +24,11 @@ from muniment.archive.facts import (
     EnvelopeFact,
     Fact,
     MessageFact,
-    Route,
+    RoutingReason,
 )
 from muniment.archive.files.contents import mail_from
-from muniment.archive.ledger.model import Frame, Head, Kind
-from muniment.archive.ledger.reader import Reader
+from muniment.archive.ledger.model import Frame, LedgerHead, RecordKind
+from muniment.archive.ledger.reader import LedgerReader
 from muniment.archive.ledger.records import (
     DISPLACEMENT_RULE,
     Receipt,
@@ -36,10 +36,10 @@ from muniment.archive.ledger.records import (
 )
 from muniment.archive.ledger.recovery import Damage
 from muniment.errors import LedgerDamaged, MailUnreadable
-from muniment.mail.model import MessageText, Party, Summary
+from muniment.mail.model import EnvelopeParty, MessageSummary, MessageText
 from muniment.mail.notes import NO_ENVELOPE, OPAQUE, PLACEHOLDER, UNREAD
 from muniment.parsing.pool import mail_reader
-from muniment.parsing.reader import Mail
+from muniment.parsing.reader import OpenMail
 from muniment.parsing.tasks import CopyFacts, MessageFacts
 
 log = logging.getLogger("muniment.vault")
@@ -54,7 +54,7 @@ class _Message:
     sha: bytes
     content: bytes
     size: int
-    summary: Summary
+    summary: MessageSummary
     text: MessageText
 
 
@@ -63,7 +63,7 @@ class _Copy:
     sha: bytes
     report: bool
     date: int | None
-    parties: tuple[Party, ...]
+    parties: tuple[EnvelopeParty, ...]
     notes: tuple[str, ...]
     key: bytes = b""
 
@@ -72,7 +72,7 @@ class _Copy:
 class _Ledger:
     """Reads content back from the ledger."""
 
-    reader: Reader
+    reader: LedgerReader
     work: Path
     observer: ReplayObserver
 
@@ -89,7 +89,10 @@ class _Ledger:
             return b""
 
     def read(
-        self, lights: Sequence[LightFrame], ask: Callable[[Iterator[Mail]], Iterator[Value]], outline: bool
+        self,
+        lights: Sequence[LightFrame],
+        ask: Callable[[Iterator[OpenMail]], Iterator[Value]],
+        outline: bool,
     ) -> Iterator[tuple[LightFrame, Value | None, bool]]:
         """Read records back and pass their mail to a mail reader.
 
@@ -104,17 +107,17 @@ class _Ledger:
         """
         found: deque[tuple[bool, bool]] = deque()
 
-        def mails() -> Iterator[Mail]:
+        def mails() -> Iterator[OpenMail]:
             for light in lights:
                 mail, whole = self._mail(light, outline)
                 found.append((mail is not None, whole))
-                yield mail or Mail(b"", outline=True)
+                yield mail or OpenMail(b"", outline=True)
 
         for light, answer in zip(lights, ask(mails()), strict=True):
             there, whole = found.popleft()
             yield light, answer if there else None, whole
 
-    def _mail(self, light: LightFrame, outline: bool) -> tuple[Mail | None, bool]:
+    def _mail(self, light: LightFrame, outline: bool) -> tuple[OpenMail | None, bool]:
         """Return what can be read of a record's content, None if nothing; and whether it is complete."""
         if light.lost:
             return None, False
@@ -131,8 +134,8 @@ class _Ledger:
 
 
 def project(
-    frames: Iterable[Frame | Damage], reader: Reader, work: Path, observer: ReplayObserver
-) -> Iterator[tuple[list[Fact], Head]]:
+    frames: Iterable[Frame | Damage], reader: LedgerReader, work: Path, observer: ReplayObserver
+) -> Iterator[tuple[list[Fact], LedgerHead]]:
     """Make the facts of committed batches.
 
     Args:
@@ -151,7 +154,7 @@ def project(
             if isinstance(frame, Damage):
                 observer.damage(str(frame))
                 _lose(batch, frame, observer)
-            elif frame.kind is Kind.COMMIT:
+            elif frame.kind is RecordKind.COMMIT:
                 head = reader.head(frame)
                 yield _facts(batch, ledger), head
                 batch = ReplayBatch()
@@ -167,7 +170,7 @@ def _lose(batch: ReplayBatch, damage: Damage, observer: ReplayObserver) -> None:
     Other lost records are left out, so that they count as new when they are fetched again.
     """
     frame = damage.lost
-    if frame is not None and frame.kind is Kind.MESSAGE:
+    if frame is not None and frame.kind is RecordKind.MESSAGE:
         observer.add_content(frame.sha, frame.position)
         batch.frames.append(light_frame(frame, lost=True))
 
@@ -193,7 +196,7 @@ def _decided_again(receipt: Receipt, ledger: _Ledger) -> Receipt:
     """
     if not receipt.instead or receipt.rule >= DISPLACEMENT_RULE:
         return receipt
-    trusted = receipt.report and bool(receipt.route & Route.JOURNAL)
+    trusted = receipt.report and bool(receipt.route & RoutingReason.JOURNAL)
     kept = {
         former: original
         for former, original in receipt.instead.items()
@@ -227,7 +230,7 @@ def _envelopes(batch: ReplayBatch, ledger: _Ledger) -> tuple[dict[int, EnvelopeF
     wanted = [
         light
         for light in batch.frames
-        if light.kind is Kind.ENVELOPE
+        if light.kind is RecordKind.ENVELOPE
         and light.sha in batch.receipts
         and any(ledger.observer.has_content(sha) for sha in batch.receipts[light.sha].messages)
     ]
@@ -244,7 +247,7 @@ def _envelopes(batch: ReplayBatch, ledger: _Ledger) -> tuple[dict[int, EnvelopeF
 
 def _trusted_key(receipt: Receipt, copy: _Copy) -> bytes:
     """Return the content hash of a placeholder, under the same conditions as in the archivist; else b""."""
-    trusted = receipt.report and bool(receipt.route & Route.JOURNAL) and NO_ENVELOPE not in copy.notes
+    trusted = receipt.report and bool(receipt.route & RoutingReason.JOURNAL) and NO_ENVELOPE not in copy.notes
     return copy.key if trusted else b""
 
 
@@ -255,7 +258,7 @@ def _copies(
     receipts = batch.receipts
     read = [light for light in lights if OPAQUE not in receipts[light.sha].notes]
 
-    def ask(mails: Iterator[Mail]) -> Iterator[CopyFacts | MailUnreadable]:
+    def ask(mails: Iterator[OpenMail]) -> Iterator[CopyFacts | MailUnreadable]:
         reports = [receipts[light.sha].report for light in read]
         return mail_reader().copies(zip(mails, reports, strict=False))
 
@@ -282,7 +285,7 @@ def _copy(light: LightFrame, receipt: Receipt, found: CopyFacts | MailUnreadable
 
 def _messages(batch: ReplayBatch, dates: _Dates, ledger: _Ledger) -> dict[int, MessageFact]:
     """Return the batch's messages by sequence."""
-    lights = [light for light in batch.frames if light.kind is Kind.MESSAGE]
+    lights = [light for light in batch.frames if light.kind is RecordKind.MESSAGE]
     facts: dict[int, MessageFact] = {}
     full, outlined = list[LightFrame](), list[LightFrame]()
     for light in lights:
@@ -330,4 +333,4 @@ def _fact(light: LightFrame, message: _Message, dates: _Dates, more: tuple[str, 
 def unread_message(sha: bytes, size: int, note: str) -> _Message:
     """Make a message without fields and text, of one that can't be parsed; `note` says why."""
     text = MessageText("", "", "", "", "", "", (), (note,))
-    return _Message(sha, b"", size, Summary("", "", "", "", None, 0), text)
+    return _Message(sha, b"", size, MessageSummary("", "", "", "", None, 0), text)

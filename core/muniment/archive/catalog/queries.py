@@ -8,21 +8,21 @@ from typing import Any
 from muniment.archive.catalog import dumping, listing, reading
 from muniment.archive.catalog.model import (
     AuditRow,
-    Change,
+    CatalogMention,
     EnvelopeRow,
-    Known,
-    Mention,
+    FolderPage,
+    IndexChange,
+    KnownKey,
     MessageRow,
-    Named,
-    Page,
+    NamedMessage,
     QuarantineRow,
     RunRow,
-    Totals,
-    Voucher,
+    TrustedReport,
+    VaultTotals,
 )
-from muniment.archive.catalog.store import Store
-from muniment.archive.facts import Position
-from muniment.archive.ledger.model import Head
+from muniment.archive.catalog.store import CatalogStore
+from muniment.archive.facts import FramePosition
+from muniment.archive.ledger.model import LedgerHead
 from muniment.people.routing import RoutedEnvelope
 
 
@@ -37,7 +37,7 @@ class CatalogQueries:
     can't be read now or the vault is closed.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: CatalogStore) -> None:
         self._store = store
 
     # --- state --------------------------------------------------------------------------------
@@ -51,7 +51,7 @@ class CatalogQueries:
         return self._store.read(reading.meta_json, name)
 
     @property
-    def head(self) -> Head:
+    def head(self) -> LedgerHead:
         """The committed state of the ledger after the last applied batch; EMPTY before the first."""
         return self._store.read(reading.head)
 
@@ -70,11 +70,11 @@ class CatalogQueries:
         """Whether there are copies whose bytes a service wrote when they were fetched."""
         return self._store.read(reading.regenerated)
 
-    def totals(self) -> Totals:
+    def totals(self) -> VaultTotals:
         """Return counts over the whole vault."""
         return self._store.read(reading.totals)
 
-    def snapshot(self) -> tuple[Head, Totals]:
+    def snapshot(self) -> tuple[LedgerHead, VaultTotals]:
         """Return head and totals of the same committed state."""
         return self._store.read(reading.snapshot)
 
@@ -114,11 +114,11 @@ class CatalogQueries:
         """
         return self._store.read(reading.messages_by_content, content)
 
-    def messages_by_name(self, name: bytes) -> list[Named]:
+    def messages_by_name(self, name: bytes) -> list[NamedMessage]:
         """Return the messages with this name of a Message-ID, oldest first, at most 1,000."""
         return self._store.read(reading.messages_by_name, name)
 
-    def regenerated_by_name(self, name: bytes) -> list[Named]:
+    def regenerated_by_name(self, name: bytes) -> list[NamedMessage]:
         """Return those of `messages_by_name` that are known only by copies whose bytes a service wrote."""
         return self._store.read(reading.regenerated_by_name, name)
 
@@ -172,7 +172,7 @@ class CatalogQueries:
         """Return the subset of these numbers that are messages, not displaced ones."""
         return self._store.read(reading.existing, messages)
 
-    def mentions(self, messages: Iterable[int]) -> dict[int, list[Mention]]:
+    def mentions(self, messages: Iterable[int]) -> dict[int, list[CatalogMention]]:
         """Return the addresses on all copies of each message, with the owners of ordinary mailboxes.
 
         Equal mentions are returned once.
@@ -199,7 +199,7 @@ class CatalogQueries:
         """Return, for each message, the copies in records from `sequence` on."""
         return self._store.read(listing.copies_since, messages, sequence)
 
-    def trusted_reports(self, message: int) -> list[Voucher]:
+    def trusted_reports(self, message: int) -> list[TrustedReport]:
         """Return what the first trusted journal reports of a message state, at most 20."""
         return self._store.read(reading.trusted_reports, message)
 
@@ -226,7 +226,7 @@ class CatalogQueries:
         """Return time and flags of the newest copies that have flags, at most `limit`."""
         return self._store.read(reading.flagged, limit)
 
-    def locate(self, sha: bytes) -> Position | None:
+    def locate(self, sha: bytes) -> FramePosition | None:
         """Return the position of the content with this SHA-256; None if it is not stored.
 
         Messages, parts, lists of chunks, copies and quarantined items are found.
@@ -237,7 +237,7 @@ class CatalogQueries:
         """Return whether the part with this SHA-256 is stored."""
         return self._store.read(reading.part_known, sha)
 
-    def known_keys(self, host: str, mailbox: str, folder: str, keys: Sequence[str]) -> dict[str, Known]:
+    def known_keys(self, host: str, mailbox: str, folder: str, keys: Sequence[str]) -> dict[str, KnownKey]:
         """Return the subset of `keys` that were fetched from this folder and not deleted there since."""
         return self._store.read(reading.known_keys, host, mailbox, folder, keys)
 
@@ -285,7 +285,7 @@ class CatalogQueries:
         """
         return self._store.read(reading.audited, limit, before)
 
-    def count_audits(self) -> tuple[Head, int]:
+    def count_audits(self) -> tuple[LedgerHead, int]:
         """Return the head, and the number of audit records before it; records at one position count once."""
         return self._store.read(reading.count_audits)
 
@@ -299,7 +299,7 @@ class CatalogQueries:
         after: str = "",
         oldest_first: bool = False,
         around: int | None = None,
-    ) -> Page:
+    ) -> FolderPage:
         """Return a page of a folder. It takes the same time for folders of any size.
 
         Args:
@@ -358,7 +358,7 @@ class CatalogQueries:
         """Return the user's messages that such an index lacks or has in an older form, in ascending order."""
         return self._store.read(listing.unindexed_of, user, watermark)
 
-    def index_changes(self, watermark: int, limit: int) -> list[Change]:
+    def index_changes(self, watermark: int, limit: int) -> list[IndexChange]:
         """Return the next messages that an index must take in, in order; empty if it lacks none.
 
         A message is returned once, at the last record that its document depends on.

@@ -32,18 +32,18 @@ from muniment.archive.catalog.filing import load_addresses, read_parties
 from muniment.archive.catalog.model import (
     AuditRow,
     EnvelopeRow,
-    Known,
+    KnownKey,
     MessageRow,
-    Named,
+    NamedMessage,
     QuarantineRow,
     RunRow,
-    Totals,
-    Voucher,
+    TrustedReport,
+    VaultTotals,
 )
 from muniment.archive.catalog.numbering import find_place
 from muniment.archive.catalog.tables import CONFIGURATION
-from muniment.archive.facts import DAMAGED, REGENERATED, Position, Route
-from muniment.archive.ledger.model import Head
+from muniment.archive.facts import DAMAGED, REGENERATED, FramePosition, RoutingReason
+from muniment.archive.ledger.model import LedgerHead
 
 _FULL = 16
 """Hex digits of an id that the database compares; the rest is compared here."""
@@ -86,21 +86,21 @@ def messages_by_content(connection: Connection, content: bytes) -> list[bytes]:
     return [join(row.key, row.rest) for row in rows]
 
 
-def messages_by_name(connection: Connection, name: bytes) -> list[Named]:
+def messages_by_name(connection: Connection, name: bytes) -> list[NamedMessage]:
     if not name:
         return []
     return _named(connection.execute(sql.MESSAGES_BY_NAME, {"name": number(name)}).all())
 
 
-def _named(found: Iterable[Any]) -> list[Named]:
-    return [Named(row.id, join(row.key, row.rest), row.sender) for row in found]
+def _named(found: Iterable[Any]) -> list[NamedMessage]:
+    return [NamedMessage(row.id, join(row.key, row.rest), row.sender) for row in found]
 
 
-def trusted_reports(connection: Connection, message: int) -> list[Voucher]:
-    where = {"message": message, "route": int(Route.JOURNAL)}
+def trusted_reports(connection: Connection, message: int) -> list[TrustedReport]:
+    where = {"message": message, "route": int(RoutingReason.JOURNAL)}
     found = connection.execute(sql.TRUSTED_REPORTS, where).all()
     names = load_addresses(connection, (row.parties for row in found))
-    return [Voucher(row.time, read_parties(row.parties, names), read_words(row.flags)) for row in found]
+    return [TrustedReport(row.time, read_parties(row.parties, names), read_words(row.flags)) for row in found]
 
 
 def has_copy_of_owner(connection: Connection, message: int, owner: str) -> bool:
@@ -113,7 +113,7 @@ def known_names(connection: Connection, names: Collection[bytes]) -> set[bytes]:
     return {name for name in names if number(name) in found}
 
 
-def regenerated_by_name(connection: Connection, name: bytes) -> list[Named]:
+def regenerated_by_name(connection: Connection, name: bytes) -> list[NamedMessage]:
     where = {"name": number(name), "note": f'"{REGENERATED}"'}
     return _named(connection.execute(sql.MESSAGES_NOTED, where).all())
 
@@ -207,14 +207,14 @@ def _envelope(row: Any, messages: tuple[bytes, ...], names: dict[int, str]) -> E
         parties=read_parties(row.parties, names),
         time=whole(row.time),
         report=bool(row.report),
-        route=Route(row.route),
+        route=RoutingReason(row.route),
         size=whole(row.size),
         profile=text(row.name),
         flags=read_words(row.flags),
     )
 
 
-def locate(connection: Connection, sha: bytes) -> Position | None:
+def locate(connection: Connection, sha: bytes) -> FramePosition | None:
     key, rest = split(sha)
     for statement, parameters in (
         (sql.MESSAGE_BY_SHA, {"key": key, "rest": rest}),
@@ -237,18 +237,18 @@ def part_known(connection: Connection, sha: bytes) -> bool:
 
 def known_keys(
     connection: Connection, host: str, mailbox: str, folder: str, keys: Sequence[str]
-) -> dict[str, Known]:
+) -> dict[str, KnownKey]:
     place = find_place(connection, host, mailbox, folder)
     if place is None:
         return {}
     names = {exact(key): key for key in keys}
     damaged = _damaged_copies(connection)
-    found: dict[str, Known] = {}
+    found: dict[str, KnownKey] = {}
     for row in fetch_many(connection, sql.KNOWN, names, place=place):
         archived = row.rest is not None
         sha = join(row.first, row.rest) if archived else row.sha
         kept = row.envelope not in damaged if archived else locate(connection, sha) is not None
-        found[names[row.key]] = Known(row.size, sha, kept, Route(row.route or 0))
+        found[names[row.key]] = KnownKey(row.size, sha, kept, RoutingReason(row.route or 0))
     return found
 
 
@@ -286,7 +286,7 @@ def quarantine_row(row: Any) -> QuarantineRow:
 
 
 def first_report(connection: Connection, profile: str) -> EnvelopeRow | None:
-    where = {"profile": profile, "route": int(Route.JOURNAL)}
+    where = {"profile": profile, "route": int(RoutingReason.JOURNAL)}
     return next(iter(_envelopes(connection, connection.execute(sql.REPORTS_OF, where).all())), None)
 
 
@@ -320,7 +320,7 @@ def audited(connection: Connection, limit: int, before: int) -> list[AuditRow]:
     ]
 
 
-def count_audits(connection: Connection) -> tuple[Head, int]:
+def count_audits(connection: Connection) -> tuple[LedgerHead, int]:
     head, _ = snapshot(connection)
     return head, connection.execute(sql.COUNT_AUDITS, {"before": head.tree_size}).scalar_one()
 
@@ -343,14 +343,14 @@ def configuration(connection: Connection) -> bytes:
     return bytes.fromhex(meta(connection, CONFIGURATION) or "")
 
 
-def head(connection: Connection) -> Head:
+def head(connection: Connection) -> LedgerHead:
     return _head(connection.execute(sql.GET_STATE).one())
 
 
-def _head(state: Any) -> Head:
+def _head(state: Any) -> LedgerHead:
     if not isinstance(state.root, bytes):
         raise TypeError("the root is not a hash")
-    return Head(whole(state.tree_size), state.root, whole(state.segment), whole(state.offset))
+    return LedgerHead(whole(state.tree_size), state.root, whole(state.segment), whole(state.offset))
 
 
 def vault_id(connection: Connection) -> bytes:
@@ -362,13 +362,13 @@ def regenerated(connection: Connection) -> bool:
     return bool(connection.execute(sql.GET_STATE).one().regenerated)
 
 
-def totals(connection: Connection) -> Totals:
+def totals(connection: Connection) -> VaultTotals:
     return snapshot(connection)[1]
 
 
-def snapshot(connection: Connection) -> tuple[Head, Totals]:
+def snapshot(connection: Connection) -> tuple[LedgerHead, VaultTotals]:
     state = connection.execute(sql.GET_STATE).one()
-    return _head(state), Totals(
+    return _head(state), VaultTotals(
         messages=whole(state.messages),
         envelopes=whole(state.envelopes),
         records=whole(state.tree_size),

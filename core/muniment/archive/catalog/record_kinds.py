@@ -1,7 +1,7 @@
 """The registry of record kinds: what a replay makes of each, and how a check compares it with the catalog.
 
-A new kind is a number in `ledger.model.Kind`, its name there, and one entry here. The ledger refuses a frame
-of a kind that has no entry, since a record that is ignored could be a hold or an erasure.
+A new kind is a number in `ledger.model.RecordKind`, its name there, and one entry here. The ledger refuses a
+frame of a kind that has no entry, since a record that is ignored could be a hold or an erasure.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from muniment.archive.facts import (
     QuarantineFact,
     RunFact,
 )
-from muniment.archive.ledger.model import Frame, Kind
-from muniment.archive.ledger.reader import Reader
+from muniment.archive.ledger.model import Frame, RecordKind
+from muniment.archive.ledger.reader import LedgerReader
 from muniment.archive.ledger.records import deletion_fact, read_receipts
 
 FactsOfMail = Mapping[int, Fact]
@@ -39,7 +39,7 @@ class CatalogRows(NamedTuple):
 
 
 def _skip(
-    light: LightFrame, frame: Frame, batch: ReplayBatch, reader: Reader, observer: ReplayObserver
+    light: LightFrame, frame: Frame, batch: ReplayBatch, reader: LedgerReader, observer: ReplayObserver
 ) -> None:
     """The ledger's reader uses the record itself."""
 
@@ -48,7 +48,7 @@ def _no_facts(light: LightFrame, batch: ReplayBatch, facts_of_mail: FactsOfMail)
     return ()
 
 
-class RecordKind(NamedTuple):
+class RecordHandler(NamedTuple):
     """What the catalog does with the records of one kind.
 
     `collect` decodes a record when its frame comes, and puts its content into the batch. It raises
@@ -56,27 +56,27 @@ class RecordKind(NamedTuple):
     complete.
     """
 
-    collect: Callable[[LightFrame, Frame, ReplayBatch, Reader, ReplayObserver], None] = _skip
+    collect: Callable[[LightFrame, Frame, ReplayBatch, LedgerReader, ReplayObserver], None] = _skip
     facts: Callable[[LightFrame, ReplayBatch, FactsOfMail], Iterable[Fact]] = _no_facts
     rows: CatalogRows | None = None
     """For `verify`; None where a deep check alone can compare."""
 
 
 def _collect_content(
-    light: LightFrame, frame: Frame, batch: ReplayBatch, reader: Reader, observer: ReplayObserver
+    light: LightFrame, frame: Frame, batch: ReplayBatch, reader: LedgerReader, observer: ReplayObserver
 ) -> None:
     observer.add_content(frame.sha, frame.position)
     batch.frames.append(light)
 
 
 def _collect_copy(
-    light: LightFrame, frame: Frame, batch: ReplayBatch, reader: Reader, observer: ReplayObserver
+    light: LightFrame, frame: Frame, batch: ReplayBatch, reader: LedgerReader, observer: ReplayObserver
 ) -> None:
     batch.frames.append(light)
 
 
 def _collect_receipts(
-    light: LightFrame, frame: Frame, batch: ReplayBatch, reader: Reader, observer: ReplayObserver
+    light: LightFrame, frame: Frame, batch: ReplayBatch, reader: LedgerReader, observer: ReplayObserver
 ) -> None:
     group = read_receipts(reader.payload(frame))
     batch.groups.append((group, light))
@@ -85,32 +85,32 @@ def _collect_receipts(
 
 
 def _collect_deletion(
-    light: LightFrame, frame: Frame, batch: ReplayBatch, reader: Reader, observer: ReplayObserver
+    light: LightFrame, frame: Frame, batch: ReplayBatch, reader: LedgerReader, observer: ReplayObserver
 ) -> None:
     batch.plain.append(deletion_fact(reader.payload(frame), frame.sequence))
 
 
 def _collect_run(
-    light: LightFrame, frame: Frame, batch: ReplayBatch, reader: Reader, observer: ReplayObserver
+    light: LightFrame, frame: Frame, batch: ReplayBatch, reader: LedgerReader, observer: ReplayObserver
 ) -> None:
     batch.plain.append(RunFact(frame.sequence, light.received, reader.payload(frame).decode()))
 
 
 def _collect_directory_change(
-    light: LightFrame, frame: Frame, batch: ReplayBatch, reader: Reader, observer: ReplayObserver
+    light: LightFrame, frame: Frame, batch: ReplayBatch, reader: LedgerReader, observer: ReplayObserver
 ) -> None:
     batch.plain.append(DirectoryFact(frame.sequence, light.received, reader.payload(frame).decode()))
 
 
 def _collect_audit_event(
-    light: LightFrame, frame: Frame, batch: ReplayBatch, reader: Reader, observer: ReplayObserver
+    light: LightFrame, frame: Frame, batch: ReplayBatch, reader: LedgerReader, observer: ReplayObserver
 ) -> None:
     event = reader.payload(frame).decode()
     batch.plain.append(AuditFact(frame.sequence, frame.position, light.received, event))
 
 
 def _collect_configuration(
-    light: LightFrame, frame: Frame, batch: ReplayBatch, reader: Reader, observer: ReplayObserver
+    light: LightFrame, frame: Frame, batch: ReplayBatch, reader: LedgerReader, observer: ReplayObserver
 ) -> None:
     batch.plain.append(ConfigurationFact(frame.sequence, frame.sha))
 
@@ -130,15 +130,15 @@ def _quarantine_facts(light: LightFrame, batch: ReplayBatch, facts_of_mail: Fact
     yield QuarantineFact(light.sequence, light.position, light.sha, light.size, reason, light.received)
 
 
-RECORD_KINDS: dict[Kind, RecordKind] = {
-    Kind.MESSAGE: RecordKind(_collect_content, _mail_facts),
-    Kind.PART: RecordKind(_collect_content, _part_facts),
-    Kind.CHUNKS: RecordKind(_collect_content, _part_facts),
-    Kind.ENVELOPE: RecordKind(_collect_copy, _mail_facts),
-    Kind.RECEIPT: RecordKind(_collect_receipts),
-    Kind.DELETION: RecordKind(_collect_deletion),
-    Kind.QUARANTINE: RecordKind(_collect_copy, _quarantine_facts),
-    Kind.DIRECTORY: RecordKind(
+RECORD_KINDS: dict[RecordKind, RecordHandler] = {
+    RecordKind.MESSAGE: RecordHandler(_collect_content, _mail_facts),
+    RecordKind.PART: RecordHandler(_collect_content, _part_facts),
+    RecordKind.CHUNKS: RecordHandler(_collect_content, _part_facts),
+    RecordKind.ENVELOPE: RecordHandler(_collect_copy, _mail_facts),
+    RecordKind.RECEIPT: RecordHandler(_collect_receipts),
+    RecordKind.DELETION: RecordHandler(_collect_deletion),
+    RecordKind.QUARANTINE: RecordHandler(_collect_copy, _quarantine_facts),
+    RecordKind.DIRECTORY: RecordHandler(
         _collect_directory_change,
         rows=CatalogRows(
             "directory of users",
@@ -146,19 +146,19 @@ RECORD_KINDS: dict[Kind, RecordKind] = {
             "SELECT sequence, time, change FROM directory WHERE sequence < ? ORDER BY id",
         ),
     ),
-    Kind.CONFIG: RecordKind(_collect_configuration),
-    Kind.AUDIT: RecordKind(
+    RecordKind.CONFIG: RecordHandler(_collect_configuration),
+    RecordKind.AUDIT: RecordHandler(
         _collect_audit_event,
         rows=CatalogRows(
             "audit trail", "events", "SELECT id, time, event FROM audit WHERE id < ? ORDER BY id"
         ),
     ),
-    Kind.RUN: RecordKind(
+    RecordKind.RUN: RecordHandler(
         _collect_run,
         rows=CatalogRows(
             "history of runs", "runs", "SELECT id, time, summary FROM run WHERE id < ? ORDER BY id"
         ),
     ),
-    Kind.DICTIONARY: RecordKind(),
-    Kind.COMMIT: RecordKind(),
+    RecordKind.DICTIONARY: RecordHandler(),
+    RecordKind.COMMIT: RecordHandler(),
 }

@@ -15,8 +15,14 @@ from sqlalchemy import Connection
 
 from muniment.archive.catalog import sql, tables
 from muniment.archive.catalog.encoding import clean, fetch_many
-from muniment.archive.catalog.filing import Filed, Moves, load_addresses, load_filed, read_parties
-from muniment.archive.catalog.numbering import Boxes
+from muniment.archive.catalog.filing import (
+    FiledMessage,
+    PlacementMoves,
+    load_addresses,
+    load_filed,
+    read_parties,
+)
+from muniment.archive.catalog.numbering import BoxNumbers
 from muniment.people.directory import Directory, touches
 from muniment.people.routing import OWNED, Placement, RoutedEnvelope, route_envelope, unite
 
@@ -54,7 +60,7 @@ class _Cursor:
     envelope: int
 
 
-def refile_batch(connection: Connection, directory: Directory, boxes: Boxes, batch: int) -> int | None:
+def refile_batch(connection: Connection, directory: Directory, boxes: BoxNumbers, batch: int) -> int | None:
     """File the messages of the next `batch` mentions.
 
     Returns:
@@ -98,7 +104,7 @@ def _mentions(
 
 
 def refile_messages(
-    connection: Connection, filed: dict[int, Filed], directory: Directory, boxes: Boxes
+    connection: Connection, filed: dict[int, FiledMessage], directory: Directory, boxes: BoxNumbers
 ) -> None:
     """File messages only where their copies put them by the current directory."""
     for message, envelope in _routed(connection, filed):
@@ -107,7 +113,7 @@ def refile_messages(
         one.places = unite(one.places, ())
     wanted: set[Placement] = set().union(*(one.places for one in filed.values()))
     ids = boxes.need(connection, sorted(wanted), directory)
-    moves = Moves()
+    moves = PlacementMoves()
     for one in filed.values():
         moves.refile(one, {ids[place] for place in one.places})
     moves.write(connection)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from muniment.archive.catalog import Catalog
 from muniment.archive.catalog.projection import project
-from muniment.archive.facts import DirectoryFact, Fact, Position
-from muniment.archive.ledger.model import Frame, Head
-from muniment.archive.ledger.reader import Reader
+from muniment.archive.facts import DirectoryFact, Fact, FramePosition
+from muniment.archive.ledger.model import Frame, LedgerHead
+from muniment.archive.ledger.reader import LedgerReader
 from muniment.archive.ledger.recovery import Damage
 from muniment.archive.ledger.scan import scan
 from muniment.errors import ConfigError, NotFound, VaultError
@@ -31,7 +31,7 @@ class _Observed:
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-        self._positions: dict[bytes, Position] = {}
+        self._positions: dict[bytes, FramePosition] = {}
         self._damage = dict.fromkeys(known_damage(catalog))
         self._kept = len(self._damage)
 
@@ -40,14 +40,14 @@ class _Observed:
         """Whether anything could not be read, in this replay or an earlier one."""
         return bool(self._damage)
 
-    def locate(self, sha: bytes) -> Position | None:
+    def locate(self, sha: bytes) -> FramePosition | None:
         """Return the position of the content with this SHA-256; None if it was not met."""
         return self._positions.get(sha) or self._catalog.locate(sha)
 
     def has_content(self, sha: bytes) -> bool:
         return self.locate(sha) is not None
 
-    def add_content(self, sha: bytes, position: Position) -> None:
+    def add_content(self, sha: bytes, position: FramePosition) -> None:
         self._positions[sha] = position
 
     def damage(self, what: str) -> None:
@@ -72,17 +72,17 @@ def known_damage(catalog: Catalog) -> list[str]:
     return found
 
 
-class Stopped(VaultError):
+class RebuildStopped(VaultError):
     """A rebuild was stopped before its end."""
 
 
 def replay(
     catalog: Catalog,
     ledger: Path,
-    since: Head | None,
+    since: LedgerHead | None,
     work: Path,
-    stopped: Callable[[Head], bool] = lambda head: False,
-    until: Head | None = None,
+    stopped: Callable[[LedgerHead], bool] = lambda head: False,
+    until: LedgerHead | None = None,
 ) -> None:
     """Apply committed batches of a ledger to a catalog.
 
@@ -98,11 +98,11 @@ def replay(
         until: The committed state at which to end; None for the last one.
 
     Raises:
-        Stopped: `stopped` returned true.
+        RebuildStopped: `stopped` returned true.
         VaultError: The ledger or the catalog can't be used.
     """
     observed = _Observed(catalog)
-    reader = Reader(ledger, observed.locate)
+    reader = LedgerReader(ledger, observed.locate)
     try:
         for facts, head in project(_frames(ledger, since), reader, work, observed):
             catalog.apply(_fitting(facts, catalog.directory, observed), head)
@@ -110,7 +110,9 @@ def replay(
             for _ in catalog.refile():
                 pass
             if stopped(head):
-                raise Stopped("the rebuild was stopped, and the old catalog stays in use; start it again")
+                raise RebuildStopped(
+                    "the rebuild was stopped, and the old catalog stays in use; start it again"
+                )
             if until is not None and head.tree_size >= until.tree_size:
                 break
         observed.save_damage()
@@ -118,7 +120,7 @@ def replay(
         reader.close()
 
 
-def _frames(ledger: Path, since: Head | None) -> Iterator[Frame | Damage]:
+def _frames(ledger: Path, since: LedgerHead | None) -> Iterator[Frame | Damage]:
     """Yield the frames in order, and each damage where it was met."""
     found: list[Damage] = []
     for frame in scan(ledger, since, on_damage=found.append):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from muniment.archive.facts import Fact, Position
-from muniment.archive.ledger.model import Appended, Frame, Kind
+from muniment.archive.facts import Fact, FramePosition
+from muniment.archive.ledger.model import AppendedRecord, Frame, RecordKind
 from muniment.archive.ledger.records import Receipt, ReceiptGroup
 
 SECOND = 1_000_000
@@ -18,8 +18,8 @@ class LightFrame:
     """A frame without its payload."""
 
     sequence: int
-    position: Position
-    kind: Kind
+    position: FramePosition
+    kind: RecordKind
     time: int
     size: int
     sha: bytes
@@ -27,8 +27,8 @@ class LightFrame:
     """Whether its payload is damaged."""
 
     @property
-    def appended(self) -> Appended:
-        return Appended(self.sequence, self.position)
+    def appended(self) -> AppendedRecord:
+        return AppendedRecord(self.sequence, self.position)
 
     @property
     def received(self) -> int:
@@ -55,7 +55,7 @@ class ReplayBatch:
 class ReplayObserver(Protocol):
     """Takes what a projection meets in the ledger in addition to facts: content and damage."""
 
-    def add_content(self, sha: bytes, position: Position) -> None:
+    def add_content(self, sha: bytes, position: FramePosition) -> None:
         """Record the position of content with this SHA-256, before it is read."""
 
     def has_content(self, sha: bytes) -> bool:

@@ -22,8 +22,8 @@ from muniment.archive.catalog import sql, tables
 from muniment.archive.catalog.encoding import blob, whole
 from muniment.archive.catalog.model import CatalogDamaged, CatalogOutdated
 from muniment.archive.catalog.trouble import as_vault_errors
-from muniment.archive.files.gate import Gate
-from muniment.archive.ledger.model import Head
+from muniment.archive.files.gate import ThreadGate
+from muniment.archive.ledger.model import LedgerHead
 from muniment.errors import VaultError
 
 NEW = ".new"
@@ -83,7 +83,7 @@ class _Reader:
             self._readers.close(self.connection)
 
 
-class Store:
+class CatalogStore:
     """A SQLite file with one connection for writing, and one for reading for each thread. Thread-safe.
 
     SQLite finds a write-ahead log by the name of its file, so no connection may be open while another file
@@ -108,7 +108,7 @@ class Store:
         self._writer: Connection | None = None
         self._readers = _Readers()
         self._local = threading.local()
-        self._gate = Gate()
+        self._gate = ThreadGate()
         self._turn = threading.Lock()
         self._closed = False
         self.is_immutable = readonly and _is_immutable(path)
@@ -296,15 +296,15 @@ def _engine(path: Path, mode: str, pragmas: tuple[str, ...], immutable: bool = F
     return engine
 
 
-class Seen(NamedTuple):
+class CatalogState(NamedTuple):
     """Schema, vault and head of a catalog of any version."""
 
     schema: int
     vault: bytes
-    head: Head
+    head: LedgerHead
 
 
-def seen_by(path: Path) -> Seen | None:
+def seen_by(path: Path) -> CatalogState | None:
     """Read schema, vault and head of a catalog of any version; None if the file can't be read."""
     mode = "immutable=1" if _is_immutable(path) else "mode=ro"
     if not path.is_file():
@@ -317,13 +317,13 @@ def seen_by(path: Path) -> Seen | None:
                 "SELECT schema, vault, tree_size, root, segment, offset FROM state"
             ).fetchone()
         schema, vault, size, root, segment, offset = row
-        head = Head(whole(size), blob(root), whole(segment), whole(offset))
-        return Seen(whole(schema), blob(vault), head)
+        head = LedgerHead(whole(size), blob(root), whole(segment), whole(offset))
+        return CatalogState(whole(schema), blob(vault), head)
     except (sqlite3.Error, TypeError, ValueError):
         return None
 
 
-def check(store: Store) -> None:
+def check(store: CatalogStore) -> None:
     """Check that a file is a catalog of this program's schema.
 
     Raises:

@@ -59,8 +59,8 @@ state = _table(
     _int("cursor_envelope"),
 )
 """One row. `moved_messages` and `moved_envelopes` count records that add no message or copy (see
-`model.Totals`). `regenerated` counts the receipts of copies whose bytes a service wrote. `affected` is what
-must still be filed again (JSON); the cursor is how far that has come (see refiling.py)."""
+`model.VaultTotals`). `regenerated` counts the receipts of copies whose bytes a service wrote. `affected` is
+what must still be filed again (JSON); the cursor is how far that has come (see refiling.py)."""
 
 CONFIGURATION = "configuration"
 """The name in `meta` of the hash of the latest configuration record."""

@@ -22,17 +22,17 @@ from muniment.archive.catalog.encoding import (
     words,
 )
 from muniment.archive.catalog.filing import (
-    Copy,
-    Filed,
-    Messages,
-    Moves,
+    BatchMessages,
+    FiledCopy,
+    FiledMessage,
+    PlacementMoves,
     identity,
     load_copies,
     load_filed,
     load_messages,
 )
-from muniment.archive.catalog.numbering import Boxes, Numbers, Places
-from muniment.archive.catalog.originals import Given, displace
+from muniment.archive.catalog.numbering import BoxNumbers, PlaceNumbers, TextNumbers
+from muniment.archive.catalog.originals import DisplacedTotals, displace
 from muniment.archive.catalog.refiling import note_affected, relabel
 from muniment.archive.facts import (
     REGENERATED,
@@ -49,7 +49,7 @@ from muniment.archive.facts import (
     ReceiptFact,
     RunFact,
 )
-from muniment.archive.ledger.model import Head
+from muniment.archive.ledger.model import LedgerHead
 from muniment.people import changes
 from muniment.people.directory import Directory
 from muniment.people.routing import route_envelope, unite
@@ -95,14 +95,14 @@ class _Sorted:
         return [fact for fact in self.traffic if isinstance(fact, ReceiptFact)]
 
 
-class Writer:
+class CatalogWriter:
     """Writes batches, and caches the numbers of addresses, folders and profiles."""
 
     def __init__(self) -> None:
-        self.addresses = Numbers(tables.address, sql.ADDRESSES, sql.INSERT_ADDRESS)
-        self.boxes = Boxes()
-        self._profiles = Numbers(tables.profile, sql.PROFILES, sql.INSERT_PROFILE)
-        self._places = Places()
+        self.addresses = TextNumbers(tables.address, sql.ADDRESSES, sql.INSERT_ADDRESS)
+        self.boxes = BoxNumbers()
+        self._profiles = TextNumbers(tables.profile, sql.PROFILES, sql.INSERT_PROFILE)
+        self._places = PlaceNumbers()
 
     def forget(self) -> None:
         """Clear the caches, after a transaction was undone."""
@@ -112,7 +112,7 @@ class Writer:
         self._places.forget()
 
     def write(
-        self, connection: Connection, facts: Sequence[Fact], head: Head, directory: Directory
+        self, connection: Connection, facts: Sequence[Fact], head: LedgerHead, directory: Directory
     ) -> Directory:
         """Write the facts that the catalog does not have yet, and the head after them.
 
@@ -151,7 +151,7 @@ class Writer:
 
     # --- messages and copies --------------------------------------------------------------------
 
-    def _messages(self, connection: Connection, batch: _Sorted) -> Messages:
+    def _messages(self, connection: Connection, batch: _Sorted) -> BatchMessages:
         """Collect the batch's new messages and the known ones that its envelopes hold again.
 
         A message that was appended again because its old record is damaged is moved to its new position, and
@@ -163,7 +163,7 @@ class Writer:
         for fact in batch.messages:
             known = messages.by_sha.get(fact.sha)
             if known is None:
-                messages.add(fact.sha, Filed(fact.sequence, fact.date, fact.sequence, fact=fact))
+                messages.add(fact.sha, FiledMessage(fact.sequence, fact.date, fact.sequence, fact=fact))
             elif known.fact is None:
                 moved.append((fact.position.segment, fact.position.offset, known.id))
                 mended.append(_mended(fact, known.id))
@@ -172,7 +172,9 @@ class Writer:
         _write(connection, sql.MEND_MESSAGE, mended)
         return messages
 
-    def _copies(self, connection: Connection, batch: _Sorted, messages: Messages) -> dict[bytes, Copy]:
+    def _copies(
+        self, connection: Connection, batch: _Sorted, messages: BatchMessages
+    ) -> dict[bytes, FiledCopy]:
         """Collect the batch's new copies, and the known ones that its receipts name, by identity."""
         named = {fact.sha for fact in batch.envelopes} | {fact.sha for fact in batch.receipts}
         copies = load_copies(connection, sorted(named))
@@ -188,7 +190,7 @@ class Writer:
         _write(connection, sql.MOVE_ENVELOPE, moved)
         return copies
 
-    def _receive(self, receipts: list[ReceiptFact], copies: dict[bytes, Copy]) -> int:
+    def _receive(self, receipts: list[ReceiptFact], copies: dict[bytes, FiledCopy]) -> int:
         """Give copies their receipts; returns the bytes of the copies that are received the first time."""
         first = 0
         for receipt in receipts:
@@ -198,7 +200,7 @@ class Writer:
                 copy.receive(receipt)
         return first
 
-    def _write_copies(self, connection: Connection, copies: Collection[Copy]) -> None:
+    def _write_copies(self, connection: Connection, copies: Collection[FiledCopy]) -> None:
         new = [(copy, copy.fact) for copy in copies if copy.fact is not None]
         again = [copy for copy in copies if copy.fact is None and copy.received]
         if not new and not any(copy.received or copy.new_owners for copy in copies):
@@ -232,8 +234,8 @@ class Writer:
     def _file(
         self,
         connection: Connection,
-        messages: Collection[Filed],
-        copies: Collection[Copy],
+        messages: Collection[FiledMessage],
+        copies: Collection[FiledCopy],
         directory: Directory,
     ) -> None:
         """File messages where they are already, and where the new copies put them.
@@ -251,7 +253,7 @@ class Writer:
             message.places = unite(message.places, ())
         wanted = {place for message in messages for place in message.places}
         ids = self.boxes.need(connection, sorted(wanted), directory)
-        moves, rows = Moves(), []
+        moves, rows = PlacementMoves(), []
         for message in messages:
             boxes = {ids[place] for place in message.places}
             if message.fact is not None:
@@ -265,7 +267,10 @@ class Writer:
     # --- keys at sources -----------------------------------------------------------------------------
 
     def _write_traffic(
-        self, connection: Connection, traffic: list[ReceiptFact | DeletionFact], copies: dict[bytes, Copy]
+        self,
+        connection: Connection,
+        traffic: list[ReceiptFact | DeletionFact],
+        copies: dict[bytes, FiledCopy],
     ) -> None:
         """Store the keys that were fetched, and remove those that were deleted afterwards."""
         put: dict[tuple[int, bytes], tuple[Any, ...]] = {}
@@ -284,7 +289,9 @@ class Writer:
         _write(connection, sql.DELETE_KNOWN, list(gone))
         _write(connection, sql.PUT_KNOWN, list(put.values()))
 
-    def _write_quarantines(self, connection: Connection, batch: _Sorted, copies: dict[bytes, Copy]) -> None:
+    def _write_quarantines(
+        self, connection: Connection, batch: _Sorted, copies: dict[bytes, FiledCopy]
+    ) -> None:
         """Store quarantined items, and end the quarantine of those that a record or a copy resolves."""
         items = [_quarantined(fact) for fact in batch.quarantines if not fact.resolved]
         _write(connection, sql.INSERT_QUARANTINE, items)
@@ -333,7 +340,7 @@ def _quarantined(fact: QuarantineFact) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _link(connection: Connection, copies: Iterable[Copy], messages: Messages) -> None:
+def _link(connection: Connection, copies: Iterable[FiledCopy], messages: BatchMessages) -> None:
     """Link known copies to their messages, and load those that are missing."""
     by_id = {copy.id: copy for copy in copies}
     links = [(row.envelope, row.message) for row in fetch_many(connection, sql.LINKS_OF, by_id)]
@@ -343,14 +350,14 @@ def _link(connection: Connection, copies: Iterable[Copy], messages: Messages) ->
         by_id[envelope].messages.append(messages.by_id[message])
 
 
-def _new_copy(fact: EnvelopeFact, messages: Messages) -> Copy:
+def _new_copy(fact: EnvelopeFact, messages: BatchMessages) -> FiledCopy:
     found = [messages.by_sha[sha] for sha in dict.fromkeys(fact.messages) if sha in messages.by_sha]
     for message in found:
         message.touched = max(message.touched, fact.sequence)
-    return Copy(fact.sequence, fact.sha, fact.time, fact.parties, messages=found, fact=fact)
+    return FiledCopy(fact.sequence, fact.sha, fact.time, fact.parties, messages=found, fact=fact)
 
 
-def _names(copy: Copy) -> Iterable[str]:
+def _names(copy: FiledCopy) -> Iterable[str]:
     if copy.fact is not None or copy.received:
         for party in copy.parties:
             yield party.address
@@ -365,7 +372,7 @@ def _write(connection: Connection, statement: str, rows: list[Any]) -> None:
         connection.exec_driver_sql(statement, rows)
 
 
-def _message(message: Filed, fact: MessageFact, boxes: set[int]) -> tuple[Any, ...]:
+def _message(message: FiledMessage, fact: MessageFact, boxes: set[int]) -> tuple[Any, ...]:
     """Make a row of the table `message`."""
     key, rest = split(fact.sha)
     content_key, content_rest = split(fact.content) if fact.content else (None, None)
@@ -387,7 +394,7 @@ def _mended(fact: MessageFact, message: int) -> tuple[Any, ...]:
 
 
 def _envelope(
-    copy: Copy, fact: EnvelopeFact, ids: dict[str, int], profiles: dict[str, int]
+    copy: FiledCopy, fact: EnvelopeFact, ids: dict[str, int], profiles: dict[str, int]
 ) -> tuple[Any, ...]:
     """Make a row of the table `envelope`."""
     key, rest = split(fact.sha)
@@ -423,12 +430,12 @@ def _profile(fact: RunFact) -> str:
 
 def _write_head(
     connection: Connection,
-    head: Head,
+    head: LedgerHead,
     batch: _Sorted,
     messages: list[MessageFact],
     copies: int,
     copy_bytes: int,
-    displaced: Given,
+    displaced: DisplacedTotals,
 ) -> None:
     more = len(messages) - displaced.messages
     values = {

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from muniment.archive.files.temp_files import make_work
 from muniment.mail.buffer import FileBuffer
-from muniment.mail.model import Buffer
-from muniment.parsing.reader import IN_MEMORY, Mail, mail_of
+from muniment.mail.model import MailBuffer
+from muniment.parsing.reader import IN_MEMORY, OpenMail, mail_of
 
 
 @contextmanager
-def opened(content: Iterable[bytes], size: int, work: Path) -> Iterator[Buffer]:
+def opened(content: Iterable[bytes], size: int, work: Path) -> Iterator[MailBuffer]:
     """Open content as a buffer: in memory, or if it is large in a temporary file without a name.
 
     Args:
@@ -38,15 +38,15 @@ def opened(content: Iterable[bytes], size: int, work: Path) -> Iterator[Buffer]:
 
 def mail_from(
     content: Iterable[bytes], size: int, work: Path, name: bytes = b"", *, outline: bool = False
-) -> Mail:
+) -> OpenMail:
     """Make a mail for the reading workers of stored content.
 
     Args:
         content: The content's chunks, as the ledger's reader yields them.
         size: The content's size, in bytes.
         work: The folder for a temporary file, if the content is large.
-        name: See parsing.reader.Mail.
-        outline: See parsing.reader.Mail.
+        name: See parsing.reader.OpenMail.
+        outline: See parsing.reader.OpenMail.
 
     Raises:
         LedgerDamaged: The ledger does not hold the content, or what it holds is damaged.

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class Gate:
+class ThreadGate:
     """Lets threads in together, or one thread alone.
 
     A thread that waits to be alone goes before threads that arrive later. A thread that is inside may enter

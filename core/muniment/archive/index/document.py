@@ -28,7 +28,7 @@ import tantivy
 from msgspec import Struct
 
 from muniment.mail.headers.addresses import without_tag
-from muniment.mail.model import INBOX_ROLES, SENT_ROLES, MessageText, Role
+from muniment.mail.model import INBOX_ROLES, SENT_ROLES, AddressRole, MessageText
 from muniment.mail.text.folding import halfway, plain, second_spellings
 from muniment.mail.text.links import reduced
 
@@ -47,10 +47,10 @@ MAX_NAME = 1024
 """Most characters of an address or folder; longer ones are not real and are not indexed."""
 
 
-class Mention(Struct, frozen=True):
+class IndexMention(Struct, frozen=True):
     """An address on a copy of a message."""
 
-    role: Role
+    role: AddressRole
     address: str
     """Normalised, in lower case."""
     time: int
@@ -78,7 +78,7 @@ class IndexDocument(Struct, frozen=True):
     sha: bytes
     """SHA-256 of the message's bytes."""
     text: MessageText
-    mentions: tuple[Mention, ...] = ()
+    mentions: tuple[IndexMention, ...] = ()
     formers: tuple[bytes, ...] = ()
     """SHA-256 of each message that it has displaced: their ids find it, too."""
     public_size: int = 0
@@ -116,7 +116,13 @@ def date_of(order: int) -> int:
 
 # --- documents ----------------------------------------------------------------------------------
 
-_FIELD = {Role.SENDER: "from", Role.ON_BEHALF_OF: "from", Role.TO: "to", Role.CC: "cc", Role.BCC: "bcc"}
+_FIELD = {
+    AddressRole.SENDER: "from",
+    AddressRole.ON_BEHALF_OF: "from",
+    AddressRole.TO: "to",
+    AddressRole.CC: "cc",
+    AddressRole.BCC: "bcc",
+}
 
 
 def encode(doc: IndexDocument) -> tantivy.Document:
@@ -210,7 +216,7 @@ def _header_tags(text: MessageText) -> set[str]:
     }
 
 
-def _envelope_tags(mention: Mention, address: str, public: set[str]) -> Iterator[str]:
+def _envelope_tags(mention: IndexMention, address: str, public: set[str]) -> Iterator[str]:
     """Yield the tags of an address on an envelope, except for those that the header has already."""
     field = _FIELD.get(mention.role, "to")
     if f"{field}:{address}" in public:
@@ -230,7 +236,7 @@ def _address_tags(field: str, address: str) -> tuple[str, str]:
     return f"{field}:{address}", f"{field}:@{address.rpartition('@')[2]}"
 
 
-def _place_tags(mention: Mention, address: str) -> Iterator[str]:
+def _place_tags(mention: IndexMention, address: str) -> Iterator[str]:
     folder = mention.owner_folder or _box(mention.role)
     if folder:
         yield in_tag(folder)
@@ -245,7 +251,7 @@ def tagged(address: str) -> str:
     return f"{address}\0+"
 
 
-def _box(role: Role) -> str:
+def _box(role: AddressRole) -> str:
     return INBOX if role in INBOX_ROLES else SENT if role in SENT_ROLES else ""
 
 

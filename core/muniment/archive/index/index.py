@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from muniment.archive.index.document import FORMAT, IndexDocument
-from muniment.archive.index.shards import Broken, Shard, View, guarded
+from muniment.archive.index.shards import IndexBroken, Shard, ShardView, guarded
 from muniment.errors import VaultError
 from muniment.system.atomic_files import sync_folder, write_file
 
@@ -99,7 +99,7 @@ class Index:
         """
         try:
             return cls._opened(folder, heap, docs_per_shard, shard_bytes, read_only)
-        except Broken as error:
+        except IndexBroken as error:
             if read_only:
                 raise _unusable(error) from error
             aside = put_aside(folder)
@@ -179,7 +179,7 @@ class Index:
         """
         return sum(view.searcher.num_docs for view in self.views())
 
-    def views(self) -> list[View]:
+    def views(self) -> list[ShardView]:
         """Return the committed shards, the one with the newest message first.
 
         Raises:
@@ -203,7 +203,7 @@ class Index:
             try:
                 with guarded("Reading the index"):
                     self._load()
-            except Broken as error:
+            except IndexBroken as error:
                 raise _unusable(error) from error
 
     def replace_by(self, swap: Callable[[], None]) -> None:
@@ -353,7 +353,7 @@ def _undisturbed(folder: Path, read: Callable[[], T]) -> T:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class IndexState:
     """The content of state.json."""
 
     watermark: int = 0
@@ -366,7 +366,7 @@ class State:
     """Names of the shards' folders."""
 
 
-def peek(folder: Path) -> State:
+def peek(folder: Path) -> IndexState:
     """Read the state of an index without opening it.
 
     Raises:
@@ -375,11 +375,11 @@ def peek(folder: Path) -> State:
     try:
         with guarded("Reading the index"):
             return _undisturbed(folder, lambda: _state_of(folder)[0])
-    except Broken as error:
+    except IndexBroken as error:
         raise _unusable(error) from error
 
 
-def _state_of(folder: Path) -> tuple[State, list[str]]:
+def _state_of(folder: Path) -> tuple[IndexState, list[str]]:
     """Return the state on disk and the names of the shards in the folder; both empty for a new index."""
     names = sorted(entry.name for entry in folder.glob("[0-9]*") if entry.name.isdecimal())
     path = folder / STATE
@@ -387,31 +387,31 @@ def _state_of(folder: Path) -> tuple[State, list[str]]:
         state = _read_state(path)
     except FileNotFoundError:
         if names:
-            raise Broken("state.json is missing") from None
-        return State(), []
+            raise IndexBroken("state.json is missing") from None
+        return IndexState(), []
     if missing := set(state.shards).difference(names):
-        raise Broken(f"shards are missing: {', '.join(sorted(missing))}")
+        raise IndexBroken(f"shards are missing: {', '.join(sorted(missing))}")
     return state, names
 
 
-def _read_state(path: Path) -> State:
+def _read_state(path: Path) -> IndexState:
     try:
         state = json.loads(path.read_bytes())
         form = state["format"]
-        read = State(
+        read = IndexState(
             watermark=int(state["watermark"]),
             binding=str(state.get("mark", "")),
             identity=str(state.get("identity", "")),
             shards=tuple(str(name) for name in state["shards"]),
         )
     except (ValueError, KeyError, TypeError) as error:
-        raise Broken("state.json is unreadable") from error
+        raise IndexBroken("state.json is unreadable") from error
     if form != FORMAT:
-        raise Broken(f"it has format {form}, not {FORMAT}")
+        raise IndexBroken(f"it has format {form}, not {FORMAT}")
     return read
 
 
-def _unusable(error: Broken) -> VaultError:
+def _unusable(error: IndexBroken) -> VaultError:
     return VaultError(f"The index is unusable; run `muniment rebuild --index` ({error}).")
 
 

@@ -2,7 +2,7 @@
 
 The index knows addresses, not users. So it finds too much for a person whose address was moved between
 people, and everything for the catch-all. A query about people is compiled so that it misses nothing (see
-`loose` of Compiler), and the catalog's placements then decide about each candidate.
+`loose` of QueryCompiler), and the catalog's placements then decide about each candidate.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from tantivy import Query
 
 from muniment.archive import query as q
 from muniment.archive.index.queries import with_ids
-from muniment.archive.index.shards import View
-from muniment.archive.index.terms import Compiler, named_users, needs_catalog
+from muniment.archive.index.shards import ShardView
+from muniment.archive.index.terms import QueryCompiler, named_users, needs_catalog
 
 Placed = Callable[[str, Iterable[int], str], Collection[int]]
 """Takes a person's name, numbers of messages, and the name of a folder ("" for any); returns the subset of
 messages that are in the person's folder."""
 
 
-class Placing:
+class CandidateCheck:
     """Decides which candidates of one query match it."""
 
     def __init__(
-        self, node: q.Node, compiler: Compiler, views: list[View], placed: Placed, scope: str
+        self, node: q.Node, compiler: QueryCompiler, views: list[ShardView], placed: Placed, scope: str
     ) -> None:
         """Keep what is needed to check candidates.
 
@@ -68,14 +68,14 @@ class Placing:
                 return set().union(*(self._true(item, ids, about) for item in items))
             case q.Not(item):
                 return ids - self._true(item, ids, about)
-            case q.User(name):
+            case q.UserTerm(name):
                 return set(self._placed(name, self._known(node, ids), ""))
-            case q.In(folder):
+            case q.InFolder(folder):
                 return set().union(*(self._placed(name, ids, folder) for name in about))
             case _:
                 raise TypeError(f"no such query: {node!r}")
 
-    def _known(self, node: q.User, ids: set[int]) -> set[int]:
+    def _known(self, node: q.UserTerm, ids: set[int]) -> set[int]:
         """Return the subset of `ids` that the reader is allowed to know to be a person's."""
         return ids if self._compiler.bcc_allowed else self._matched(self._compiler.compile_part(node), ids)
 

@@ -9,10 +9,10 @@ from tantivy import Query
 
 from muniment.archive.index.document import date_of, order_of
 from muniment.archive.index.index import Index
-from muniment.archive.index.placing import Placed, Placing
+from muniment.archive.index.placing import CandidateCheck, Placed
 from muniment.archive.index.queries import past_order, with_ids
-from muniment.archive.index.shards import View, guarded
-from muniment.archive.index.terms import Compiler, Users, UserTerms, needs_catalog
+from muniment.archive.index.shards import ShardView, guarded
+from muniment.archive.index.terms import QueryCompiler, UserAddresses, Users, needs_catalog
 from muniment.archive.query import Node
 from muniment.errors import NotFound, QueryError
 
@@ -31,10 +31,10 @@ MAX_EXAMINED = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class SearchScope:
     """The person whose mail is searched."""
 
-    user: UserTerms
+    user: UserAddresses
     verify: Callable[[Sequence[int]], Collection[int]]
     """Takes ids that the index found, and returns the subset that the person may see by the catalog."""
     name: str = ""
@@ -42,7 +42,7 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SearchPage:
     """A page of results."""
 
     total: int
@@ -92,7 +92,7 @@ def search(
     *,
     users: Users | None = None,
     placed: Placed | None = None,
-    scope: Scope | None = None,
+    scope: SearchScope | None = None,
     limit: int = 50,
     after: str = "",
     by_relevance: bool = False,
@@ -101,7 +101,7 @@ def search(
     exact: bool = False,
     oldest_first: bool = False,
     around: int | None = None,
-) -> Found:
+) -> SearchPage:
     """Search the index.
 
     Args:
@@ -134,12 +134,12 @@ def search(
     compared = (
         placed is not None and (scope is None or scope.name != "") and needs_catalog(node, scope is not None)
     )
-    compiler = Compiler(users or _no_user, scope.user if scope else None, bcc_allowed, compared)
+    compiler = QueryCompiler(users or _no_user, scope.user if scope else None, bcc_allowed, compared)
     with guarded("Searching the index"):
         query, views = compiler.compile(node), index.views()
         checks: list[Verify] = [scope.verify] if scope else []
         if placed is not None and compared:
-            checks.append(Placing(node, compiler, views, placed, scope.name if scope else "").verify)
+            checks.append(CandidateCheck(node, compiler, views, placed, scope.name if scope else "").verify)
         run = _Run(views, query, _together(checks), count, exact, oldest_first and not by_relevance)
         cursor = _Cursor.read(after)
         if by_relevance:
@@ -162,7 +162,7 @@ def _together(checks: list[Verify]) -> Verify | None:
     return verify if checks else None
 
 
-def _no_user(name: str) -> UserTerms:
+def _no_user(name: str) -> UserAddresses:
     raise NotFound(f"There is no user {name}.")
 
 
@@ -173,7 +173,7 @@ Row = tuple[int, int]
 class _Run:
     def __init__(
         self,
-        views: list[View],
+        views: list[ShardView],
         query: Query,
         verify: Verify | None,
         count: bool,
@@ -189,7 +189,7 @@ class _Run:
 
     # --- by date
 
-    def dated(self, limit: int, cursor: _Cursor | None) -> Found:
+    def dated(self, limit: int, cursor: _Cursor | None) -> SearchPage:
         """Return the page after the cursor, newest or oldest first."""
         past = cursor.at if cursor else None
         if self._verify is not None:
@@ -200,7 +200,7 @@ class _Run:
             found = _page(rows, limit, total, exact, rows[limit - 1][0] if len(rows) > limit else None)
         return found if cursor else replace(found, first=0)
 
-    def around(self, limit: int, date: int) -> Found:
+    def around(self, limit: int, date: int) -> SearchPage:
         """Return the page that begins at a date."""
         whole = self.dated(1, None)
         at = max(order_of(date, 0) - 1, 0) if self._oldest else order_of(date + 1, 0)
@@ -227,7 +227,7 @@ class _Run:
         """Return whether a sort key comes after another in this order, or is equal."""
         return order >= other if self._oldest else order <= other
 
-    def _dated_verified(self, verify: Verify, limit: int, cursor: _Cursor | None) -> Found:
+    def _dated_verified(self, verify: Verify, limit: int, cursor: _Cursor | None) -> SearchPage:
         total, exact = (cursor.total, cursor.exact) if cursor else (self._counted(), False)
         kept: list[Row] = []
         examined, counted, last, ended = 0, 0, None, False
@@ -278,7 +278,7 @@ class _Run:
 
     # --- by relevance
 
-    def ranked(self, limit: int, cursor: _Cursor | None) -> Found:
+    def ranked(self, limit: int, cursor: _Cursor | None) -> SearchPage:
         start = cursor.at if cursor else 0
         if self._exact:
             return self._ranked_exactly(start, limit, first=cursor is None)
@@ -295,7 +295,7 @@ class _Run:
         more = start + limit if len(rows) > start + limit else None
         return replace(_page(rows[start:], limit, total, exact, more), before="", first=-1 if cursor else 0)
 
-    def _ranked_exactly(self, start: int, limit: int, first: bool) -> Found:
+    def _ranked_exactly(self, start: int, limit: int, first: bool) -> SearchPage:
         """Rank only messages that pass the checks: the newest MAX_RANKED, by score, then newest first.
 
         Other messages have no influence on which messages are ranked, or on their order.
@@ -322,9 +322,9 @@ class _Run:
         return [row for row in rows if row[1] in allowed]
 
 
-def _page(rows: list[Row], limit: int, total: int, exact: bool, more: int | None) -> Found:
+def _page(rows: list[Row], limit: int, total: int, exact: bool, more: int | None) -> SearchPage:
     shown = rows[:limit]
-    return Found(
+    return SearchPage(
         total=total,
         exact=exact,
         ids=tuple(number for _, number in shown),

@@ -20,7 +20,7 @@ from muniment.system.atomic_files import sync_folder
 from muniment.system.paths import as_text
 
 
-class Broken(Exception):
+class IndexBroken(Exception):
     """The index is damaged or of another format and must be rebuilt; the text says why."""
 
 
@@ -35,7 +35,7 @@ def guarded(doing: str) -> Iterator[None]:
     """
     try:
         yield
-    except (MunimentError, Broken):
+    except (MunimentError, IndexBroken):
         raise
     except (ValueError, OSError) as error:
         if "LockBusy" in str(error):
@@ -60,7 +60,7 @@ def _brief(error: BaseException) -> str:
     return " ".join(str(error).split())[:200]
 
 
-class View:
+class ShardView:
     """A committed state of a shard, for searching."""
 
     def __init__(self, searcher: tantivy.Searcher, low: int, high: int, first: int = 0) -> None:
@@ -104,7 +104,7 @@ class Shard:
         """Open the shard in the folder `path`.
 
         Raises:
-            Broken: The shard is damaged or of another schema.
+            IndexBroken: The shard is damaged or of another schema.
             VaultError: The shard can't be read.
         """
         self.path = path
@@ -160,7 +160,7 @@ class Shard:
             high = searcher.search(everything, 1, False, "order").hits
             top = searcher.search(everything, 1, False, "id").hits
             self.bytes = _bytes_in(self.path)
-        self.view = View(searcher, low[0][0] if low else 0, high[0][0] if high else 0, self.first)
+        self.view = ShardView(searcher, low[0][0] if low else 0, high[0][0] if high else 0, self.first)
         self.top = top[0][0] if top else -1
 
     def clean(self) -> None:
@@ -269,11 +269,11 @@ def _read_meta(path: Path) -> list[str]:
         meta = json.loads((path / "meta.json").read_bytes())
         return [segment["segment_id"] for segment in meta["segments"]]
     except FileNotFoundError:
-        raise Broken(f"{path.name} has no meta.json") from None
+        raise IndexBroken(f"{path.name} has no meta.json") from None
     except OSError as error:
         raise VaultError(f"The index can't be read; check the disk ({_brief(error)}).") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise Broken(f"the meta.json of {path.name} is unreadable ({_brief(error)})") from error
+        raise IndexBroken(f"the meta.json of {path.name} is unreadable ({_brief(error)})") from error
 
 
 _DAMAGE = (
@@ -292,7 +292,9 @@ def _open(path: Path, name: _Name) -> tantivy.Index:
             index = tantivy.Index(schema(), name.text)
         except ValueError as error:
             if any(word in str(error) for word in _DAMAGE):
-                raise Broken(f"{path.name} is damaged or of another version ({_brief(error)})") from error
+                raise IndexBroken(
+                    f"{path.name} is damaged or of another version ({_brief(error)})"
+                ) from error
             raise
         index.register_tokenizer("words", analyzer())
         index.config_reader("Manual")

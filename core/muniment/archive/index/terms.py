@@ -26,7 +26,7 @@ from muniment.mail.headers.addresses import normalise
 from muniment.mail.headers.domains import PREFIX, canonical, spellings
 from muniment.mail.headers.message_ids import bare_id
 from muniment.mail.text.links import is_reduced, reduced
-from muniment.mail.text.words import ANY, Sought, sought_words, wildcards
+from muniment.mail.text.words import ANY, SoughtWord, sought_words, wildcards
 
 PLAIN = ("subject", "sender", "to", "cc", "filename", "body")
 """The fields in which plain words are searched, in addition to links; `bcc` is secret, so it is left out."""
@@ -50,7 +50,7 @@ class UserAddress:
 
 
 @dataclass(frozen=True, slots=True)
-class UserTerms:
+class UserAddresses:
     """A person in the terms of the index: by addresses."""
 
     addresses: tuple[UserAddress, ...]
@@ -58,14 +58,16 @@ class UserTerms:
     """Whether any message may be theirs, as for the catch-all, which has no addresses."""
 
 
-Users = Callable[[str], UserTerms]
+Users = Callable[[str], UserAddresses]
 """Takes the name or address after `user:`, and returns the person; raises MunimentError if there is none."""
 
 
-class Compiler:
+class QueryCompiler:
     """Compiles a query for one reader."""
 
-    def __init__(self, users: Users, scope: UserTerms | None, bcc_allowed: bool, loose: bool = False) -> None:
+    def __init__(
+        self, users: Users, scope: UserAddresses | None, bcc_allowed: bool, loose: bool = False
+    ) -> None:
         """Keep what the reader is allowed to find.
 
         Args:
@@ -100,7 +102,7 @@ class Compiler:
         """
         return self._node(node, ())
 
-    def _node(self, node: q.Node, about: tuple[UserTerms, ...]) -> Query:
+    def _node(self, node: q.Node, about: tuple[UserAddresses, ...]) -> Query:
         """Compile a node; `about` are the people whose folders `in:` means there, none for any person's."""
         match node:
             case q.And(items):
@@ -109,21 +111,21 @@ class Compiler:
                 return any_of(self._node(item, about) for item in items)
             case q.Not(item):
                 return everything() if self._unsure(item, about) else none_of(self._node(item, about))
-            case q.Word() | q.Phrase() | q.Prefix():
+            case q.WordTerm() | q.PhraseTerm() | q.PrefixTerm():
                 return self._text(node)
-            case q.In(folder):
+            case q.InFolder(folder):
                 return self._in(folder, about)
-            case q.User(name):
+            case q.UserTerm(name):
                 return self._user(self._users(name))
             case _:
                 return _condition(node, "size" if self.bcc_allowed else "public")
 
-    def _and(self, items: tuple[q.Node, ...], about: tuple[UserTerms, ...]) -> Query:
+    def _and(self, items: tuple[q.Node, ...], about: tuple[UserAddresses, ...]) -> Query:
         named = tuple(self._users(name) for item in items for name in named_users(item))
         inner = named or about
-        since = [item.time for item in items if isinstance(item, q.Since)]
-        until = [item.time for item in items if isinstance(item, q.Until)]
-        rest = [item for item in items if not isinstance(item, (q.Since, q.Until))]
+        since = [item.time for item in items if isinstance(item, q.DatedSince)]
+        until = [item.time for item in items if isinstance(item, q.DatedBefore)]
+        rest = [item for item in items if not isinstance(item, (q.DatedSince, q.DatedBefore))]
         found = [self._node(item, inner) for item in rest if not isinstance(item, q.Not)]
         unwanted = [item.item for item in rest if isinstance(item, q.Not)]
         without = [self._node(item, inner) for item in unwanted if not self._unsure(item, inner)]
@@ -131,22 +133,22 @@ class Compiler:
             found.append(dated(max(since, default=None), min(until, default=None)))
         return all_of(found, without)
 
-    def _unsure(self, node: q.Node, about: tuple[UserTerms, ...]) -> bool:
+    def _unsure(self, node: q.Node, about: tuple[UserAddresses, ...]) -> bool:
         return self._loose and needs_catalog(node, bool(about or self._scope))
 
     # --- people and folders
 
-    def _user(self, terms: UserTerms) -> Query:
+    def _user(self, terms: UserAddresses) -> Query:
         placed = self._placed(terms, None)
         return placed if terms == self._scope else self._secret(placed)
 
-    def _in(self, folder: str, about: tuple[UserTerms, ...]) -> Query:
+    def _in(self, folder: str, about: tuple[UserAddresses, ...]) -> Query:
         persons = (self._scope,) if self._scope else about
         if not persons:
             return self._secret(has_tag(in_tag(folder)))
         return any_of(self._placed(person, folder) for person in persons)
 
-    def _placed(self, terms: UserTerms, folder: str | None) -> Query:
+    def _placed(self, terms: UserAddresses, folder: str | None) -> Query:
         """Messages that are filed with a person, or in a folder of theirs."""
         if terms.everything:
             return Query.all_query() if folder is None else has_tag(in_tag(folder))
@@ -193,11 +195,11 @@ class Compiler:
             found = [self._words(words, (*PLAIN, "link"))]  # one query is faster than two
         else:
             found = [self._words(words, PLAIN), self._words(links, ("link",))]
-        if isinstance(node, q.Word) and "@" in text and (name := bare_id(text)):
+        if isinstance(node, q.WordTerm) and "@" in text and (name := bare_id(text)):
             found.append(has_tag(f"msgid:{clean(name)}"))
         return any_of(found)
 
-    def _words(self, words: Sequence[Sought], fields: Sequence[str]) -> Query:
+    def _words(self, words: Sequence[SoughtWord], fields: Sequence[str]) -> Query:
         if self.bcc_allowed:
             return find_words(words, fields)
         return find_words(words, fields, _weighed, everywhere=True)
@@ -221,10 +223,10 @@ def _weighed(found: Query, field: str) -> Query:
 
 
 def _typed(node: q.Text) -> str:
-    return node.text + ANY if isinstance(node, q.Prefix) else node.text
+    return node.text + ANY if isinstance(node, q.PrefixTerm) else node.text
 
 
-def _link_words(text: str, words: Sequence[Sought]) -> Sequence[Sought]:
+def _link_words(text: str, words: Sequence[SoughtWord]) -> Sequence[SoughtWord]:
     """Return the words that a link target has for these words."""
     return words if is_reduced(text) or wildcards(text) else sought_words(reduced(text))
 
@@ -282,19 +284,19 @@ def needs_catalog(node: q.Node, about: bool) -> bool:
             return any(needs_catalog(item, inner) for item in items)
         case q.Not(item):
             return needs_catalog(item, about)
-        case q.In():
+        case q.InFolder():
             return about
         case _:
-            return isinstance(node, q.User)
+            return isinstance(node, q.UserTerm)
 
 
 def named_users(item: q.Node) -> list[str]:
     """Return the names of the people that an item of a conjunction is about."""
     match item:
-        case q.User(name):
+        case q.UserTerm(name):
             return [name]
-        case q.Or(items) if all(isinstance(one, q.User) for one in items):
-            return [one.name for one in items if isinstance(one, q.User)]
+        case q.Or(items) if all(isinstance(one, q.UserTerm) for one in items):
+            return [one.name for one in items if isinstance(one, q.UserTerm)]
         case _:
             return []
 
@@ -323,25 +325,25 @@ def _known_by(address: UserAddress, field: str, name: _Name) -> Query:
 
 def _condition(node: q.Node, size_field: str) -> Query:
     match node:
-        case q.Since(time):
+        case q.DatedSince(time):
             return dated(time, None)
-        case q.Until(time):
+        case q.DatedBefore(time):
             return dated(None, time)
-        case q.Larger(size):
+        case q.LargerThan(size):
             return in_range(size_field, size + 1, MAX_U64)
-        case q.Smaller(size):
+        case q.SmallerThan(size):
             return in_range(size_field, 0, size - 1)
-        case q.Id(prefix) if len(prefix) >= ID_DIGITS:
+        case q.IdPrefix(prefix) if len(prefix) >= ID_DIGITS:
             return has_tag(f"id:{prefix[:ID_DIGITS]}")
-        case q.Id(prefix):
+        case q.IdPrefix(prefix):
             return has_tag_like(f"id:{prefix}.*")
-        case q.Number(number):
+        case q.RecordNumber(number):
             return Query.empty_query() if number < 0 else with_ids(everything(), [number])
         case q.HasAttachment():
             return has_tag("has:attachment")
         case q.MessageId(name):
             return has_tag(f"msgid:{clean(name)}")
-        case q.Thread(name):
+        case q.InThread(name):
             return any_of(has_tag(f"{kind}:{clean(name)}") for kind in ("msgid", "ref"))
         case _:
             raise TypeError(f"no such query: {node!r}")

@@ -19,7 +19,7 @@ from tantivy import Query
 from muniment.archive.index.document import SPELLED_FIELD, spelled_term
 from muniment.archive.index.queries import SCHEMA, all_of, any_of
 from muniment.mail.text.folding import DIGRAPHS
-from muniment.mail.text.words import Sought, pattern_of
+from muniment.mail.text.words import SoughtWord, pattern_of
 
 PHRASES = 8
 """Most spellings of a phrase that are searched one by one; with more, patterns are used."""
@@ -38,7 +38,7 @@ def as_scored(found: Query, field: str) -> Query:
 
 
 def find_words(
-    words: Sequence[Sought], fields: Sequence[str], weigh: Weigh = as_scored, *, everywhere: bool = False
+    words: Sequence[SoughtWord], fields: Sequence[str], weigh: Weigh = as_scored, *, everywhere: bool = False
 ) -> Query:
     """Make a query for words in a row, in one of the fields.
 
@@ -57,7 +57,7 @@ def find_words(
     return any_of(weigh(_phrase(words, field, everywhere), field) for field in fields)
 
 
-def _phrase(words: Sequence[Sought], field: str, everywhere: bool) -> Query:
+def _phrase(words: Sequence[SoughtWord], field: str, everywhere: bool) -> Query:
     if any(word.wild for word in words):
         if everywhere:
             return all_of(find_words(part, [field]) for part in _parted(words))
@@ -70,7 +70,7 @@ def _phrase(words: Sequence[Sought], field: str, everywhere: bool) -> Query:
     return _exactly(found, words, field)
 
 
-def _parted(words: Sequence[Sought]) -> Iterator[list[Sought]]:
+def _parted(words: Sequence[SoughtWord]) -> Iterator[list[SoughtWord]]:
     """Split a phrase into single words with wildcards and phrases without."""
     for wild, part in groupby(words, lambda word: word.wild):
         if wild:
@@ -79,7 +79,7 @@ def _parted(words: Sequence[Sought]) -> Iterator[list[Sought]]:
             yield list(part)
 
 
-def _word(word: Sought, fields: Sequence[str], weigh: Weigh = as_scored) -> Query:
+def _word(word: SoughtWord, fields: Sequence[str], weigh: Weigh = as_scored) -> Query:
     """Make a query for one word, in both spellings."""
     forms = dict.fromkeys((word.plain, word.spelled))
     found = [weigh(_form(field, form, word.wild), field) for field in fields for form in forms]
@@ -102,7 +102,7 @@ def _patterns(patterns: Iterable[str], field: str) -> Query:
     return Query.regex_phrase_query(SCHEMA, field, list(patterns))
 
 
-def _exactly(found: Query, words: Sequence[Sought], field: str) -> Query:
+def _exactly(found: Query, words: Sequence[SoughtWord], field: str) -> Query:
     """Restrict `found` to messages that have exactly each word which may be one with an umlaut."""
     doubtful = dict.fromkeys(word for word in words if _DIGRAPH.search(word.spelled))
     if not doubtful:
@@ -111,7 +111,7 @@ def _exactly(found: Query, words: Sequence[Sought], field: str) -> Query:
 
 
 @lru_cache(maxsize=256)
-def _plain_forms(word: Sought) -> tuple[str, ...]:
+def _plain_forms(word: SoughtWord) -> tuple[str, ...]:
     """Return the plain spellings that a word can have: its own, written out, and with umlauts for pairs."""
     forms = dict.fromkeys((word.plain, word.spelled))
     at = [match.start() for match in _DIGRAPH.finditer(word.spelled)]
@@ -127,7 +127,7 @@ def _collapsed(written: str, places: Sequence[int]) -> str:
     return "".join(char for at, char in enumerate(written) if at - 1 not in places)
 
 
-def _pattern(word: Sought) -> str:
+def _pattern(word: SoughtWord) -> str:
     """Return a pattern for the plain spellings that a word can have."""
     written = _DIGRAPH.sub(lambda pair: f"{pair[0][0]}({pair[0][1]})?", pattern_of(word.spelled))
     return "|".join(dict.fromkeys((pattern_of(word.plain), written)))

@@ -15,32 +15,32 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from muniment.archive.facts import Position
-from muniment.archive.ledger.checkpoints import Checkpoint, Proof, Proofs
+from muniment.archive.facts import FramePosition
+from muniment.archive.ledger.checkpoints import Checkpoint, CheckpointProof, CheckpointProver
 from muniment.archive.ledger.commits import UNCOUNTED, Commit
 from muniment.archive.ledger.files import framed_id, read_vault_id, segment_path, segments
 from muniment.archive.ledger.frame import leaf_hash
-from muniment.archive.ledger.merkle import EMPTY_ROOT, Frontier
-from muniment.archive.ledger.model import Frame, Head, Kind
-from muniment.archive.ledger.reader import Held, Locate, Reader
+from muniment.archive.ledger.merkle import EMPTY_ROOT, MerkleFrontier
+from muniment.archive.ledger.model import Frame, LedgerHead, RecordKind
+from muniment.archive.ledger.reader import ContentCache, LedgerReader, Locate
 from muniment.archive.ledger.stored import UNKNOWN, describe_record, make_frame
-from muniment.archive.ledger.walk import Found, Gap, commit_of, walk
+from muniment.archive.ledger.walk import FoundFrame, FrameGap, commit_of, walk
 from muniment.errors import LedgerDamaged, MunimentError
 
 BATCH = 64
 """Most records that a thread decodes at a time; what several of them refer to is read once."""
 BATCH_BYTES = 4 * 1024 * 1024
 """Most bytes of payload that a thread decodes at a time."""
-REFERENCED = frozenset({Kind.MESSAGE, Kind.PART, Kind.CHUNKS})
+REFERENCED = frozenset({RecordKind.MESSAGE, RecordKind.PART, RecordKind.CHUNKS})
 """The kinds of record that others may refer to."""
 Progress = Callable[[int, int], None]
 """Called with the bytes that are read so far, and the bytes of all segments."""
-Watch = Callable[[int, int | None, Found], None]
+Watch = Callable[[int, int | None, FoundFrame], None]
 """Called with each intact frame: the segment's number, the frame's sequence (None if unknown), the frame."""
 
 
 @dataclass(slots=True)
-class Report:
+class LedgerCheck:
     """The result of a check."""
 
     records: int = 0
@@ -57,7 +57,7 @@ class Report:
     """Number of envelope records among `records`."""
     uncommitted: int = 0
     """Bytes after the last commit frame: a batch that is being written, or that a crash cut short."""
-    proofs: list[Proof] = field(default_factory=list)
+    proofs: list[CheckpointProof] = field(default_factory=list)
     """The result for each checkpoint that was given."""
     notes: list[str] = field(default_factory=list)
     """Remarks that are not problems, a sentence each without its full stop."""
@@ -69,10 +69,10 @@ def check(
     deep: bool,
     locate: Locate | None = None,
     progress: Progress | None = None,
-    until: Head | None = None,
+    until: LedgerHead | None = None,
     checkpoints: Iterable[Checkpoint] = (),
     watch: Watch | None = None,
-) -> Report:
+) -> LedgerCheck:
     """Check a ledger and compare it with checkpoints.
 
     Args:
@@ -94,8 +94,8 @@ def check(
     Raises:
         VaultError: There is no ledger, or a newer program wrote it.
     """
-    report = Report()
-    chain = _Chain(report, Proofs(checkpoints))
+    report = LedgerCheck()
+    chain = _Chain(report, CheckpointProver(checkpoints))
     with _Deep(folder, report, locate) if deep and _readable(folder) else _Shallow() as follow:
         _read_all(folder, _vault_id(folder, report), chain, follow, progress, until, watch)
     chain.finish()
@@ -111,7 +111,7 @@ def _readable(folder: Path) -> bool:
     return True
 
 
-def _vault_id(folder: Path, report: Report) -> bytes:
+def _vault_id(folder: Path, report: LedgerCheck) -> bytes:
     """Return the vault's id, from the segments if its file is damaged."""
     try:
         return read_vault_id(folder)
@@ -126,7 +126,7 @@ def _read_all(
     chain: _Chain,
     follow: _Shallow,
     progress: Progress | None,
-    until: Head | None,
+    until: LedgerHead | None,
     watch: Watch | None,
 ) -> None:
     numbers = segments(folder)
@@ -135,7 +135,7 @@ def _read_all(
     for number in numbers:
         chain.begin(number)
         for item in walk(segment_path(folder, number), tag):
-            if isinstance(item, Gap):
+            if isinstance(item, FrameGap):
                 chain.gap(item)
             else:
                 if watch is not None and not chain.ended:
@@ -157,21 +157,21 @@ def _read_all(
 class _Chain:
     """Checks frames and commits in order, and adds problems to the report."""
 
-    def __init__(self, report: Report, proofs: Proofs) -> None:
+    def __init__(self, report: LedgerCheck, proofs: CheckpointProver) -> None:
         self._report = report
         self._proofs = proofs
         self._proven = 0
         """Number of leaves that the last commit frame proves, also after the end of the check."""
         self.ended = False
         """Whether the frames that follow are read for checkpoints only."""
-        self._tree: Frontier | None = Frontier()
+        self._tree: MerkleFrontier | None = MerkleFrontier()
         """Tree of all leaves so far; None if a frame was lost since the last commit frame."""
         self._segment = 0
         self._counts = [0, 0, 0]
         """Numbers of records, messages and envelopes since the last commit frame."""
         self._audits = 0
         """Number of audit records so far; too low if a frame was lost since the last commit frame."""
-        self._gaps: list[tuple[int, Gap]] = []
+        self._gaps: list[tuple[int, FrameGap]] = []
         self._bytes = 0
 
     def begin(self, segment: int) -> None:
@@ -196,7 +196,7 @@ class _Chain:
         """Whether the rest of the ledger is not needed."""
         return self.ended and not self._proofs.needs_more_than(self._proven)
 
-    def gap(self, gap: Gap) -> None:
+    def gap(self, gap: FrameGap) -> None:
         """Take bytes that are not an intact frame. They are a problem unless a writer has just begun them."""
         if not self.ended:
             self._bytes += gap.length
@@ -206,7 +206,7 @@ class _Chain:
         else:
             self._leaf(gap.header.kind, gap.header.time, gap.header.size, gap.header.sha)
 
-    def frame(self, found: Found) -> None:
+    def frame(self, found: FoundFrame) -> None:
         """Take an intact frame."""
         header = found.header
         commit = commit_of(found)
@@ -216,12 +216,12 @@ class _Chain:
             return
         self._bytes += found.end - found.offset
         self._counts[0] += 1
-        self._counts[1] += header.kind == Kind.MESSAGE
-        self._counts[2] += header.kind == Kind.ENVELOPE
-        self._audits += header.kind == Kind.AUDIT
+        self._counts[1] += header.kind == RecordKind.MESSAGE
+        self._counts[2] += header.kind == RecordKind.ENVELOPE
+        self._audits += header.kind == RecordKind.AUDIT
         if commit is not None:
             self._commit(found, commit)
-        elif header.kind == Kind.COMMIT:
+        elif header.kind == RecordKind.COMMIT:
             self._problem(found, "its content is not valid")
             self._tree = None
         self._leaf(header.kind, header.time, header.size, header.sha)
@@ -247,7 +247,7 @@ class _Chain:
         if not commit.segment:
             self._proven = commit.tree.size
 
-    def _commit(self, found: Found, commit: Commit) -> None:
+    def _commit(self, found: FoundFrame, commit: Commit) -> None:
         tree = self._tree
         if tree is not None and (tree.size, tree.root()) != (commit.tree.size, commit.root):
             self._problem(
@@ -273,7 +273,7 @@ class _Chain:
         self._counts = [0, 0, 0]
         self._bytes = 0
 
-    def _problem(self, found: Found, reason: str) -> None:
+    def _problem(self, found: FoundFrame, reason: str) -> None:
         what = describe_record(found.header.kind, found.header.sha)
         self._report.problems.append(f"segment {self._segment}, offset {found.offset}: {what}: {reason}")
 
@@ -300,16 +300,16 @@ class _Shallow:
     def __exit__(self, *error: object) -> None:
         return
 
-    def take(self, segment: int, found: Found) -> None:
+    def take(self, segment: int, found: FoundFrame) -> None:
         """Take the next intact frame of a segment."""
 
 
 class _Deep(_Shallow):
     """Decodes and hashes records in other threads, in batches that stay close behind the reading."""
 
-    def __init__(self, folder: Path, report: Report, locate: Locate | None) -> None:
+    def __init__(self, folder: Path, report: LedgerCheck, locate: Locate | None) -> None:
         self._places = None if locate is not None else _Places()
-        self._reader = Reader(folder, locate or self._place)
+        self._reader = LedgerReader(folder, locate or self._place)
         self._report = report
         self._workers = len(os.sched_getaffinity(0))
         self._pool = ThreadPoolExecutor(self._workers, "verify")
@@ -317,8 +317,8 @@ class _Deep(_Shallow):
         self._batch: list[Frame] = []
         self._bytes = 0
 
-    def take(self, segment: int, found: Found) -> None:
-        position = Position(segment, found.offset)
+    def take(self, segment: int, found: FoundFrame) -> None:
+        position = FramePosition(segment, found.offset)
         frame = make_frame(UNKNOWN, position, found.header, found.payload)
         if self._places is not None and frame.kind in REFERENCED:
             self._places.note(frame.sha, position)
@@ -336,7 +336,7 @@ class _Deep(_Shallow):
         if self._places is not None:
             self._places.close()
 
-    def _place(self, sha: bytes) -> Position | None:
+    def _place(self, sha: bytes) -> FramePosition | None:
         return self._places.locate(sha) if self._places is not None else None
 
     def _submit(self) -> None:
@@ -350,10 +350,10 @@ class _Deep(_Shallow):
         self._report.problems += self._running.popleft().result()
 
 
-def _hash_all(reader: Reader, frames: list[Frame]) -> list[str]:
+def _hash_all(reader: LedgerReader, frames: list[Frame]) -> list[str]:
     """Return the problems of the content of these frames."""
     problems = []
-    held = Held()
+    held = ContentCache()
     for frame in frames:
         try:
             for _ in reader.content_of(frame, held):
@@ -374,18 +374,18 @@ class _Places:
             "CREATE TABLE place (sha BLOB PRIMARY KEY, segment INTEGER, offset INTEGER) WITHOUT ROWID"
         )
 
-    def note(self, sha: bytes, position: Position) -> None:
+    def note(self, sha: bytes, position: FramePosition) -> None:
         """Record a position; it replaces an earlier one of the same content."""
         with self._lock:
             self._store.execute(
                 "INSERT OR REPLACE INTO place VALUES (?, ?, ?)", (sha, position.segment, position.offset)
             )
 
-    def locate(self, sha: bytes) -> Position | None:
+    def locate(self, sha: bytes) -> FramePosition | None:
         """Return the position of content; None if it was not read so far."""
         with self._lock:
             row = self._store.execute("SELECT segment, offset FROM place WHERE sha = ?", (sha,)).fetchone()
-        return Position(*row) if row else None
+        return FramePosition(*row) if row else None
 
     def close(self) -> None:
         """Close and delete the database."""

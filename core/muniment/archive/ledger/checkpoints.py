@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from muniment.archive.ledger.merkle import EMPTY_ROOT, Frontier
+from muniment.archive.ledger.merkle import EMPTY_ROOT, MerkleFrontier
 from muniment.errors import UsageError
 
 State = Literal["unchanged", "cut", "rewritten", "unreadable"]
@@ -32,7 +32,7 @@ class Checkpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class CheckpointProof:
     """The result of comparing a checkpoint with a ledger."""
 
     checkpoint: Checkpoint
@@ -63,7 +63,7 @@ def read_checkpoint(text: str) -> Checkpoint:
         ) from None
 
 
-class Proofs:
+class CheckpointProver:
     """Compares checkpoints with a ledger while it is read in order."""
 
     def __init__(self, checkpoints: Iterable[Checkpoint]) -> None:
@@ -73,7 +73,7 @@ class Proofs:
         self._most = max(self._sizes, default=0)
         self._roots: dict[int, bytes] = {}
 
-    def add_tree(self, tree: Frontier) -> None:
+    def add_tree(self, tree: MerkleFrontier) -> None:
         """Take the tree of the leaves so far. Call this after every leaf, or checkpoints are not compared."""
         while self._sizes and self._sizes[-1] <= tree.size:
             size = self._sizes.pop()
@@ -84,7 +84,7 @@ class Proofs:
         """Return whether a checkpoint covers more than `tree_size` leaves."""
         return self._most > tree_size
 
-    def results(self, tree_size: int) -> list[Proof]:
+    def results(self, tree_size: int) -> list[CheckpointProof]:
         """Return the result for each checkpoint.
 
         Args:
@@ -92,18 +92,20 @@ class Proofs:
         """
         return [self._result(one, tree_size) for one in self._checkpoints]
 
-    def _result(self, one: Checkpoint, tree_size: int) -> Proof:
+    def _result(self, one: Checkpoint, tree_size: int) -> CheckpointProof:
         root = EMPTY_ROOT if not one.tree_size else self._roots.get(one.tree_size)
         if one.tree_size > tree_size:
-            return Proof(
+            return CheckpointProof(
                 one,
                 "cut",
                 f"the ledger was cut or set back: it had {one.tree_size} records, and {tree_size} are left",
             )
         if root is None:
-            return Proof(one, "unreadable", "it can't be compared, since records before it are damaged")
+            return CheckpointProof(
+                one, "unreadable", "it can't be compared, since records before it are damaged"
+            )
         if root != one.root:
-            return Proof(
+            return CheckpointProof(
                 one,
                 "rewritten",
                 f"the ledger was rewritten, or is another vault's: its first {one.tree_size} records are not "
@@ -111,4 +113,4 @@ class Proofs:
             )
         more = tree_size - one.tree_size
         grown = f"the ledger has grown from it by {more} records" if more else "the ledger is what it was"
-        return Proof(one, "unchanged", f"{grown}, unchanged")
+        return CheckpointProof(one, "unchanged", f"{grown}, unchanged")

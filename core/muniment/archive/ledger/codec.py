@@ -14,7 +14,7 @@ from typing import Protocol
 
 import zstandard
 
-from muniment.archive.ledger.model import CHUNK, Codec, Kind, Record
+from muniment.archive.ledger.model import CHUNK, LedgerRecord, PayloadCodec, RecordKind
 
 LEVEL = 3
 PART_LEVEL = 1
@@ -33,7 +33,7 @@ zstd's own search finds these values for mail of 4 KB and more, but takes four t
 _BASE = 0x0F
 _PURPOSE = 0x4D554E00
 """The id in the zstd header of our dictionaries, plus the kind of record that they are for."""
-_FALLBACKS = {Kind.ENVELOPE: Kind.MESSAGE, Kind.QUARANTINE: Kind.MESSAGE}
+_FALLBACKS = {RecordKind.ENVELOPE: RecordKind.MESSAGE, RecordKind.QUARANTINE: RecordKind.MESSAGE}
 """The kind whose dictionary is used for a kind that has no dictionary of its own."""
 
 
@@ -41,7 +41,7 @@ class DecodeError(ValueError):
     """A payload can't be decoded, or not to the size that its record states."""
 
 
-class Stored(Protocol):
+class StoredPayload(Protocol):
     """The fields of a record or frame that a decoder reads.
 
     They are those of docs/ledger-format.md, sections "Frames" and "From payload to content".
@@ -49,7 +49,7 @@ class Stored(Protocol):
 
     @property
     def codec(self) -> int:
-        """How the payload is encoded: a sum of `Codec` numbers."""
+        """How the payload is encoded: a sum of `PayloadCodec` numbers."""
 
     @property
     def dictionary(self) -> int:
@@ -65,12 +65,15 @@ class Stored(Protocol):
 
 
 def train(
-    samples: Sequence[bytes], size: int = DICTIONARY_SIZE, kind: Kind = Kind.MESSAGE, level: int = LEVEL
+    samples: Sequence[bytes],
+    size: int = DICTIONARY_SIZE,
+    kind: RecordKind = RecordKind.MESSAGE,
+    level: int = LEVEL,
 ) -> bytes:
     """Train a zstd dictionary. It takes about 0.1 s for 500 samples of a few KB each.
 
     Args:
-        samples: Decoded payloads, as `Decoder.payload` returns them.
+        samples: Decoded payloads, as `PayloadDecoder.payload` returns them.
         size: Largest size of the dictionary, in bytes.
         kind: The kind of record that the dictionary is for.
         level: The compression level that it is tuned for.
@@ -90,16 +93,16 @@ def train(
     return trained.as_bytes()
 
 
-def purpose(dictionary: bytes) -> Kind:
+def purpose(dictionary: bytes) -> RecordKind:
     """Return the kind of record that a dictionary was trained for; MESSAGE if it was not made by `train`."""
     stated = int.from_bytes(dictionary[4:8], "little")
     try:
-        return Kind(stated & 0xFF) if stated & ~0xFF == _PURPOSE else Kind.MESSAGE
+        return RecordKind(stated & 0xFF) if stated & ~0xFF == _PURPOSE else RecordKind.MESSAGE
     except ValueError:
-        return Kind.MESSAGE
+        return RecordKind.MESSAGE
 
 
-class Encoder:
+class RecordEncoder:
     """Makes records from content. Thread-safe."""
 
     def __init__(self, dictionaries: Mapping[int, bytes] | None = None, level: int = LEVEL) -> None:
@@ -111,7 +114,7 @@ class Encoder:
             level: The zstd compression level.
         """
         self._level = level
-        self._current: dict[Kind, tuple[int, zstandard.ZstdCompressionDict]] = {}
+        self._current: dict[RecordKind, tuple[int, zstandard.ZstdCompressionDict]] = {}
         for number, data in sorted((dictionaries or {}).items()):
             prepared = zstandard.ZstdCompressionDict(data)
             prepared.precompute_compress(level=level)
@@ -121,7 +124,7 @@ class Encoder:
                 self._current[kind] = self._current[other]
         self._local = threading.local()
 
-    def encode(self, kind: Kind, content: bytes, sha: bytes | None = None) -> Record:
+    def encode(self, kind: RecordKind, content: bytes, sha: bytes | None = None) -> LedgerRecord:
         """Make a record that holds the content itself.
 
         Args:
@@ -137,9 +140,9 @@ class Encoder:
         if sha is None:
             sha = hashlib.sha256(content).digest()
         codec, dictionary, payload = self._compress(kind, content)
-        return Record(kind, sha, len(content), codec, payload, dictionary)
+        return LedgerRecord(kind, sha, len(content), codec, payload, dictionary)
 
-    def encode_recipe(self, kind: Kind, recipe: bytes, sha: bytes, size: int) -> Record:
+    def encode_recipe(self, kind: RecordKind, recipe: bytes, sha: bytes, size: int) -> LedgerRecord:
         """Make a record that holds a recipe for the content.
 
         Args:
@@ -154,28 +157,28 @@ class Encoder:
         if len(recipe) > MAX_CONTENT:
             raise ValueError(f"a recipe of {len(recipe)} bytes is too large: refer to parts instead")
         codec, dictionary, payload = self._compress(kind, recipe)
-        return Record(kind, sha, size, codec | Codec.RECIPE, payload, dictionary)
+        return LedgerRecord(kind, sha, size, codec | PayloadCodec.RECIPE, payload, dictionary)
 
-    def pack(self, record: Record) -> Record:
+    def pack(self, record: LedgerRecord) -> LedgerRecord:
         """Return the record with its payload compressed, if that makes it smaller.
 
         A record that is compressed already, or is a list of chunks, is returned unchanged.
         """
-        if record.codec & ~Codec.RECIPE:
+        if record.codec & ~PayloadCodec.RECIPE:
             return record
         codec, dictionary, payload = self._compress(record.kind, record.payload)
-        return Record(record.kind, record.sha, record.size, record.codec | codec, payload, dictionary)
+        return LedgerRecord(record.kind, record.sha, record.size, record.codec | codec, payload, dictionary)
 
-    def _compress(self, kind: Kind, data: bytes) -> tuple[int, int, bytes]:
+    def _compress(self, kind: RecordKind, data: bytes) -> tuple[int, int, bytes]:
         dictionary, compressor = self._compressor(kind)
         payload = compressor.compress(data)
-        worth = len(data) * PART_GAIN if kind is Kind.PART else len(data)
+        worth = len(data) * PART_GAIN if kind is RecordKind.PART else len(data)
         if len(payload) >= worth:
-            return Codec.RAW, 0, data
-        return (Codec.ZSTD_DICT if dictionary else Codec.ZSTD), dictionary, payload
+            return PayloadCodec.RAW, 0, data
+        return (PayloadCodec.ZSTD_DICT if dictionary else PayloadCodec.ZSTD), dictionary, payload
 
-    def _compressor(self, kind: Kind) -> tuple[int, zstandard.ZstdCompressor]:
-        compressors: dict[Kind, tuple[int, zstandard.ZstdCompressor]] | None
+    def _compressor(self, kind: RecordKind) -> tuple[int, zstandard.ZstdCompressor]:
+        compressors: dict[RecordKind, tuple[int, zstandard.ZstdCompressor]] | None
         compressors = getattr(self._local, "compressors", None)
         if compressors is None:
             compressors = self._local.compressors = {}
@@ -184,8 +187,8 @@ class Encoder:
             found = compressors[kind] = self._new_compressor(kind)
         return found
 
-    def _new_compressor(self, kind: Kind) -> tuple[int, zstandard.ZstdCompressor]:
-        if kind is Kind.PART:
+    def _new_compressor(self, kind: RecordKind) -> tuple[int, zstandard.ZstdCompressor]:
+        if kind is RecordKind.PART:
             return 0, zstandard.ZstdCompressor(level=PART_LEVEL)
         if kind not in self._current:
             return 0, zstandard.ZstdCompressor(level=self._level)
@@ -193,7 +196,7 @@ class Encoder:
         return number, zstandard.ZstdCompressor(level=self._level, dict_data=prepared, write_dict_id=False)
 
 
-class Decoder:
+class PayloadDecoder:
     """Decodes payloads. Thread-safe."""
 
     def __init__(self, dictionaries: Mapping[int, bytes] | None = None) -> None:
@@ -205,7 +208,7 @@ class Decoder:
         self._dictionaries: Mapping[int, bytes] = {} if dictionaries is None else dictionaries
         self._local = threading.local()
 
-    def payload(self, stored: Stored) -> bytes:
+    def payload(self, stored: StoredPayload) -> bytes:
         """Decode the payload of a record or frame.
 
         Returns:
@@ -217,22 +220,22 @@ class Decoder:
                 another size than the record states.
         """
         codec = stored.codec
-        if codec & ~_BASE not in (0, Codec.RECIPE, Codec.CHUNK_LIST):
+        if codec & ~_BASE not in (0, PayloadCodec.RECIPE, PayloadCodec.CHUNK_LIST):
             raise DecodeError(f"codec {codec:#x} is not known to this program")
         data = self._decompress(codec & _BASE, stored)
-        if codec & Codec.CHUNK_LIST:
+        if codec & PayloadCodec.CHUNK_LIST:
             if len(data) % 32:
                 raise DecodeError("its list of chunks is cut short")
-        elif not codec & Codec.RECIPE and len(data) != stored.size:
+        elif not codec & PayloadCodec.RECIPE and len(data) != stored.size:
             raise DecodeError(f"it decodes to {len(data)} bytes instead of {stored.size}")
         return data
 
-    def _decompress(self, codec: int, stored: Stored) -> bytes:
-        if codec == Codec.RAW:
+    def _decompress(self, codec: int, stored: StoredPayload) -> bytes:
+        if codec == PayloadCodec.RAW:
             return stored.payload
-        if codec == Codec.ZSTD:
+        if codec == PayloadCodec.ZSTD:
             return self._inflate(0, stored.payload)
-        if codec == Codec.ZSTD_DICT:
+        if codec == PayloadCodec.ZSTD_DICT:
             return self._inflate(stored.dictionary, stored.payload)
         raise DecodeError(f"codec {codec:#x} is not known to this program")
 

@@ -9,8 +9,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from muniment.archive.facts import Position
-from muniment.archive.ledger.merkle import Frontier
+from muniment.archive.facts import FramePosition
+from muniment.archive.ledger.merkle import MerkleFrontier
 
 VERSION = 1
 UNCOUNTED = -1
@@ -37,10 +37,10 @@ class Commit:
 
     count: int
     """Number of records since the previous commit frame."""
-    tree: Frontier
+    tree: MerkleFrontier
     """The tree of all leaves before this frame."""
     root: bytes
-    dictionaries: dict[int, Position] = field(default_factory=dict)
+    dictionaries: dict[int, FramePosition] = field(default_factory=dict)
     """Position of the latest copy of each compression dictionary, by number."""
     segment: int = 0
     """The segment's number in the first frame of a segment; else 0."""
@@ -73,8 +73,10 @@ def read_commit(content: bytes) -> Commit:
     """
     try:
         value = json.loads(content)
-        tree = Frontier.from_frontier(value["tree_size"], [bytes.fromhex(peak) for peak in value["frontier"]])
-        places = {int(key): Position(*at) for key, at in value["dictionaries"].items()}
+        tree = MerkleFrontier.from_frontier(
+            value["tree_size"], [bytes.fromhex(peak) for peak in value["frontier"]]
+        )
+        places = {int(key): FramePosition(*at) for key, at in value["dictionaries"].items()}
         root, audits = bytes.fromhex(value["root"]), value.get("audits", UNCOUNTED)
         commit = Commit(value["count"], tree, root, places, value.get("segment", 0), audits)
         if type(audits) is not int or audits < UNCOUNTED:

@@ -12,7 +12,7 @@ import struct
 from typing import NamedTuple
 from zlib import crc32
 
-from muniment.archive.ledger.model import CHUNK, RESERVED, Kind
+from muniment.archive.ledger.model import CHUNK, RESERVED, RecordKind
 
 MAGIC = b"MUNF"
 VERSION = 1
@@ -25,7 +25,7 @@ _CRC = struct.Struct("<I")
 _LEAF = struct.Struct("<BBBqQ32s")
 HEADER_SIZE = _FIELDS.size + _CRC.size
 TAG_OFFSET = 8
-_KINDS = frozenset(int(kind) for kind in Kind if kind not in RESERVED)
+_KINDS = frozenset(int(kind) for kind in RecordKind if kind not in RESERVED)
 
 
 class FrameError(ValueError):
@@ -36,7 +36,7 @@ class NewerFrame(FrameError):
     """An intact header of a format that this program does not know."""
 
 
-class Header(NamedTuple):
+class FrameHeader(NamedTuple):
     """The fields of a frame's header."""
 
     kind: int
@@ -60,8 +60,8 @@ def pack_header(
 
     Args:
         tag: The vault's id, 8 bytes.
-        kind: A number of `Kind`.
-        codec: A sum of `Codec` numbers.
+        kind: A number of `RecordKind`.
+        codec: A sum of `PayloadCodec` numbers.
         time: Microseconds since 1970 UTC.
         size: Size of the decoded content, in bytes.
         sha: SHA-256 of the decoded content, 32 bytes.
@@ -82,7 +82,7 @@ def pack_header(
     return fields + _CRC.pack(crc32(fields))
 
 
-def parse_header(data: bytes, tag: bytes, offset: int = 0) -> Header:
+def parse_header(data: bytes, tag: bytes, offset: int = 0) -> FrameHeader:
     """Decode the header at byte `offset` of `data`.
 
     Raises:
@@ -103,10 +103,10 @@ def parse_header(data: bytes, tag: bytes, offset: int = 0) -> Header:
         raise NewerFrame(f"written by a newer program (format {version}, kind {kind}, flags {flags})")
     if length > MAX_PAYLOAD:
         raise FrameError("its header states an impossible length")
-    return Header(kind, codec, time, size, length, dictionary, sha, payload_crc)
+    return FrameHeader(kind, codec, time, size, length, dictionary, sha, payload_crc)
 
 
-def intact(header: Header, payload: bytes) -> bool:
+def intact(header: FrameHeader, payload: bytes) -> bool:
     """Return whether `payload` has the length and the checksum that its header states."""
     return len(payload) == header.length and crc32(payload) == header.payload_crc
 

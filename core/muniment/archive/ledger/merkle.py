@@ -16,7 +16,7 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
-class Frontier:
+class MerkleFrontier:
     """A Merkle tree, kept as the roots of its full subtrees, the largest first."""
 
     __slots__ = ("peaks", "size")
@@ -27,7 +27,7 @@ class Frontier:
         self.peaks: list[bytes] = []
 
     @classmethod
-    def from_frontier(cls, size: int, peaks: Sequence[bytes]) -> Frontier:
+    def from_frontier(cls, size: int, peaks: Sequence[bytes]) -> MerkleFrontier:
         """Make the tree of `size` leaves that has this frontier.
 
         Raises:
@@ -39,9 +39,9 @@ class Frontier:
         tree.size, tree.peaks = size, list(peaks)
         return tree
 
-    def copy(self) -> Frontier:
+    def copy(self) -> MerkleFrontier:
         """Return an independent tree with the same leaves."""
-        return Frontier.from_frontier(self.size, self.peaks)
+        return MerkleFrontier.from_frontier(self.size, self.peaks)
 
     def add(self, leaf: bytes) -> None:
         """Append a leaf, given its hash."""

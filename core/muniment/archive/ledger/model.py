@@ -10,7 +10,7 @@ from enum import IntEnum
 
 from msgspec import Struct
 
-from muniment.archive.facts import Position
+from muniment.archive.facts import FramePosition
 
 CHUNK = 16 * 1024 * 1024
 """Content larger than this many bytes is a list of chunk records."""
@@ -18,7 +18,7 @@ SEGMENT = 256 * 1024 * 1024
 """A segment is sealed at the first commit past this many bytes."""
 
 
-class Kind(IntEnum):
+class RecordKind(IntEnum):
     """The kind of a record. The numbers are part of the format: never change them."""
 
     MESSAGE = 1
@@ -39,11 +39,11 @@ class Kind(IntEnum):
     COMMIT = 15
 
 
-RESERVED = frozenset({Kind.HOLD, Kind.REDACTION})
+RESERVED = frozenset({RecordKind.HOLD, RecordKind.REDACTION})
 """Kinds that have a number and no meaning yet. A frame of one was written by a newer program."""
 
 
-class Codec(IntEnum):
+class PayloadCodec(IntEnum):
     """How a payload is encoded. The numbers are part of the format: never change them.
 
     Bit 0x80 is reserved for encryption.
@@ -59,14 +59,14 @@ class Codec(IntEnum):
     """Added to RAW: the payload is the SHA-256 hashes of the content's chunks, joined."""
 
 
-class Record(Struct, frozen=True, array_like=True):
+class LedgerRecord(Struct, frozen=True, array_like=True):
     """Encoded content, ready to be framed. Worker processes make records; the writer appends them.
 
     `sha` and `size` are those of the decoded content, such as the exact bytes of a message. So a record
     can be compressed differently later and still prove the same content.
     """
 
-    kind: Kind
+    kind: RecordKind
     sha: bytes
     size: int
     codec: int
@@ -75,11 +75,11 @@ class Record(Struct, frozen=True, array_like=True):
     """Number of the compression dictionary; 0 for none."""
 
 
-class Appended(Struct, frozen=True):
+class AppendedRecord(Struct, frozen=True):
     """Where a record was appended: its leaf index in the Merkle tree, and the position of its frame."""
 
     sequence: int
-    position: Position
+    position: FramePosition
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +87,8 @@ class Frame:
     """A record as read from a segment."""
 
     sequence: int
-    position: Position
-    kind: Kind
+    position: FramePosition
+    kind: RecordKind
     codec: int
     dictionary: int
     time: int
@@ -101,7 +101,7 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class LedgerHead:
     """A committed state: the number of leaves that a commit frame proves, and their root (RFC 9162)."""
 
     tree_size: int

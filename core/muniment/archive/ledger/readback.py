@@ -6,8 +6,8 @@ import logging
 import time
 from collections import OrderedDict
 
-from muniment.archive.facts import Position
-from muniment.archive.ledger.reader import Reader
+from muniment.archive.facts import FramePosition
+from muniment.archive.ledger.reader import LedgerReader
 from muniment.errors import LedgerDamaged
 
 log = logging.getLogger("muniment.vault")
@@ -21,7 +21,7 @@ REMEMBERED = 3600.0
 class ReadBack:
     """Reads stored content back, and remembers for REMEMBERED seconds which content was intact."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: LedgerReader) -> None:
         self._reader = reader
         self._verified: OrderedDict[bytes, float] = OrderedDict()
 
@@ -42,7 +42,7 @@ class ReadBack:
             self._verified.popitem(last=False)
         return True
 
-    def record(self, position: Position) -> bool:
+    def record(self, position: FramePosition) -> bool:
         """Return whether the record at a position is intact; logs an error if not."""
         try:
             for _ in self._reader.content_at(position):

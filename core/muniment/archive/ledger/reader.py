@@ -11,17 +11,17 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from muniment.archive.facts import Position
+from muniment.archive.facts import FramePosition
 from muniment.archive.ledger import recipe
-from muniment.archive.ledger.codec import DecodeError, Decoder
+from muniment.archive.ledger.codec import DecodeError, PayloadDecoder
 from muniment.archive.ledger.commits import read_commit
 from muniment.archive.ledger.files import read_vault_id
-from muniment.archive.ledger.model import Codec, Frame, Head
+from muniment.archive.ledger.model import Frame, LedgerHead, PayloadCodec
 from muniment.archive.ledger.scan import scan
-from muniment.archive.ledger.stored import Dictionaries, Files, describe_position, describe_record
+from muniment.archive.ledger.stored import Dictionaries, SegmentFiles, describe_position, describe_record
 from muniment.errors import LedgerDamaged, VaultError
 
-__all__ = ["Held", "Locate", "Reader", "chunks", "scan"]
+__all__ = ["ContentCache", "LedgerReader", "Locate", "chunks", "scan"]
 
 CONTENT_LIMIT = 64 * 1024 * 1024
 """Most bytes of content that are returned as one string by default."""
@@ -33,11 +33,11 @@ BLANKS = b" " * 64 * 1024
 DEPTH = 8
 """Deepest nesting of references. Four are needed: an envelope, its message, a part, its chunks."""
 
-Locate = Callable[[bytes], Position | None]
+Locate = Callable[[bytes], FramePosition | None]
 """Takes the SHA-256 of a message, a part or a list of chunks, and returns its position; None if unknown."""
 
 
-class Reader:
+class LedgerReader:
     """Reads a ledger's content by hash or position. Thread-safe, and safe while a writer appends.
 
     Errors name segment, offset and hash of what could not be read. `docs/ledger-format.md` specifies the
@@ -56,10 +56,10 @@ class Reader:
             LedgerDamaged: The file with the vault's id is damaged.
         """
         self._folder = folder
-        self._files = Files(folder, read_vault_id(folder))
+        self._files = SegmentFiles(folder, read_vault_id(folder))
         self._locate = locate
         self._dictionaries = Dictionaries(self._files)
-        self._decoder = Decoder(self._dictionaries)
+        self._decoder = PayloadDecoder(self._dictionaries)
 
     @property
     def dictionaries(self) -> dict[int, bytes]:
@@ -70,7 +70,7 @@ class Reader:
         """Close the files; the next read opens them again."""
         self._files.close()
 
-    def scan_from(self, head: Head) -> Iterator[Frame]:
+    def scan_from(self, head: LedgerHead) -> Iterator[Frame]:
         """Yield all committed frames after the commit frame of `head`, in order (see `scan`).
 
         Raises:
@@ -79,7 +79,7 @@ class Reader:
         """
         return scan(self._folder, head)
 
-    def read_frame(self, position: Position) -> Frame:
+    def read_frame(self, position: FramePosition) -> Frame:
         """Read the frame at `position`; its sequence is UNKNOWN.
 
         Raises:
@@ -87,7 +87,7 @@ class Reader:
         """
         return self._files.frame(position)
 
-    def head(self, frame: Frame) -> Head:
+    def head(self, frame: Frame) -> LedgerHead:
         """Return the state that a commit frame proves.
 
         Raises:
@@ -97,7 +97,7 @@ class Reader:
             commit = read_commit(frame.payload)
         except ValueError as error:
             raise LedgerDamaged(f"{describe_position(frame.position)}: {error}") from error
-        return Head(commit.tree.size, commit.root, frame.position.segment, frame.next_offset)
+        return LedgerHead(commit.tree.size, commit.root, frame.position.segment, frame.next_offset)
 
     def payload(self, frame: Frame) -> bytes:
         """Decode a frame's payload into the content, its recipe, or its list of chunks.
@@ -117,12 +117,14 @@ class Reader:
         Raises:
             LedgerDamaged: The payload can't be decoded.
         """
-        if frame.codec & Codec.RECIPE:
+        if frame.codec & PayloadCodec.RECIPE:
             try:
                 return recipe.references(self.payload(frame))
             except recipe.RecipeError as error:
                 raise _damaged(frame, str(error)) from error
-        return list(dict.fromkeys(chunks(self.payload(frame)))) if frame.codec & Codec.CHUNK_LIST else []
+        return (
+            list(dict.fromkeys(chunks(self.payload(frame)))) if frame.codec & PayloadCodec.CHUNK_LIST else []
+        )
 
     def size(self, sha: bytes) -> int:
         """Return the size in bytes of the content with this SHA-256.
@@ -146,7 +148,7 @@ class Reader:
         """
         return self.content_of(self._found(sha))
 
-    def content_at(self, position: Position) -> Iterator[bytes]:
+    def content_at(self, position: FramePosition) -> Iterator[bytes]:
         """Yield the content of the record at `position`, like `content`.
 
         Raises:
@@ -171,7 +173,7 @@ class Reader:
             raise VaultError(f"{what} has {frame.size} bytes, too many to show at once: export it")
         return b"".join(self.content_of(frame))
 
-    def content_of(self, frame: Frame, held: Held | None = None) -> Iterator[bytes]:
+    def content_of(self, frame: Frame, held: ContentCache | None = None) -> Iterator[bytes]:
         """Yield the content of a frame, like `content`.
 
         Args:
@@ -181,9 +183,9 @@ class Reader:
         Raises:
             LedgerDamaged: The content is damaged, or something that it refers to is missing.
         """
-        return _checked(frame, _Reading(self, Held() if held is None else held).chunks(frame, DEPTH))
+        return _checked(frame, _Reading(self, ContentCache() if held is None else held).chunks(frame, DEPTH))
 
-    def salvage(self, position: Position) -> Iterator[bytes]:
+    def salvage(self, position: FramePosition) -> Iterator[bytes]:
         """Yield what can still be read of the content of the record at `position`.
 
         Referenced content that can't be read is replaced by blanks, as far as its size is known. The result
@@ -192,7 +194,7 @@ class Reader:
         Raises:
             LedgerDamaged: The frame itself can't be read.
         """
-        return _Salvaging(self, Held()).chunks(self.read_frame(position), DEPTH)
+        return _Salvaging(self, ContentCache()).chunks(self.read_frame(position), DEPTH)
 
     def _found(self, sha: bytes) -> Frame:
         position = self._locate(sha)
@@ -206,7 +208,7 @@ class Reader:
         return frame
 
 
-class Held:
+class ContentCache:
     """A cache of referenced content, at most HELD bytes."""
 
     def __init__(self) -> None:
@@ -229,7 +231,7 @@ class Held:
 class _Reading:
     """Puts the content of one frame together."""
 
-    def __init__(self, reader: Reader, held: Held) -> None:
+    def __init__(self, reader: LedgerReader, held: ContentCache) -> None:
         self._reader = reader
         self._held = held
 
@@ -238,10 +240,10 @@ class _Reading:
         if not depth:
             raise _damaged(frame, "records refer to each other without end")
         payload = self._reader.payload(frame)
-        if frame.codec & Codec.CHUNK_LIST:
+        if frame.codec & PayloadCodec.CHUNK_LIST:
             for sha in chunks(payload):
                 yield from self._referenced(sha, depth - 1)
-        elif frame.codec & Codec.RECIPE:
+        elif frame.codec & PayloadCodec.RECIPE:
             yield from self._rebuilt(frame, payload, depth)
         else:
             yield payload
@@ -275,7 +277,7 @@ class _Salvaging(_Reading):
             raise _damaged(frame, str(error)) from error
         needed: dict[bytes, int] = {}
         for piece in pieces:
-            if isinstance(piece, recipe.Slice):
+            if isinstance(piece, recipe.ContentSlice):
                 needed[piece.sha] = max(needed.get(piece.sha, 0), piece.offset + piece.length)
         return recipe.rebuild(pieces, lambda sha: self._filled(sha, depth - 1, needed.get(sha, 0)))
 

@@ -34,7 +34,7 @@ class RecipeError(ValueError):
     """The bytes are not a valid recipe, or a record that it refers to is shorter than the recipe needs."""
 
 
-class Literal(Struct, frozen=True):
+class LiteralBytes(Struct, frozen=True):
     """Bytes that are in the recipe itself."""
 
     data: bytes
@@ -48,7 +48,7 @@ class InlineBase64(Struct, frozen=True):
     eol: bytes = b"\r\n"
 
 
-class Slice(Struct, frozen=True):
+class ContentSlice(Struct, frozen=True):
     """`length` bytes of another record's content, from `offset`."""
 
     sha: bytes
@@ -64,7 +64,7 @@ class PartBase64(Struct, frozen=True):
     eol: bytes = b"\r\n"
 
 
-Piece = Literal | InlineBase64 | Slice | PartBase64
+Piece = LiteralBytes | InlineBase64 | ContentSlice | PartBase64
 Read = Callable[[bytes], Iterable[bytes]]
 """Takes the SHA-256 of a record's content and returns that content in chunks of any size."""
 
@@ -96,13 +96,13 @@ def _encode_piece(
     piece: Piece, table: bytearray, literals: list[bytes], references: dict[bytes, int]
 ) -> None:
     match piece:
-        case Literal(data):
+        case LiteralBytes(data):
             _row(table, _LITERAL, len(data))
             literals.append(data)
         case InlineBase64(data, width, eol):
             _row(table, _INLINE | _eol_bits(width, eol), len(data), width)
             literals.append(data)
-        case Slice(sha, offset, length):
+        case ContentSlice(sha, offset, length):
             _row(table, _SLICE, _reference(sha, references), offset, length)
         case PartBase64(sha, width, eol):
             _row(table, _PART | _eol_bits(width, eol), _reference(sha, references), width)
@@ -194,12 +194,12 @@ class _Parser:
         if eol >= len(EOLS):
             raise RecipeError("a piece has an unknown line end")
         if operation == _LITERAL:
-            return Literal(self._bytes(self._number()))
+            return LiteralBytes(self._bytes(self._number()))
         if operation == _INLINE:
             length = self._number()
             return InlineBase64(self._bytes(length), self._width(), EOLS[eol])
         if operation == _SLICE:
-            return Slice(self._sha(), self._number(), self._number())
+            return ContentSlice(self._sha(), self._number(), self._number())
         if operation == _PART:
             return PartBase64(self._sha(), self._width(), EOLS[eol])
         raise RecipeError("a piece is of an unknown kind")
@@ -254,13 +254,13 @@ def rebuild(pieces: Iterable[Piece], read: Read) -> Iterator[bytes]:
     cursor: _Cursor | None = None
     for piece in pieces:
         match piece:
-            case Literal(data):
+            case LiteralBytes(data):
                 yield data
             case InlineBase64(data, width, eol):
                 yield encode_base64(data, width, eol)
             case PartBase64(sha, width, eol):
                 yield from encode_chunks(_blocks(read(sha)), width, eol)
-            case Slice(sha, offset, length):
+            case ContentSlice(sha, offset, length):
                 if cursor is None or cursor.sha != sha or cursor.position > offset:
                     cursor = _Cursor(sha, read)
                 yield from cursor.cut(offset, length)

@@ -15,9 +15,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from muniment.archive.facts import DeletionFact, OriginalFact, ReceiptFact, Route
-from muniment.archive.ledger.codec import Encoder
-from muniment.archive.ledger.model import Kind, Record
+from muniment.archive.facts import DeletionFact, OriginalFact, ReceiptFact, RoutingReason
+from muniment.archive.ledger.codec import RecordEncoder
+from muniment.archive.ledger.model import LedgerRecord, RecordKind
 from muniment.mail.headers.addresses import normalise
 
 VERSION = 1
@@ -40,7 +40,7 @@ class Receipt(Struct, frozen=True):
     """SHA-256 of the bytes as fetched: that of its envelope record or of its quarantine record."""
     messages: tuple[bytes, ...]
     """SHA-256 of each message in the copy; empty for a quarantined item."""
-    route: Route
+    route: RoutingReason
     report: bool = False
     """Whether the copy was unwrapped as a journal report."""
     date: int | None = None
@@ -83,7 +83,7 @@ def canonical(value: object) -> bytes:
     )
 
 
-def json_record(encoder: Encoder, kind: Kind, value: object) -> Record:
+def json_record(encoder: RecordEncoder, kind: RecordKind, value: object) -> LedgerRecord:
     """Make a record of `kind` that holds `value` as canonical JSON."""
     content = canonical(value)
     return encoder.encode(kind, content, hashlib.sha256(content).digest())
@@ -167,7 +167,7 @@ def _read_item(item: dict[str, Any]) -> Receipt:
         size=item["size"],
         sha=sha,
         messages=(sha,) if messages is None else tuple(bytes.fromhex(m) for m in messages),
-        route=Route(item["route"]),
+        route=RoutingReason(item["route"]),
         report=item.get("report", False),
         date=item.get("date"),
         flags=tuple(item.get("flags", ())),

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from muniment.archive.facts import Position
+from muniment.archive.facts import FramePosition
 from muniment.archive.ledger.commits import Commit
 from muniment.archive.ledger.files import (
     TORN,
@@ -22,9 +22,9 @@ from muniment.archive.ledger.files import (
     segments,
 )
 from muniment.archive.ledger.frame import leaf_hash
-from muniment.archive.ledger.merkle import EMPTY_ROOT, Frontier
-from muniment.archive.ledger.model import Frame, Head, Kind
-from muniment.archive.ledger.walk import Found, Gap, commit_of, walk
+from muniment.archive.ledger.merkle import EMPTY_ROOT, MerkleFrontier
+from muniment.archive.ledger.model import Frame, LedgerHead, RecordKind
+from muniment.archive.ledger.walk import FoundFrame, FrameGap, commit_of, walk
 from muniment.system.atomic_files import sync_folder
 
 _COPY = 1024 * 1024
@@ -46,7 +46,7 @@ class Damage:
 
 
 @dataclass(frozen=True, slots=True)
-class Torn:
+class TornTail:
     """A torn tail: bytes at the end of a segment that were never committed."""
 
     segment: int
@@ -57,7 +57,7 @@ class Torn:
 
 
 @dataclass(slots=True)
-class State:
+class LedgerEnd:
     """The end of a ledger, with all that is needed to append to it."""
 
     segment: int = 1
@@ -65,9 +65,9 @@ class State:
     """Byte offset in the segment where the next frame goes."""
     batch: int = 0
     """Byte offset where the last batch begins; it ends at `offset`."""
-    tree: Frontier = field(default_factory=Frontier)
+    tree: MerkleFrontier = field(default_factory=MerkleFrontier)
     """The tree of all leaves, including the last commit frame."""
-    dictionaries: dict[int, Position] = field(default_factory=dict)
+    dictionaries: dict[int, FramePosition] = field(default_factory=dict)
     """Position of the latest copy of each compression dictionary, by number."""
     present: set[int] = field(default_factory=set)
     """Numbers of the dictionaries that this segment has a copy of."""
@@ -76,9 +76,9 @@ class State:
     audits: int = 0
     """Number of audit records so far; UNCOUNTED if it is not known."""
 
-    def copy(self) -> State:
+    def copy(self) -> LedgerEnd:
         """Return an independent copy."""
-        return State(
+        return LedgerEnd(
             self.segment,
             self.offset,
             self.batch,
@@ -91,16 +91,16 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
-class Recovery:
+class RecoveryResult:
     """Torn tails and damage that were found, and the last committed state."""
 
-    torn: list[Torn]
+    torn: list[TornTail]
     damage: list[Damage]
-    head: Head
-    state: State
+    head: LedgerHead
+    state: LedgerEnd
 
 
-def examine(folder: Path) -> Recovery:
+def examine(folder: Path) -> RecoveryResult:
     """Examine the end of a ledger without changing it.
 
     Reading begins at the last segment that has a commit.
@@ -110,7 +110,7 @@ def examine(folder: Path) -> Recovery:
         LedgerDamaged: The file with the vault's id is damaged.
     """
     tag = read_vault_id(folder)
-    torn: list[Torn] = []
+    torn: list[TornTail] = []
     damage: list[Damage] = []
     for number in reversed(segments(folder)):
         path = segment_path(folder, number)
@@ -120,13 +120,13 @@ def examine(folder: Path) -> Recovery:
         damage += segment.damage
         committed = segment.state.offset
         if path.stat().st_size > committed:
-            torn.append(Torn(number, committed, path.stat().st_size - committed))
+            torn.append(TornTail(number, committed, path.stat().st_size - committed))
         if segment.head is not None:
-            return Recovery(torn, damage, segment.head, segment.state)
-    return Recovery(torn, damage, Head(0, EMPTY_ROOT, 1, 0), State())
+            return RecoveryResult(torn, damage, segment.head, segment.state)
+    return RecoveryResult(torn, damage, LedgerHead(0, EMPTY_ROOT, 1, 0), LedgerEnd())
 
 
-def recover(folder: Path) -> Recovery:
+def recover(folder: Path) -> RecoveryResult:
     """Bring a ledger back to its last committed state, by moving torn tails aside.
 
     A damaged ledger is not changed.
@@ -142,17 +142,17 @@ def recover(folder: Path) -> Recovery:
     return move_torn_tails(folder, found)
 
 
-def move_torn_tails(folder: Path, found: Recovery) -> Recovery:
+def move_torn_tails(folder: Path, found: RecoveryResult) -> RecoveryResult:
     """Move the torn tails in `found` into the folder `torn`, durably.
 
     Raises:
         OSError: A tail could not be moved.
     """
     torn = [_moved(folder, tail) for tail in found.torn]
-    return Recovery(torn, found.damage, found.head, found.state)
+    return RecoveryResult(torn, found.damage, found.head, found.state)
 
 
-def rewrite_last_batch(folder: Path, state: State) -> None:
+def rewrite_last_batch(folder: Path, state: LedgerEnd) -> None:
     """Write the bytes of the last batch again and sync them: only then are they known to be on the disk.
 
     The program that wrote them may have died before the sync, or the sync may have failed. After a failed
@@ -177,20 +177,20 @@ class _Segment:
     """Takes the frames of one segment in order, and keeps the state of its last commit."""
 
     def __init__(self, number: int) -> None:
-        self.head: Head | None = None
-        self.state = State(number)
+        self.head: LedgerHead | None = None
+        self.state = LedgerEnd(number)
         """State at the last commit frame."""
         self.damage: list[Damage] = []
         self._number = number
-        self._tree: Frontier | None = None
+        self._tree: MerkleFrontier | None = None
         """Tree of all leaves so far; None while it is not known."""
         self._present: set[int] = set()
-        self._gaps: list[Gap] = []
+        self._gaps: list[FrameGap] = []
         """Gaps since the last commit frame: a torn tail, unless another commit frame follows."""
 
-    def take(self, item: Found | Gap) -> None:
+    def take(self, item: FoundFrame | FrameGap) -> None:
         """Take the next frame or gap."""
-        if isinstance(item, Gap):
+        if isinstance(item, FrameGap):
             self._gaps.append(item)
             self._tree = None
             return
@@ -202,15 +202,17 @@ class _Segment:
                 self.damage.append(Damage(self._number, 0, item.end, reason))
         elif commit is not None and not commit.segment and commit.tree.size >= self.state.tree.size:
             self._commit(item, commit)
-        elif item.header.kind == Kind.COMMIT:
-            self._gaps.append(Gap(item.offset, item.end - item.offset, "a commit frame that is not valid"))
-        elif item.header.kind == Kind.DICTIONARY:
+        elif item.header.kind == RecordKind.COMMIT:
+            self._gaps.append(
+                FrameGap(item.offset, item.end - item.offset, "a commit frame that is not valid")
+            )
+        elif item.header.kind == RecordKind.DICTIONARY:
             self._present.add(item.header.dictionary)
         if self._tree is not None:
             header = item.header
             self._tree.add(leaf_hash(header.kind, header.time, header.size, header.sha))
 
-    def _commit(self, found: Found, commit: Commit) -> None:
+    def _commit(self, found: FoundFrame, commit: Commit) -> None:
         for gap in self._gaps:
             self.damage.append(Damage(self._number, gap.offset, gap.length, gap.reason))
         if self._tree is not None and (self._tree.size, self._tree.root()) != (commit.tree.size, commit.root):
@@ -221,8 +223,8 @@ class _Segment:
         header = found.header
         tree = commit.tree.copy()
         tree.add(leaf_hash(header.kind, header.time, header.size, header.sha))
-        self.head = Head(commit.tree.size, commit.root, self._number, found.end)
-        self.state = State(
+        self.head = LedgerHead(commit.tree.size, commit.root, self._number, found.end)
+        self.state = LedgerEnd(
             self._number,
             found.end,
             self.state.offset,
@@ -234,7 +236,7 @@ class _Segment:
         )
 
 
-def _moved(folder: Path, tail: Torn) -> Torn:
+def _moved(folder: Path, tail: TornTail) -> TornTail:
     """Copy a torn tail into its own file, durably, and only then cut it off."""
     target = folder / TORN
     target.mkdir(mode=0o700, exist_ok=True)
@@ -250,7 +252,7 @@ def _moved(folder: Path, tail: Torn) -> Torn:
         sync_folder(folder)
         os.ftruncate(source, tail.offset)
         os.fsync(source)
-    return Torn(tail.segment, tail.offset, tail.length, path)
+    return TornTail(tail.segment, tail.offset, tail.length, path)
 
 
 def _copy(source: int, offset: int, target: int) -> None:

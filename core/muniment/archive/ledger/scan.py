@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from muniment.archive.facts import Position
+from muniment.archive.facts import FramePosition
 from muniment.archive.ledger.files import read_vault_id, segment_path, segments
-from muniment.archive.ledger.model import Frame, Head
+from muniment.archive.ledger.model import Frame, LedgerHead
 from muniment.archive.ledger.recovery import Damage
 from muniment.archive.ledger.stored import describe_record, make_frame
-from muniment.archive.ledger.walk import Found, Gap, commit_before, commit_of, last_commit, walk
+from muniment.archive.ledger.walk import FoundFrame, FrameGap, commit_before, commit_of, last_commit, walk
 from muniment.errors import LedgerDamaged
 
 
-def has_commit(folder: Path, vault_id: bytes, head: Head) -> bool:
+def has_commit(folder: Path, vault_id: bytes, head: LedgerHead) -> bool:
     """Return whether the ledger has a commit frame that proves `head`, at the place that `head` states.
 
     Args:
@@ -31,7 +31,7 @@ def has_commit(folder: Path, vault_id: bytes, head: Head) -> bool:
     return last is not None and (last[1].tree.size, last[1].root) == (head.tree_size, head.root)
 
 
-def last_head(folder: Path) -> Head | None:
+def last_head(folder: Path) -> LedgerHead | None:
     """Return the last committed state of the ledger in `folder`; None if nothing is committed.
 
     Raises:
@@ -42,13 +42,13 @@ def last_head(folder: Path) -> Head | None:
     for number in reversed(segments(folder)):
         last = last_commit(segment_path(folder, number), tag)
         if last is not None:
-            return Head(last[1].tree.size, last[1].root, number, last[0].end)
+            return LedgerHead(last[1].tree.size, last[1].root, number, last[0].end)
     return None
 
 
 def scan(
     folder: Path,
-    start: Position | Head | None = None,
+    start: FramePosition | LedgerHead | None = None,
     *,
     committed_only: bool = True,
     on_damage: Callable[[Damage], None] | None = None,
@@ -72,8 +72,8 @@ def scan(
     limit = last_head(folder) if committed_only else None
     if not numbers or (committed_only and limit is None):
         return
-    begin = Position(numbers[0], 0) if start is None else start
-    sequence = start.tree_size + 1 if isinstance(start, Head) and start.tree_size else None
+    begin = FramePosition(numbers[0], 0) if start is None else start
+    sequence = start.tree_size + 1 if isinstance(start, LedgerHead) and start.tree_size else None
     for number in numbers:
         if number < begin.segment:
             continue
@@ -109,18 +109,20 @@ class _Stretch:
         if end is not None and offset >= end:
             return
         for item in walk(self._path, self._tag, offset):
-            if isinstance(item, Gap):
+            if isinstance(item, FrameGap):
                 if end is None and item.cut_short:
                     return
                 self._gap(item)
             else:
                 sequence = self._sequence(item)
-                yield make_frame(sequence, Position(self._number, item.offset), item.header, item.payload)
+                yield make_frame(
+                    sequence, FramePosition(self._number, item.offset), item.header, item.payload
+                )
                 self.sequence = sequence + 1
                 if end is not None and item.end >= end:
                     return
 
-    def _sequence(self, found: Found) -> int:
+    def _sequence(self, found: FoundFrame) -> int:
         if self.sequence is None:
             self.sequence = sequence_at(self._path, self._tag, found.offset)
         commit = commit_of(found)
@@ -131,7 +133,7 @@ class _Stretch:
             return commit.tree.size
         return self.sequence
 
-    def _gap(self, gap: Gap) -> None:
+    def _gap(self, gap: FrameGap) -> None:
         what, lost = "", None
         if gap.header is None:
             self.sequence = None
@@ -139,7 +141,7 @@ class _Stretch:
             what = f"{describe_record(gap.header.kind, gap.header.sha)}: "
             if self.sequence is None:
                 self.sequence = sequence_at(self._path, self._tag, gap.offset)
-            lost = make_frame(self.sequence, Position(self._number, gap.offset), gap.header, b"")
+            lost = make_frame(self.sequence, FramePosition(self._number, gap.offset), gap.header, b"")
             self.sequence += 1
         self._report_damage(gap.offset, gap.length, what + gap.reason, lost)
 
@@ -160,10 +162,10 @@ def sequence_at(path: Path, tag: bytes, offset: int) -> int:
     """
     between = 0
     for item in walk(path, tag, offset, payloads=False):
-        commit = commit_of(item) if isinstance(item, Found) else None
+        commit = commit_of(item) if isinstance(item, FoundFrame) else None
         if commit is not None:
             return commit.tree.size - between
-        between += isinstance(item, Found) or item.header is not None
+        between += isinstance(item, FoundFrame) or item.header is not None
     last = commit_before(path, tag, offset)
     if last is None:
         raise LedgerDamaged(f"{path}, offset {offset}: no commit frame says which record this is")

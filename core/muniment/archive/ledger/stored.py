@@ -9,12 +9,12 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from muniment.archive.facts import Position
-from muniment.archive.ledger.codec import DecodeError, Decoder
+from muniment.archive.facts import FramePosition
+from muniment.archive.ledger.codec import DecodeError, PayloadDecoder
 from muniment.archive.ledger.files import segment_path, segments
-from muniment.archive.ledger.frame import HEADER_SIZE, FrameError, Header, intact, parse_header
-from muniment.archive.ledger.model import Frame, Kind
-from muniment.archive.ledger.walk import Found, last_commit, walk
+from muniment.archive.ledger.frame import HEADER_SIZE, FrameError, FrameHeader, intact, parse_header
+from muniment.archive.ledger.model import Frame, RecordKind
+from muniment.archive.ledger.walk import FoundFrame, last_commit, walk
 from muniment.errors import LedgerDamaged
 
 log = logging.getLogger("muniment.ledger")
@@ -40,7 +40,7 @@ class _File:
             os.close(self.fd)
 
 
-class Files:
+class SegmentFiles:
     """Reads frames by position through at most OPEN_FILES open files. Thread-safe."""
 
     def __init__(self, folder: Path, vault_id: bytes) -> None:
@@ -49,7 +49,7 @@ class Files:
         self._files: OrderedDict[int, _File] = OrderedDict()
         self._lock = threading.Lock()
 
-    def frame(self, position: Position) -> Frame:
+    def frame(self, position: FramePosition) -> Frame:
         """Read the frame at `position`; its sequence is UNKNOWN.
 
         Raises:
@@ -66,7 +66,7 @@ class Files:
         with self._lock:
             self._files.clear()
 
-    def _read(self, position: Position) -> tuple[Header, bytes]:
+    def _read(self, position: FramePosition) -> tuple[FrameHeader, bytes]:
         file = self._file(position.segment)
         data = os.pread(file.fd, GUESS, position.offset)
         header = parse_header(data, self.vault_id)
@@ -90,12 +90,12 @@ class Files:
             return file
 
 
-def make_frame(sequence: int, position: Position, header: Header, payload: bytes) -> Frame:
+def make_frame(sequence: int, position: FramePosition, header: FrameHeader, payload: bytes) -> Frame:
     """Make a frame of a header and a payload."""
     return Frame(
         sequence,
         position,
-        Kind(header.kind),
+        RecordKind(header.kind),
         header.codec,
         header.dictionary,
         header.time,
@@ -106,7 +106,7 @@ def make_frame(sequence: int, position: Position, header: Header, payload: bytes
     )
 
 
-def describe_position(position: Position) -> str:
+def describe_position(position: FramePosition) -> str:
     """Return where a frame is, as text for error messages."""
     return f"segment {position.segment}, offset {position.offset}"
 
@@ -114,13 +114,13 @@ def describe_position(position: Position) -> str:
 def describe_record(kind: int, sha: bytes) -> str:
     """Return the kind and hash of a record, as text for error messages."""
     try:
-        name = Kind(kind).name.lower()
+        name = RecordKind(kind).name.lower()
     except ValueError:
         name = f"record of kind {kind}"
     return f"{name} {sha.hex()}"
 
 
-def read_dictionaries(files: Files, positions: Mapping[int, Position]) -> dict[int, bytes]:
+def read_dictionaries(files: SegmentFiles, positions: Mapping[int, FramePosition]) -> dict[int, bytes]:
     """Read the dictionaries at these positions, by number.
 
     A dictionary that can't be read is left out, and a warning is logged.
@@ -128,7 +128,7 @@ def read_dictionaries(files: Files, positions: Mapping[int, Position]) -> dict[i
     found = {}
     for number, position in sorted(positions.items()):
         try:
-            found[number] = Decoder().payload(files.frame(position))
+            found[number] = PayloadDecoder().payload(files.frame(position))
         except (LedgerDamaged, DecodeError) as error:
             log.warning("compression dictionary %d can't be read: %s", number, error)
     return found
@@ -137,7 +137,7 @@ def read_dictionaries(files: Files, positions: Mapping[int, Position]) -> dict[i
 class Dictionaries(Mapping[int, bytes]):
     """The ledger's compression dictionaries by number, each read when it is first needed."""
 
-    def __init__(self, files: Files) -> None:
+    def __init__(self, files: SegmentFiles) -> None:
         self._files = files
         self._known: dict[int, bytes] = {}
         self._preferred = threading.local()
@@ -176,12 +176,12 @@ class Dictionaries(Mapping[int, bytes]):
         own = getattr(self._preferred, "segment", 0)
         for number in sorted(segments(self._files.folder), key=lambda number: (number != own, number)):
             for item in walk(segment_path(self._files.folder, number), self._files.vault_id, payloads=False):
-                if isinstance(item, Found) and _is_dictionary(item.header, id):
-                    found = read_dictionaries(self._files, {id: Position(number, item.offset)})
+                if isinstance(item, FoundFrame) and _is_dictionary(item.header, id):
+                    found = read_dictionaries(self._files, {id: FramePosition(number, item.offset)})
                     if found:
                         return found[id]
         raise KeyError(id)
 
 
-def _is_dictionary(header: Header, id: int) -> bool:
-    return header.kind == Kind.DICTIONARY and header.dictionary == id
+def _is_dictionary(header: FrameHeader, id: int) -> bool:
+    return header.kind == RecordKind.DICTIONARY and header.dictionary == id

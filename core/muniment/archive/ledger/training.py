@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from muniment.archive.ledger.codec import Decoder, train
-from muniment.archive.ledger.model import Codec, Frame, Kind
+from muniment.archive.ledger.codec import PayloadDecoder, train
+from muniment.archive.ledger.model import Frame, PayloadCodec, RecordKind
 
 SAMPLES = 500
 """Number of records that a dictionary is train_dictionaries on; more make it no better."""
 LONGEST = 64 * 1024
 """Longest sample, in bytes; a longer one would outweigh the others, and is cut."""
-SIZES = {Kind.MESSAGE: 110 * 1024, Kind.ENVELOPE: 32 * 1024}
+SIZES = {RecordKind.MESSAGE: 110 * 1024, RecordKind.ENVELOPE: 32 * 1024}
 """Size of the dictionary for each kind of record, in bytes."""
 
 
-def train_dictionaries(frames: Iterable[Frame], decoder: Decoder) -> Iterator[bytes]:
+def train_dictionaries(frames: Iterable[Frame], decoder: PayloadDecoder) -> Iterator[bytes]:
     """Train a dictionary for each kind in SIZES.
 
     Args:
@@ -25,10 +25,10 @@ def train_dictionaries(frames: Iterable[Frame], decoder: Decoder) -> Iterator[by
     Yields:
         A dictionary for each kind that has enough samples.
     """
-    samples: dict[Kind, list[bytes]] = {kind: [] for kind in SIZES}
+    samples: dict[RecordKind, list[bytes]] = {kind: [] for kind in SIZES}
     for frame in frames:
         found = samples.get(frame.kind)
-        if found is None or len(found) >= SAMPLES or frame.codec & Codec.CHUNK_LIST:
+        if found is None or len(found) >= SAMPLES or frame.codec & PayloadCodec.CHUNK_LIST:
             continue
         found.append(decoder.payload(frame)[:LONGEST])
         if all(len(some) >= SAMPLES for some in samples.values()):

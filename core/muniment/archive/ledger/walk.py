@@ -14,24 +14,24 @@ from muniment.archive.ledger.frame import (
     HEADER_SIZE,
     TAG_OFFSET,
     FrameError,
-    Header,
+    FrameHeader,
     NewerFrame,
     intact,
     parse_header,
     stated_identity,
 )
-from muniment.archive.ledger.model import Kind
+from muniment.archive.ledger.model import RecordKind
 from muniment.errors import VaultError
 
 BUFFER = 1024 * 1024
 
 
-class Found(NamedTuple):
+class FoundFrame(NamedTuple):
     """An intact frame."""
 
     offset: int
     """Byte offset in the segment."""
-    header: Header
+    header: FrameHeader
     payload: bytes
     """Empty if the walk skips payloads, except for commit frames."""
 
@@ -42,13 +42,13 @@ class Found(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Gap:
+class FrameGap:
     """Bytes that are not an intact frame, up to the next intact frame or the end of the file."""
 
     offset: int
     length: int
     reason: str
-    header: Header | None = None
+    header: FrameHeader | None = None
     """The header, if it is intact and only the payload is damaged: the leaf is known then."""
     cut_short: bool = False
     """Whether the file ends within a frame that may be intact so far."""
@@ -56,7 +56,9 @@ class Gap:
     """Kind and hash from a damaged header."""
 
 
-def walk(path: Path, tag: bytes, offset: int = 0, *, payloads: bool = True) -> Iterator[Found | Gap]:
+def walk(
+    path: Path, tag: bytes, offset: int = 0, *, payloads: bool = True
+) -> Iterator[FoundFrame | FrameGap]:
     """Yield the frames and gaps of a segment, up to the end that the file has now.
 
     Args:
@@ -74,10 +76,10 @@ def walk(path: Path, tag: bytes, offset: int = 0, *, payloads: bool = True) -> I
         while offset < end:
             item = _next(file, tag, offset, end, payloads)
             yield item
-            offset = item.end if isinstance(item, Found) else offset + item.length
+            offset = item.end if isinstance(item, FoundFrame) else offset + item.length
 
 
-def _next(file: BinaryIO, tag: bytes, offset: int, end: int, payloads: bool) -> Found | Gap:
+def _next(file: BinaryIO, tag: bytes, offset: int, end: int, payloads: bool) -> FoundFrame | FrameGap:
     """Read the frame or gap at `offset`, the file's current position; the file is then after it."""
     head = file.read(HEADER_SIZE)
     try:
@@ -87,21 +89,21 @@ def _next(file: BinaryIO, tag: bytes, offset: int, end: int, payloads: bool) -> 
     except FrameError as error:
         gap_end = _resynchronise(file, tag, offset + 1, end)
         cut_short = len(head) < HEADER_SIZE
-        return Gap(offset, gap_end - offset, str(error), None, cut_short, stated_identity(head))
+        return FrameGap(offset, gap_end - offset, str(error), None, cut_short, stated_identity(head))
     frame_end = offset + HEADER_SIZE + header.length
     if frame_end > end:
         gap_end = _resynchronise(file, tag, offset + 1, end)
-        return Gap(offset, gap_end - offset, "cut short", header, gap_end == end)
-    if not payloads and header.kind != Kind.COMMIT:
+        return FrameGap(offset, gap_end - offset, "cut short", header, gap_end == end)
+    if not payloads and header.kind != RecordKind.COMMIT:
         file.seek(frame_end)
-        return Found(offset, header, b"")
+        return FoundFrame(offset, header, b"")
     payload = file.read(header.length)
     if intact(header, payload):
-        return Found(offset, header, payload)
+        return FoundFrame(offset, header, payload)
     if frame_end < end and not _frame_at(file, tag, frame_end):
         frame_end = _resynchronise(file, tag, offset + 1, end)
     file.seek(frame_end)
-    return Gap(offset, frame_end - offset, "its payload is damaged", header)
+    return FrameGap(offset, frame_end - offset, "its payload is damaged", header)
 
 
 def _frame_at(file: BinaryIO, tag: bytes, offset: int) -> bool:
@@ -141,9 +143,9 @@ def _resynchronise(file: BinaryIO, tag: bytes, start: int, end: int) -> int:
     return end
 
 
-def commit_of(found: Found) -> Commit | None:
+def commit_of(found: FoundFrame) -> Commit | None:
     """Decode a commit frame; None if the frame is of another kind or its content is not valid."""
-    if found.header.kind != Kind.COMMIT:
+    if found.header.kind != RecordKind.COMMIT:
         return None
     try:
         return read_commit(found.payload)
@@ -151,7 +153,7 @@ def commit_of(found: Found) -> Commit | None:
         return None
 
 
-def commit_before(path: Path, tag: bytes, end: int) -> tuple[Found, Commit] | None:
+def commit_before(path: Path, tag: bytes, end: int) -> tuple[FoundFrame, Commit] | None:
     """Find the commit frame that ends at offset `end`, without reading the segment from its beginning."""
     start = max(0, end - MAX_COMMIT)
     try:
@@ -168,17 +170,17 @@ def commit_before(path: Path, tag: bytes, end: int) -> tuple[Found, Commit] | No
     return None
 
 
-def _found(data: bytes, tag: bytes, at: int, start: int) -> Found | None:
+def _found(data: bytes, tag: bytes, at: int, start: int) -> FoundFrame | None:
     """Return the intact frame at index `at` of `data`, which was read at offset `start` of a file."""
     try:
         header = parse_header(data, tag, at)
     except FrameError:
         return None
     payload = data[at + HEADER_SIZE : at + HEADER_SIZE + header.length]
-    return Found(start + at, header, payload) if intact(header, payload) else None
+    return FoundFrame(start + at, header, payload) if intact(header, payload) else None
 
 
-def last_commit(path: Path, tag: bytes) -> tuple[Found, Commit] | None:
+def last_commit(path: Path, tag: bytes) -> tuple[FoundFrame, Commit] | None:
     """Return the last commit frame of a segment, not counting its opening frame; None if there is none.
 
     This is quick if the file ends with that frame. Otherwise, such as during a write, all headers of the
@@ -190,7 +192,7 @@ def last_commit(path: Path, tag: bytes) -> tuple[Found, Commit] | None:
     last = commit_before(path, tag, path.stat().st_size)
     if last is None:
         for item in walk(path, tag, payloads=False):
-            commit = commit_of(item) if isinstance(item, Found) else None
-            if commit is not None and isinstance(item, Found):
+            commit = commit_of(item) if isinstance(item, FoundFrame) else None
+            if commit is not None and isinstance(item, FoundFrame):
                 last = item, commit
     return None if last is None or last[1].segment else last

@@ -6,8 +6,8 @@ import hashlib
 import os
 from pathlib import Path
 
-from muniment.archive.facts import Position
-from muniment.archive.ledger.codec import Encoder
+from muniment.archive.facts import FramePosition
+from muniment.archive.ledger.codec import RecordEncoder
 from muniment.archive.ledger.commits import UNCOUNTED, Commit, write_commit
 from muniment.archive.ledger.files import (
     make_vault_id,
@@ -16,10 +16,17 @@ from muniment.archive.ledger.files import (
     segments,
 )
 from muniment.archive.ledger.frame import HEADER_SIZE, leaf_hash, pack_header
-from muniment.archive.ledger.model import SEGMENT, Appended, Codec, Head, Kind, Record
-from muniment.archive.ledger.recovery import Recovery, move_torn_tails, recover, rewrite_last_batch
+from muniment.archive.ledger.model import (
+    SEGMENT,
+    AppendedRecord,
+    LedgerHead,
+    LedgerRecord,
+    PayloadCodec,
+    RecordKind,
+)
+from muniment.archive.ledger.recovery import RecoveryResult, move_torn_tails, recover, rewrite_last_batch
 from muniment.archive.ledger.scan import has_commit
-from muniment.archive.ledger.stored import Files, read_dictionaries
+from muniment.archive.ledger.stored import SegmentFiles, read_dictionaries
 from muniment.errors import LedgerDamaged, VaultError
 from muniment.system.atomic_files import sync_folder
 
@@ -40,11 +47,11 @@ class Ledger:
     VaultError until it is opened again.
     """
 
-    def __init__(self, folder: Path, vault_id: bytes, segment: int, recovery: Recovery) -> None:
+    def __init__(self, folder: Path, vault_id: bytes, segment: int, recovery: RecoveryResult) -> None:
         """Not for callers: use `create` or `open`."""
         self._folder = folder
         self._limit = segment
-        self._files = Files(folder, vault_id)
+        self._files = SegmentFiles(folder, vault_id)
         self._head = recovery.head
         self._committed = recovery.state
         self._now = recovery.state.copy()
@@ -113,7 +120,7 @@ class Ledger:
         return ledger
 
     @property
-    def head(self) -> Head:
+    def head(self) -> LedgerHead:
         """The last committed state."""
         return self._head
 
@@ -127,7 +134,7 @@ class Ledger:
         """The committed compression dictionaries, by number."""
         return dict(self._contents)
 
-    def knows(self, head: Head) -> bool:
+    def knows(self, head: LedgerHead) -> bool:
         """Return whether `head` is a state that this ledger committed.
 
         Raises:
@@ -135,7 +142,7 @@ class Ledger:
         """
         return has_commit(self._folder, self.vault_id, head)
 
-    def append(self, record: Record, time: int) -> Appended:
+    def append(self, record: LedgerRecord, time: int) -> AppendedRecord:
         """Append a record to the current batch.
 
         Args:
@@ -152,7 +159,7 @@ class Ledger:
             VaultError: The batch is void already, or the ledger is dead.
         """
         self._check()
-        if record.dictionary and record.kind != Kind.DICTIONARY:
+        if record.dictionary and record.kind != RecordKind.DICTIONARY:
             self._provide_dictionary(record.dictionary, time)
         return self._append(record, time)
 
@@ -176,7 +183,7 @@ class Ledger:
         self._fresh[number] = data
         return number
 
-    def commit(self) -> Head:
+    def commit(self) -> LedgerHead:
         """Make the batch durable. When this returns, its commit frame is on the disk.
 
         An empty batch writes nothing.
@@ -201,7 +208,7 @@ class Ledger:
         self._committed = self._now.copy()
         self._contents |= self._fresh
         self._fresh = {}
-        self._head = Head(tree_size, root, self._now.segment, self._now.offset)
+        self._head = LedgerHead(tree_size, root, self._now.segment, self._now.offset)
         if self._now.offset >= self._limit:
             self._seal()
         return self._head
@@ -241,13 +248,13 @@ class Ledger:
 
     # --- frames ---------------------------------------------------------------------------
 
-    def _append(self, record: Record, time: int) -> Appended:
+    def _append(self, record: LedgerRecord, time: int) -> AppendedRecord:
         """Append a frame, after the opening frame if the segment is empty."""
         if not self._now.offset:
             self._append_opening(time)
         return self._frame(record, time)
 
-    def _frame(self, record: Record, time: int) -> Appended:
+    def _frame(self, record: LedgerRecord, time: int) -> AppendedRecord:
         now, payload = self._now, record.payload
         header = pack_header(
             self.vault_id,
@@ -259,12 +266,12 @@ class Ledger:
             payload,
             record.dictionary,
         )
-        appended = Appended(now.tree.size, Position(now.segment, now.offset))
+        appended = AppendedRecord(now.tree.size, FramePosition(now.segment, now.offset))
         self._put(header, payload)
         now.tree.add(leaf_hash(record.kind, time, record.size, record.sha))
         now.offset += HEADER_SIZE + len(payload)
         now.time = time
-        if record.kind == Kind.AUDIT and now.audits != UNCOUNTED:
+        if record.kind == RecordKind.AUDIT and now.audits != UNCOUNTED:
             now.audits += 1
         self._count += 1
         return appended
@@ -274,10 +281,12 @@ class Ledger:
         self._frame(self._commit_record(self._now.tree.root(), self._now.segment), time)
         self._count = 0
 
-    def _commit_record(self, root: bytes, segment: int = 0) -> Record:
+    def _commit_record(self, root: bytes, segment: int = 0) -> LedgerRecord:
         now = self._now
         content = write_commit(Commit(self._count, now.tree, root, now.dictionaries, segment, now.audits))
-        return Record(Kind.COMMIT, hashlib.sha256(content).digest(), len(content), Codec.RAW, content)
+        return LedgerRecord(
+            RecordKind.COMMIT, hashlib.sha256(content).digest(), len(content), PayloadCodec.RAW, content
+        )
 
     def _provide_dictionary(self, id: int, time: int) -> None:
         """Give this segment a copy of a dictionary, before the first record that uses it."""
@@ -287,8 +296,8 @@ class Ledger:
             self._append_dictionary(id, self._contents[id], time)
 
     def _append_dictionary(self, id: int, data: bytes, time: int) -> None:
-        made = Encoder().encode(Kind.DICTIONARY, data)
-        record = Record(made.kind, made.sha, made.size, made.codec, made.payload, id)
+        made = RecordEncoder().encode(RecordKind.DICTIONARY, data)
+        record = LedgerRecord(made.kind, made.sha, made.size, made.codec, made.payload, id)
         position = self._append(record, time).position
         self._now.dictionaries[id] = position
         self._now.present.add(id)

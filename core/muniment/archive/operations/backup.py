@@ -20,7 +20,7 @@ from typing import BinaryIO
 
 from muniment.archive.catalog import EMPTY
 from muniment.archive.ledger.files import VAULT_ID, read_vault_id
-from muniment.archive.ledger.model import Head
+from muniment.archive.ledger.model import LedgerHead
 from muniment.archive.ledger.scan import has_commit
 from muniment.archive.vault.known_roots import as_json
 from muniment.archive.vault.open_catalog import LEDGER
@@ -64,7 +64,7 @@ def backup_vault(vault: Vault, target: Path) -> Iterator[str]:
     yield f"backup holds {head.tree_size} records, root {head.root.hex()}"
 
 
-def _copy(source: Path, target: Path, head: Head) -> Iterator[str]:
+def _copy(source: Path, target: Path, head: LedgerHead) -> Iterator[str]:
     before = _read_state(target)
     if before.tree_size > head.tree_size:
         raise UsageError(
@@ -125,18 +125,18 @@ def _prepare(source: Path, target: Path) -> None:
     target.chmod(0o700)
 
 
-def _read_state(target: Path) -> Head:
+def _read_state(target: Path) -> LedgerHead:
     """Return the state of the last complete backup; EMPTY if there is none, or its file can't be read."""
     try:
         state = json.loads((target / STATE).read_bytes())
-        return Head(
+        return LedgerHead(
             int(state["tree_size"]), bytes.fromhex(state["root"]), int(state["segment"]), int(state["offset"])
         )
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return EMPTY
 
 
-def _segment(source: Path, target: Path, number: int, head: Head, before: Head) -> int:
+def _segment(source: Path, target: Path, number: int, head: LedgerHead, before: LedgerHead) -> int:
     """Copy the bytes of a segment that the backup lacks; returns how many bytes were copied."""
     name = f"{number:012d}.seg"
     size = head.offset if number == head.segment else (source / name).stat().st_size
@@ -160,7 +160,7 @@ def _segment(source: Path, target: Path, number: int, head: Head, before: Head) 
     return size - done
 
 
-def _unproven(number: int, done: int, before: Head) -> int:
+def _unproven(number: int, done: int, before: LedgerHead) -> int:
     """Return the offset from which the copied bytes of a segment must be compared.
 
     Bytes of an interrupted backup are all compared. Of a complete one, the last bytes are enough: they hold a
@@ -184,7 +184,7 @@ def _compare(read: BinaryIO, copy: BinaryIO, target: Path, start: int, end: int)
         start += count
 
 
-def _write_state(target: Path, head: Head, vault: str) -> None:
+def _write_state(target: Path, head: LedgerHead, vault: str) -> None:
     made = datetime.now(UTC).isoformat(timespec="seconds")
     state = {"made": made, "vault": vault, **as_json(head)}
     write_file(target / STATE, (json.dumps(state, indent=1) + "\n").encode(), durable=True)

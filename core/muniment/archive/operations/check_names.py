@@ -10,8 +10,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator
 
-from muniment.archive.query import And, In, Node, Not, Or
-from muniment.archive.query import User as Named
+from muniment.archive.query import And, InFolder, Node, Not, Or, UserTerm
 from muniment.archive.vault.vault import Vault
 from muniment.errors import NotFound
 from muniment.people.directory import User
@@ -105,7 +104,7 @@ def require_known(vault: Vault, node: Node, user: User | None, own: bool = False
     """
     tree = vault.catalog.tree
     for condition in _conditions(node):
-        if isinstance(condition, Named):
+        if isinstance(condition, UserTerm):
             if not own:
                 person(vault, condition.name)
         elif user is None:
@@ -114,7 +113,7 @@ def require_known(vault: Vault, node: Node, user: User | None, own: bool = False
             folder(user.primary, condition.folder, (name for name, _ in vault.catalog.folders(user.id)))
 
 
-def _conditions(node: Node) -> Iterator[Named | In]:
+def _conditions(node: Node) -> Iterator[UserTerm | InFolder]:
     """Yield the conditions `user:` and `in:` of a query."""
     match node:
         case And(items) | Or(items):
@@ -122,7 +121,7 @@ def _conditions(node: Node) -> Iterator[Named | In]:
                 yield from _conditions(item)
         case Not(item):
             yield from _conditions(item)
-        case Named() | In():
+        case UserTerm() | InFolder():
             yield node
         case _:
             pass

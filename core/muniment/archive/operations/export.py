@@ -24,7 +24,7 @@ from types import TracebackType
 from typing import IO
 
 from muniment.archive.catalog import EnvelopeRow, MessageRow
-from muniment.archive.index import Found
+from muniment.archive.index import SearchPage
 from muniment.archive.ledger.checkpoints import Checkpoint
 from muniment.archive.operations.search import find
 from muniment.archive.vault.vault import Vault
@@ -48,7 +48,7 @@ ZIP_FIRST, ZIP_LAST = 315_532_800, 4_354_819_198
 _FROM = re.compile(rb"(\n>*)From ")
 
 
-class Target(ABC):
+class ExportTarget(ABC):
     """The file or folder that an export is written to. As a context manager, it closes its files."""
 
     def __init__(self, path: Path) -> None:
@@ -75,7 +75,7 @@ class Target(ABC):
             OSError: The manifest can't be written.
         """
 
-    def __enter__(self) -> Target:
+    def __enter__(self) -> ExportTarget:
         return self
 
     def __exit__(
@@ -95,7 +95,7 @@ def new_file(path: Path) -> IO[bytes]:
     return os.fdopen(handle, "wb")
 
 
-class FolderTarget(Target):
+class FolderTarget(ExportTarget):
     """A folder of .eml files."""
 
     def __init__(self, path: Path) -> None:
@@ -112,7 +112,7 @@ class FolderTarget(Target):
         manifest.rename(self.path / MANIFEST)
 
 
-class ZipTarget(Target):
+class ZipTarget(ExportTarget):
     """A zip of .eml files."""
 
     def __init__(self, path: Path) -> None:
@@ -138,7 +138,7 @@ class ZipTarget(Target):
             self._zip.close()
 
 
-class MboxTarget(Target):
+class MboxTarget(ExportTarget):
     """One mboxrd file, with its manifest beside it."""
 
     def __init__(self, path: Path) -> None:
@@ -195,13 +195,13 @@ def _cut(chunks: Iterable[bytes]) -> Iterator[bytes]:
         yield from (chunk[start : start + PIECE] for start in range(0, len(chunk), PIECE))
 
 
-def open_target(path: Path) -> Target:
+def open_target(path: Path) -> ExportTarget:
     """Open the target for a path: a zip for `.zip`, an mbox for `.mbox`, else a folder.
 
     Raises:
         UsageError: The path exists already, or can't be written.
     """
-    kinds: dict[str, type[Target]] = {".zip": ZipTarget, ".mbox": MboxTarget}
+    kinds: dict[str, type[ExportTarget]] = {".zip": ZipTarget, ".mbox": MboxTarget}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         return kinds.get(path.suffix.lower(), FolderTarget)(path)
@@ -212,7 +212,7 @@ def open_target(path: Path) -> Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ExportChoice:
     """The messages of an export: those in `ids`, else those in a folder of `user`, else those of a query."""
 
     query: str = ""
@@ -229,10 +229,10 @@ class Choice:
         return zone_of(self.zone)
 
 
-class Edition:
+class ExportView:
     """What an export holds of each message: everything. Subclasses leave out what a reader must not see."""
 
-    def __init__(self, vault: Vault, choice: Choice) -> None:
+    def __init__(self, vault: Vault, choice: ExportChoice) -> None:
         self.vault = vault
         self.choice = choice
 
@@ -307,7 +307,7 @@ class Edition:
             if not after:
                 return
 
-    def find(self, after: str) -> Found:
+    def find(self, after: str) -> SearchPage:
         """Return a page of the query's results, after the position `after`."""
         return find(self.vault, self.choice.query, self.choice.user, PAGE, after, zone=self.choice.tz)
 
@@ -336,7 +336,7 @@ class Edition:
         return _entry(self.vault, row, name)
 
 
-def export_messages(edition: Edition, path: Path) -> Iterator[int]:
+def export_messages(edition: ExportView, path: Path) -> Iterator[int]:
     """Write an export.
 
     Args:
@@ -364,7 +364,7 @@ def export_messages(edition: Edition, path: Path) -> Iterator[int]:
         ) from error
 
 
-def _write(edition: Edition, target: Target, pages: Iterable[list[MessageRow]]) -> Iterator[int]:
+def _write(edition: ExportView, target: ExportTarget, pages: Iterable[list[MessageRow]]) -> Iterator[int]:
     manifest = target.path.with_name(f".{target.path.name}.{secrets.token_hex(4)}.{MANIFEST}")
     try:
         with new_file(manifest) as lines:

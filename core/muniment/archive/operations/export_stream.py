@@ -16,22 +16,22 @@ from time import gmtime
 from typing import IO, NamedTuple
 
 from muniment.archive.catalog import MessageRow
-from muniment.archive.operations.export import MANIFEST, PIECE, ZIP_FIRST, ZIP_LAST, Edition, mbox_entry
+from muniment.archive.operations.export import MANIFEST, PIECE, ZIP_FIRST, ZIP_LAST, ExportView, mbox_entry
 
 
-class File(NamedTuple):
+class StreamedFile(NamedTuple):
     """The start of a file in the stream; the bytes that follow are its content."""
 
     name: str
     """Path relative to the folder of the export."""
 
 
-Piece = File | bytes
+Piece = StreamedFile | bytes
 Progress = Callable[[int], None]
 """Called with the number of messages that are done. It may raise an error to stop the export."""
 
 
-def stream_export(edition: Edition, path: Path, work: Path, progress: Progress) -> Iterator[Piece]:
+def stream_export(edition: ExportView, path: Path, work: Path, progress: Progress) -> Iterator[Piece]:
     """Yield the files of an export, and their content in pieces of at most PIECE bytes.
 
     Args:
@@ -54,7 +54,7 @@ def stream_export(edition: Edition, path: Path, work: Path, progress: Progress) 
 
 
 class _Export(NamedTuple):
-    edition: Edition
+    edition: ExportView
     rows: Iterable[MessageRow]
     name: str
     manifest: IO[bytes]
@@ -81,22 +81,22 @@ def _line(file: IO[bytes], value: dict[str, object]) -> None:
 
 def _folder(export: _Export) -> Iterator[Piece]:
     for name, row in export.messages():
-        yield File(f"{export.name}/{name}")
+        yield StreamedFile(f"{export.name}/{name}")
         yield from _cut(export.edition.content(row))
-    yield File(f"{export.name}/{MANIFEST}")
+    yield StreamedFile(f"{export.name}/{MANIFEST}")
     yield from export.proof()
 
 
 def _mbox(export: _Export) -> Iterator[Piece]:
-    yield File(export.name)
+    yield StreamedFile(export.name)
     for _, row in export.messages():
         yield from mbox_entry(row.date, export.edition.content(row))
-    yield File(f"{export.name}.{MANIFEST}")
+    yield StreamedFile(f"{export.name}.{MANIFEST}")
     yield from export.proof()
 
 
 def _zip(export: _Export) -> Iterator[Piece]:
-    yield File(export.name)
+    yield StreamedFile(export.name)
     drain = _Drain()
     with zipfile.ZipFile(drain, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as archive:
         for name, row in export.messages():

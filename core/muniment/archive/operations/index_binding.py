@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 
-from muniment.archive.ledger.model import Head
+from muniment.archive.ledger.model import LedgerHead
 from muniment.archive.ledger.scan import has_commit
 from muniment.archive.vault.open_catalog import LEDGER
 from muniment.archive.vault.vault import Vault
@@ -46,7 +46,7 @@ def is_bound(vault: Vault, watermark: int, written: str) -> bool:
         return True
     try:
         value = json.loads(written)
-        head = Head(value["tree_size"], bytes.fromhex(value["root"]), value["segment"], value["offset"])
+        head = LedgerHead(value["tree_size"], bytes.fromhex(value["root"]), value["segment"], value["offset"])
         origin = bytes.fromhex(value["vault"]), value["damage"]
     except (ValueError, KeyError, TypeError):
         return False

@@ -9,13 +9,12 @@ from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from muniment.archive.catalog import Mention as CatalogMention
-from muniment.archive.catalog import MessageRow
+from muniment.archive.catalog import CatalogMention, MessageRow
 from muniment.archive.facts import DAMAGED
 from muniment.archive.files.contents import mail_from
 from muniment.archive.files.temp_files import own_work
-from muniment.archive.index import Index, IndexDocument, Mention, put_aside
-from muniment.archive.ledger.model import Head
+from muniment.archive.index import Index, IndexDocument, IndexMention, put_aside
+from muniment.archive.ledger.model import LedgerHead
 from muniment.archive.operations.index_binding import binding_of, is_bound
 from muniment.archive.vault.open_catalog import INDEX, INDEX_NEW, INDEX_OLD
 from muniment.archive.vault.vault import Vault
@@ -24,7 +23,7 @@ from muniment.mail.headers.addresses import mailboxes
 from muniment.mail.model import MessageText
 from muniment.mail.notes import OPAQUE, UNREAD
 from muniment.parsing.pool import mail_reader
-from muniment.parsing.reader import Mail
+from muniment.parsing.reader import OpenMail
 
 log = logging.getLogger("muniment.index")
 
@@ -71,7 +70,7 @@ def renew_index(vault: Vault) -> Iterator[int]:
             raise
 
     try:
-        with closing(Indexing(vault, new)) as indexing:
+        with closing(IndexFeeder(vault, new)) as indexing:
             yield from indexing.catch_up()
         vault.index_place.swap(swap)
     finally:
@@ -79,7 +78,7 @@ def renew_index(vault: Vault) -> Iterator[int]:
             shutil.rmtree(left, ignore_errors=True)
 
 
-class Indexing:
+class IndexFeeder:
     """Writes the index of a vault. Only one thread may use it."""
 
     def __init__(self, vault: Vault, folder: Path | None = None) -> None:
@@ -132,7 +131,7 @@ class Indexing:
         )
         return Index.open(folder)
 
-    def add(self, head: Head, documents: Sequence[IndexDocument], touched: Sequence[bytes]) -> None:
+    def add(self, head: LedgerHead, documents: Sequence[IndexDocument], touched: Sequence[bytes]) -> None:
         """Index a committed batch. Everything before it must be indexed already (see `catch_up`).
 
         It commits the index when COMMIT_DOCUMENTS or COMMIT_TEXT is reached.
@@ -215,18 +214,18 @@ class Indexing:
         """Yield the rows in order, each with its text for searches."""
         nothing: dict[int, MessageText] = {}
 
-        def mails() -> Iterator[Mail]:
+        def mails() -> Iterator[OpenMail]:
             for row in rows:
                 mail = None if OPAQUE in row.notes else self._mail(row)
                 if mail is None:
                     nothing[row.sequence] = _known_text(row, OPAQUE if OPAQUE in row.notes else DAMAGED)
-                yield mail or Mail(b"", outline=True)
+                yield mail or OpenMail(b"", outline=True)
 
         for row, found in zip(rows, mail_reader().texts(mails()), strict=True):
             text = nothing.pop(row.sequence, None) or found
             yield row, self._outlined(row, text) if isinstance(text, MailUnreadable) else text
 
-    def _mail(self, row: MessageRow) -> Mail | None:
+    def _mail(self, row: MessageRow) -> OpenMail | None:
         """Return what can be read of a message; None if nothing can."""
         reader, work, outline = self._vault.reader, own_work(self._vault.folder), UNREAD in row.notes
         try:
@@ -265,7 +264,7 @@ def _document(
         attachments=row.attachments,
         sha=row.sha,
         text=text,
-        mentions=tuple(Mention(*mention) for mention in mentions),
+        mentions=tuple(IndexMention(*mention) for mention in mentions),
         formers=tuple(sha for _, sha in formers),
         public_size=row.public_size,
     )

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, tzinfo
 
-from muniment.archive.index import Found, Scope, UserAddress, UserTerms, search
+from muniment.archive.index import SearchPage, SearchScope, UserAddress, UserAddresses, search
 from muniment.archive.operations.check_names import person, require_known
 from muniment.archive.operations.index_binding import is_bound
 from muniment.archive.operations.public_ids import PublicIds
-from muniment.archive.query import And, Id, Node, Not, Number, Or, parse
+from muniment.archive.query import And, IdPrefix, Node, Not, Or, RecordNumber, parse
 from muniment.archive.vault.vault import Vault
 from muniment.mail.headers.addresses import domain
 from muniment.people.directory import CATCH_ALL, User
 
 
-def terms_of(vault: Vault, name: str | User) -> UserTerms:
+def terms_of(vault: Vault, name: str | User) -> UserAddresses:
     """Return a person in the terms of the index: the addresses that are or were theirs.
 
     Raises:
@@ -23,8 +23,8 @@ def terms_of(vault: Vault, name: str | User) -> UserTerms:
     """
     user = _user(vault, name)
     if user.id == CATCH_ALL:
-        return UserTerms((), everything=True)
-    return UserTerms(
+        return UserAddresses((), everything=True)
+    return UserAddresses(
         tuple(
             UserAddress(
                 period.address,
@@ -41,7 +41,7 @@ def _user(vault: Vault, name: str | User) -> User:
     return name if isinstance(name, User) else vault.directory.find(name)
 
 
-def scope_of(vault: Vault, name: str | User) -> Scope:
+def scope_of(vault: Vault, name: str | User) -> SearchScope:
     """Return the scope of one person's mail: found by their addresses, and decided by the catalog.
 
     Raises:
@@ -52,7 +52,7 @@ def scope_of(vault: Vault, name: str | User) -> Scope:
     def verify(sequences: Sequence[int]) -> Collection[int]:
         return vault.catalog.placed(user.id, sequences)
 
-    return Scope(terms_of(vault, user), verify, user.primary)
+    return SearchScope(terms_of(vault, user), verify, user.primary)
 
 
 def find(
@@ -66,7 +66,7 @@ def find(
     oldest_first: bool = False,
     around: int | None = None,
     zone: tzinfo = UTC,
-) -> Found:
+) -> SearchPage:
     """Search a vault, and return one page of results. An index of another ledger finds nothing.
 
     Args:
@@ -103,7 +103,7 @@ def find(
 
     index = vault.index()
     if not is_bound(vault, index.watermark, index.binding):
-        return Found(0, True, (), (), first=0)  # its numbers are those of other messages
+        return SearchPage(0, True, (), (), first=0)  # its numbers are those of other messages
     return search(
         index,
         node,
@@ -129,8 +129,8 @@ def _with_public_ids(vault: Vault, node: Node) -> Node:
             return Or(tuple(_with_public_ids(vault, item) for item in items))
         case Not(item):
             return Not(_with_public_ids(vault, item))
-        case Id(prefix):
+        case IdPrefix(prefix):
             row = PublicIds(vault.directory.id_key).find(vault.catalog, prefix)
-            return Number(row.sequence if row else -1)
+            return RecordNumber(row.sequence if row else -1)
         case _:
             return node

@@ -10,20 +10,20 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from muniment.archive.catalog import Totals
+from muniment.archive.catalog import VaultTotals
 from muniment.archive.catalog.trouble import as_vault_errors
 from muniment.archive.files.permissions import exposed, readable
 from muniment.archive.index import Index
-from muniment.archive.ledger.check import Report, check
+from muniment.archive.ledger.check import LedgerCheck, check
 from muniment.archive.ledger.checkpoints import Checkpoint
 from muniment.archive.ledger.files import framed_id
-from muniment.archive.ledger.model import Head
+from muniment.archive.ledger.model import LedgerHead
 from muniment.archive.ledger.scan import last_head
 from muniment.archive.operations.index_binding import is_bound
 from muniment.archive.proof.index import damaged_files, search_works, wrong_documents
-from muniment.archive.proof.inward import Records, inspect_catalog
+from muniment.archive.proof.inward import RecordDigests, inspect_catalog
 from muniment.archive.proof.replica import catalog_differences
-from muniment.archive.vault.known_roots import OF_CATALOG, Note, missing_file, notes_of, swapped
+from muniment.archive.vault.known_roots import OF_CATALOG, KnownRoot, missing_file, notes_of, swapped
 from muniment.archive.vault.open_catalog import INDEX, LEDGER
 from muniment.archive.vault.vault import Vault
 from muniment.errors import MunimentError
@@ -34,7 +34,7 @@ EVERY = 1.0
 REMEDY = "run `muniment rebuild --catalog`"
 
 
-def verify_vault(vault: Vault, deep: bool, was: Sequence[Checkpoint] = ()) -> Iterator[str | Report]:
+def verify_vault(vault: Vault, deep: bool, was: Sequence[Checkpoint] = ()) -> Iterator[str | LedgerCheck]:
     """Check a vault.
 
     A shallow check covers the checksums of every frame, the Merkle root of every commit, the catalog's audit
@@ -54,7 +54,7 @@ def verify_vault(vault: Vault, deep: bool, was: Sequence[Checkpoint] = ()) -> It
         VaultError: A newer program wrote a file, or there is no room for a deep check.
     """
     yield "reading the ledger" + (" and hashing every byte" if deep else "")
-    notes, records = notes_of(vault.folder), Records(vault.folder / LEDGER)
+    notes, records = notes_of(vault.folder), RecordDigests(vault.folder / LEDGER)
     # Both are of one state of the catalog; what a writer adds meanwhile is not checked.
     head, totals = vault.catalog.snapshot()
     report = yield from _stoppable(
@@ -90,7 +90,7 @@ def verify_vault(vault: Vault, deep: bool, was: Sequence[Checkpoint] = ()) -> It
 
 def verify_ledger(
     folder: Path, deep: bool, problem: str, was: Sequence[Checkpoint] = ()
-) -> Iterator[str | Report]:
+) -> Iterator[str | LedgerCheck]:
     """Check only the ledger, of a vault whose catalog can't be opened.
 
     Args:
@@ -115,7 +115,7 @@ def verify_ledger(
     yield report
 
 
-def check_notes(folder: Path, notes: list[Note], was: Sequence[Checkpoint], report: Report) -> None:
+def check_notes(folder: Path, notes: list[KnownRoot], was: Sequence[Checkpoint], report: LedgerCheck) -> None:
     """Add a problem for each note that the ledger contradicts, and keep only the proofs of `was`."""
     proofs = {proof.checkpoint: proof for proof in report.proofs}
     report.proofs = [proofs[checkpoint] for checkpoint in was]
@@ -131,7 +131,7 @@ def check_notes(folder: Path, notes: list[Note], was: Sequence[Checkpoint], repo
     report.problems = list(dict.fromkeys(report.problems))
 
 
-def check_folder(folder: Path, report: Report) -> None:
+def check_folder(folder: Path, report: LedgerCheck) -> None:
     """Add to the report whether other users can change or read the vault's files."""
     if loose := exposed(folder):
         report.problems.append(loose)
@@ -165,7 +165,7 @@ def _stoppable(check: Callable[..., Found], doing: str = READ) -> Generator[str,
             left.set()
 
 
-def catalog_problems(head: Head, totals: Totals, report: Report) -> Iterator[str]:
+def catalog_problems(head: LedgerHead, totals: VaultTotals, report: LedgerCheck) -> Iterator[str]:
     """Yield the problems of the catalog's counts at `head`, compared with the ledger's report."""
     messages = totals.messages + totals.moved_messages
     envelopes = totals.envelopes + totals.moved_envelopes

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
-from muniment.archive.proof.tables import VIEWS, Row, View, count_of
+from muniment.archive.proof.tables import VIEWS, Row, TableView, count_of
 from muniment.system.sanitise import clean
 
 FAULTS = 3
@@ -20,10 +20,10 @@ CACHE = "PRAGMA cache_size = -8192"
 
 
 @dataclass(slots=True)
-class Difference:
+class TableDifference:
     """How a table of the catalog differs from the ledger."""
 
-    view: View
+    view: TableView
     missing: int = 0
     """Number of rows that the catalog lacks."""
     extra: int = 0
@@ -49,7 +49,7 @@ class Difference:
         return f"{what}: {' and '.join(found)}, such as {_named(self.view, self.example)}"
 
 
-def _named(view: View, row: Row) -> str:
+def _named(view: TableView, row: Row) -> str:
     """Describe a row by its key, as text for messages."""
     words = (
         f"{name} {value if isinstance(value, int) else _text(value)!r}"
@@ -118,7 +118,7 @@ def _opened(path: Path, mode: str) -> sqlite3.Connection:
 
 def differences(
     ledger: sqlite3.Connection, catalog: sqlite3.Connection, step: Callable[[], None]
-) -> Iterator[Difference]:
+) -> Iterator[TableDifference]:
     """Yield the differences between two catalogs, table by table.
 
     Args:
@@ -143,13 +143,13 @@ def differences(
 
 @dataclass(slots=True)
 class _Found:
-    difference: Difference
+    difference: TableDifference
     rows: int = 0
     """Number of rows of the catalog."""
 
 
-def _compared(view: View, right: Iterator[Row], ours: Iterator[Row], step: Callable[[], None]) -> _Found:
-    found = _Found(Difference(view))
+def _compared(view: TableView, right: Iterator[Row], ours: Iterator[Row], step: Callable[[], None]) -> _Found:
+    found = _Found(TableDifference(view))
     width = len(view.key)
     a, b = next(right, None), next(ours, None)
     while a is not None or b is not None:
@@ -174,7 +174,7 @@ def _compared(view: View, right: Iterator[Row], ours: Iterator[Row], step: Calla
     return found
 
 
-def _change(difference: Difference, a: Row, b: Row) -> None:
+def _change(difference: TableDifference, a: Row, b: Row) -> None:
     names = (*difference.view.key, *difference.view.values)
     difference.changed += 1
     difference.columns.update(name for name, x, y in zip(names, a, b, strict=True) if x != y)

@@ -18,7 +18,7 @@ import tantivy
 
 from muniment.archive.index import Index
 from muniment.archive.index.document import order_of
-from muniment.archive.index.shards import View
+from muniment.archive.index.shards import ShardView
 from muniment.archive.proof.compare import reading
 from muniment.archive.vault.vault import Vault
 from muniment.errors import MunimentError
@@ -165,7 +165,7 @@ def wrong_documents(vault: Vault, index: Index, exact: bool) -> Iterator[str]:
         )
 
 
-def _documents(view: View) -> list[tuple[int, int]]:
+def _documents(view: ShardView) -> list[tuple[int, int]]:
     """Return sort key and number of every document of a shard; shards have a limited size."""
     count = view.searcher.num_docs
     return view.newest(tantivy.Query.all_query(), count, False)[1] if count else []

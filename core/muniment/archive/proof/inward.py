@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from muniment.archive.catalog.record_kinds import RECORD_KINDS
-from muniment.archive.facts import Position
+from muniment.archive.facts import FramePosition
 from muniment.archive.ledger.files import read_vault_id
-from muniment.archive.ledger.model import Kind
-from muniment.archive.ledger.reader import Reader
+from muniment.archive.ledger.model import RecordKind
+from muniment.archive.ledger.reader import LedgerReader
 from muniment.archive.ledger.stored import make_frame
-from muniment.archive.ledger.walk import Found
+from muniment.archive.ledger.walk import FoundFrame
 from muniment.archive.proof.compare import reading
 from muniment.errors import LedgerDamaged
 from muniment.system.sanitise import clean
@@ -52,25 +52,25 @@ class _Digest:
         return self._hash.digest()
 
 
-class Records:
+class RecordDigests:
     """Makes digests of the ledger's small records during a check of the ledger."""
 
     def __init__(self, folder: Path) -> None:
-        self._reader = Reader(folder, lambda sha: None)
+        self._reader = LedgerReader(folder, lambda sha: None)
         self._digests = {kind: _Digest() for kind in RECORDS}
         self.vault_id = read_vault_id(folder)
         self.whole = True
         """Whether all of these records could be read."""
 
-    def take(self, segment: int, sequence: int | None, found: Found) -> None:
+    def take(self, segment: int, sequence: int | None, found: FoundFrame) -> None:
         """Take the next intact frame; `sequence` is None if damage before it makes that unknown."""
-        kind = Kind(found.header.kind)
+        kind = RecordKind(found.header.kind)
         if kind not in RECORDS:
             return
         if sequence is None:
             self.whole = False
             return
-        frame = make_frame(sequence, Position(segment, found.offset), found.header, found.payload)
+        frame = make_frame(sequence, FramePosition(segment, found.offset), found.header, found.payload)
         try:
             content = self._reader.payload(frame).decode("utf-8", "surrogateescape")
         except LedgerDamaged:
@@ -216,7 +216,7 @@ def _unnamed(catalog: sqlite3.Connection) -> Iterator[str]:
 
 
 def inspect_catalog(
-    path: Path, immutable: bool, records: Records, tree_size: int, progress: Callable[[int, int], None]
+    path: Path, immutable: bool, records: RecordDigests, tree_size: int, progress: Callable[[int, int], None]
 ) -> list[str]:
     """Check a catalog's file without reading mail.
 

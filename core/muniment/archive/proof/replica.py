@@ -16,8 +16,8 @@ from muniment.archive.catalog import Catalog
 from muniment.archive.catalog.replay import known_damage, replay
 from muniment.archive.files.disk_usage import size_of_files
 from muniment.archive.files.temp_files import make_work, own_work
-from muniment.archive.ledger.model import Head
-from muniment.archive.proof.compare import Difference, differences, faults, misshapen, reading
+from muniment.archive.ledger.model import LedgerHead
+from muniment.archive.proof.compare import TableDifference, differences, faults, misshapen, reading
 from muniment.archive.vault.open_catalog import CATALOG, LEDGER
 from muniment.archive.vault.vault import Vault
 from muniment.errors import VaultError
@@ -109,7 +109,9 @@ class _Replica:
                 return
             yield from self._differences(catalog, head, progress)
 
-    def _differences(self, catalog: sqlite3.Connection, head: Head, progress: Progress) -> Iterator[str]:
+    def _differences(
+        self, catalog: sqlite3.Connection, head: LedgerHead, progress: Progress
+    ) -> Iterator[str]:
         self._catalog.close()
         with reading(self._path) as ledger:
             wrong = [*misshapen(ledger, catalog), *faults(catalog)]
@@ -117,10 +119,10 @@ class _Replica:
             for found in differences(ledger, catalog, lambda: progress(head.tree_size, head.tree_size)):
                 yield _sentence(found)
 
-    def _advance(self, head: Head, progress: Progress) -> None:
+    def _advance(self, head: LedgerHead, progress: Progress) -> None:
         """Apply the ledger's records up to a state."""
 
-        def stopped(reached: Head) -> bool:
+        def stopped(reached: LedgerHead) -> bool:
             progress(reached.tree_size, head.tree_size)
             return False
 
@@ -141,11 +143,11 @@ class _Replica:
             time.sleep(PAUSE)
 
 
-def _head(catalog: sqlite3.Connection) -> Head:
+def _head(catalog: sqlite3.Connection) -> LedgerHead:
     row = catalog.execute("SELECT tree_size, root, segment, offset FROM state").fetchone()
-    return Head(*row)
+    return LedgerHead(*row)
 
 
-def _sentence(found: Difference) -> str:
+def _sentence(found: TableDifference) -> str:
     updated = UPDATED if found.view.table in READ else ""
     return f"the catalog differs from the ledger in {found}: {REMEDY}{updated}"

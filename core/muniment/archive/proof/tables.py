@@ -20,7 +20,7 @@ that failed early."""
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class TableView:
     """A table in a form that can be compared."""
 
     table: str
@@ -105,11 +105,12 @@ def _replaced(group: list[str], names: dict[str, str], roles: bool) -> str:
     return "\n".join([*group[:roles], *named])
 
 
-def _view(table: str, what: str, key: str, values: str, sql: str = "", **more: object) -> View:
+def _view(table: str, what: str, key: str, values: str, sql: str = "", **more: object) -> TableView:
     keys, others = tuple(key.split()), tuple(values.split())
     columns = ", ".join(f'"{name}"' for name in (*keys, *others))
     order = ", ".join(f'"{name}"' for name in keys)
-    return View(table, what, keys, others, sql or f"SELECT {columns} FROM {table} ORDER BY {order}", **more)  # type: ignore[arg-type] # noqa: S608
+    statement = sql or f"SELECT {columns} FROM {table} ORDER BY {order}"  # noqa: S608
+    return TableView(table, what, keys, others, statement, **more)  # type: ignore[arg-type]
 
 
 VIEWS = (
@@ -228,6 +229,6 @@ COUNTED = {
 """Statements that count the rows of joined views which leave out some rows of their table."""
 
 
-def count_of(view: View) -> str:
+def count_of(view: TableView) -> str:
     """Return the statement that counts the rows which a view must have."""
     return COUNTED.get(view.table, f"SELECT count(*) FROM {view.table}")  # noqa: S608

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from muniment.archive.catalog import AuditRow
 from muniment.archive.ledger.commits import UNCOUNTED
 from muniment.archive.ledger.files import segment_path
-from muniment.archive.ledger.model import Head, Kind
+from muniment.archive.ledger.model import LedgerHead, RecordKind
 from muniment.archive.ledger.walk import commit_before
 from muniment.archive.vault.open_catalog import LEDGER
 from muniment.archive.vault.vault import Vault
@@ -19,7 +19,7 @@ SECOND = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Trail:
+class TrailCheck:
     """Audit events, and how the catalog's differ from the ledger's."""
 
     rows: tuple[AuditRow, ...]
@@ -27,7 +27,7 @@ class Trail:
     """A sentence each."""
 
 
-def read_trail(vault: Vault, rows: Iterable[AuditRow]) -> Trail:
+def read_trail(vault: Vault, rows: Iterable[AuditRow]) -> TrailCheck:
     """Read the events of the catalog's rows from the ledger, and find whether the catalog was changed.
 
     Args:
@@ -51,14 +51,14 @@ def read_trail(vault: Vault, rows: Iterable[AuditRow]) -> Trail:
     counted, held = _counts(vault)
     if counted not in (UNCOUNTED, held):
         problems.append(f"the catalog's audit trail was changed: it has {held} events, the ledger {counted}")
-    return Trail(tuple(read), tuple(f"{problem}; {REMEDY}" for problem in problems))
+    return TrailCheck(tuple(read), tuple(f"{problem}; {REMEDY}" for problem in problems))
 
 
 def _from_ledger(vault: Vault, row: AuditRow) -> AuditRow | None:
     """Read the event at a row's position; None if there is no audit record."""
     try:
         frame = vault.reader.read_frame(row.position)
-        if frame.kind is not Kind.AUDIT:
+        if frame.kind is not RecordKind.AUDIT:
             return None
         event = vault.reader.payload(frame).decode()
     except (LedgerDamaged, UnicodeDecodeError):
@@ -72,7 +72,7 @@ def _counts(vault: Vault) -> tuple[int, int]:
     return _counted(vault, head), held
 
 
-def _counted(vault: Vault, head: Head) -> int:
+def _counted(vault: Vault, head: LedgerHead) -> int:
     if not head.tree_size:
         return UNCOUNTED
     path = segment_path(vault.folder / LEDGER, head.segment)

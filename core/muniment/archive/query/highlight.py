@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from muniment.archive.query import And, Node, Or, Phrase, Prefix, Word
+from muniment.archive.query import And, Node, Or, PhraseTerm, PrefixTerm, WordTerm
 
-Text = Word | Phrase | Prefix
+Text = WordTerm | PhraseTerm | PrefixTerm
 
 
 def highlight_terms(node: Node) -> tuple[Text, ...]:
@@ -19,7 +19,7 @@ def _terms(node: Node) -> Iterator[Text]:
         case And(items) | Or(items):
             for item in items:
                 yield from _terms(item)
-        case Word() | Phrase() | Prefix():
+        case WordTerm() | PhraseTerm() | PrefixTerm():
             yield node
         case _:
             pass

@@ -32,10 +32,11 @@ class Not:
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class WordTerm:
     """Messages with a word, an address or similar text, which may have wildcards.
 
-    `field` is one of TEXT_FIELDS; "" searches the usual fields. It is the same in `Phrase` and `Prefix`.
+    `field` is one of TEXT_FIELDS; "" searches the usual fields. It is the same in `PhraseTerm` and
+    `PrefixTerm`.
     """
 
     text: str
@@ -43,7 +44,7 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
-class Phrase:
+class PhraseTerm:
     """Messages with several words in a row, which may have wildcards."""
 
     text: str
@@ -51,7 +52,7 @@ class Phrase:
 
 
 @dataclass(frozen=True, slots=True)
-class Prefix:
+class PrefixTerm:
     """Messages with a word that begins like this; if there are several words, only the last is cut."""
 
     text: str
@@ -59,28 +60,28 @@ class Prefix:
 
 
 @dataclass(frozen=True, slots=True)
-class Since:
+class DatedSince:
     """Messages dated at `time` or later, in seconds since 1970 UTC."""
 
     time: int
 
 
 @dataclass(frozen=True, slots=True)
-class Until:
+class DatedBefore:
     """Messages dated before `time`, in seconds since 1970 UTC."""
 
     time: int
 
 
 @dataclass(frozen=True, slots=True)
-class Larger:
+class LargerThan:
     """Messages of more than `size` bytes."""
 
     size: int
 
 
 @dataclass(frozen=True, slots=True)
-class Smaller:
+class SmallerThan:
     """Messages of fewer than `size` bytes."""
 
     size: int
@@ -92,21 +93,21 @@ class HasAttachment:
 
 
 @dataclass(frozen=True, slots=True)
-class In:
+class InFolder:
     """Messages in a folder with this name, of the users that the query names, or else of any user."""
 
     folder: str
 
 
 @dataclass(frozen=True, slots=True)
-class User:
+class UserTerm:
     """Messages of a person, under any of the person's addresses."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
-class Number:
+class RecordNumber:
     """The message with this number, which is the sequence of its record; -1 for no message.
 
     It can't be typed: it replaces a public id.
@@ -116,7 +117,7 @@ class Number:
 
 
 @dataclass(frozen=True, slots=True)
-class Id:
+class IdPrefix:
     """Messages whose SHA-256 begins with these hex digits, in lower case."""
 
     prefix: str
@@ -130,14 +131,26 @@ class MessageId:
 
 
 @dataclass(frozen=True, slots=True)
-class Thread:
+class InThread:
     """Messages with this Message-ID, or with it in References or In-Reply-To."""
 
     name: str
 
 
-Text = Word | Phrase | Prefix
-Condition = Since | Until | Larger | Smaller | HasAttachment | In | User | Id | Number | MessageId | Thread
+Text = WordTerm | PhraseTerm | PrefixTerm
+Condition = (
+    DatedSince
+    | DatedBefore
+    | LargerThan
+    | SmallerThan
+    | HasAttachment
+    | InFolder
+    | UserTerm
+    | IdPrefix
+    | RecordNumber
+    | MessageId
+    | InThread
+)
 Node = And | Or | Not | Text | Condition
 
 EVERYTHING = And()

@@ -13,20 +13,20 @@ from muniment.archive.query.nodes import (
     FIELDS,
     TEXT_FIELDS,
     And,
+    DatedBefore,
+    DatedSince,
     HasAttachment,
-    Id,
-    In,
-    Larger,
+    IdPrefix,
+    InFolder,
+    InThread,
+    LargerThan,
     MessageId,
     Node,
-    Phrase,
-    Prefix,
-    Since,
-    Smaller,
-    Thread,
-    Until,
-    User,
-    Word,
+    PhraseTerm,
+    PrefixTerm,
+    SmallerThan,
+    UserTerm,
+    WordTerm,
     both,
     either,
     negate,
@@ -228,7 +228,7 @@ class _Parser:
         if not self._searchable(text, field, start):
             return None
         self._check_wildcards(text, start + 1)
-        return self._leaf(Phrase(text, field), start)
+        return self._leaf(PhraseTerm(text, field), start)
 
     def _word(self, text: str, field: str, start: int) -> Node | None:
         if not self._searchable(text, field, start):
@@ -236,7 +236,7 @@ class _Parser:
         self._check_wildcards(text, start)
         stem = text.rstrip("*")
         begins = len(stem) in wildcards(text)
-        return self._leaf(Prefix(stem, field) if begins else Word(text, field), start)
+        return self._leaf(PrefixTerm(stem, field) if begins else WordTerm(text, field), start)
 
     def _check_wildcards(self, text: str, start: int) -> None:
         """Refuse wildcards that can't work or are too many; `start` is the text's position in the query."""
@@ -317,19 +317,19 @@ class _Parser:
             case "has":
                 return self._has(value, at)
             case "in":
-                return In(self._short(value, at))
+                return InFolder(self._short(value, at))
             case "user":
-                return User(self._short(value, at))
+                return UserTerm(self._short(value, at))
             case "id":
                 return self._id(value, at)
             case "msgid":
                 return MessageId(self._message_id(name, value, at))
             case "thread":
-                return Thread(self._message_id(name, value, at))
+                return InThread(self._message_id(name, value, at))
             case "larger":
-                return Larger(self._size(value, at))
+                return LargerThan(self._size(value, at))
             case "smaller":
-                return Smaller(self._size(value, at))
+                return SmallerThan(self._size(value, at))
             case _:
                 return self._dated(name, value, at)
 
@@ -346,7 +346,7 @@ class _Parser:
     def _id(self, value: str, at: int) -> Node:
         if not re.fullmatch(rf"[0-9A-Fa-f]{{{MIN_ID},64}}", value):
             raise self._error(f"id: takes {MIN_ID} to 64 hex digits of a message's id.", at)
-        return Id(value.lower())
+        return IdPrefix(value.lower())
 
     def _message_id(self, name: str, value: str, at: int) -> str:
         found = bare_id(value)
@@ -374,8 +374,8 @@ class _Parser:
             ) from None
         match name:
             case "after":
-                return Since(start)
+                return DatedSince(start)
             case "before":
-                return Until(start)
+                return DatedBefore(start)
             case _:
-                return And((Since(start), Until(end)))
+                return And((DatedSince(start), DatedBefore(end)))

@@ -6,21 +6,21 @@ from datetime import UTC, datetime, timedelta
 
 from muniment.archive.query.nodes import (
     And,
-    Id,
-    In,
-    Larger,
+    DatedBefore,
+    DatedSince,
+    IdPrefix,
+    InFolder,
+    InThread,
+    LargerThan,
     MessageId,
     Node,
     Not,
     Or,
-    Phrase,
-    Prefix,
-    Since,
-    Smaller,
-    Thread,
-    Until,
-    User,
-    Word,
+    PhraseTerm,
+    PrefixTerm,
+    SmallerThan,
+    UserTerm,
+    WordTerm,
 )  # fmt: skip
 
 
@@ -34,11 +34,11 @@ def unparse(node: Node) -> str:
         case Not(item):
             text = _operand(item, within=Not)
             return ("NOT " if text.startswith("-") else "-") + text
-        case Word(text, field):
+        case WordTerm(text, field):
             return _named(field, text)
-        case Phrase(text, field):
+        case PhraseTerm(text, field):
             return _named(field, f'"{text}"')
-        case Prefix(text, field):
+        case PrefixTerm(text, field):
             return _named(field, text + "*")
         case _:
             return _condition(node)
@@ -55,23 +55,23 @@ def _named(field: str, text: str) -> str:
 
 def _condition(node: Node) -> str:
     match node:
-        case Since(seconds):
+        case DatedSince(seconds):
             return "after:" + _instant(seconds)
-        case Until(seconds):
+        case DatedBefore(seconds):
             return "before:" + _instant(seconds)
-        case Larger(size):
+        case LargerThan(size):
             return f"larger:{size}"
-        case Smaller(size):
+        case SmallerThan(size):
             return f"smaller:{size}"
-        case In(folder):
+        case InFolder(folder):
             return f'in:"{folder}"'
-        case User(name):
+        case UserTerm(name):
             return f'user:"{name}"'
         case MessageId(name):
             return f'msgid:"{name}"'
-        case Thread(name):
+        case InThread(name):
             return f'thread:"{name}"'
-        case Id(prefix):
+        case IdPrefix(prefix):
             return f"id:{prefix}"
         case _:
             return "has:attachment"

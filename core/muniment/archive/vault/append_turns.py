@@ -12,7 +12,7 @@ PATIENCE = 30.0
 """How long to wait for the current batch to be committed, in seconds."""
 
 
-class Turns:
+class AppendTurns:
     """Orders the threads that append. A batch is open from its first record to its commit or rollback.
 
     Threads that want a turn between two batches are called guests.

@@ -22,7 +22,7 @@ Events = Callable[[Sequence[Change]], Iterable[dict[str, Any]]]
 """Takes changes that are about to be committed, and returns audit events of them."""
 
 
-class Changed(NamedTuple):
+class DirectoryChange(NamedTuple):
     """The result of changing the directory."""
 
     before: Directory

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from muniment.archive.catalog import Catalog
 from muniment.archive.catalog.replay import known_damage
-from muniment.archive.facts import Position
+from muniment.archive.facts import FramePosition
 from muniment.archive.files.lock import holder
 from muniment.archive.index import Index
-from muniment.archive.ledger.model import Head
+from muniment.archive.ledger.model import LedgerHead
 from muniment.archive.ledger.readback import ReadBack
-from muniment.archive.ledger.reader import Reader
+from muniment.archive.ledger.reader import LedgerReader
 from muniment.archive.vault.open_catalog import INDEX, LEDGER
 from muniment.archive.vault.open_index import IndexPlace
 from muniment.people.directory import Directory
@@ -29,14 +29,14 @@ class VaultContents:
         """The vault's folder."""
         self.catalog = catalog
         """Lists and look-ups, and the directory of users."""
-        self.reader = Reader(folder / LEDGER, catalog.locate)
+        self.reader = LedgerReader(folder / LEDGER, catalog.locate)
         """Reads content from the ledger."""
         self.index_place = IndexPlace(folder / INDEX)
         """Opens the index, and guards its replacement."""
         self._read_back = ReadBack(self.reader)
 
     @property
-    def head(self) -> Head:
+    def head(self) -> LedgerHead:
         """The committed state that the catalog has reached; readers see nothing after it."""
         return self.catalog.head
 
@@ -69,7 +69,7 @@ class VaultContents:
         """Return whether the ledger gives the exact bytes with this SHA-256; a success is remembered."""
         return self._read_back.content(sha)
 
-    def reads_back_at(self, position: Position) -> bool:
+    def reads_back_at(self, position: FramePosition) -> bool:
         """Return whether the record at a position is intact."""
         return self._read_back.record(position)
 

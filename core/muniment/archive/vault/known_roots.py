@@ -24,7 +24,7 @@ from muniment.archive.ledger.check import check
 from muniment.archive.ledger.checkpoints import Checkpoint
 from muniment.archive.ledger.files import read_vault_id
 from muniment.archive.ledger.merkle import EMPTY_ROOT
-from muniment.archive.ledger.model import Head
+from muniment.archive.ledger.model import LedgerHead
 from muniment.archive.ledger.scan import has_commit, last_head
 from muniment.errors import LedgerDamaged, VaultError
 from muniment.system.atomic_files import write_file
@@ -42,7 +42,7 @@ EVERY = 30.0
 """Shortest time between two notes while a vault is written, in seconds; closing it makes another one."""
 DAYS = 400
 """Number of days whose last checkpoint is kept."""
-NONE = Head(0, EMPTY_ROOT, 1, 0)
+NONE = LedgerHead(0, EMPTY_ROOT, 1, 0)
 ADVICE = (
     "nothing was changed and no run starts: keep this vault as it is, restore a backup beside it and "
     "compare; an administrator can accept the loss by `muniment rebuild --accept-damage`, which is recorded "
@@ -51,14 +51,14 @@ ADVICE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class KnownRoot:
     """A state of the ledger that a place remembers."""
 
     source: str
     """The place, such as "the catalog"."""
     vault: bytes
     """The vault's id, 8 bytes."""
-    head: Head
+    head: LedgerHead
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -67,10 +67,10 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
-class Alarm:
+class LedgerAlarm:
     """A note that the ledger contradicts."""
 
-    note: Note
+    note: KnownRoot
     text: str
     """What is wrong, as a sentence without its full stop."""
 
@@ -78,15 +78,15 @@ class Alarm:
 # --- the file ---------------------------------------------------------------------------------------
 
 
-class Unreadable(Exception):
+class CheckpointsUnreadable(Exception):
     """The file `checkpoints` is missing or damaged; the text says which."""
 
 
-def read_file(folder: Path) -> list[Note]:
+def read_file(folder: Path) -> list[KnownRoot]:
     """Read the checkpoints in a vault's file, the oldest first.
 
     Raises:
-        Unreadable: The file is missing or damaged.
+        CheckpointsUnreadable: The file is missing or damaged.
         VaultError: A newer program wrote the file.
     """
     path = folder / CHECKPOINTS
@@ -95,25 +95,25 @@ def read_file(folder: Path) -> list[Note]:
         if value["format"] > FORMAT:
             raise VaultError(f"{path} was written by a newer Muniment: update Muniment to use this vault")
         vault = bytes.fromhex(value["vault"])
-        notes = [Note(OF_FILE, vault, _head(one)) for one in value["checkpoints"]]
+        notes = [KnownRoot(OF_FILE, vault, _head(one)) for one in value["checkpoints"]]
     except FileNotFoundError:
-        raise Unreadable("is missing") from None
+        raise CheckpointsUnreadable("is missing") from None
     except OSError as error:
-        raise Unreadable(f"can't be read ({error.strerror})") from error
+        raise CheckpointsUnreadable(f"can't be read ({error.strerror})") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise Unreadable("is damaged") from error
+        raise CheckpointsUnreadable("is damaged") from error
     return sorted(notes, key=lambda note: note.head.tree_size)
 
 
-def _head(value: Any) -> Head:
+def _head(value: Any) -> LedgerHead:
     """Decode a state from JSON; raises ValueError, KeyError or TypeError if it is not valid."""
     numbers = [value[name] for name in ("tree_size", "segment", "offset")]
     if not all(type(number) is int and 0 <= number < 1 << 63 for number in numbers):
         raise ValueError("not a state of a ledger")
-    return Head(numbers[0], bytes.fromhex(value["root"]), *numbers[1:])
+    return LedgerHead(numbers[0], bytes.fromhex(value["root"]), *numbers[1:])
 
 
-def as_json(head: Head) -> dict[str, Any]:
+def as_json(head: LedgerHead) -> dict[str, Any]:
     """Encode a state for JSON."""
     return {
         "tree_size": head.tree_size,
@@ -123,7 +123,7 @@ def as_json(head: Head) -> dict[str, Any]:
     }
 
 
-class Checkpoints:
+class CheckpointFile:
     """The file `checkpoints` of a vault, for its writer. It keeps the last state of each day."""
 
     def __init__(self, folder: Path, vault_id: bytes) -> None:
@@ -140,12 +140,12 @@ class Checkpoints:
         """
         self._write([])
 
-    def soon(self, head: Head) -> None:
+    def soon(self, head: LedgerHead) -> None:
         """Note a state that is on the disk, unless one was noted in the last EVERY seconds."""
         if time.monotonic() - self._noted >= EVERY:
             self.now(head)
 
-    def now(self, head: Head) -> None:
+    def now(self, head: LedgerHead) -> None:
         """Note a state that is on the disk. A failure is only logged: the mail is kept without the note."""
         if head.tree_size in (0, self._last):
             return
@@ -174,7 +174,7 @@ class Checkpoints:
             path = self._folder / CHECKPOINTS
             path.replace(path.with_name(f"{CHECKPOINTS}.broken-{datetime.now(UTC):%Y%m%dT%H%M%S}"))
 
-    def drop(self, refuted: Iterable[Head]) -> None:
+    def drop(self, refuted: Iterable[LedgerHead]) -> None:
         """Remove checkpoints whose loss was accepted and recorded.
 
         Raises:
@@ -188,7 +188,7 @@ class Checkpoints:
         """Return the entries of the file, the oldest first; none of a damaged or another vault's file."""
         try:
             notes = read_file(self._folder)
-        except Unreadable:
+        except CheckpointsUnreadable:
             return []
         if any(note.vault != self._vault_id for note in notes):
             return []
@@ -210,27 +210,27 @@ def _thinned(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
 # --- all places -------------------------------------------------------------------------------------
 
 
-def notes_of(folder: Path) -> list[Note]:
+def notes_of(folder: Path) -> list[KnownRoot]:
     """Collect the states of the ledger that files in a vault's folder remember.
 
     Raises:
         VaultError: A newer program wrote the file `checkpoints`.
     """
     found = [*_of_catalog(folder), *_of_index(folder)]
-    with suppress(Unreadable):
+    with suppress(CheckpointsUnreadable):
         found += read_file(folder)
     found += _of_json(folder / BACKUP, OF_BACKUP, ())
     found += _of_notices(folder)
     return [note for note in found if note.head.tree_size]
 
 
-def _of_catalog(folder: Path) -> Iterator[Note]:
+def _of_catalog(folder: Path) -> Iterator[KnownRoot]:
     seen = seen_by(folder / CATALOG)
     if seen is not None:
-        yield Note(OF_CATALOG, seen.vault, seen.head)
+        yield KnownRoot(OF_CATALOG, seen.vault, seen.head)
 
 
-def _of_index(folder: Path) -> Iterator[Note]:
+def _of_index(folder: Path) -> Iterator[KnownRoot]:
     """Yield the state that the index knows, if it is this vault's index; another's does not matter."""
     for note in _of_json(folder / INDEX / "state.json", OF_INDEX, ("mark",)):
         with suppress(VaultError):
@@ -238,11 +238,11 @@ def _of_index(folder: Path) -> Iterator[Note]:
                 yield note
 
 
-def _of_notices(folder: Path) -> Iterator[Note]:
+def _of_notices(folder: Path) -> Iterator[KnownRoot]:
     return _of_json(folder / NOTICES, OF_NOTICES, ("checkpoint",))
 
 
-def _of_json(path: Path, source: str, within: tuple[str, ...]) -> Iterator[Note]:
+def _of_json(path: Path, source: str, within: tuple[str, ...]) -> Iterator[KnownRoot]:
     """Yield the state in a JSON file, below the keys `within`; nothing if it can't be read."""
     try:
         value = json.loads(path.read_bytes())
@@ -250,7 +250,7 @@ def _of_json(path: Path, source: str, within: tuple[str, ...]) -> Iterator[Note]
             value = value[name]
         if isinstance(value, str):
             value = json.loads(value)
-        yield Note(source, bytes.fromhex(value["vault"]), _head(value))
+        yield KnownRoot(source, bytes.fromhex(value["vault"]), _head(value))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return
 
@@ -261,7 +261,7 @@ def missing_file(folder: Path) -> str:
         if read_file(folder):
             return ""
         what = "is empty"
-    except Unreadable as error:
+    except CheckpointsUnreadable as error:
         what = str(error)
     seen = seen_by(folder / CATALOG)
     known = [*_of_notices(folder)]
@@ -277,7 +277,7 @@ def missing_file(folder: Path) -> str:
     return ""
 
 
-def alarms(folder: Path) -> list[Alarm]:
+def alarms(folder: Path) -> list[LedgerAlarm]:
     """Find the notes that the ledger contradicts. This is quick if there are none.
 
     Raises:
@@ -291,15 +291,15 @@ def alarms(folder: Path) -> list[Alarm]:
     found, doubted = [], []
     for note in notes:
         if note.vault != vault_id:
-            found.append(Alarm(note, swapped(note, vault_id)))
+            found.append(LedgerAlarm(note, swapped(note, vault_id)))
         elif note.head.tree_size > held.tree_size:
-            found.append(Alarm(note, cut_short(note.source, note.head.tree_size, held.tree_size)))
+            found.append(LedgerAlarm(note, cut_short(note.source, note.head.tree_size, held.tree_size)))
         elif not has_commit(ledger, vault_id, note.head):
             doubted.append(note)
     return [*found, *_rewritten(ledger, doubted)]
 
 
-def swapped(note: Note, vault_id: bytes) -> str:
+def swapped(note: KnownRoot, vault_id: bytes) -> str:
     """Return the sentence for a place that remembers another vault's ledger."""
     return (
         f"{note.source} belongs to vault {note.vault.hex()}, but the ledger belongs to vault "
@@ -315,22 +315,22 @@ def cut_short(source: str, known: int, held: int) -> str:
     )
 
 
-def _newest(notes: Iterable[Note]) -> list[Note]:
+def _newest(notes: Iterable[KnownRoot]) -> list[KnownRoot]:
     """Return the newest note of each source; it covers the older ones."""
-    newest: dict[str, Note] = {}
+    newest: dict[str, KnownRoot] = {}
     for note in sorted(notes, key=lambda note: note.head.tree_size):
         newest[note.source] = note
     return list(newest.values())
 
 
-def _rewritten(ledger: Path, doubted: list[Note]) -> list[Alarm]:
+def _rewritten(ledger: Path, doubted: list[KnownRoot]) -> list[LedgerAlarm]:
     """Return an alarm for each note of another ledger. It reads the whole ledger: frames may have moved."""
     if not doubted:
         return []
     report = check(ledger, deep=False, checkpoints=[note.checkpoint for note in doubted])
     states = {proof.checkpoint: proof for proof in report.proofs}
     return [
-        Alarm(note, f"{note.source} knows another ledger: {states[note.checkpoint].text}")
+        LedgerAlarm(note, f"{note.source} knows another ledger: {states[note.checkpoint].text}")
         for note in doubted
         if states[note.checkpoint].state in ("rewritten", "cut")
     ]
@@ -351,7 +351,7 @@ def require_whole(folder: Path) -> None:
 # --- accepting a loss -------------------------------------------------------------------------------
 
 
-def loss(found: list[Alarm], held: Head) -> dict[str, Any]:
+def loss(found: list[LedgerAlarm], held: LedgerHead) -> dict[str, Any]:
     """Return the audit event for a loss that an administrator has accepted (docs/ledger-format.md)."""
     most = max(alarm.note.head.tree_size for alarm in found)
     return {
@@ -371,14 +371,14 @@ def loss(found: list[Alarm], held: Head) -> dict[str, Any]:
     }
 
 
-def forget(folder: Path, vault_id: bytes, found: list[Alarm]) -> None:
+def forget(folder: Path, vault_id: bytes, found: list[LedgerAlarm]) -> None:
     """Remove an accepted loss, once it is recorded, from all places but the catalog, which is rebuilt.
 
     Raises:
         OSError: A file can't be written.
         VaultError: The index can't be renamed.
     """
-    kept = Checkpoints(folder, vault_id)
+    kept = CheckpointFile(folder, vault_id)
     kept.drop(_refuted(folder, found))
     sources = {alarm.note.source for alarm in found}
     if OF_INDEX in sources:
@@ -391,11 +391,11 @@ def forget(folder: Path, vault_id: bytes, found: list[Alarm]) -> None:
         write_file(folder / NOTICES, json.dumps(value).encode(), durable=True)
 
 
-def _refuted(folder: Path, found: list[Alarm]) -> list[Head]:
+def _refuted(folder: Path, found: list[LedgerAlarm]) -> list[LedgerHead]:
     """Return the states in the file `checkpoints` that the ledger contradicts."""
     try:
         notes = read_file(folder)
-    except Unreadable:
+    except CheckpointsUnreadable:
         return []
     report = check(folder / LEDGER, deep=False, checkpoints=[note.checkpoint for note in notes])
     wrong = {proof.checkpoint for proof in report.proofs if not proof.holds}

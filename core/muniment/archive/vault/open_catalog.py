@@ -17,13 +17,13 @@ from muniment.archive.catalog.store import NEW, put_in_place, remove_catalog
 from muniment.archive.files.lock import VaultLock
 from muniment.archive.files.temp_files import own_work
 from muniment.archive.index import ASIDE
-from muniment.archive.ledger.codec import Encoder
-from muniment.archive.ledger.model import Kind
+from muniment.archive.ledger.codec import RecordEncoder
+from muniment.archive.ledger.model import RecordKind
 from muniment.archive.ledger.records import VERSION, json_record
 from muniment.archive.ledger.writer import Ledger
 from muniment.archive.vault.known_roots import (
-    Alarm,
-    Checkpoints,
+    CheckpointFile,
+    LedgerAlarm,
     alarms,
     forget,
     loss,
@@ -120,12 +120,12 @@ def record_damage(ledger: Ledger) -> None:
     _record(ledger, {"event": "damage accepted", "damage": places[:MAX_DAMAGE]})
 
 
-def record_loss(folder: Path, ledger: Ledger, lost: list[Alarm]) -> None:
+def record_loss(folder: Path, ledger: Ledger, lost: list[LedgerAlarm]) -> None:
     """Record in the ledger that an administrator accepted its loss; then remove it from the other places."""
     log.warning("accepted: %s", "; ".join(alarm.text for alarm in lost))
     _record(ledger, loss(lost, ledger.head))
     forget(folder, ledger.vault_id, lost)
-    Checkpoints(folder, ledger.vault_id).now(ledger.head)
+    CheckpointFile(folder, ledger.vault_id).now(ledger.head)
 
 
 def begin_noting(folder: Path, ledger: Ledger) -> None:
@@ -133,7 +133,7 @@ def begin_noting(folder: Path, ledger: Ledger) -> None:
 
     Call it before a catalog is built, since the old catalog shows that there must be a file.
     """
-    checkpoints, missing = Checkpoints(folder, ledger.vault_id), missing_file(folder)
+    checkpoints, missing = CheckpointFile(folder, ledger.vault_id), missing_file(folder)
     if missing:
         log.error("%s", missing)
         checkpoints.set_aside()
@@ -144,7 +144,7 @@ def begin_noting(folder: Path, ledger: Ledger) -> None:
 def _record(ledger: Ledger, event: dict[str, Any]) -> None:
     """Record a decision of the user who runs this process."""
     value = {"v": VERSION, "uid": os.getuid(), "at": int(time.time()), **event}
-    ledger.append(json_record(Encoder(), Kind.AUDIT, value), time.time_ns() // 1000)
+    ledger.append(json_record(RecordEncoder(), RecordKind.AUDIT, value), time.time_ns() // 1000)
     ledger.commit()
 
 

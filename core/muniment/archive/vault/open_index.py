@@ -7,8 +7,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from muniment.archive.files.gate import Gate
-from muniment.archive.index import Index, State, peek
+from muniment.archive.files.gate import ThreadGate
+from muniment.archive.index import Index, IndexState, peek
 
 
 class IndexPlace:
@@ -17,7 +17,7 @@ class IndexPlace:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._opening = threading.Lock()
-        self._gate = Gate()
+        self._gate = ThreadGate()
         self._index: Index | None = None
 
     def index(self) -> Index:
@@ -35,7 +35,7 @@ class IndexPlace:
         index.follow()
         return index
 
-    def state(self) -> State:
+    def state(self) -> IndexState:
         """Read the state of the index without opening it.
 
         Raises:

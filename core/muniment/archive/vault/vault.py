@@ -31,16 +31,23 @@ from muniment.archive.facts import (
 )
 from muniment.archive.files.lock import VaultLock
 from muniment.archive.files.temp_files import clean_work, enter_work, leave_work, own_work
-from muniment.archive.ledger.codec import Decoder, Encoder
-from muniment.archive.ledger.model import Appended, Head, Kind, Record
+from muniment.archive.ledger.codec import PayloadDecoder, RecordEncoder
+from muniment.archive.ledger.model import AppendedRecord, LedgerHead, LedgerRecord, RecordKind
 from muniment.archive.ledger.records import VERSION, canonical, json_record
 from muniment.archive.ledger.scan import scan
 from muniment.archive.ledger.training import SAMPLES, train_dictionaries
 from muniment.archive.ledger.writer import Ledger
-from muniment.archive.vault.append_turns import PATIENCE, Turns
-from muniment.archive.vault.changes import CatalogBehind, Changed, Events, Plan, WaitingEvents, reason_of
+from muniment.archive.vault.append_turns import PATIENCE, AppendTurns
+from muniment.archive.vault.changes import (
+    CatalogBehind,
+    DirectoryChange,
+    Events,
+    Plan,
+    WaitingEvents,
+    reason_of,
+)
 from muniment.archive.vault.contents import VaultContents
-from muniment.archive.vault.known_roots import Checkpoints, require_whole
+from muniment.archive.vault.known_roots import CheckpointFile, require_whole
 from muniment.archive.vault.open_catalog import (
     CATALOG,
     LEDGER,
@@ -77,12 +84,12 @@ class Vault(VaultContents):
         self._train_at = SAMPLES
         self._lagging = False
         """Whether the catalog failed to apply a batch that the ledger has committed."""
-        self._turns = Turns()
+        self._turns = AppendTurns()
         self._events: list[WaitingEvents] = []
         """Audit events for the next commit."""
         self.before_close: list[Callable[[], None]] = []
         """Functions that `close` calls first, while the vault can still be written."""
-        self._checkpoints = Checkpoints(folder, catalog.vault_id)
+        self._checkpoints = CheckpointFile(folder, catalog.vault_id)
         self._left = False
         enter_work(folder)
         self._use_dictionaries()
@@ -102,7 +109,7 @@ class Vault(VaultContents):
         lock = VaultLock(folder)
         ledger = Ledger.create(folder / LEDGER)
         catalog = Catalog.create(folder / CATALOG, ledger.vault_id)
-        Checkpoints(folder, ledger.vault_id).begin()
+        CheckpointFile(folder, ledger.vault_id).begin()
         return cls(folder, catalog, ledger, lock)
 
     @classmethod
@@ -163,7 +170,7 @@ class Vault(VaultContents):
         if self._ledger is not None:
             self._checkpoints.soon(self.head)
 
-    def renew_catalog(self, stopped: Callable[[Head], bool] = lambda head: False) -> list[str]:
+    def renew_catalog(self, stopped: Callable[[LedgerHead], bool] = lambda head: False) -> list[str]:
         """Rebuild the catalog from the ledger, and replace the one in use, which answers until then.
 
         This is for the archiving thread, between two runs. Other threads may commit meanwhile. The last
@@ -208,7 +215,7 @@ class Vault(VaultContents):
             raise VaultError("the vault is open for reading only")
         return self._ledger
 
-    def append(self, record: Record, time: int) -> Appended:
+    def append(self, record: LedgerRecord, time: int) -> AppendedRecord:
         """Append a record to the current batch; the first record begins one.
 
         Args:
@@ -230,7 +237,7 @@ class Vault(VaultContents):
             self._turns.begin()
             return self.ledger.append(record, time)
 
-    def commit(self, facts: Sequence[Fact]) -> Head:
+    def commit(self, facts: Sequence[Fact]) -> LedgerHead:
         """Make the current batch durable in the ledger, then apply it to the catalog.
 
         Args:
@@ -260,7 +267,7 @@ class Vault(VaultContents):
             self._take_in([*facts, *audits], head)
             return head
 
-    def _take_in(self, facts: Sequence[Fact], head: Head) -> None:
+    def _take_in(self, facts: Sequence[Fact], head: LedgerHead) -> None:
         """Apply a committed batch to the catalog, and earlier ones that it lacks."""
         lagged, self._lagging = self._lagging, True
         try:
@@ -328,7 +335,7 @@ class Vault(VaultContents):
     def _audit(self, event: dict[str, Any]) -> AuditFact:
         value = {"v": VERSION, **event}
         now = time.time_ns() // 1000
-        appended = self.ledger.append(json_record(self.encoder, Kind.AUDIT, value), now)
+        appended = self.ledger.append(json_record(self.encoder, RecordKind.AUDIT, value), now)
         return AuditFact(appended.sequence, appended.position, now // CLOCK, canonical(value).decode())
 
     def require_writable(self) -> None:
@@ -359,7 +366,7 @@ class Vault(VaultContents):
             if self._events:
                 self._commit_events()
 
-    def change_directory(self, plan: Plan, time: int, events: Events = lambda made: ()) -> Changed:
+    def change_directory(self, plan: Plan, time: int, events: Events = lambda made: ()) -> DirectoryChange:
         """Record changes of the directory, and file the old mail that they concern again.
 
         Thread-safe, but not for a thread that has begun a batch.
@@ -384,7 +391,7 @@ class Vault(VaultContents):
             changed = self._commit_changes(plan, time, events)
         return changed._replace(refiled=self._finish_refiling())
 
-    def _commit_changes(self, plan: Plan, time: int, events: Events) -> Changed:
+    def _commit_changes(self, plan: Plan, time: int, events: Events) -> DirectoryChange:
         self.require_writable()
         before = self.directory
         made, after = tuple(plan(before)), before.copy()
@@ -401,10 +408,10 @@ class Vault(VaultContents):
                 "correct this and do not repeat the change; the catalog is completed when the vault is next "
                 "written"
             ) from error
-        return Changed(before, after.sealed(), made, 0)
+        return DirectoryChange(before, after.sealed(), made, 0)
 
     def _append_change(self, change: dict[str, Any], time: int) -> DirectoryFact:
-        appended = self.append(json_record(self.encoder, Kind.DIRECTORY, change), time * CLOCK)
+        appended = self.append(json_record(self.encoder, RecordKind.DIRECTORY, change), time * CLOCK)
         return DirectoryFact(appended.sequence, time, changes.encode(change))
 
     def note_configuration(self, read: Callable[[], dict[str, Any]], time: int) -> None:
@@ -431,8 +438,8 @@ class Vault(VaultContents):
                 appended = self.append(record, time * CLOCK)
                 self.commit([ConfigurationFact(appended.sequence, record.sha)])
 
-    def _configuration(self, read: Callable[[], dict[str, Any]]) -> Record:
-        return json_record(self.encoder, Kind.CONFIG, {"v": VERSION, "settings": read()})
+    def _configuration(self, read: Callable[[], dict[str, Any]]) -> LedgerRecord:
+        return json_record(self.encoder, RecordKind.CONFIG, {"v": VERSION, "settings": read()})
 
     def _finish_refiling(self) -> int:
         """File the mail again that changes of the directory concern; returns how many messages were read."""
@@ -451,8 +458,8 @@ class Vault(VaultContents):
         return self._ledger.dictionaries if self._ledger is not None else {}
 
     def _use_dictionaries(self) -> None:
-        self.encoder = Encoder(self.dictionaries)
-        self.decoder = Decoder(self.dictionaries)
+        self.encoder = RecordEncoder(self.dictionaries)
+        self.decoder = PayloadDecoder(self.dictionaries)
 
     def train_if_due(self) -> bool:
         """Train compression dictionaries on the first messages, once there are enough of them.

@@ -15,15 +15,15 @@ UNDEFINED = "\ufffe"
 _GL = range(0x21, 0x7F)
 
 
-class Grid(dict[int, str]):
+class CharsetGrid(dict[int, str]):
     """The characters at the positions 0x2121 to 0x7e7e. A position without one gives U+FFFD."""
 
     def __missing__(self, position: int) -> str:
         return BAD
 
 
-def _grid(of_bytes: Callable[[int, int], str]) -> Grid:
-    found = Grid()
+def _grid(of_bytes: Callable[[int, int], str]) -> CharsetGrid:
+    found = CharsetGrid()
     for row in _GL:
         for column in _GL:
             text = of_bytes(row, column)
@@ -105,9 +105,9 @@ def _second_japanese(row: int, column: int) -> str:
     return _strict(bytes((0x8F, row | 0x80, column | 0x80)), "euc_jp")
 
 
-def _taiwanese(plane: int) -> Grid:
+def _taiwanese(plane: int) -> CharsetGrid:
     """A plane of CNS 11643. Big5 has the characters of the first two planes in nearly the same order."""
-    found = Grid()
+    found = CharsetGrid()
     for position, big5, count in _CNS_BY_BIG5[plane]:
         for at in range(count):
             row, column = divmod((position >> 8) * 94 + (position & 0xFF) - 0x21 + at, 94)
@@ -126,7 +126,7 @@ def _big5(first: int, at: int) -> bytes:
 
 
 @lru_cache(maxsize=16)
-def grid(name: str) -> Grid:
+def grid(name: str) -> CharsetGrid:
     """The grid of that name, made at its first use.
 
     `name`: a key of _READS, "cns1" or "cns2".

@@ -33,7 +33,7 @@ from muniment.mail.content.fork import ADDED_HEADERS, TRANSPORT_VERSION, is_adde
 from muniment.mail.headers.fields import BLOCK_LIMIT, NO_FIELD, fields, gather
 from muniment.mail.mime.stated_charsets import charset_of_text, stated_charset
 from muniment.mail.mime.walker import UUENCODED, decoded, file_of, header_at, is_text, is_uuencoded, leaves
-from muniment.mail.model import Buffer, Leaf
+from muniment.mail.model import MailBuffer, MimeLeaf
 from muniment.mail.patterns import any_case, any_of, begins_any
 
 CONTENT_VERSION = 3
@@ -61,7 +61,7 @@ _UNDECODED = 2 * _BLOCK
 """Bytes of broken base64 that are shown undecoded, at least (`mail.text.read_text.PART_LIMIT`)."""
 
 
-def content_hash(buf: Buffer, found: Sequence[Leaf] | None = None) -> bytes:
+def content_hash(buf: MailBuffer, found: Sequence[MimeLeaf] | None = None) -> bytes:
     """SHA-256 of what a message says.
 
     Reads in blocks, so memory does not grow with the message. Never raises.
@@ -98,7 +98,7 @@ def _origin(header: bytes) -> tuple[bytes, ...]:
     return tuple([value for value in gather(header, (b"received",))[0] if b";" in value][-1:])
 
 
-def _text_end(buf: Buffer) -> int:
+def _text_end(buf: MailBuffer) -> int:
     """Offset of the line ends at the end of the message."""
     end = len(buf)
     while end:
@@ -124,7 +124,7 @@ def _completed(header: bytes) -> bytes:
     return whole if clear and header.strip(b"\r\n") else header
 
 
-def _may_go(buf: Buffer, leaf: Leaf, end: int) -> bool:
+def _may_go(buf: MailBuffer, leaf: MimeLeaf, end: int) -> bool:
     """Whether a leaf reads the same without the line ends from `end` on, which are its last bytes.
 
     They stay where an escape, a tag, a character or an encoded file may continue after them. Not for leaves
@@ -235,7 +235,7 @@ def _added_field(eol: bytes) -> re.Pattern[bytes]:
     return re.compile(pattern.replace("@", eol.decode()).encode())
 
 
-def _is_exact(buf: Buffer, leaf: Leaf) -> bool:
+def _is_exact(buf: MailBuffer, leaf: MimeLeaf) -> bool:
     """Whether each byte of a leaf's content counts, also in its line ends."""
     if leaf.encoding == "base64":
         return _undecoded_lines(buf, leaf)
@@ -247,7 +247,7 @@ def _is_exact(buf: Buffer, leaf: Leaf) -> bool:
     return not writes_lines(charset_of_text(leaf.stated, begin, leaf.content_type))
 
 
-def _undecoded_lines(buf: Buffer, leaf: Leaf) -> bool:
+def _undecoded_lines(buf: MailBuffer, leaf: MimeLeaf) -> bool:
     """Whether broken base64 is read undecoded in a charset that writes line ends in its own way."""
     begin = buf[leaf.body : min(leaf.end, leaf.body + _BEGIN)]
     if writes_lines(charset_of_text(leaf.stated, begin, leaf.content_type)):
@@ -255,7 +255,7 @@ def _undecoded_lines(buf: Buffer, leaf: Leaf) -> bool:
     return not decoded(buf[leaf.body : min(leaf.end, leaf.body + _UNDECODED)], leaf.encoding)[1]
 
 
-def _lines(buf: Buffer, start: int, end: int) -> Iterator[bytes]:
+def _lines(buf: MailBuffer, start: int, end: int) -> Iterator[bytes]:
     """The bytes [start, end) in blocks, with CRLF for every LF. No block ends between a CR and its LF."""
     while start < end:
         block = buf[start : min(start + _BLOCK, end)]
@@ -265,7 +265,7 @@ def _lines(buf: Buffer, start: int, end: int) -> Iterator[bytes]:
         yield _crlf(block)
 
 
-def _blocks(buf: Buffer, start: int, end: int) -> Iterator[bytes]:
+def _blocks(buf: MailBuffer, start: int, end: int) -> Iterator[bytes]:
     for at in range(start, end, _BLOCK):
         yield buf[at : min(at + _BLOCK, end)]
 

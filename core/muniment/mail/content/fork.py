@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from muniment.mail.headers.fields import block, spans
-from muniment.mail.model import Buffer
+from muniment.mail.model import MailBuffer
 
 TRANSPORT_VERSION = 2
 """Version of the two tables below. It is part of the content hash, so hashes by different tables never
@@ -188,7 +188,7 @@ def _is_added(name: bytes) -> bool:
     return name.lower() in _ADDED
 
 
-def fork_cuts(fork: Buffer, stored: bytes) -> list[ForkPiece]:
+def fork_cuts(fork: MailBuffer, stored: bytes) -> list[ForkPiece]:
     """Describe a fork by pieces of the stored message. Linear in time.
 
     A header field is found by its exact bytes anywhere in the stored header. The body is compared from its
@@ -239,7 +239,7 @@ class _Pieces:
             self.done.append(ForkPiece(start, end, offset))
 
 
-def _add_body(pieces: _Pieces, fork: Buffer, start: int, stored: bytes, offset: int) -> None:
+def _add_body(pieces: _Pieces, fork: MailBuffer, start: int, stored: bytes, offset: int) -> None:
     shortest = min(len(fork) - start, len(stored) - offset)
     front = _common_front(fork, start, stored, offset, shortest)
     if front < _SMALLEST and pieces.follows() != offset:
@@ -252,7 +252,7 @@ def _add_body(pieces: _Pieces, fork: Buffer, start: int, stored: bytes, offset: 
     pieces.add(len(fork) - back, len(fork), len(stored) - back)
 
 
-def _common_front(a: Buffer, at: int, b: bytes, offset: int, most: int) -> int:
+def _common_front(a: MailBuffer, at: int, b: bytes, offset: int, most: int) -> int:
     """How many bytes a[at:] and b[offset:] share at their beginning, at most `most`."""
     done = 0
     while done < most:
@@ -264,7 +264,7 @@ def _common_front(a: Buffer, at: int, b: bytes, offset: int, most: int) -> int:
     return most
 
 
-def _common_back(a: Buffer, b: bytes, most: int) -> int:
+def _common_back(a: MailBuffer, b: bytes, most: int) -> int:
     """How many bytes a and b share at their end, at most `most`."""
     done = 0
     while done < most:

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from muniment.mail.content.fork import STORE_HEADERS, is_store, is_transport
 from muniment.mail.headers.fields import BLOCK_LIMIT, header_end
 from muniment.mail.mime.walker import header_at
-from muniment.mail.model import Buffer
+from muniment.mail.model import MailBuffer
 from muniment.mail.patterns import any_of, begins_any
 
 PUBLIC_VERSION = 2
@@ -142,7 +142,7 @@ def _spans(block: bytes, lines: _Lines, start: int = 0) -> Iterator[tuple[int, i
         yield begun, done
 
 
-def public_header(buf: Buffer) -> tuple[list[tuple[int, int]], int]:
+def public_header(buf: MailBuffer) -> tuple[list[tuple[int, int]], int]:
     """Which bytes of a message's header are public.
 
     Returns:
@@ -169,7 +169,7 @@ def is_usual(header: bytes) -> bool:
     return ended and _LONE_CR.search(header) is None and _UNUSUAL.search(b"\n" + header) is None
 
 
-def hidden_bytes(buf: Buffer, header: bytes | None = None, usual: bool | None = None) -> int:
+def hidden_bytes(buf: MailBuffer, header: bytes | None = None, usual: bool | None = None) -> int:
     """How many bytes the public form of a message leaves out.
 
     Args:
@@ -185,7 +185,7 @@ def hidden_bytes(buf: Buffer, header: bytes | None = None, usual: bool | None = 
     return end - sum(stop - start for start, stop in spans)
 
 
-def public_pieces(buf: Buffer, step: int) -> Iterator[bytes]:
+def public_pieces(buf: MailBuffer, step: int) -> Iterator[bytes]:
     """Yield the public form of a message: first its header, then pieces of at most `step` bytes.
 
     Raises:

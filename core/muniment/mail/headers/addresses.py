@@ -54,7 +54,7 @@ _LISTED = 32_768
 _END = re.compile(r"[\s.]+\Z")
 
 
-class Address(NamedTuple):
+class HeaderAddress(NamedTuple):
     """One mailbox of a header field. `address` is as it was written; "" if there is none."""
 
     name: str
@@ -117,7 +117,7 @@ def usable(address: str) -> bool:
     return local[0] == '"' or not _SPACE.search(local)
 
 
-def parse(value: bytes | str, limit: int = COUNT_LIMIT) -> list[Address]:
+def parse(value: bytes | str, limit: int = COUNT_LIMIT) -> list[HeaderAddress]:
     """The mailboxes of an address field in order, at most `limit`. Never raises; linear in time.
 
     Members of a group are given without the group. Names are decoded. Of a broken field, everything is kept
@@ -179,7 +179,7 @@ class _Scan:
     """
 
     def __init__(self, text: str, limit: int, decoded: bool = False) -> None:
-        self.addresses: list[Address] = []
+        self.addresses: list[HeaderAddress] = []
         self._text = text
         self._limit = limit
         self._decoded = decoded
@@ -191,7 +191,7 @@ class _Scan:
             marks += 1
             if marks > _MARKS_AT_LEAST + _MARKS_PER_ADDRESS * limit:
                 self._finish("")
-                self.addresses += [Address("", word) for word in _WORDS.split(text[at:]) if "@" in word]
+                self.addresses += [HeaderAddress("", word) for word in _WORDS.split(text[at:]) if "@" in word]
                 break
             special = _SPECIAL.search(text, at)
             stop = special.start() if special else len(text)
@@ -292,7 +292,7 @@ class _Scan:
             held = ""
         if angle is not None and angle.strip():
             name = f"{held}, {text}" if held and text else held or text
-            self.addresses.append(Address(_name(name or comment), _decoded_half(_route_less(angle))))
+            self.addresses.append(HeaderAddress(_name(name or comment), _decoded_half(_route_less(angle))))
             return
         if held:
             self.addresses += _bare(held, "")
@@ -303,7 +303,7 @@ class _Scan:
         elif text:
             self.addresses += _bare(text, comment)
 
-    def _hidden(self, text: str) -> list[Address]:
+    def _hidden(self, text: str) -> list[HeaderAddress]:
         """The mailboxes in the encoded words of a text that has no address outside them."""
         if self._decoded or "=?" not in text or "@" in _ENCODED.sub(" ", text):
             return []
@@ -314,7 +314,7 @@ class _Scan:
         return [one for one in _Scan(plain, room, decoded=True).addresses if "@" in one.address]
 
 
-def _beside_words(text: str, comment: str) -> list[Address]:
+def _beside_words(text: str, comment: str) -> list[HeaderAddress]:
     """A mailbox without angle brackets but with encoded words, which are its name or half of its address."""
     whole = _decoded_half(text)
     if "=?" not in whole:
@@ -323,8 +323,8 @@ def _beside_words(text: str, comment: str) -> list[Address]:
     outside = _ENCODED.sub(" ", text).strip()
     found = _bare(outside, comment) if outside else []
     if not any("@" in one.address for one in found):
-        return [Address(_name(text or comment), "")]
-    return [Address(one.name or _name(name), one.address) for one in found]
+        return [HeaderAddress(_name(text or comment), "")]
+    return [HeaderAddress(one.name or _name(name), one.address) for one in found]
 
 
 def _decoded_half(address: str) -> str:
@@ -364,20 +364,20 @@ def _route_less(angle: str) -> str:
     return bare if bare.startswith(('"', "/")) else _SPACE.sub("", bare)
 
 
-def _bare(text: str, comment: str) -> list[Address]:
+def _bare(text: str, comment: str) -> list[HeaderAddress]:
     """The mailboxes in a text without angle brackets.
 
     Usually there is one, with its name in a comment or beside it.
     """
     words = text.split()
     if len(words) < 2 or (text[0] == '"' and _LOCAL.match(text)):
-        return [Address(_name(comment), text)] if text else []
+        return [HeaderAddress(_name(comment), text)] if text else []
     with_at = [word for word in words if "@" in word]
     if not with_at:
-        return [Address(_name(text), "")]
+        return [HeaderAddress(_name(text), "")]
     if any(word[0] == "@" or word[-1] == "@" for word in with_at):
-        return [Address(_name(comment), "".join(words))]
+        return [HeaderAddress(_name(comment), "".join(words))]
     if len(with_at) > 1:
-        return [Address("", word) for word in with_at]
+        return [HeaderAddress("", word) for word in with_at]
     name = " ".join(word for word in words if "@" not in word)
-    return [Address(_name(name or comment), with_at[0])]
+    return [HeaderAddress(_name(name or comment), with_at[0])]

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 from muniment.mail.charsets.decode import Others, codec, none_stated, to_text
 from muniment.mail.headers.quoted import unquoted
-from muniment.mail.model import Buffer
+from muniment.mail.model import MailBuffer
 from muniment.mail.patterns import any_case, begins_any
 
 BLOCK_LIMIT = 1024 * 1024
@@ -64,7 +64,7 @@ def remembered(read: Read) -> Read:
     return cast(Read, look)
 
 
-class Field(NamedTuple):
+class HeaderField(NamedTuple):
     """A field in its block: bytes [start, end), folding and line end included."""
 
     name: bytes
@@ -73,7 +73,7 @@ class Field(NamedTuple):
     end: int
 
 
-def header_end(buf: Buffer, start: int = 0, end: int | None = None) -> int:
+def header_end(buf: MailBuffer, start: int = 0, end: int | None = None) -> int:
     """Offset behind the blank line that ends the header at `start`; `end` if there is no body."""
     stop = len(buf) if end is None else end
     if buf.startswith(b"\n", start, stop):
@@ -105,7 +105,7 @@ def _bare_blank(chunk: bytes, following: bytes) -> tuple[int, bool]:
     return (at + 2 if at >= 0 else 0), first < 0
 
 
-def block(buf: Buffer, start: int = 0, end: int | None = None) -> bytes:
+def block(buf: MailBuffer, start: int = 0, end: int | None = None) -> bytes:
     """The header block at `start` with its blank line, at most BLOCK_LIMIT bytes of it."""
     return buf[start : min(header_end(buf, start, end), start + BLOCK_LIMIT)]
 
@@ -197,10 +197,10 @@ def _pattern(names: tuple[bytes, ...]) -> re.Pattern[bytes]:
     )
 
 
-def fields(header: bytes) -> Iterator[Field]:
+def fields(header: bytes) -> Iterator[HeaderField]:
     """Yield the fields in order. Their spans cover the block without gaps."""
     for start, end in spans(header):
-        yield Field(_name(header[start:end]), start, end)
+        yield HeaderField(_name(header[start:end]), start, end)
 
 
 def spans(header: bytes) -> Iterator[tuple[int, int]]:

@@ -11,23 +11,23 @@ from collections.abc import Iterable, Sequence
 
 from muniment.mail.headers.addresses import COUNT_LIMIT, mailboxes, normalise, usable
 from muniment.mail.headers.fields import block, decode, fields, gather, unfold
-from muniment.mail.model import INBOX_ROLES, Buffer, Envelope, Party, Role
+from muniment.mail.model import INBOX_ROLES, AddressRole, Envelope, EnvelopeParty, MailBuffer
 
 PARTY_LIMIT = COUNT_LIMIT
 """Parties that are taken from one message. A note says when there were more."""
 
 _ROLES = {
-    b"to": Role.TO,
-    b"resent-to": Role.TO,
-    b"cc": Role.CC,
-    b"resent-cc": Role.CC,
-    b"bcc": Role.BCC,
-    b"resent-bcc": Role.BCC,
-    b"delivered-to": Role.RECIPIENT,
-    b"x-delivered-to": Role.RECIPIENT,
-    b"x-original-to": Role.RECIPIENT,
-    b"envelope-to": Role.RECIPIENT,
-    b"x-envelope-to": Role.RECIPIENT,
+    b"to": AddressRole.TO,
+    b"resent-to": AddressRole.TO,
+    b"cc": AddressRole.CC,
+    b"resent-cc": AddressRole.CC,
+    b"bcc": AddressRole.BCC,
+    b"resent-bcc": AddressRole.BCC,
+    b"delivered-to": AddressRole.RECIPIENT,
+    b"x-delivered-to": AddressRole.RECIPIENT,
+    b"x-original-to": AddressRole.RECIPIENT,
+    b"envelope-to": AddressRole.RECIPIENT,
+    b"x-envelope-to": AddressRole.RECIPIENT,
 }
 """Fields that name recipients, and their roles."""
 _WANTED = (*_ROLES, b"from", b"sender", b"received", b"subject", b"message-id")
@@ -37,12 +37,12 @@ _FOR = re.compile(rb"\sfor\s+(?:<([^<>\s]+)>|([^<>\s;]+@[^<>\s;]+))")
 _LONGEST_TRACE = 4096
 
 
-def read_routing(buf: Buffer) -> Envelope:
+def read_routing(buf: MailBuffer) -> Envelope:
     """The envelope that the headers of a plain message describe. Never raises."""
     return envelope_of(block(buf))
 
 
-def people_in(buf: Buffer) -> tuple[tuple[str, ...], ...]:
+def people_in(buf: MailBuffer) -> tuple[tuple[str, ...], ...]:
     """The addresses of From and Sender, of To, of Cc and of Bcc, normalised: what a search for people finds.
 
     Never raises.
@@ -63,7 +63,7 @@ def envelope_of(header: bytes) -> Envelope:
     5322 3.6.2). An address in To, Cc or Bcc is not repeated as a mere recipient.
     """
     found = dict(zip(_WANTED, gather(header, _WANTED), strict=True))
-    parties: dict[Party, None] = dict.fromkeys(_senders(found))
+    parties: dict[EnvelopeParty, None] = dict.fromkeys(_senders(found))
     named: set[str] = set()
     for name, role in _ROLES.items():
         _add(parties, named, role, mailboxes(found[name]))
@@ -71,7 +71,7 @@ def envelope_of(header: bytes) -> Envelope:
         match = _FOR.search(value, 0, _LONGEST_TRACE)
         if match is not None:
             reached = normalise((match[1] or match[2]).decode("utf-8", "replace"))
-            _add(parties, named, Role.RECIPIENT, filter(usable, (reached,)))
+            _add(parties, named, AddressRole.RECIPIENT, filter(usable, (reached,)))
     notes = (
         () if len(parties) <= PARTY_LIMIT else (f"more than {PARTY_LIMIT} addresses: the rest was left out",)
     )
@@ -83,7 +83,7 @@ def envelope_of(header: bytes) -> Envelope:
     )
 
 
-def enveloped(parties: tuple[Party, ...], addresses: Iterable[str]) -> tuple[Party, ...]:
+def enveloped(parties: tuple[EnvelopeParty, ...], addresses: Iterable[str]) -> tuple[EnvelopeParty, ...]:
     """The recipients that an SMTP envelope adds to `parties`, with the role RECIPIENT.
 
     Args:
@@ -96,10 +96,12 @@ def enveloped(parties: tuple[Party, ...], addresses: Iterable[str]) -> tuple[Par
     named = {party.address for party in parties if party.role in INBOX_ROLES}
     found = (normalise(address) for address in addresses)
     fresh = dict.fromkeys(address for address in found if usable(address) and address not in named)
-    return tuple(Party(Role.RECIPIENT, address) for address in fresh)[: max(0, PARTY_LIMIT - len(parties))]
+    return tuple(EnvelopeParty(AddressRole.RECIPIENT, address) for address in fresh)[
+        : max(0, PARTY_LIMIT - len(parties))
+    ]
 
 
-def named_in(buf: Buffer, names: Iterable[str]) -> tuple[str, ...]:
+def named_in(buf: MailBuffer, names: Iterable[str]) -> tuple[str, ...]:
     """The normalised addresses in header fields of these names, each once. Never raises."""
     wanted = frozenset(name.lower().encode("utf-8", "replace") for name in names)
     if not wanted:
@@ -109,21 +111,23 @@ def named_in(buf: Buffer, names: Iterable[str]) -> tuple[str, ...]:
     return mailboxes(map(unfold, values))
 
 
-def _senders(found: dict[bytes, list[bytes]]) -> list[Party]:
+def _senders(found: dict[bytes, list[bytes]]) -> list[EnvelopeParty]:
     written, sent = mailboxes(found[b"from"]), mailboxes(found[b"sender"])
     acting = set(sent)
     if acting <= set(written):
-        return [Party(Role.SENDER, address) for address in written]
+        return [EnvelopeParty(AddressRole.SENDER, address) for address in written]
     return [
-        *(Party(Role.SENDER, address) for address in sent),
-        *(Party(Role.ON_BEHALF_OF, address) for address in written if address not in acting),
+        *(EnvelopeParty(AddressRole.SENDER, address) for address in sent),
+        *(EnvelopeParty(AddressRole.ON_BEHALF_OF, address) for address in written if address not in acting),
     ]
 
 
-def _add(parties: dict[Party, None], named: set[str], role: Role, addresses: Iterable[str]) -> None:
+def _add(
+    parties: dict[EnvelopeParty, None], named: set[str], role: AddressRole, addresses: Iterable[str]
+) -> None:
     for address in addresses:
         if len(parties) > PARTY_LIMIT:
             return
-        if role is not Role.RECIPIENT or address not in named:
-            parties[Party(role, address)] = None
+        if role is not AddressRole.RECIPIENT or address not in named:
+            parties[EnvelopeParty(role, address)] = None
             named.add(address)

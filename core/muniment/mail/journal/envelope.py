@@ -14,7 +14,7 @@ from itertools import islice
 from muniment.mail.charsets.decode import to_text
 from muniment.mail.headers.addresses import mailboxes, normalise, usable
 from muniment.mail.headers.fields import decode_words, remembered
-from muniment.mail.model import Envelope, Party, Role
+from muniment.mail.model import AddressRole, Envelope, EnvelopeParty
 
 PARTY_LIMIT = 100_000
 """Parties that are taken from one envelope. A note counts the lines that were left out."""
@@ -22,8 +22,13 @@ LINE_LIMIT = 4 * PARTY_LIMIT
 """Lines that are read of one envelope. A note says when there were more."""
 _NOTE_LIMIT = 20
 _NOTE_LENGTH = 200
-_RECIPIENTS = {b"to": Role.TO, b"cc": Role.CC, b"bcc": Role.BCC, b"recipient": Role.RECIPIENT}
-_SENDERS = {b"sender": Role.SENDER, b"on-behalf-of": Role.ON_BEHALF_OF}
+_RECIPIENTS = {
+    b"to": AddressRole.TO,
+    b"cc": AddressRole.CC,
+    b"bcc": AddressRole.BCC,
+    b"recipient": AddressRole.RECIPIENT,
+}
+_SENDERS = {b"sender": AddressRole.SENDER, b"on-behalf-of": AddressRole.ON_BEHALF_OF}
 _ABOUT = frozenset({b"subject", b"message-id"})
 _IGNORED = frozenset({b"label", b"mailbox", b"sentutc", b"receivedutc"})
 _BLOCK = b"recipients"
@@ -40,8 +45,8 @@ class EnvelopeText:
 
     seen: set[bytes] = field(default_factory=set)
     """Names of the fields that occurred. `recipient` represents any kind of recipient."""
-    senders: dict[Party, None] = field(default_factory=dict)
-    recipients: dict[Party, None] = field(default_factory=dict)
+    senders: dict[EnvelopeParty, None] = field(default_factory=dict)
+    recipients: dict[EnvelopeParty, None] = field(default_factory=dict)
     subject: str = ""
     message_id: str = ""
     notes: list[str] = field(default_factory=list)
@@ -92,7 +97,7 @@ def read_envelope(raw: bytes, charset: str) -> EnvelopeText:
             listing = name == _BLOCK
             _take(text, name, value.strip(), charset)
         elif listing:
-            _recipient(text, Role.RECIPIENT, line.strip(), charset)
+            _recipient(text, AddressRole.RECIPIENT, line.strip(), charset)
     if next(lines, None) is not None:
         text.notes.append(f"only the first {LINE_LIMIT} lines of the envelope were read")
     return text
@@ -124,7 +129,7 @@ def _take(text: EnvelopeText, name: bytes, value: bytes, charset: str) -> None:
     elif name == _BLOCK:
         text.seen.add(b"recipient")
         if value:
-            _recipient(text, Role.RECIPIENT, value, charset)
+            _recipient(text, AddressRole.RECIPIENT, value, charset)
     elif name in text.seen:
         if name not in _IGNORED:
             _note(text, f"a second {name.decode()} line", to_text(value, charset))
@@ -143,19 +148,19 @@ def _about(text: EnvelopeText, name: bytes, value: bytes, charset: str) -> None:
         text.message_id = to_text(value, charset)
 
 
-def _sender(text: EnvelopeText, role: Role, written: str) -> None:
+def _sender(text: EnvelopeText, role: AddressRole, written: str) -> None:
     """Take a sender.
 
     The empty reverse path `<>` of a bounce names none, which is correct (RFC 5321 4.5.5).
     """
     addresses = _addresses(written)
     for address in addresses:
-        text.senders[Party(role, address)] = None
+        text.senders[EnvelopeParty(role, address)] = None
     if not addresses and written not in ("", "<>"):
         _note(text, "sender line not understood", written)
 
 
-def _recipient(text: EnvelopeText, role: Role, value: bytes, charset: str) -> None:
+def _recipient(text: EnvelopeText, role: AddressRole, value: bytes, charset: str) -> None:
     """Take `address[, Expanded: list | , Forwarded: address]` ([MS-XJRNL] 2.1)."""
     if len(text.recipients) >= PARTY_LIMIT:
         text.left_out += 1
@@ -166,12 +171,12 @@ def _recipient(text: EnvelopeText, role: Role, value: bytes, charset: str) -> No
     via = ""
     room = PARTY_LIMIT - len(text.recipients)
     for kind, original in islice(zip(reached[::2], reached[1::2], strict=True), room):
-        role_of_via = Role.EXPANDED if kind.lower() == "expanded" else Role.FORWARDED
+        role_of_via = AddressRole.EXPANDED if kind.lower() == "expanded" else AddressRole.FORWARDED
         for each in _addresses(original):
             via = via or each
-            text.recipients[Party(role_of_via, each)] = None
+            text.recipients[EnvelopeParty(role_of_via, each)] = None
     for each in addresses:
-        text.recipients[Party(role, each, via)] = None
+        text.recipients[EnvelopeParty(role, each, via)] = None
     if not addresses or (reached and not via):
         _note(text, "recipient line not understood", written)
 

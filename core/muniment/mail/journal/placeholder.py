@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 from muniment.mail.headers.fields import gather
 from muniment.mail.mime.walker import header_at
-from muniment.mail.model import Buffer, Envelope, Placeholder, Role
+from muniment.mail.model import AddressRole, Envelope, MailBuffer, Placeholder
 
 _OWN = (b"message-id", b"from", b"date")
 _WORD = 45
@@ -23,7 +23,7 @@ _LONGEST = 2000
 """Characters of a subject or an identifier that are used."""
 
 
-def is_message(buf: Buffer) -> bool:
+def is_message(buf: MailBuffer) -> bool:
     """Whether bytes have the identity of a message: a Message-ID, or both From and Date."""
     message_id, author, date = gather(header_at(buf, 0, len(buf)), _OWN)
     return any(message_id) or (any(author) and any(date))
@@ -75,7 +75,7 @@ def placeholder(envelope: Envelope, report_id: str, part: bytes, head: bool) -> 
 
 def _senders(envelope: Envelope) -> list[str]:
     """Who wrote the mail: on whose behalf it was sent, otherwise who sent it."""
-    for role in (Role.ON_BEHALF_OF, Role.SENDER):
+    for role in (AddressRole.ON_BEHALF_OF, AddressRole.SENDER):
         found = sorted({party.address for party in envelope.parties if party.role is role})
         if found:
             return found

@@ -23,7 +23,15 @@ from muniment.mail.journal.envelope import EnvelopeText, looks_like_envelope, re
 from muniment.mail.journal.placeholder import is_message, placeholder
 from muniment.mail.mime.delimiters import content_end, delimiters, last_closing
 from muniment.mail.mime.walker import decoded
-from muniment.mail.model import INBOX_ROLES, SENT_ROLES, Buffer, Envelope, Report, Span, UnwrapError
+from muniment.mail.model import (
+    INBOX_ROLES,
+    SENT_ROLES,
+    Envelope,
+    JournalReport,
+    MailBuffer,
+    OriginalSpan,
+    UnwrapError,
+)
 from muniment.mail.notes import NO_ENVELOPE, PLACEHOLDER
 
 ENVELOPE_LIMIT = 16 * 1024 * 1024
@@ -86,7 +94,7 @@ class _Children(NamedTuple):
     notes: tuple[str, ...]
 
 
-def read_report(buf: Buffer) -> Report | None:
+def read_report(buf: MailBuffer) -> JournalReport | None:
     """Read a journal report ([MS-XJRNL]).
 
     A report is recognised by its marker, in any form that Exchange and gateways have used. Where a service
@@ -105,7 +113,7 @@ def read_report(buf: Buffer) -> Report | None:
     return _read(buf, 0, len(buf), nested=False)
 
 
-def _read(buf: Buffer, start: int, end: int, *, nested: bool) -> Report | None:
+def _read(buf: MailBuffer, start: int, end: int, *, nested: bool) -> JournalReport | None:
     body = header_end(buf, start, end)
     head = _head(buf[start : min(body, start + BLOCK_LIMIT)])
     if head.kind == b"multipart/report" and head.boundary and not nested:
@@ -133,7 +141,7 @@ def _head(header: bytes) -> _Head:
     return _Head(kind, boundary, _encoding(encoding), sender or b"", date or b"", marked, message_id or b"")
 
 
-def _returned(buf: Buffer, boundary: bytes, start: int, end: int) -> Report | None:
+def _returned(buf: MailBuffer, boundary: bytes, start: int, end: int) -> JournalReport | None:
     """The journal report that a non-delivery report (RFC 3464) returns as a part, if it does."""
     limit, _ = _closing(buf, boundary, start, end)
     for part in islice(_parts(buf, boundary, start, limit), _CHILDREN):
@@ -144,7 +152,7 @@ def _returned(buf: Buffer, boundary: bytes, start: int, end: int) -> Report | No
     return None
 
 
-def _children(buf: Buffer, head: _Head, body: int, end: int) -> _Children | None:
+def _children(buf: MailBuffer, head: _Head, body: int, end: int) -> _Children | None:
     """The children of a report; None if an unmarked message turns out to be none."""
     if head.kind in _MESSAGE:
         original = _Part(head.kind, head.encoding, "", body, body, end)
@@ -158,7 +166,7 @@ def _children(buf: Buffer, head: _Head, body: int, end: int) -> _Children | None
     return _sort_children(buf, parts, limit, closed)
 
 
-def _begins_with_envelope(buf: Buffer, boundary: bytes, start: int, end: int) -> bool:
+def _begins_with_envelope(buf: MailBuffer, boundary: bytes, start: int, end: int) -> bool:
     """Whether the first child is text that begins like an envelope. Reads only its beginning."""
     first = next(_parts(buf, boundary, start, end), None)
     if first is None or first.kind != b"text/plain":
@@ -167,7 +175,7 @@ def _begins_with_envelope(buf: Buffer, boundary: bytes, start: int, end: int) ->
     return looks_like_envelope(begin)
 
 
-def _sort_children(buf: Buffer, parts: list[_Part], limit: int, closed: bool) -> _Children:
+def _sort_children(buf: MailBuffer, parts: list[_Part], limit: int, closed: bool) -> _Children:
     """Separate the envelope from the originals, and find where each original really ends.
 
     A part with a message type is an original. If there is none, the second part is. A line inside an original
@@ -193,7 +201,7 @@ def _until(part: _Part, end: int) -> _Part:
     return part if part.end == end else part._replace(end=end)
 
 
-def _report(buf: Buffer, head: _Head, children: _Children) -> Report | None:
+def _report(buf: MailBuffer, head: _Head, children: _Children) -> JournalReport | None:
     if not head.marked and not children.exact:
         return None
     notes = list(children.notes)
@@ -208,7 +216,7 @@ def _report(buf: Buffer, head: _Head, children: _Children) -> Report | None:
     envelope = _envelope(text, buf, originals[0], notes)
     if text is not None and len(originals) == 1:
         originals = (_placed(buf, head, children.originals[0], text.envelope(), notes) or originals[0],)
-    return Report(
+    return JournalReport(
         envelope=envelope,
         originals=originals,
         tenant=_tenant(head.sender),
@@ -217,7 +225,9 @@ def _report(buf: Buffer, head: _Head, children: _Children) -> Report | None:
     )
 
 
-def _placed(buf: Buffer, head: _Head, part: _Part, stated: Envelope, notes: list[str]) -> Span | None:
+def _placed(
+    buf: MailBuffer, head: _Head, part: _Part, stated: Envelope, notes: list[str]
+) -> OriginalSpan | None:
     """The span of a part that is no message and replaces an original; None for an original.
 
     A part with a message type is accepted, however poor its header, unless the envelope names a Message-ID
@@ -232,10 +242,10 @@ def _placed(buf: Buffer, head: _Head, part: _Part, stated: Envelope, notes: list
     if made is None:
         return None
     notes.append(PLACEHOLDER)
-    return Span(part.start, part.end, placeholder=made)
+    return OriginalSpan(part.start, part.end, placeholder=made)
 
 
-def _begin(buf: Buffer, part: _Part, size: int) -> bytes:
+def _begin(buf: MailBuffer, part: _Part, size: int) -> bytes:
     """The first bytes of a part's content, decoded unless they show that nothing was encoded."""
     begin = buf[part.body : min(part.end, part.body + size)]
     if part.encoding in _IDENTITY or _HEADER_LINE.match(begin[:_BEGIN].lstrip()):
@@ -252,7 +262,9 @@ def _tenant(stated: bytes) -> str:
     return next(iter(mailboxes((stated,))), "")
 
 
-def _envelope(text: EnvelopeText | None, buf: Buffer, original: Span, notes: list[str]) -> Envelope:
+def _envelope(
+    text: EnvelopeText | None, buf: MailBuffer, original: OriginalSpan, notes: list[str]
+) -> Envelope:
     """The envelope from the report. What it lacks is taken from the original's headers."""
     stated = text.envelope() if text is not None else Envelope(())
     if any(party.role in INBOX_ROLES for party in stated.parties):
@@ -270,7 +282,7 @@ def _envelope(text: EnvelopeText | None, buf: Buffer, original: Span, notes: lis
     )
 
 
-def _head_of(buf: Buffer, original: Span) -> bytes:
+def _head_of(buf: MailBuffer, original: OriginalSpan) -> bytes:
     """The header block of an original, decoded if its part is encoded."""
     if original.encoding == "identity":
         return block(buf, original.start, original.end)
@@ -278,25 +290,25 @@ def _head_of(buf: Buffer, original: Span) -> bytes:
     return block(decoded(encoded, original.encoding)[0])
 
 
-def _text(buf: Buffer, part: _Part) -> EnvelopeText:
+def _text(buf: MailBuffer, part: _Part) -> EnvelopeText:
     raw = buf[part.body : min(part.end, part.body + ENVELOPE_LIMIT)]
     if part.encoding not in _IDENTITY:
         raw, _ = decoded(raw, part.encoding)
     return read_envelope(raw, part.charset)
 
 
-def _span(buf: Buffer, part: _Part, notes: list[str]) -> Span:
+def _span(buf: MailBuffer, part: _Part, notes: list[str]) -> OriginalSpan:
     """Where an original lies. The stated encoding is ignored if it was not applied."""
     if part.encoding in _IDENTITY:
-        return Span(part.body, part.end)
+        return OriginalSpan(part.body, part.end)
     begin = buf[part.body : min(part.body + _BEGIN, part.end)].lstrip()
     if part.encoding == "quoted-printable" or (part.encoding == "base64" and not _HEADER_LINE.match(begin)):
-        return Span(part.body, part.end, part.encoding)
+        return OriginalSpan(part.body, part.end, part.encoding)
     notes.append(f"the original is not encoded as its part states: {part.encoding[:40]}")
-    return Span(part.body, part.end)
+    return OriginalSpan(part.body, part.end)
 
 
-def _parts(buf: Buffer, boundary: bytes, start: int, end: int) -> Iterator[_Part]:
+def _parts(buf: MailBuffer, boundary: bytes, start: int, end: int) -> Iterator[_Part]:
     """The direct children in [start, end), in order. If nothing closes the last one, it ends at `end`."""
     begun = -1
     for delimiter in delimiters(buf, boundary, start, end):
@@ -309,7 +321,7 @@ def _parts(buf: Buffer, boundary: bytes, start: int, end: int) -> Iterator[_Part
         yield _part(buf, begun, end)
 
 
-def _part(buf: Buffer, start: int, end: int) -> _Part:
+def _part(buf: MailBuffer, start: int, end: int) -> _Part:
     """The child in [start, end). A child without a header may begin with its content at once."""
     body = header_end(buf, start, min(end, start + _PART_HEAD))
     head = buf[start:body]
@@ -331,7 +343,7 @@ def _encoding(stated: bytes | None) -> str:
     return (stated or b"").partition(b";")[0].strip(b" \t\"'").lower().decode("ascii", "replace")
 
 
-def _closing(buf: Buffer, boundary: bytes, start: int, end: int) -> tuple[int, bool]:
+def _closing(buf: MailBuffer, boundary: bytes, start: int, end: int) -> tuple[int, bool]:
     """Where the last child ends, and whether a closing delimiter is there. Without one, it ends at `end`."""
     found = last_closing(buf, boundary, start, end)
     return (end, False) if found is None else (content_end(buf, start, found.at), True)

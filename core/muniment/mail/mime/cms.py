@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from muniment.mail.buffer import JoinedBuffer
-from muniment.mail.model import Buffer
+from muniment.mail.model import MailBuffer
 
 _OID = b"\x2a\x86\x48\x86\xf7\x0d\x01"
 _SIGNED = _OID + b"\x07\x02"
@@ -29,7 +29,7 @@ _ELEMENTS = 200_000
 """Elements of one structure that are read."""
 
 
-class Cms(Struct, frozen=True):
+class CmsStructure(Struct, frozen=True):
     """A structure of S/MIME."""
 
     kind: str
@@ -54,15 +54,15 @@ class _BrokenError(ValueError):
     """The bytes are not BER."""
 
 
-def read_cms(buf: Buffer) -> Cms:
+def read_cms(buf: MailBuffer) -> CmsStructure:
     """The kind of a structure, and where its content lies. Never raises."""
     try:
         return _Walk(buf).read()
     except _BrokenError:
-        return Cms("")
+        return CmsStructure("")
 
 
-def inflated(buf: Buffer, limit: int) -> bytes:
+def inflated(buf: MailBuffer, limit: int) -> bytes:
     """At most `limit` bytes of compressed content, decompressed.
 
     A broken stream gives what comes before the fault.
@@ -83,12 +83,12 @@ def inflated(buf: Buffer, limit: int) -> bytes:
     return b"".join(out)
 
 
-def content_of(buf: Buffer, found: Cms, room: int) -> Buffer:
+def content_of(buf: MailBuffer, found: CmsStructure, room: int) -> MailBuffer:
     """The content of a signed or compressed structure.
 
     `room`: largest size, in bytes, to which compressed content may grow.
     """
-    content: Buffer = JoinedBuffer(buf, found.spans)
+    content: MailBuffer = JoinedBuffer(buf, found.spans)
     if isinstance(buf, bytes):
         content = b"".join([buf[start:end] for start, end in found.spans])
     return inflated(content, max(room, 0)) if found.kind == "compressed" else content
@@ -99,21 +99,21 @@ class _Walk:
 
     __slots__ = ("_buf", "_passed")
 
-    def __init__(self, buf: Buffer) -> None:
+    def __init__(self, buf: MailBuffer) -> None:
         self._buf = buf
         self._passed = 0
 
-    def read(self) -> Cms:
+    def read(self) -> CmsStructure:
         outer = self._expect(0, len(self._buf), _SEQUENCE)
         named = self._expect(outer.start, outer.end, _IDENTIFIER)
         kind = self._buf[named.start : named.end]
         if kind in _ENCRYPTED:
-            return Cms("encrypted")
+            return CmsStructure("encrypted")
         if kind not in (_SIGNED, _COMPRESSED):
-            return Cms("")
+            return CmsStructure("")
         tagged = self._expect(named.end, outer.end, _TAGGED)
         data = self._expect(tagged.start, tagged.end, _SEQUENCE)
-        return Cms("signed" if kind == _SIGNED else "compressed", tuple(self._content(data)))
+        return CmsStructure("signed" if kind == _SIGNED else "compressed", tuple(self._content(data)))
 
     def _content(self, data: _Element) -> Iterator[tuple[int, int]]:
         """Where the content lies: behind the version and the algorithms."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from muniment.mail.buffer import WINDOW
-from muniment.mail.model import Buffer
+from muniment.mail.model import MailBuffer
 
 PATIENCE = 32
 """False delimiters that are examined one by one."""
@@ -25,7 +25,7 @@ _LONGEST = 1000
 """Bytes of a needle for which a pattern is made. No buffer has many longer ones."""
 
 
-class Delimiter(NamedTuple):
+class DelimiterLine(NamedTuple):
     """A delimiter line of a multipart."""
 
     at: int
@@ -36,7 +36,7 @@ class Delimiter(NamedTuple):
     """Whether it closes the multipart."""
 
 
-def delimiters(buf: Buffer, boundary: bytes, start: int, end: int) -> Iterator[Delimiter]:
+def delimiters(buf: MailBuffer, boundary: bytes, start: int, end: int) -> Iterator[DelimiterLine]:
     """Yield the delimiter lines in [start, end) in order. Linear in time."""
     needle = b"--" + boundary
     false = 0
@@ -53,7 +53,7 @@ def delimiters(buf: Buffer, boundary: bytes, start: int, end: int) -> Iterator[D
         at = buf.find(needle, at + len(needle), end)
 
 
-def last_closing(buf: Buffer, boundary: bytes, start: int, end: int) -> Delimiter | None:
+def last_closing(buf: MailBuffer, boundary: bytes, start: int, end: int) -> DelimiterLine | None:
     """The last closing delimiter line in [start, end); None if there is none. Linear in time."""
     needle = b"--" + boundary
     false = 0
@@ -69,30 +69,30 @@ def last_closing(buf: Buffer, boundary: bytes, start: int, end: int) -> Delimite
     return None
 
 
-def content_end(buf: Buffer, start: int, at: int) -> int:
+def content_end(buf: MailBuffer, start: int, at: int) -> int:
     """Where the content from `start` on ends: before the line end in front of the delimiter at `at`."""
     if buf.startswith(b"\r\n", max(at - 2, start), at):
         return at - 2
     return max(at - 1, start)
 
 
-def _delimiter(buf: Buffer, at: int, length: int, start: int, end: int) -> Delimiter | None:
+def _delimiter(buf: MailBuffer, at: int, length: int, start: int, end: int) -> DelimiterLine | None:
     """The delimiter line at `at`; None if none begins there."""
     if at > start and buf[at - 1] not in b"\r\n":
         return None
     behind = at + length
     rest = _REST.match(buf[behind : min(behind + _REST_LENGTH, end)])
-    return None if rest is None else Delimiter(at, behind + rest.end(), rest[1] is not None)
+    return None if rest is None else DelimiterLine(at, behind + rest.end(), rest[1] is not None)
 
 
-def _by_pattern(buf: Buffer, needle: bytes, at: int, start: int, end: int) -> Iterator[Delimiter]:
+def _by_pattern(buf: MailBuffer, needle: bytes, at: int, start: int, end: int) -> Iterator[DelimiterLine]:
     """The delimiter lines that begin in [at, end), all of them after a line end."""
     pattern = re.compile(rb"[\r\n]" + re.escape(needle) + rb"(?=((--)?" + _BEHIND + rb"))")
     for low in range(at, end, WINDOW):
         yield from _in_window(buf, pattern, len(needle), max(low - 1, start), min(low + WINDOW, end), end)
 
 
-def _last_by_pattern(buf: Buffer, needle: bytes, start: int, at: int, end: int) -> Delimiter | None:
+def _last_by_pattern(buf: MailBuffer, needle: bytes, start: int, at: int, end: int) -> DelimiterLine | None:
     """The last closing delimiter line that begins before `at`."""
     pattern = re.compile(rb"[\r\n]" + re.escape(needle) + rb"(?=((--)" + _BEHIND + rb"))")
     for high in range(at, start, -WINDOW):
@@ -105,12 +105,12 @@ def _last_by_pattern(buf: Buffer, needle: bytes, start: int, at: int, end: int) 
 
 
 def _in_window(
-    buf: Buffer, pattern: re.Pattern[bytes], length: int, low: int, high: int, end: int
-) -> Iterator[Delimiter]:
+    buf: MailBuffer, pattern: re.Pattern[bytes], length: int, low: int, high: int, end: int
+) -> Iterator[DelimiterLine]:
     """The delimiter lines whose preceding line end lies in [low, high - 1)."""
     chunk = buf[low : min(high + length + _REST_LENGTH, end)]
     for match in pattern.finditer(chunk):
         at = low + match.start() + 1
         if at >= high:
             return
-        yield Delimiter(at, low + match.end(1), match[2] is not None)
+        yield DelimiterLine(at, low + match.end(1), match[2] is not None)

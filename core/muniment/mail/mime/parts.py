@@ -27,7 +27,7 @@ from muniment.mail.mime import rtf
 from muniment.mail.mime.cms import content_of, read_cms
 from muniment.mail.mime.split import is_regular, layout
 from muniment.mail.mime.stated_charsets import labels_of
-from muniment.mail.mime.tnef import Tnef, is_tnef, read_tnef
+from muniment.mail.mime.tnef import TnefContent, is_tnef, read_tnef
 from muniment.mail.mime.uuencode import blocks
 from muniment.mail.mime.walker import (
     UUENCODED,
@@ -40,7 +40,7 @@ from muniment.mail.mime.walker import (
     leaves,
 )
 from muniment.mail.mime.walker import part_bytes as leaf_bytes
-from muniment.mail.model import Buffer, Leaf, Nested
+from muniment.mail.model import MailBuffer, MimeLeaf, NestedMessage
 from muniment.mail.notes import CUT, ENCRYPTED
 
 LEVELS = 5
@@ -113,11 +113,11 @@ _OWN_FIELDS = (
 )
 
 
-class Part(NamedTuple):
+class MessagePart(NamedTuple):
     """A text or a file of a message. A file that is read as text is both."""
 
-    buf: Buffer
-    leaf: Leaf
+    buf: MailBuffer
+    leaf: MimeLeaf
     """Where in `buf` it lies."""
     level: int
     """Number of files around it."""
@@ -138,7 +138,7 @@ class Part(NamedTuple):
     """Gives the charsets that its message names."""
 
 
-class File(NamedTuple):
+class FilePart(NamedTuple):
     """A part that is shown as a file. Its content is that of `leaf`."""
 
     filename: str
@@ -153,8 +153,8 @@ class File(NamedTuple):
     """The number of the file in which it lies, from 1; 0 for none."""
     reading: str
     """How it is read as text; "" for a file that is no text."""
-    buf: Buffer
-    leaf: Leaf
+    buf: MailBuffer
+    leaf: MimeLeaf
     others: Others
     """Gives the charsets that its message names."""
     cuts: tuple[tuple[int, int], ...] = ()
@@ -162,8 +162,12 @@ class File(NamedTuple):
 
 
 def files(
-    buf: Buffer, found: Sequence[Leaf] | None = None, others: Others | None = None, *, inside: bool = True
-) -> list[File]:
+    buf: MailBuffer,
+    found: Sequence[MimeLeaf] | None = None,
+    others: Others | None = None,
+    *,
+    inside: bool = True,
+) -> list[FilePart]:
     """The files of a message, in the order of their numbers. Never raises.
 
     Args:
@@ -178,17 +182,21 @@ def files(
     return [_file(part, numbers.get(part.holder, 0)) for part in shown]
 
 
-def _file(part: Part, within: int) -> File:
+def _file(part: MessagePart, within: int) -> FilePart:
     name, inline = part.file or ("", False)
     leaf = part.leaf
     size = content_size(part.buf, leaf)
     kind, reading = leaf.content_type, part.reading
-    return File(name, kind, size, inline, within, reading, part.buf, leaf, part.others, part.cuts)
+    return FilePart(name, kind, size, inline, within, reading, part.buf, leaf, part.others, part.cuts)
 
 
 def parts(
-    buf: Buffer, found: Sequence[Leaf] | None = None, others: Others | None = None, *, inside: bool = True
-) -> Iterator[Part]:
+    buf: MailBuffer,
+    found: Sequence[MimeLeaf] | None = None,
+    others: Others | None = None,
+    *,
+    inside: bool = True,
+) -> Iterator[MessagePart]:
     """Yield all parts of a message, in the order in which they are read. Never raises.
 
     The arguments are those of `files`.
@@ -209,8 +217,8 @@ class _Walk:
         self._others: Others = none_stated
 
     def message(
-        self, buf: Buffer, found: Sequence[Leaf], level: int, holder: int, others: Others
-    ) -> Iterator[Part]:
+        self, buf: MailBuffer, found: Sequence[MimeLeaf], level: int, holder: int, others: Others
+    ) -> Iterator[MessagePart]:
         """The parts of a message, or of another MIME entity, that lies in the file with the key `holder`."""
         outer, self._others = self._others, others
         begun: dict[int, int] = {}
@@ -226,21 +234,21 @@ class _Walk:
             yield from self._leaf(buf, leaf, file_of(buf, leaf, others), level, holding)
         self._others = outer
 
-    def _nested(self, buf: Buffer, nested: Nested, level: int, holder: int) -> Part:
+    def _nested(self, buf: MailBuffer, nested: NestedMessage, level: int, holder: int) -> MessagePart:
         """A message that lies undecoded in another one."""
-        leaf = Leaf(nested.head, nested.body, nested.end, nested.content_type, "", 0, nested.stated)
+        leaf = MimeLeaf(nested.head, nested.body, nested.end, nested.content_type, "", 0, nested.stated)
         stated = file_of(buf, leaf, self._others)
         name = stated[0] if stated else ""
         shown = (name or message_name(buf, leaf, self._others), False)
-        return Part(buf, leaf, level, shown, HEADER, (), "", self._key(), holder, self._others)
+        return MessagePart(buf, leaf, level, shown, HEADER, (), "", self._key(), holder, self._others)
 
     def _key(self) -> int:
         self._keys += 1
         return self._keys
 
     def _leaf(
-        self, buf: Buffer, leaf: Leaf, file: tuple[str, bool] | None, level: int, holder: int
-    ) -> Iterator[Part]:
+        self, buf: MailBuffer, leaf: MimeLeaf, file: tuple[str, bool] | None, level: int, holder: int
+    ) -> Iterator[MessagePart]:
         """A leaf, and what lies inside it."""
         kind = leaf.content_type
         if is_text(kind) and leaf.encoding not in UUENCODED and kind not in _RICH_TYPES:
@@ -252,7 +260,7 @@ class _Walk:
         reading = _reading(buf, leaf, file[0] if file else "") if self._inside else ""
         wrapped = _WRAPPED.get(reading)
         inner = opened(buf, leaf) if wrapped is not None and level < LEVELS else None
-        part = Part(buf, leaf, level, file, "", (), "", self._key(), holder, self._others)
+        part = MessagePart(buf, leaf, level, file, "", (), "", self._key(), holder, self._others)
         if wrapped is None:
             yield part._replace(reading=reading, words=ENCRYPTED if reading == NOTE else "")
         elif inner is None:
@@ -261,8 +269,8 @@ class _Walk:
             yield from wrapped(self, part, file or ("", False), inner)
 
     def _text(
-        self, buf: Buffer, leaf: Leaf, file: tuple[str, bool] | None, level: int, holder: int
-    ) -> Iterator[Part]:
+        self, buf: MailBuffer, leaf: MimeLeaf, file: tuple[str, bool] | None, level: int, holder: int
+    ) -> Iterator[MessagePart]:
         """A text, and the uuencoded files inside it."""
         whole = None
         looked = self._inside and level < LEVELS and leaf.content_type != "text/html"
@@ -271,25 +279,27 @@ class _Walk:
         found = blocks(whole) if whole is not None else []
         cuts = tuple((block.start, block.end) for block in found)
         key = self._key() if file else 0
-        yield Part(buf, leaf, level, file, TEXT, cuts, "", key, holder, self._others)
+        yield MessagePart(buf, leaf, level, file, TEXT, cuts, "", key, holder, self._others)
         for block in found:
             encoding = "base64" if block.base64 else "x-uuencode"
             last = block.first if block.empty else block.last
-            inner = Leaf(block.first, block.first, last, "application/octet-stream", encoding)
+            inner = MimeLeaf(block.first, block.first, last, "application/octet-stream", encoding)
             name = " ".join(decode(block.name).split())
             yield from self._leaf(whole or b"", inner, (name, False), level + 1, key or holder)
 
     # --- containers: `part` is the container, `inner` its content ----------------------------------------
 
-    def _attached(self, part: Part, file: tuple[str, bool], inner: Buffer) -> Iterator[Part]:
+    def _attached(
+        self, part: MessagePart, file: tuple[str, bool], inner: MailBuffer
+    ) -> Iterator[MessagePart]:
         """A message that is encoded, against the rules (RFC 2046 5.2.1), or has another type."""
-        whole, found = Leaf(0, 0, len(inner), "message/rfc822", ""), leaves(inner)
+        whole, found = MimeLeaf(0, 0, len(inner), "message/rfc822", ""), leaves(inner)
         others = labels_of(inner, found)
         yield part._replace(file=(file[0] or message_name(inner, whole, others), file[1]), reading=MESSAGE)
-        yield Part(inner, whole, part.level + 1, None, HEADER, others=others)
+        yield MessagePart(inner, whole, part.level + 1, None, HEADER, others=others)
         yield from self.message(inner, found, part.level + 1, part.key, others)
 
-    def _winmail(self, part: Part, file: tuple[str, bool], inner: Buffer) -> Iterator[Part]:
+    def _winmail(self, part: MessagePart, file: tuple[str, bool], inner: MailBuffer) -> Iterator[MessagePart]:
         """A message that Outlook wrapped. The container is listed, but counts only if it is empty."""
         found = read_tnef(inner)
         texts = list(_texts(inner, found, part.level + 1))
@@ -301,10 +311,10 @@ class _Walk:
         for one in found.files:
             kind = "application/ms-tnef" if one.message else one.content_type or "application/octet-stream"
             name = f"{one.name or found.subject or 'message'}.tnef" if one.message else one.name
-            leaf = Leaf(one.start, one.start, one.end, kind, "")
+            leaf = MimeLeaf(one.start, one.start, one.end, kind, "")
             yield from self._leaf(inner, leaf, (name, one.pictured), part.level + 1, part.key)
 
-    def _signed(self, part: Part, file: tuple[str, bool], inner: Buffer) -> Iterator[Part]:
+    def _signed(self, part: MessagePart, file: tuple[str, bool], inner: MailBuffer) -> Iterator[MessagePart]:
         """Content that S/MIME signed or compressed. The container is listed, but does not count."""
         inner = _unarmoured(inner)
         found = read_cms(inner)
@@ -323,7 +333,7 @@ class _Walk:
             yield from self.message(signed, within, part.level + 1, part.key, labels_of(signed, within))
             return
         stem = re.sub(r"(?i)\.p7m\Z", "", file[0])
-        whole = Leaf(0, 0, len(signed), "application/octet-stream", "")
+        whole = MimeLeaf(0, 0, len(signed), "application/octet-stream", "")
         shown = (stem if "." in stem else "", False)
         yield from self._leaf(signed, whole, shown, part.level + 1, part.key)
 
@@ -331,7 +341,7 @@ class _Walk:
 _WRAPPED = {"attached": _Walk._attached, "winmail": _Walk._winmail, "signed": _Walk._signed}
 
 
-def _unarmoured(buf: Buffer) -> Buffer:
+def _unarmoured(buf: MailBuffer) -> MailBuffer:
     """S/MIME without the second base64 encoding that some programs add, with or without lines around it."""
     begin = buf[:64].lstrip()
     if not begin.startswith((b"-----BEGIN ", b"MI")) or len(buf) > IN_MEMORY:
@@ -340,37 +350,39 @@ def _unarmoured(buf: Buffer) -> Buffer:
     return decoded(b"\n".join(lines), "base64")[0]
 
 
-def _not_begun(nested: Nested | None, begun: Mapping[int, int]) -> list[Nested]:
+def _not_begun(nested: NestedMessage | None, begun: Mapping[int, int]) -> list[NestedMessage]:
     """The nested messages around a leaf that were not yielded yet, outermost first."""
-    chain: list[Nested] = []
+    chain: list[NestedMessage] = []
     while nested is not None and nested.body not in begun:
         chain.append(nested)
         nested = nested.outer
     return chain[::-1]
 
 
-def message_name(buf: Buffer, leaf: Leaf, others: Others) -> str:
+def message_name(buf: MailBuffer, leaf: MimeLeaf, others: Others) -> str:
     """A name for an attached message without one: that of its subject."""
     subject = gather(header_at(buf, leaf.body, leaf.end), (b"subject",))[0]
     words = " ".join(decode(subject[0], others).split()) if subject else ""
     return f"{words or 'message'}.eml"
 
 
-def _texts(inner: Buffer, found: Tnef, level: int) -> Iterator[Part]:
+def _texts(inner: MailBuffer, found: TnefContent, level: int) -> Iterator[MessagePart]:
     """The subject and the texts of a TNEF stream, each as a leaf."""
     if found.subject:
-        yield Part(inner, Leaf(0, 0, 0, "", ""), level, None, WORDS, words=found.subject)
+        yield MessagePart(inner, MimeLeaf(0, 0, 0, "", ""), level, None, WORDS, words=found.subject)
     for span, kind in ((found.plain, "text/plain"), (found.html, "text/html")):
         if span is not None:
             end = _without_nul(inner, span.start, span.end, span.charset)
             stated = f"{kind}; charset={span.charset}".encode()
-            yield Part(inner, Leaf(span.start, span.start, end, kind, "", 0, stated), level, None, TEXT)
+            yield MessagePart(
+                inner, MimeLeaf(span.start, span.start, end, kind, "", 0, stated), level, None, TEXT
+            )
     if found.rtf is not None:
         start, end = found.rtf
-        yield Part(inner, Leaf(start, start, end, "application/rtf", ""), level, None, PACKED)
+        yield MessagePart(inner, MimeLeaf(start, start, end, "application/rtf", ""), level, None, PACKED)
 
 
-def _without_nul(buf: Buffer, start: int, end: int, charset: str) -> int:
+def _without_nul(buf: MailBuffer, start: int, end: int, charset: str) -> int:
     """The end of a text without the NUL behind it."""
     nul = b"\0\0" if charset.startswith("utf-16") else b"\0"
     return end - len(nul) if buf[max(start, end - len(nul)) : end] == nul else end
@@ -379,8 +391,8 @@ def _without_nul(buf: Buffer, start: int, end: int, charset: str) -> int:
 # --- kinds of leaves --------------------------------------------------------------------------------
 
 
-def _reading(buf: Buffer, leaf: Leaf, name: str) -> str:
-    """How to read a leaf whose type is no text: a value of Part.reading, or a key of _WRAPPED."""
+def _reading(buf: MailBuffer, leaf: MimeLeaf, name: str) -> str:
+    """How to read a leaf whose type is no text: a value of MessagePart.reading, or a key of _WRAPPED."""
     kind, ending = leaf.content_type, name.rpartition(".")[2].lower() if "." in name else ""
     if kind.startswith("message/"):
         return "attached" if leaf.encoding in ("base64", "quoted-printable") else TEXT
@@ -404,14 +416,14 @@ def _reading(buf: Buffer, leaf: Leaf, name: str) -> str:
     return TEXT if _looks_like_text(begin) else ""
 
 
-def is_html(leaf: Leaf, name: str) -> bool:
+def is_html(leaf: MimeLeaf, name: str) -> bool:
     """Whether a leaf that is read as text is HTML."""
     if leaf.content_type in ("text/html", "application/xhtml+xml"):
         return True
     return not is_text(leaf.content_type) and name.rpartition(".")[2].lower() in _HTML_NAMES
 
 
-def _begin(buf: Buffer, leaf: Leaf) -> bytes:
+def _begin(buf: MailBuffer, leaf: MimeLeaf) -> bytes:
     """The first bytes of a leaf's content."""
     if leaf.encoding in UUENCODED:
         return next(iter(content(buf, leaf)), b"")[:_BEGIN]
@@ -430,7 +442,7 @@ def _looks_like_message(begin: bytes) -> bool:
     return sum(1 for values in found if values) >= 2
 
 
-def _may_hold_files(buf: Buffer, leaf: Leaf) -> bool:
+def _may_hold_files(buf: MailBuffer, leaf: MimeLeaf) -> bool:
     """Whether a line of a text begins with the word by which a uuencoded file begins."""
     if leaf.encoding == "base64" and _is_small(leaf):
         return b"begin" in decoded(buf[leaf.body : leaf.end], leaf.encoding)[0]
@@ -438,17 +450,17 @@ def _may_hold_files(buf: Buffer, leaf: Leaf) -> bool:
     return begins or leaf.encoding == "base64" or buf.find(b"\nbegin", leaf.body, leaf.end) >= 0
 
 
-def _is_small(leaf: Leaf) -> bool:
+def _is_small(leaf: MimeLeaf) -> bool:
     return leaf.end - leaf.body <= IN_MEMORY
 
 
-def _first_name(buf: Buffer, leaf: Leaf) -> str:
+def _first_name(buf: MailBuffer, leaf: MimeLeaf) -> str:
     """The name in the first line of a uuencoded leaf."""
     found = blocks(buf[leaf.body : min(leaf.end, leaf.body + IN_MEMORY)])
     return " ".join(decode(found[0].name).split()) if found else ""
 
 
-def opened(buf: Buffer, leaf: Leaf) -> Buffer | None:
+def opened(buf: MailBuffer, leaf: MimeLeaf) -> MailBuffer | None:
     """The decoded content of a leaf as a buffer; None if it is large and can't be decoded in pieces."""
     if leaf.encoding not in ("base64", "quoted-printable", *UUENCODED):
         return sub(buf, leaf.body, leaf.end)

@@ -95,7 +95,7 @@ def _unpacked(data: bytes, limit: int) -> bytes:
     return bytes(out[:limit])
 
 
-class Rich(NamedTuple):
+class RichText(NamedTuple):
     """The content of RTF: text, or HTML that was wrapped in it."""
 
     text: str
@@ -116,7 +116,7 @@ class _State(NamedTuple):
     """Whether it contains original HTML."""
 
 
-def read_rtf(raw: bytes) -> Rich:
+def read_rtf(raw: bytes) -> RichText:
     """The text of RTF, or the HTML that is wrapped in it. Never raises."""
     return _Reader(raw.decode("latin-1")).read()
 
@@ -147,7 +147,7 @@ class _Reader:
         self._rtf_only = False
         """Whether the current text is for RTF programs only, and not part of the wrapped HTML or text."""
 
-    def read(self) -> Rich:
+    def read(self) -> RichText:
         at, text = 0, self._text
         while (found := _TOKEN.match(text, at)) is not None:
             at = found.end()
@@ -163,7 +163,7 @@ class _Reader:
             elif plain:
                 self._bare(plain)
         self._flush()
-        return Rich("".join(self._out), self._wrapped == "html")
+        return RichText("".join(self._out), self._wrapped == "html")
 
     def _brace(self, brace: str) -> None:
         self._skipping = 0

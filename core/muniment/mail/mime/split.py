@@ -13,7 +13,7 @@ import pybase64
 
 from muniment.mail.buffer import WINDOW, window
 from muniment.mail.mime.walker import is_text, leaves
-from muniment.mail.model import Buffer, Cut, Leaf
+from muniment.mail.model import MailBuffer, MessageCut, MimeLeaf
 
 CHUNK = 16 * 1024 * 1024
 """Bytes that are held at a time. A part with a larger encoded size has no `data`."""
@@ -32,7 +32,7 @@ _ENCODEBYTES_WIDTH = 76
 _TAIL = 64
 
 
-def split(buf: Buffer, found: Sequence[Leaf] | None = None) -> list[Cut]:
+def split(buf: MailBuffer, found: Sequence[MimeLeaf] | None = None) -> list[MessageCut]:
     """Cut a message. Joined and encoded again, the cuts give the exact bytes of the buffer.
 
     Some parts have no `data`: those with an encoded size above CHUNK, and those that exceed CHUNK bytes of
@@ -57,14 +57,14 @@ class _Cutter:
 
     __slots__ = ("at", "buf", "cuts", "room", "verbatim")
 
-    def __init__(self, buf: Buffer) -> None:
+    def __init__(self, buf: MailBuffer) -> None:
         self.buf = buf
-        self.cuts: list[Cut] = []
+        self.cuts: list[MessageCut] = []
         self.at = 0
         self.room = CHUNK
         self.verbatim = VERBATIM
 
-    def leaf(self, leaf: Leaf) -> None:
+    def leaf(self, leaf: MimeLeaf) -> None:
         """Cut out the part of the leaf, if it has one."""
         size = leaf.end - leaf.body
         text = is_text(leaf.content_type)
@@ -81,15 +81,15 @@ class _Cutter:
             self._identity(self.at, end)
         elif size:
             self.verbatim -= size
-            self.cuts.append(Cut(self.at, end))
+            self.cuts.append(MessageCut(self.at, end))
             self.at = end
 
     def _identity(self, start: int, end: int) -> None:
         self._take(
-            Cut(start, end, "identity", data=self.buf[start:end] if end - start <= self.room else None)
+            MessageCut(start, end, "identity", data=self.buf[start:end] if end - start <= self.room else None)
         )
 
-    def _base64(self, leaf: Leaf, text: bool) -> bool:
+    def _base64(self, leaf: MimeLeaf, text: bool) -> bool:
         """Cut out a base64 leaf; False if it is too small or too irregular."""
         lines = layout(self.buf, leaf.body, leaf.end)
         if lines is None:
@@ -107,17 +107,17 @@ class _Cutter:
         elif inline or not is_regular(self.buf, leaf.body, end, width, eol):
             return False
         self.gap(leaf.body)
-        self._take(Cut(leaf.body, end, "base64", width, eol, inline, data))
+        self._take(MessageCut(leaf.body, end, "base64", width, eol, inline, data))
         return True
 
-    def _take(self, cut: Cut) -> None:
+    def _take(self, cut: MessageCut) -> None:
         self.cuts.append(cut)
         self.at = cut.end
         if cut.data is not None:
             self.room -= cut.end - cut.start
 
 
-def layout(buf: Buffer, start: int, end: int) -> tuple[int, bytes, int] | None:
+def layout(buf: MailBuffer, start: int, end: int) -> tuple[int, bytes, int] | None:
     """The layout of base64 text, by its first and last bytes; None if its lines have no valid width.
 
     Returns:
@@ -148,7 +148,7 @@ def _content(core: bytes, width: int, eol: bytes) -> bytes | None:
     return data if pybase64.b64encode(data) == flat else None
 
 
-def _pieces(buf: Buffer, start: int, end: int, width: int, eol: bytes) -> Iterator[bytes | None]:
+def _pieces(buf: MailBuffer, start: int, end: int, width: int, eol: bytes) -> Iterator[bytes | None]:
     """Yield the content of base64 text, some whole lines at a time. Irregular text ends with None."""
     stride = width + len(eol)
     step = WINDOW // stride * stride
@@ -167,12 +167,12 @@ def _pieces(buf: Buffer, start: int, end: int, width: int, eol: bytes) -> Iterat
             return
 
 
-def is_regular(buf: Buffer, start: int, end: int, width: int, eol: bytes) -> bool:
+def is_regular(buf: MailBuffer, start: int, end: int, width: int, eol: bytes) -> bool:
     """Whether base64 text follows its `layout` from beginning to end."""
     return all(piece is not None for piece in _pieces(buf, start, end, width, eol))
 
 
-def decode_chunks(buf: Buffer, cut: Cut, size: int = CHUNK) -> Iterator[bytes]:
+def decode_chunks(buf: MailBuffer, cut: MessageCut, size: int = CHUNK) -> Iterator[bytes]:
     """Yield the content of a part in chunks of `size` bytes, the last one shorter.
 
     The chunks depend only on the content, not on its encoding. `cut` comes from `split`.

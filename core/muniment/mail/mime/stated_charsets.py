@@ -9,7 +9,7 @@ from itertools import chain, islice
 from muniment.mail.charsets.decode import Others, codec, marked, says_little
 from muniment.mail.headers.fields import gather, parameters, remembered
 from muniment.mail.mime.walker import decoded, header_at
-from muniment.mail.model import Buffer, Leaf
+from muniment.mail.model import MailBuffer, MimeLeaf
 
 _CHARSET = re.compile(rb"charset\*?\s*=\s*[\"']?([^\s\"';>]+)", re.IGNORECASE)
 _WITHIN = re.compile(
@@ -73,7 +73,7 @@ def charset_within(begin: bytes, kind: str) -> str:
     return label if codec(label) and not codec(label).startswith(("utf_16", "utf_32")) else ""
 
 
-def labels_of(buf: Buffer, found: Sequence[Leaf]) -> Others:
+def labels_of(buf: MailBuffer, found: Sequence[MimeLeaf]) -> Others:
     """A function that gives the labels of a message, in the order of preference.
 
     First come those of its parts, then those of its texts and encoded words. The function searches at its
@@ -94,7 +94,7 @@ def labels_of(buf: Buffer, found: Sequence[Leaf]) -> Others:
     return labels
 
 
-def _labels(buf: Buffer, found: Sequence[Leaf]) -> Iterator[str]:
+def _labels(buf: MailBuffer, found: Sequence[MimeLeaf]) -> Iterator[str]:
     for leaf in found:
         if leaf.stated and not says_little(label := stated_charset(leaf.stated)):
             yield label

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from msgspec import Struct
 
 from muniment.mail.charsets.decode import to_text
-from muniment.mail.model import Buffer
+from muniment.mail.model import MailBuffer
 
 SIGNATURE = b"\x78\x9f\x3e\x22"
 FILES = 1000
@@ -49,7 +49,7 @@ _OBJECT_ID = 16
 """Bytes of the identifier in front of an object's content."""
 
 
-class Span(Struct, frozen=True):
+class TnefText(Struct, frozen=True):
     """A text in the stream: bytes [start, end), in a charset."""
 
     start: int
@@ -70,12 +70,12 @@ class TnefFile(Struct, frozen=True):
     """Whether the text refers to it, as to a picture."""
 
 
-class Tnef(Struct, frozen=True):
+class TnefContent(Struct, frozen=True):
     """The content of a stream."""
 
     subject: str
-    plain: Span | None
-    html: Span | None
+    plain: TnefText | None
+    html: TnefText | None
     rtf: tuple[int, int] | None
     """Range of the compressed RTF."""
     files: tuple[TnefFile, ...]
@@ -101,12 +101,12 @@ class _File:
         return TnefFile(start, max(start, end), name, kind, self.message, self.pictured)
 
 
-def is_tnef(buf: Buffer) -> bool:
+def is_tnef(buf: MailBuffer) -> bool:
     """Whether a buffer begins like a TNEF stream."""
     return buf.startswith(SIGNATURE)
 
 
-def read_tnef(buf: Buffer) -> Tnef:
+def read_tnef(buf: MailBuffer) -> TnefContent:
     """The content of a stream. Of a broken one, the content in front of the fault. Never raises."""
     return _Stream(buf).read()
 
@@ -118,25 +118,25 @@ class _Stream:
         "_broken", "_buf", "_codepage", "_files", "_html", "_plain", "_rtf", "_subject", "_web_codepage",
     )  # fmt: skip
 
-    def __init__(self, buf: Buffer) -> None:
+    def __init__(self, buf: MailBuffer) -> None:
         self._buf = buf
         self._codepage = "windows-1252"
         self._web_codepage = ""
         self._subject = ""
-        self._plain: Span | None = None
-        self._html: Span | None = None
+        self._plain: TnefText | None = None
+        self._html: TnefText | None = None
         self._rtf: tuple[int, int] | None = None
         self._files: list[_File] = []
         self._broken = False
 
-    def read(self) -> Tnef:
+    def read(self) -> TnefContent:
         for kind, start, end in self._attributes():
             self._take(kind, start, end)
         plain, html = self._plain, self._html
         if html is not None and not html.charset:
-            html = Span(html.start, html.end, self._web_codepage or self._codepage)
+            html = TnefText(html.start, html.end, self._web_codepage or self._codepage)
         files = tuple(file.made() for file in self._files)
-        return Tnef(self._subject, plain, html, self._rtf, files, not self._broken)
+        return TnefContent(self._subject, plain, html, self._rtf, files, not self._broken)
 
     def _attributes(self) -> Iterator[tuple[int, int, int]]:
         """Yield each attribute: its identifier, and the range of its data."""
@@ -163,7 +163,7 @@ class _Stream:
         elif kind == _SUBJECT:
             self._subject = self._subject or self._string(start, end)
         elif kind == _BODY:
-            self._plain = self._plain or Span(start, end, self._codepage)
+            self._plain = self._plain or TnefText(start, end, self._codepage)
         elif kind == _PROPS:
             for key, type_, first, last in self._properties(start, end):
                 self._message_property(key, type_, first, last)
@@ -194,9 +194,9 @@ class _Stream:
         elif key == _P_SUBJECT and type_ in (_STRING8, _UNICODE):
             self._subject = self._text(type_, start, end)
         elif key == _P_BODY and type_ in (_STRING8, _UNICODE):
-            self._plain = Span(start, end, "utf-16-le" if type_ == _UNICODE else self._codepage)
+            self._plain = TnefText(start, end, "utf-16-le" if type_ == _UNICODE else self._codepage)
         elif key == _P_HTML:
-            self._html = Span(start, end, "utf-16-le" if type_ == _UNICODE else "")
+            self._html = TnefText(start, end, "utf-16-le" if type_ == _UNICODE else "")
         elif key == _P_RTF and type_ == _BINARY:
             self._rtf = (start, end)
 

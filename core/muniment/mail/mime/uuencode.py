@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from muniment.mail.model import Buffer
+from muniment.mail.model import MailBuffer
 
 _BEGIN = re.compile(rb"(?:\A|(?<=\n))begin(-base64)? [0-7]{3,4} ([^\r\n]{1,500}?)[ \t]*\r?\n")
 _MARK = b"\nbegin"
@@ -34,7 +34,7 @@ _FIRST_STEP, _STEP = 512, 64 * 1024
 """Bytes that are read at first, and at a time in a long block."""
 
 
-class Block(Struct, frozen=True):
+class UuencodedFile(Struct, frozen=True):
     """A file in a text: all of its lines are bytes [start, end), its content lines [first, last)."""
 
     start: int
@@ -47,9 +47,9 @@ class Block(Struct, frozen=True):
     """Whether it contains no bytes."""
 
 
-def blocks(buf: Buffer) -> list[Block]:
+def blocks(buf: MailBuffer) -> list[UuencodedFile]:
     """The files in a text, in order. Never raises."""
-    found: list[Block] = []
+    found: list[UuencodedFile] = []
     at = 0 if buf.startswith(_MARK[1:]) else _next(buf, 0)
     for _ in range(_TRIED):
         if at < 0 or len(found) == BLOCKS:
@@ -61,13 +61,13 @@ def blocks(buf: Buffer) -> list[Block]:
     return found
 
 
-def _next(buf: Buffer, at: int) -> int:
+def _next(buf: MailBuffer, at: int) -> int:
     """Where the next possible first line of a block begins; -1 if there is none."""
     found = buf.find(_MARK, at)
     return found + 1 if found >= 0 else -1
 
 
-def _block(buf: Buffer, start: int) -> Block | None:
+def _block(buf: MailBuffer, start: int) -> UuencodedFile | None:
     begun = _BEGIN.match(buf[start : start + _LINE])
     if begun is None:
         return None
@@ -77,7 +77,9 @@ def _block(buf: Buffer, start: int) -> Block | None:
     last = first
     for stop, line in _lines(buf, first):
         if line == (b"====" if base64 else b"end"):
-            return Block(start, first, last, stop, begun[2], base64, not held) if last > first else None
+            return (
+                UuencodedFile(start, first, last, stop, begun[2], base64, not held) if last > first else None
+            )
         size = -1 if base64 and not _BASE64.match(line) else 0 if base64 else uu_size(line)
         if size < 0 or short > _SHORT:
             break
@@ -85,10 +87,10 @@ def _block(buf: Buffer, start: int) -> Block | None:
         full += len(line) >= _FULL
         short += len(line) < _FULL
         at = last = stop
-    return Block(start, first, last, at, begun[2], base64, not held) if full >= _CUT_OFF else None
+    return UuencodedFile(start, first, last, at, begun[2], base64, not held) if full >= _CUT_OFF else None
 
 
-def _lines(buf: Buffer, at: int) -> Iterator[tuple[int, bytes]]:
+def _lines(buf: MailBuffer, at: int) -> Iterator[tuple[int, bytes]]:
     """Yield the lines from `at` on without their line ends, and the offset behind each.
 
     A line that is too long ends it.
@@ -145,7 +147,7 @@ def uu_line(line: bytes) -> bytes:
         return b""
 
 
-def uu_content(buf: Buffer, start: int, end: int) -> Iterator[bytes]:
+def uu_content(buf: MailBuffer, start: int, end: int) -> Iterator[bytes]:
     """Yield the content of the lines [start, end) of uuencode, piece by piece. Other lines are skipped."""
     pieces: list[bytes] = []
     held = 0
@@ -158,12 +160,12 @@ def uu_content(buf: Buffer, start: int, end: int) -> Iterator[bytes]:
     yield b"".join(pieces)
 
 
-def uu_length(buf: Buffer, start: int, end: int) -> int:
+def uu_length(buf: MailBuffer, start: int, end: int) -> int:
     """How many bytes `uu_content` yields."""
     return sum(max(uu_size(line), 0) for line in _within(buf, start, end))
 
 
-def _within(buf: Buffer, start: int, end: int) -> Iterator[bytes]:
+def _within(buf: MailBuffer, start: int, end: int) -> Iterator[bytes]:
     for stop, line in _lines(buf, start):
         if stop > end:
             return

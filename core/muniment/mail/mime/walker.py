@@ -20,7 +20,7 @@ from muniment.mail.headers.filenames import name_stated
 from muniment.mail.headers.quoted import unquoted, unquoted_pieces
 from muniment.mail.mime.delimiters import content_end, delimiters
 from muniment.mail.mime.uuencode import uu_content, uu_length
-from muniment.mail.model import Buffer, Leaf, Nested
+from muniment.mail.model import MailBuffer, MimeLeaf, NestedMessage
 
 DEPTH = 20
 """Levels of multiparts and nested messages that are walked. Whatever lies deeper is one leaf."""
@@ -62,13 +62,13 @@ class AttachmentInfo:
     content_type: str
     size: int
     """Bytes of the decoded content. An estimate for broken base64 and for quoted-printable."""
-    leaf: Leaf
+    leaf: MimeLeaf
     inline: bool = False
     """Part of the body's looks, such as an image of the HTML or a signature. It is listed, but not
     counted."""
 
 
-def leaves(buf: Buffer) -> list[Leaf]:
+def leaves(buf: MailBuffer) -> list[MimeLeaf]:
     """All MIME leaves of a message in the buffer's order, those of nested messages included. Never raises."""
     walk = _Walk(buf)
     walk.part(0, len(buf), 0, 0, "", None)
@@ -80,12 +80,12 @@ class _Walk:
 
     __slots__ = ("buf", "found")
 
-    def __init__(self, buf: Buffer) -> None:
+    def __init__(self, buf: MailBuffer) -> None:
         self.buf = buf
-        self.found: list[Leaf] = []
+        self.found: list[MimeLeaf] = []
 
     def part(
-        self, start: int, end: int, depth: int, message: int, default: str, within: Nested | None
+        self, start: int, end: int, depth: int, message: int, default: str, within: NestedMessage | None
     ) -> None:
         """Take the part whose header begins at `start`. `default` is its type if it names none."""
         head = header_at(self.buf, start, end)
@@ -98,12 +98,21 @@ class _Walk:
             ):
                 return
             if kind.startswith("message/") and kind not in REPORT_TYPES and encoding not in _ENCODED:
-                self.part(body, end, depth + 1, body, "", Nested(start, body, end, kind, stated, within))
+                self.part(
+                    body, end, depth + 1, body, "", NestedMessage(start, body, end, kind, stated, within)
+                )
                 return
-        self.found.append(Leaf(start, body, end, kind, encoding, message, stated, within))
+        self.found.append(MimeLeaf(start, body, end, kind, encoding, message, stated, within))
 
     def _multipart(
-        self, stated: bytes, kind: str, body: int, end: int, depth: int, message: int, within: Nested | None
+        self,
+        stated: bytes,
+        kind: str,
+        body: int,
+        end: int,
+        depth: int,
+        message: int,
+        within: NestedMessage | None,
     ) -> bool:
         """Take the children; False if there are none, because no delimiter is found."""
         default = "message/rfc822" if kind == "multipart/digest" else ""
@@ -125,18 +134,18 @@ class _Walk:
                 return True
         return False
 
-    def _epilogue(self, start: int, end: int, message: int, within: Nested | None) -> None:
+    def _epilogue(self, start: int, end: int, message: int, within: NestedMessage | None) -> None:
         """Text behind the last part. Programs don't show it, but nothing may hide there."""
         if _has_text(self.buf, start, end):
-            self.found.append(Leaf(start, start, end, "", "", message, b"", within))
+            self.found.append(MimeLeaf(start, start, end, "", "", message, b"", within))
 
 
-def _has_text(buf: Buffer, start: int, end: int) -> bool:
+def _has_text(buf: MailBuffer, start: int, end: int) -> bool:
     """Whether there is more than white space in the first bytes."""
     return start < end and bool(buf[start : min(start + _LOOK, end)].strip())
 
 
-def header_at(buf: Buffer, start: int, end: int) -> bytes:
+def header_at(buf: MailBuffer, start: int, end: int) -> bytes:
     """The header block at `start`, at most BLOCK_LIMIT bytes of it; b"" if a part begins with its text."""
     chunk = buf[start : min(start + _HEAD, end)]
     if not _FIELD.match(chunk, 0, _FIRST):
@@ -169,7 +178,7 @@ def _token(value: bytes) -> str:
     return value.partition(b";")[0].strip(b" \t\"'").lower().decode("ascii", "replace")
 
 
-def _boundaries(stated: bytes, buf: Buffer, body: int, end: int) -> Iterator[bytes]:
+def _boundaries(stated: bytes, buf: MailBuffer, body: int, end: int) -> Iterator[bytes]:
     """Yield possible boundaries: the one given, a malformed one, and one that the body shows."""
     first = parameters(stated)[1].get(b"boundary", b"").rstrip()
     if first:
@@ -182,7 +191,7 @@ def _boundaries(stated: bytes, buf: Buffer, body: int, end: int) -> Iterator[byt
         yield seen[1].rstrip()
 
 
-def part_bytes(buf: Buffer, leaf: Leaf) -> bytes:
+def part_bytes(buf: MailBuffer, leaf: MimeLeaf) -> bytes:
     """The decoded content of a leaf as one value. A broken encoding is decoded as far as possible."""
     if is_uuencoded(buf, leaf):
         return b"".join(uu_content(buf, leaf.body, leaf.end))
@@ -202,7 +211,7 @@ def decoded(raw: bytes, encoding: str) -> tuple[bytes, bool]:
     return raw, True
 
 
-def content(buf: Buffer, leaf: Leaf) -> Iterator[bytes]:
+def content(buf: MailBuffer, leaf: MimeLeaf) -> Iterator[bytes]:
     """Yield the decoded content of a leaf in pieces, in constant memory.
 
     A broken encoding is decoded as far as possible.
@@ -215,7 +224,7 @@ def content(buf: Buffer, leaf: Leaf) -> Iterator[bytes]:
     return unquoted_pieces(pieces) if leaf.encoding == "quoted-printable" else pieces
 
 
-def is_uuencoded(buf: Buffer, leaf: Leaf) -> bool:
+def is_uuencoded(buf: MailBuffer, leaf: MimeLeaf) -> bool:
     """Whether the content of a leaf really is uuencoded, and not only labelled so."""
     return leaf.encoding in UUENCODED and any(uu_content(buf, leaf.body, leaf.end))
 
@@ -249,7 +258,7 @@ def _whole(piece: bytes) -> bytes:
 
 
 def attachments(
-    buf: Buffer, found: list[Leaf] | None = None, others: Others = none_stated
+    buf: MailBuffer, found: list[MimeLeaf] | None = None, others: Others = none_stated
 ) -> list[AttachmentInfo]:
     """The leaves that are shown as files, in order.
 
@@ -271,7 +280,7 @@ def attachments(
     return out
 
 
-def file_of(buf: Buffer, leaf: Leaf, others: Others = none_stated) -> tuple[str, bool] | None:
+def file_of(buf: MailBuffer, leaf: MimeLeaf, others: Others = none_stated) -> tuple[str, bool] | None:
     """The name ("" if none) of a leaf that is shown as a file, and whether it is inline; None for text.
 
     `others` gives the charsets that the message names.
@@ -308,7 +317,7 @@ def is_text(kind: str) -> bool:
     return not kind or kind.startswith(("text/", "multipart/")) or kind in REPORT_TYPES
 
 
-def content_size(buf: Buffer, leaf: Leaf) -> int:
+def content_size(buf: MailBuffer, leaf: MimeLeaf) -> int:
     """Bytes of a leaf's decoded content, counted without decoding it."""
     if is_uuencoded(buf, leaf):
         return uu_length(buf, leaf.body, leaf.end)

@@ -21,7 +21,7 @@ from muniment.mail.headers.dates import parse_date
 from muniment.mail.headers.fields import decode, fields, gather, unfold
 from muniment.mail.mime.stated_charsets import labels_of
 from muniment.mail.mime.walker import AttachmentInfo, attachments, content, header_at, leaves
-from muniment.mail.model import Buffer, Leaf, Likeness
+from muniment.mail.model import Likeness, MailBuffer, MimeLeaf
 from muniment.mail.notes import CUT
 from muniment.mail.text.read_text import read_leaf, read_message
 
@@ -30,7 +30,7 @@ _WRITTEN = (b"mime-version", b"content-", b"bcc")
 """Prefixes of the names of fields that a service writes itself, or leaves out for some readers."""
 
 
-def likeness(buf: Buffer) -> Likeness:
+def likeness(buf: MailBuffer) -> Likeness:
     """The hashes by which a rewritten message is recognised. Never raises.
 
     A run of white space counts as one blank. Attachments count by name and content; their order does not
@@ -54,20 +54,20 @@ def likeness(buf: Buffer) -> Likeness:
     return Likeness(_hash(shown) if message_id else b"", _hash(item), senders)
 
 
-def _people(buf: Buffer) -> Iterator[tuple[str, ...]]:
+def _people(buf: MailBuffer) -> Iterator[tuple[str, ...]]:
     """Yield the addresses of each field that names people, of all its occurrences together."""
     for values in gather(header_at(buf, 0, len(buf)), _PEOPLE):
         yield tuple(sorted({normalise(one.address) for value in values for one in parse(value)} - {""}))
 
 
-def _dates_within(buf: Buffer, found: Sequence[Leaf]) -> list[int | None]:
+def _dates_within(buf: MailBuffer, found: Sequence[MimeLeaf]) -> list[int | None]:
     """The date of each nested message, in order. Their people and subjects are part of the text."""
     begun = dict.fromkeys(leaf.message for leaf in found if leaf.message)
     stated = (gather(header_at(buf, start, len(buf)), (b"date",))[0] for start in begun)
     return [parse_date(values[0] if values else b"") for values in stated]
 
 
-def _header(buf: Buffer, others: Others) -> Iterable[tuple[str, str]]:
+def _header(buf: MailBuffer, others: Others) -> Iterable[tuple[str, str]]:
     """The header's fields, without those that a service writes itself. White space counts as one blank."""
     header = header_at(buf, 0, len(buf))
     for name, start, end in fields(header):
@@ -76,7 +76,7 @@ def _header(buf: Buffer, others: Others) -> Iterable[tuple[str, str]]:
             yield name.decode("ascii", "replace"), " ".join(value.split())
 
 
-def _digest(buf: Buffer, file: AttachmentInfo) -> str:
+def _digest(buf: MailBuffer, file: AttachmentInfo) -> str:
     digest = hashlib.sha256()
     for piece in content(buf, file.leaf):
         digest.update(piece)

@@ -15,7 +15,7 @@ from muniment.mail.headers.fields import decode, gather
 from muniment.mail.mime.parts import parts
 from muniment.mail.mime.stated_charsets import labels_of
 from muniment.mail.mime.walker import header_at, leaves
-from muniment.mail.model import Buffer, Leaf, Summary
+from muniment.mail.model import MailBuffer, MessageSummary, MimeLeaf
 
 SUMMARY_FIELDS = (b"subject", b"from", b"to", b"message-id", b"date", b"sender", b"received")
 """Names of the header fields that `summary_of` needs, in its order."""
@@ -23,7 +23,7 @@ _DATES = 8
 """Date fields that are examined."""
 
 
-def read_summary(buf: Buffer, found: Sequence[Leaf] | None = None) -> Summary:
+def read_summary(buf: MailBuffer, found: Sequence[MimeLeaf] | None = None) -> MessageSummary:
     """What a list shows of a message. Never raises.
 
     Files inside files are not counted, since no file is opened (see `mail.mime.parts`).
@@ -42,7 +42,7 @@ def read_summary(buf: Buffer, found: Sequence[Leaf] | None = None) -> Summary:
 
 def summary_of(
     stated: Sequence[Sequence[bytes]], attached: int, hidden: int, others: Others = none_stated
-) -> Summary:
+) -> MessageSummary:
     """The summary from the values of a header's fields. Never raises.
 
     Args:
@@ -53,7 +53,7 @@ def summary_of(
     """
     subject, sender, to, message_id, date, submitter, received, *_ = stated
     hops = received_dates(received)
-    return Summary(
+    return MessageSummary(
         subject=_first(subject, others),
         sender=readable(_first(sender, others) or _first(submitter, others)),
         to=readable(joined(to, others)),

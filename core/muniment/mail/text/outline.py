@@ -14,14 +14,16 @@ from muniment.mail.headers.routing import people_in
 from muniment.mail.mime.parts import parts
 from muniment.mail.mime.stated_charsets import labels_of
 from muniment.mail.mime.walker import header_at, leaves
-from muniment.mail.model import Buffer, Leaf, MessageText, Summary
+from muniment.mail.model import MailBuffer, MessageSummary, MessageText, MimeLeaf
 from muniment.mail.notes import UNREAD
 from muniment.mail.text.listing import joined, read_summary
 
 _FIELDS = (b"cc", b"bcc", b"references", b"in-reply-to")
 
 
-def read_outline(buf: Buffer, found: Sequence[Leaf] | None = None) -> tuple[Summary, MessageText]:
+def read_outline(
+    buf: MailBuffer, found: Sequence[MimeLeaf] | None = None
+) -> tuple[MessageSummary, MessageText]:
     """Summary and searchable fields of a message, with an empty body and the note UNREAD. Never raises.
 
     Args:

@@ -26,15 +26,15 @@ from muniment.mail.mime.parts import (
     RICH,
     TEXT,
     WORDS,
-    File,
-    Part,
+    FilePart,
+    MessagePart,
     is_html,
     opened,
     parts,
 )
 from muniment.mail.mime.stated_charsets import charset_of_text, charset_within, labels_of, stated_charset
 from muniment.mail.mime.walker import DEPTH, UUENCODED, content, decoded, header_at, is_text, leaves
-from muniment.mail.model import Buffer, Leaf, MessageText, Summary
+from muniment.mail.model import MailBuffer, MessageSummary, MessageText, MimeLeaf
 from muniment.mail.notes import CUT
 from muniment.mail.text.html import lines_of, link_targets, raw_text
 from muniment.mail.text.links import LINKS
@@ -56,7 +56,7 @@ _PEOPLE = tuple(map(_SHOWN.index, PEOPLE))
 _BLANK_LINES = (b"\n\n", b"\n\r\n", b"\r\r")
 
 
-def read_text(buf: Buffer, found: Sequence[Leaf] | None = None) -> MessageText:
+def read_text(buf: MailBuffer, found: Sequence[MimeLeaf] | None = None) -> MessageText:
     """All text of a message. Never raises.
 
     Args:
@@ -66,7 +66,7 @@ def read_text(buf: Buffer, found: Sequence[Leaf] | None = None) -> MessageText:
     return read_message(buf, found)[1]
 
 
-def read_leaf(buf: Buffer, leaf: Leaf, found: Sequence[Leaf] | None = None) -> MessageText:
+def read_leaf(buf: MailBuffer, leaf: MimeLeaf, found: Sequence[MimeLeaf] | None = None) -> MessageText:
     """The text of one leaf, also if it is shown as a file; empty if the leaf is no text. Never raises.
 
     Args:
@@ -77,11 +77,11 @@ def read_leaf(buf: Buffer, leaf: Leaf, found: Sequence[Leaf] | None = None) -> M
     reader = _Reader()
     reader.others = lambda: labels_of(buf, leaves(buf) if found is None else found)()
     if is_text(leaf.content_type):
-        reader._text(Part(buf, leaf, 0, None, TEXT))
+        reader._text(MessagePart(buf, leaf, 0, None, TEXT))
     return reader.text()
 
 
-def read_file(file: File) -> MessageText:
+def read_file(file: FilePart) -> MessageText:
     """The text of a file, as a person reads it; empty if the file is no text. Never raises."""
     reader = _Reader()
     if file.reading in (MESSAGE, HEADER):
@@ -96,11 +96,13 @@ def read_file(file: File) -> MessageText:
             reader.message(inner, found, header, others)
     else:
         shown = (file.filename, file.inline)
-        reader._read(Part(file.buf, file.leaf, 1, shown, file.reading, file.cuts, others=file.others))
+        reader._read(MessagePart(file.buf, file.leaf, 1, shown, file.reading, file.cuts, others=file.others))
     return reader.text()
 
 
-def read_message(buf: Buffer, found: Sequence[Leaf] | None = None) -> tuple[Summary, MessageText]:
+def read_message(
+    buf: MailBuffer, found: Sequence[MimeLeaf] | None = None
+) -> tuple[MessageSummary, MessageText]:
     """Summary and text in one pass. Never raises.
 
     Args:
@@ -170,7 +172,7 @@ class _Reader:
         """What was collected, as a message without header fields."""
         return MessageText("", "", "", "", "", "\n".join(self.texts), (), tuple(self.notes))
 
-    def message(self, buf: Buffer, found: Sequence[Leaf], header: bytes, others: Others) -> None:
+    def message(self, buf: MailBuffer, found: Sequence[MimeLeaf], header: bytes, others: Others) -> None:
         """Add all parts of a message, and the headers of the messages nested in it.
 
         Args:
@@ -188,7 +190,7 @@ class _Reader:
                     self.names.append(part.file[0])
             self._read(part)
 
-    def _read(self, part: Part) -> None:
+    def _read(self, part: MessagePart) -> None:
         """Add the text of a part, if it has any."""
         self.others, reading = part.others, part.reading
         if reading == TEXT:
@@ -219,7 +221,7 @@ class _Reader:
         for line in stray_text(header):
             self._add(to_text(line.rstrip(), "", self.others))
 
-    def _text(self, part: Part) -> None:
+    def _text(self, part: MessagePart) -> None:
         buf, leaf = part.buf, part.leaf
         if leaf.content_type.startswith("multipart/"):
             self._note("a multipart whose parts could not be told apart was read as text")
@@ -247,7 +249,7 @@ class _Reader:
         if len(self.links) < LINKS:
             self.links.update(dict.fromkeys(link_targets(html)[: LINKS - len(self.links)]))
 
-    def _readable(self, raw: bytes, leaf: Leaf, kind: str, cuts: tuple[tuple[int, int], ...]) -> str:
+    def _readable(self, raw: bytes, leaf: MimeLeaf, kind: str, cuts: tuple[tuple[int, int], ...]) -> str:
         """A leaf's content as text, by its label, or by another of the message if that says little.
 
         If a file was cut off the beginning, the first bytes of the rest are no byte order mark.
@@ -260,7 +262,7 @@ class _Reader:
 
         return to_text(raw, charset_of_text(leaf.stated, begin, kind), others, cut=self._cut)
 
-    def _rich(self, part: Part) -> None:
+    def _rich(self, part: MessagePart) -> None:
         """Add RTF in the way HTML is added, since it repeats the plain text."""
         for raw in self._contents(part):
             if part.reading == PACKED:
@@ -303,7 +305,7 @@ class _Reader:
             self._bare_words = set(_WORD.findall(" ".join(self._words)))
         return self._bare_words
 
-    def _contents(self, part: Part) -> list[bytes]:
+    def _contents(self, part: MessagePart) -> list[bytes]:
         """A part's decoded content. Broken base64 is also given undecoded, as it may be plain text."""
         buf, leaf = part.buf, part.leaf
         limit = min(PART_LIMIT, self._room * 4)
@@ -321,7 +323,7 @@ class _Reader:
             return [found[:limit], raw]
         return [found[:limit]]
 
-    def _picked(self, part: Part, limit: int) -> bytes:
+    def _picked(self, part: MessagePart, limit: int) -> bytes:
         """The content of a uuencoded part, or a text without the files inside it."""
         if not part.cuts:
             pieces, size = [], 0
@@ -330,7 +332,7 @@ class _Reader:
                 size += len(piece)
                 if size > limit:
                     break
-            text: Buffer = b"".join(pieces)
+            text: MailBuffer = b"".join(pieces)
         else:
             whole = opened(part.buf, part.leaf) or b""
             ends = (0, *(end for _, end in part.cuts))

@@ -21,7 +21,7 @@ _WILD_RUN = re.compile(r"[*?]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Sought:
+class SoughtWord:
     """One word of a query. Both spellings may contain wildcards."""
 
     plain: str
@@ -68,7 +68,7 @@ def pattern_of(word: str) -> str:
     )
 
 
-def sought_words(text: str) -> tuple[Sought, ...]:
+def sought_words(text: str) -> tuple[SoughtWord, ...]:
     """The words of a word or phrase in a query, in order. A word of wildcards alone is left out."""
     half: list[str] = []
     at = 0
@@ -77,7 +77,9 @@ def sought_words(text: str) -> tuple[Sought, ...]:
         at = place + 1
     half.append(halfway(text[at:]))
     words = ("".join(half)).split()
-    return tuple(Sought(plain(word), spelled(word)) for word in words if _WILD_RUN.fullmatch(word) is None)
+    return tuple(
+        SoughtWord(plain(word), spelled(word)) for word in words if _WILD_RUN.fullmatch(word) is None
+    )
 
 
 def wildcards(text: str) -> list[int]:
@@ -100,7 +102,7 @@ def is_letter(char: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Wild:
+class WildcardWord:
     """A word with wildcards in the text of a query, at [start, end)."""
 
     start: int
@@ -118,7 +120,7 @@ class Wild:
     """Offset of a wildcard between letters of a script without blanks; -1 if there is none."""
 
 
-def wild_words(text: str) -> Iterator[Wild]:
+def wild_words(text: str) -> Iterator[WildcardWord]:
     """Yield the words with wildcards in a word or phrase of a query."""
     places = set(wildcards(text))
     at = 0
@@ -136,7 +138,9 @@ def wild_words(text: str) -> Iterator[Wild]:
         parted = next(
             (start + one.start() for one in _WILD_RUN.finditer(word) if _parts(word, *one.span())), -1
         )
-        yield Wild(start, end, len(pieces[0]), max(map(len, pieces)), not pieces[0].isascii(), count, parted)
+        yield WildcardWord(
+            start, end, len(pieces[0]), max(map(len, pieces)), not pieces[0].isascii(), count, parted
+        )
 
 
 def _parts(word: str, start: int, end: int) -> bool:
@@ -152,7 +156,7 @@ _CONTINUES = re.compile("[\u1160-\u11ff\ud7b0-\ud7ff\uff9e\uff9f]")
 """Letters that belong to the one before them, as marks do: vowels and finals of Korean, voicing of kana."""
 
 
-class Placed:
+class PlacedWords:
     """The words of a text in order, with their places in it."""
 
     def __init__(self, text: str, chunks: list[Span], words: list[str], owners: list[int]) -> None:
@@ -167,18 +171,18 @@ class Placed:
         self._umlauts = [word for word in self._at if plain(word) != word]
         self._cut: dict[int, list[Span]] = {}
 
-    def places(self, word: Sought) -> Iterator[int]:
+    def places(self, word: SoughtWord) -> Iterator[int]:
         """Yield the numbers of the words that a word of a query finds."""
         for each in self._at if word.wild else self._likely(word):
             if word.matches(each):
                 yield from self._at[each]
 
-    def _likely(self, word: Sought) -> Iterable[str]:
+    def _likely(self, word: SoughtWord) -> Iterable[str]:
         """The words that a word without wildcards may find: itself, and all with umlauts or the like."""
         itself = (form for form in dict.fromkeys((word.plain, word.spelled)) if form in self._at)
         return (*itself, *(each for each in self._umlauts if each not in (word.plain, word.spelled)))
 
-    def holds(self, number: int, word: Sought) -> bool:
+    def holds(self, number: int, word: SoughtWord) -> bool:
         """Whether a word of a query finds the word of that number."""
         return number < len(self._words) and word.matches(self._words[number])
 
@@ -193,7 +197,7 @@ class Placed:
         return self._cut[owner][number - bisect_left(self._owners, owner)]
 
 
-def placed_words(text: str, start: int, end: int) -> Placed:
+def placed_words(text: str, start: int, end: int) -> PlacedWords:
     """The words of text[start:end]. `text` has passed the sanitiser."""
     chunks, words, owners = list[Span](), list[str](), list[int]()
     for match in _CHUNK.finditer(text, start, end):
@@ -201,7 +205,7 @@ def placed_words(text: str, start: int, end: int) -> Placed:
         owners += [len(chunks)] * len(found)
         words += found
         chunks.append(match.span())
-    return Placed(text, chunks, words, owners)
+    return PlacedWords(text, chunks, words, owners)
 
 
 def _spans(text: str, start: int, end: int) -> Iterator[Span]:

@@ -18,9 +18,9 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from muniment.archive.catalog.derive import copy_time, envelope_fact, mentions, message_fact
-from muniment.archive.facts import DAMAGED, Fact, PartFact, QuarantineFact, Route, public_size
+from muniment.archive.facts import DAMAGED, Fact, PartFact, QuarantineFact, RoutingReason, public_size
 from muniment.archive.index import IndexDocument
-from muniment.archive.ledger.model import Appended, Head, Kind, Record
+from muniment.archive.ledger.model import AppendedRecord, LedgerHead, LedgerRecord, RecordKind
 from muniment.archive.ledger.records import (
     DISPLACEMENT_RULE,
     Receipt,
@@ -34,11 +34,11 @@ from muniment.errors import NotFound
 from muniment.mail.notes import PLACEHOLDER
 from muniment.people.routing import RoutedEnvelope, names_user
 from muniment.runs.pipeline.envelope_encoder import EnvelopeEncoder
-from muniment.runs.pipeline.link_copies import Bringer, Links, bringer
-from muniment.runs.pipeline.plan import Plan
+from muniment.runs.pipeline.link_copies import CopyLinks, CopyOrigin, bringer
+from muniment.runs.pipeline.plan import RunPlan
 from muniment.runs.pipeline.smtp_envelope import envelope_value, people_of, weight
 from muniment.runs.prepare.prepared_copy import PreparedCopy, PreparedMessage
-from muniment.sources.base import Fetched, Item, Place
+from muniment.sources.base import FetchedItem, MailItem, MailPlace
 
 log = logging.getLogger("muniment.run")
 
@@ -49,7 +49,7 @@ REMEMBERED = 10_000
 """Parts that are known to be kept and are cached."""
 
 
-class Outcome(Enum):
+class CopyOutcome(Enum):
     """What became of a fetched item. The names are those of the books' columns."""
 
     NEW = auto()
@@ -59,11 +59,11 @@ class Outcome(Enum):
 
 
 @dataclass(slots=True)
-class Committed:
+class CommittedBatch:
     """A batch that is safely kept."""
 
-    head: Head
-    outcomes: list[tuple[Item, Outcome]]
+    head: LedgerHead
+    outcomes: list[tuple[MailItem, CopyOutcome]]
     documents: list[IndexDocument]
     touched: list[bytes]
     """Messages that were kept before and got a further copy. They must be indexed again."""
@@ -76,9 +76,9 @@ class _Batch:
     now: int = field(default_factory=lambda: time.time_ns() // 1000)
     started: float = field(default_factory=time.monotonic)
     facts: list[Fact] = field(default_factory=list)
-    outcomes: list[tuple[Item, Outcome]] = field(default_factory=list)
+    outcomes: list[tuple[MailItem, CopyOutcome]] = field(default_factory=list)
     receipts: list[ReceiptGroup] = field(default_factory=list)
-    groups: dict[tuple[Place, str], ReceiptGroup] = field(default_factory=dict)
+    groups: dict[tuple[MailPlace, str], ReceiptGroup] = field(default_factory=dict)
     """The latest group of receipts for each place and title. Gmail's labels are titles in one place."""
     received: set[bytes] = field(default_factory=set)
     """The hashes of the copies that its receipts name."""
@@ -110,7 +110,7 @@ class _Stored(NamedTuple):
 class _Archived(NamedTuple):
     """The result for a copy: its outcome, its messages, and the messages that these replace."""
 
-    outcome: Outcome
+    outcome: CopyOutcome
     messages: tuple[bytes, ...]
     instead: dict[bytes, bytes]
 
@@ -118,7 +118,7 @@ class _Archived(NamedTuple):
 class Archivist:
     """Archives prepared copies into a vault, batch by batch. It belongs to one thread."""
 
-    def __init__(self, vault: Vault, plan: Plan) -> None:
+    def __init__(self, vault: Vault, plan: RunPlan) -> None:
         self._vault = vault
         self._plan = plan
         self._reads_back = plan.delete or bool(vault.damage)
@@ -127,7 +127,7 @@ class Archivist:
         self._expected: set[bytes] = set()
         self._maybe_known: set[bytes] = set()
         self._parts_kept: set[bytes] = set()
-        self._links = Links(vault)
+        self._links = CopyLinks(vault)
         self._encoder = EnvelopeEncoder(vault, self._part, self._batch_original)
 
     @property
@@ -169,7 +169,7 @@ class Archivist:
     def _surely_new(self, sha: bytes) -> bool:
         return sha in self._expected and sha not in self._maybe_known
 
-    def take(self, fetched: Fetched, copy: PreparedCopy) -> None:
+    def take(self, fetched: FetchedItem, copy: PreparedCopy) -> None:
         """Archive one copy into the batch.
 
         Args:
@@ -185,7 +185,7 @@ class Archivist:
         people = people_of(fetched.item, copy)
         route, notes = self._plan.route(copy, bool(people))
         if self._leaves(copy, route, fetched.item):
-            self._batch.outcomes.append((fetched.item, Outcome.LEFT))
+            self._batch.outcomes.append((fetched.item, CopyOutcome.LEFT))
             return
         if copy.problem:
             archived = _Archived(self._quarantine(copy), (), {})
@@ -197,7 +197,7 @@ class Archivist:
         self._batch.outcomes.append((fetched.item, archived.outcome))
         self._batch.bytes += copy.size + weight(fetched.item, copy)
 
-    def commit(self) -> Committed | None:
+    def commit(self) -> CommittedBatch | None:
         """Make the batch durable, in the ledger and then in the catalog.
 
         Returns:
@@ -211,7 +211,7 @@ class Archivist:
         if not batch.outcomes:
             return None
         for group in batch.receipts:
-            record = json_record(self._vault.encoder, Kind.RECEIPT, receipt_value(group))
+            record = json_record(self._vault.encoder, RecordKind.RECEIPT, receipt_value(group))
             appended = self._vault.append(record, batch.now)
             batch.facts.extend(receipt_facts(group, appended.sequence, batch.now // 1_000_000))
         head = self._vault.commit(batch.facts)
@@ -223,7 +223,7 @@ class Archivist:
         }
         originals = set(batch.instead.values())  # indexed together with the copies that they replace
         documents = [document for sha, document in batch.documents.items() if sha not in originals]
-        return Committed(head, batch.outcomes, documents, [*(batch.touched | originals)])
+        return CommittedBatch(head, batch.outcomes, documents, [*(batch.touched | originals)])
 
     def drop(self) -> None:
         """Forget the batch. The caller rolls the ledger back."""
@@ -232,8 +232,12 @@ class Archivist:
 
     # --- one copy -------------------------------------------------------------------------
 
-    def _leaves(self, copy: PreparedCopy, route: Route, item: Item) -> bool:
-        if self._plan.unknown != "leave" or copy.problem or not route & (Route.JOURNAL | Route.HEADERS):
+    def _leaves(self, copy: PreparedCopy, route: RoutingReason, item: MailItem) -> bool:
+        if (
+            self._plan.unknown != "leave"
+            or copy.problem
+            or not route & (RoutingReason.JOURNAL | RoutingReason.HEADERS)
+        ):
             return False
         time = copy_time(copy.report, copy.date, item.date, self._now)
         parties = (*copy.parties, *people_of(item, copy))
@@ -243,7 +247,7 @@ class Archivist:
     def _now(self) -> int:
         return self._batch.now // 1_000_000
 
-    def _quarantine(self, copy: PreparedCopy) -> Outcome:
+    def _quarantine(self, copy: PreparedCopy) -> CopyOutcome:
         if copy.sha not in self._batch.quarantined and not self._is_quarantined(copy.sha):
             self._encoder.keep_spill(copy)
             appended = self._append(copy.envelope)
@@ -253,7 +257,7 @@ class Archivist:
                     appended.sequence, appended.position, copy.sha, copy.size, copy.problem, self._now
                 )
             )
-        return Outcome.QUARANTINED
+        return CopyOutcome.QUARANTINED
 
     def _is_quarantined(self, sha: bytes) -> bool:
         try:
@@ -262,13 +266,13 @@ class Archivist:
             return False
         return not self._reads_back or self._vault.reads_back_at(row.position)
 
-    def _archive(self, fetched: Fetched, copy: PreparedCopy, route: Route) -> _Archived:
+    def _archive(self, fetched: FetchedItem, copy: PreparedCopy, route: RoutingReason) -> _Archived:
         repeat = self._repeated(copy)
         if repeat is None and self._plan.regenerated and self._plan.delete:
             repeat = self._links.read_before(fetched, copy)
         if repeat is not None:
             self._batch.touched.update(repeat)
-            return _Archived(Outcome.MERGED, repeat, {})
+            return _Archived(CopyOutcome.MERGED, repeat, {})
         self._encoder.keep_spill(copy)
         by = self._bringer(fetched.item, copy, route)
         stored = [self._message(fetched, message, copy, by) for message in copy.messages]
@@ -279,11 +283,13 @@ class Archivist:
         self._touch(copy, shas, route, fetched.item)
         instead = {remake: one.sha for one in stored for remake in one.remakes}
         self._batch.instead |= instead
-        return _Archived(Outcome.NEW if any(one.new for one in stored) else Outcome.MERGED, shas, instead)
+        return _Archived(
+            CopyOutcome.NEW if any(one.new for one in stored) else CopyOutcome.MERGED, shas, instead
+        )
 
     def _envelope(
-        self, fetched: Fetched, copy: PreparedCopy, stored: list[_Stored], shas: tuple[bytes, ...]
-    ) -> Record:
+        self, fetched: FetchedItem, copy: PreparedCopy, stored: list[_Stored], shas: tuple[bytes, ...]
+    ) -> LedgerRecord:
         """The record of a copy. Its messages may be kept in the form of others."""
         if any(one.linked for one in stored):
             return self._encoder.linked(fetched, copy)
@@ -306,12 +312,12 @@ class Archivist:
             return None
         return envelope.messages
 
-    def _bringer(self, item: Item, copy: PreparedCopy, route: Route) -> Bringer:
+    def _bringer(self, item: MailItem, copy: PreparedCopy, route: RoutingReason) -> CopyOrigin:
         time = copy_time(copy.report, copy.date, item.date, self._now)
         return bringer(self._plan.owner_of(item.place), route, copy, time)
 
     def _message(
-        self, fetched: Fetched, message: PreparedMessage, copy: PreparedCopy, by: Bringer
+        self, fetched: FetchedItem, message: PreparedMessage, copy: PreparedCopy, by: CopyOrigin
     ) -> _Stored:
         """Keep a message, unless it is kept already as itself, as a fork, or as its original."""
         if message.key and by.reported:
@@ -330,7 +336,7 @@ class Archivist:
     def _is_known(self, sha: bytes) -> bool:
         return sha in self._batch.originals or self._is_kept(sha)
 
-    def _keep(self, fetched: Fetched, message: PreparedMessage, copy: PreparedCopy) -> None:
+    def _keep(self, fetched: FetchedItem, message: PreparedMessage, copy: PreparedCopy) -> None:
         """Append a new message."""
         for part in message.parts:
             self._part(part)
@@ -364,7 +370,7 @@ class Archivist:
         return None
 
     @staticmethod
-    def _original(fetched: Fetched, message: PreparedMessage) -> tuple[bytes, int, int]:
+    def _original(fetched: FetchedItem, message: PreparedMessage) -> tuple[bytes, int, int]:
         """Where a message's bytes are. A fork of it may need them before they can be read back."""
         if isinstance(fetched.content, Path) or not message.end:
             return b"", 0, 0
@@ -376,10 +382,10 @@ class Archivist:
 
     # --- records --------------------------------------------------------------------------
 
-    def _append(self, record: Record) -> Appended:
+    def _append(self, record: LedgerRecord) -> AppendedRecord:
         return self._vault.append(record, self._batch.now)
 
-    def _part(self, record: Record) -> None:
+    def _part(self, record: LedgerRecord) -> None:
         if record.sha in self._batch.parts:
             return
         if not self._surely_new(record.sha) and self._part_kept(record.sha):
@@ -403,10 +409,10 @@ class Archivist:
 
     def _add_receipt(
         self,
-        item: Item,
+        item: MailItem,
         copy: PreparedCopy,
         archived: _Archived,
-        route: Route,
+        route: RoutingReason,
         notes: tuple[str, ...],
     ) -> None:
         group = self._group(item.place, copy)
@@ -430,7 +436,7 @@ class Archivist:
             )
         )
 
-    def _group(self, place: Place, copy: PreparedCopy) -> ReceiptGroup:
+    def _group(self, place: MailPlace, copy: PreparedCopy) -> ReceiptGroup:
         """The group for the receipt of a copy.
 
         The first receipt of a copy must come first in the ledger, since it says when the copy came.
@@ -451,7 +457,9 @@ class Archivist:
         batch.receipts.append(group)
         return group
 
-    def _touch(self, copy: PreparedCopy, shas: tuple[bytes, ...], route: Route, item: Item) -> None:
+    def _touch(
+        self, copy: PreparedCopy, shas: tuple[bytes, ...], route: RoutingReason, item: MailItem
+    ) -> None:
         found = mentions(
             (*copy.parties, *people_of(item, copy)), route, copy.report, copy.date, item.date, self._now,
             self._plan.owner_of(item.place), self._plan.folder_of(item.place),

@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from muniment.archive.ledger import recipe
-from muniment.archive.ledger.model import CHUNK, Codec, Kind, Record
+from muniment.archive.ledger.model import CHUNK, LedgerRecord, PayloadCodec, RecordKind
 from muniment.archive.ledger.reader import chunks
-from muniment.archive.ledger.recipe import Literal, Piece, Slice
+from muniment.archive.ledger.recipe import ContentSlice, LiteralBytes, Piece
 from muniment.archive.vault.vault import Vault
 from muniment.mail.buffer import FileBuffer, window
 from muniment.runs.pipeline.fork_recipe import fork_pieces, rebuilt
 from muniment.runs.prepare.prepared_copy import PreparedCopy
-from muniment.runs.prepare.spill import Spill, read_spill, rebuilds, whole
-from muniment.sources.base import Fetched
+from muniment.runs.prepare.spill import RecordSpill, read_spill, rebuilds, whole
+from muniment.sources.base import FetchedItem
 
 FORK_LIMIT = 8 * 1024 * 1024
 """Size, in bytes, above which a fork's message is stored as its own recipe instead of as differences."""
@@ -30,7 +30,7 @@ class EnvelopeEncoder:
     def __init__(
         self,
         vault: Vault,
-        keep_part: Callable[[Record], None],
+        keep_part: Callable[[LedgerRecord], None],
         original: Callable[[bytes], bytes],
     ) -> None:
         """Encode for a vault.
@@ -50,7 +50,7 @@ class EnvelopeEncoder:
             for record in read_spill(Path(copy.spill)):
                 self._keep_part(record)
 
-    def forked(self, fetched: Fetched, copy: PreparedCopy, shas: tuple[bytes, ...]) -> Record:
+    def forked(self, fetched: FetchedItem, copy: PreparedCopy, shas: tuple[bytes, ...]) -> LedgerRecord:
         """The record of a copy whose message is kept in the form of another fork.
 
         Args:
@@ -66,10 +66,10 @@ class EnvelopeEncoder:
                 if rebuilt(pieces, {shas[0]: stored}) == fetched.content:
                     return self._recipe(copy, pieces)
         if isinstance(fetched.content, bytes):
-            return self._vault.encoder.encode(Kind.ENVELOPE, fetched.content, copy.sha)
+            return self._vault.encoder.encode(RecordKind.ENVELOPE, fetched.content, copy.sha)
         return self._standalone(fetched.content, copy)
 
-    def linked(self, fetched: Fetched, copy: PreparedCopy) -> Record:
+    def linked(self, fetched: FetchedItem, copy: PreparedCopy) -> LedgerRecord:
         """The record of a copy that a service wrote: all of its text, and its parts stored once."""
         if isinstance(fetched.content, Path):
             return self._standalone(fetched.content, copy)
@@ -85,7 +85,7 @@ class EnvelopeEncoder:
             content = b""
         if content == fetched.content:
             return record
-        return self._vault.encoder.encode(Kind.ENVELOPE, fetched.content, copy.sha)
+        return self._vault.encoder.encode(RecordKind.ENVELOPE, fetched.content, copy.sha)
 
     def _small(self, sha: bytes) -> bytes:
         row = self._vault.catalog.message_by_sha(sha)
@@ -93,43 +93,47 @@ class EnvelopeEncoder:
             return b""
         return self._vault.reader.content_bytes(sha)
 
-    def _standalone(self, path: Path, copy: PreparedCopy) -> Record:
+    def _standalone(self, path: Path, copy: PreparedCopy) -> LedgerRecord:
         """An envelope record that contains its messages instead of referring to them."""
-        spill = Spill.reopened(Path(copy.spill))
+        spill = RecordSpill.reopened(Path(copy.spill))
         try:
             record = self._spelled_envelope(copy)
             if not rebuilds(record, spill.read, self._vault.decoder):
                 with FileBuffer(path) as buffer:
                     content = window(buffer, 0, copy.size, CHUNK)
-                    record = whole(Kind.ENVELOPE, copy.sha, copy.size, content, self._vault.encoder, spill)
+                    record = whole(
+                        RecordKind.ENVELOPE, copy.sha, copy.size, content, self._vault.encoder, spill
+                    )
         finally:
             spill.close()
         self.keep_spill(copy)
         return record
 
-    def _spelled_envelope(self, copy: PreparedCopy) -> Record:
-        if not copy.envelope.codec & Codec.RECIPE:
+    def _spelled_envelope(self, copy: PreparedCopy) -> LedgerRecord:
+        if not copy.envelope.codec & PayloadCodec.RECIPE:
             return copy.envelope
         own = {message.sha: message.record for message in copy.messages}
         pieces: list[Piece] = []
         for piece in recipe.decode(self._vault.decoder.payload(copy.envelope)):
-            if isinstance(piece, Slice) and piece.sha in own:
+            if isinstance(piece, ContentSlice) and piece.sha in own:
                 pieces += self._spelled_out(own[piece.sha])
             else:
                 pieces.append(piece)
         return self._recipe(copy, pieces)
 
-    def _spelled_out(self, record: Record) -> Iterable[Piece]:
+    def _spelled_out(self, record: LedgerRecord) -> Iterable[Piece]:
         payload = self._vault.decoder.payload(record)
-        if record.codec & Codec.RECIPE:
+        if record.codec & PayloadCodec.RECIPE:
             return recipe.decode(payload)
-        if record.codec & Codec.CHUNK_LIST:
+        if record.codec & PayloadCodec.CHUNK_LIST:
             starts = range(0, record.size, CHUNK)
             return [
-                Slice(sha, 0, min(CHUNK, record.size - start))
+                ContentSlice(sha, 0, min(CHUNK, record.size - start))
                 for sha, start in zip(chunks(payload), starts, strict=True)
             ]
-        return [Literal(payload)]
+        return [LiteralBytes(payload)]
 
-    def _recipe(self, copy: PreparedCopy, pieces: list[Piece]) -> Record:
-        return self._vault.encoder.encode_recipe(Kind.ENVELOPE, recipe.encode(pieces), copy.sha, copy.size)
+    def _recipe(self, copy: PreparedCopy, pieces: list[Piece]) -> LedgerRecord:
+        return self._vault.encoder.encode_recipe(
+            RecordKind.ENVELOPE, recipe.encode(pieces), copy.sha, copy.size
+        )

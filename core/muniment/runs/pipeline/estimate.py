@@ -17,7 +17,7 @@ SLOWEST = 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
+class RunOutlook:
     """What is known about the rest of a run."""
 
     percent: int | None = None
@@ -28,7 +28,7 @@ class Outlook:
     """Remaining seconds; None while they are not known."""
 
 
-class Estimate:
+class RunEstimate:
     """Follows one run. Its methods are safe in any thread."""
 
     def __init__(self) -> None:
@@ -58,14 +58,14 @@ class Estimate:
                 percent = min(max(settled, 0) * 100 // total, 100)
                 self._percent = max(percent, self._percent or 0)
 
-    def outlook(self, at: float) -> Outlook:
+    def outlook(self, at: float) -> RunOutlook:
         """The outlook at a moment, in seconds of the same clock. If nothing more arrives, the rate falls."""
         with self._lock:
             self._forget(at)
             rate = self._rate(at)
             rest = self._total - self._settled
             left = rest / rate if self._known and rest > 0 and rate >= SLOWEST else None
-            return Outlook(self._percent, rate, left)
+            return RunOutlook(self._percent, rate, left)
 
     def _rate(self, at: float) -> float:
         if not self._samples:

@@ -17,25 +17,25 @@ from dataclasses import dataclass, field
 from glob import escape
 from pathlib import Path
 
-from muniment.archive.catalog import Known
+from muniment.archive.catalog import KnownKey
 from muniment.archive.vault.vault import Vault
-from muniment.runs.pipeline.pause import Cancelled, Pause
-from muniment.runs.pipeline.plan import Plan
+from muniment.runs.pipeline.pause import RunCancelled, RunPause
+from muniment.runs.pipeline.plan import RunPlan
 from muniment.runs.pipeline.smtp_envelope import headers_of
-from muniment.runs.pipeline.sync_state import Marks
-from muniment.runs.prepare.prepared_copy import Job
+from muniment.runs.pipeline.sync_state import SyncMarks
+from muniment.runs.prepare.prepared_copy import CopyJob
 from muniment.runs.prepare.worker_pool import Copies, WorkerPool
 from muniment.sources.base import (
-    Choosing,
-    Deleting,
-    Fetched,
-    Item,
-    Partial,
+    DeletingSource,
+    FetchedItem,
+    MailItem,
+    PartialSource,
     PassedOver,
-    Refusal,
-    Resumable,
+    ResumableSource,
+    SkippingSource,
     Source,
-    Unfetched,
+    SourceRefusal,
+    UnfetchedItem,
 )
 
 BATCH_ITEMS = 64
@@ -46,7 +46,7 @@ FOREVER = 3600.0
 
 
 @dataclass(slots=True)
-class Listed:
+class ListedCount:
     """A portion of the listing."""
 
     count: int
@@ -62,61 +62,70 @@ class Listed:
 
 
 @dataclass(slots=True)
-class Batch:
+class FetchedBatch:
     """Fetched items on their way through a worker."""
 
-    fetched: list[Fetched]
+    fetched: list[FetchedItem]
     copies: Future[Copies]
 
 
 @dataclass(slots=True)
-class Settle:
+class CommitBarrier:
     """Asks the archivist to commit everything before it, and to return the items that may be deleted."""
 
     done: threading.Event = field(default_factory=threading.Event)
     """Set once everything is committed."""
-    safe: list[Item] = field(default_factory=list)
+    safe: list[MailItem] = field(default_factory=list)
     """The items that may be deleted, filled before `done` is set."""
 
 
 @dataclass(slots=True)
-class Deleted:
+class DeletedItems:
     """Items whose deletion the source has confirmed."""
 
-    items: list[Item]
+    items: list[MailItem]
 
 
 @dataclass(slots=True)
-class Refused:
+class PlacesRefused:
     """Mailboxes or folders without which the source continues."""
 
-    refusals: list[Refusal]
+    refusals: list[SourceRefusal]
 
 
 @dataclass(slots=True)
-class Portion:
+class ListedPortion:
     """Items that are listed together."""
 
-    items: list[Item]
+    items: list[MailItem]
     last: bool
     """Whether no items come after them."""
 
 
 @dataclass(slots=True)
-class Passed:
+class PassedOverSoFar:
     """Everything that the source has passed over so far."""
 
     found: list[PassedOver]
 
 
 @dataclass(slots=True)
-class End:
+class FetchEnd:
     """The last message. `error` says what went wrong; None for a normal end."""
 
     error: BaseException | None = None
 
 
-Message = Listed | Batch | Unfetched | Settle | Deleted | Refused | Passed | End
+Message = (
+    ListedCount
+    | FetchedBatch
+    | UnfetchedItem
+    | CommitBarrier
+    | DeletedItems
+    | PlacesRefused
+    | PassedOverSoFar
+    | FetchEnd
+)
 
 
 class Fetcher(threading.Thread):
@@ -126,10 +135,10 @@ class Fetcher(threading.Thread):
         self,
         vault: Vault,
         source: Source,
-        plan: Plan,
+        plan: RunPlan,
         pool: WorkerPool,
-        pause: Pause,
-        marks: Marks | None = None,
+        pause: RunPause,
+        marks: SyncMarks | None = None,
     ) -> None:
         super().__init__(name=f"fetch-{plan.profile}", daemon=True)
         self.messages: queue.Queue[Message] = queue.Queue(BATCHES)
@@ -150,15 +159,15 @@ class Fetcher(threading.Thread):
                 message = self.messages.get(timeout=0.05)
             except queue.Empty:
                 continue
-            if isinstance(message, Batch):
+            if isinstance(message, FetchedBatch):
                 discard(message)
 
     def run(self) -> None:
-        end = End()
+        end = FetchEnd()
         try:
             self._source.connect()
             self._check_deletion()
-            if self._marks and isinstance(self._source, Resumable):
+            if self._marks and isinstance(self._source, ResumableSource):
                 self._source.resume(self._marks.of)
             for portion in chunked(self._source.listing(), self._source.session):
                 self._session(portion)
@@ -166,10 +175,10 @@ class Fetcher(threading.Thread):
                 self._put_refusals()
             self._put_passed()
             self._put_refusals()
-        except Cancelled:
+        except RunCancelled:
             pass
         except BaseException as error:  # noqa: BLE001 - the run reports it
-            end = End(error)
+            end = FetchEnd(error)
         finally:
             self._close(end)
 
@@ -178,23 +187,25 @@ class Fetcher(threading.Thread):
 
         Mail is then archived and stays there, and the run says so.
         """
-        reason = self._source.undeletable() if self.deletes and isinstance(self._source, Deleting) else ""
+        reason = (
+            self._source.undeletable() if self.deletes and isinstance(self._source, DeletingSource) else ""
+        )
         if reason:
             self.deletes = False
-            self._put(Refused([Refusal("", reason, deleting=True)]))
+            self._put(PlacesRefused([SourceRefusal("", reason, deleting=True)]))
 
     def _put_refusals(self) -> None:
-        refusals = self._source.refusals() if isinstance(self._source, Partial) else []
+        refusals = self._source.refusals() if isinstance(self._source, PartialSource) else []
         if refusals:
-            self._put(Refused(refusals))
+            self._put(PlacesRefused(refusals))
 
     def _put_passed(self) -> None:
-        found = self._source.passed_over() if isinstance(self._source, Choosing) else []
+        found = self._source.passed_over() if isinstance(self._source, SkippingSource) else []
         if found:
-            self._put(Passed(found))
+            self._put(PassedOverSoFar(found))
 
-    def _close(self, end: End) -> None:
-        with suppress(Cancelled):
+    def _close(self, end: FetchEnd) -> None:
+        with suppress(RunCancelled):
             self._put_refusals()  # of a listing that broke
         try:
             self._source.close()
@@ -218,20 +229,20 @@ class Fetcher(threading.Thread):
             except queue.Full:
                 continue
 
-    def _session(self, portion: Portion) -> None:
+    def _session(self, portion: ListedPortion) -> None:
         items = portion.items
         wanted, safe, skipped = self._sort(items)
         already = len(items) - len(wanted) - skipped
         self._put_passed()
-        self._put(Listed(len(items), already, skipped, self._source.expected, portion.last))
+        self._put(ListedCount(len(items), already, skipped, self._source.expected, portion.last))
         for batch in self._batches(wanted):
             try:
                 self._put(batch)
-            except Cancelled:
+            except RunCancelled:
                 discard(batch)
                 raise
         if self.deletes:
-            settle = Settle()
+            settle = CommitBarrier()
             self._put(settle)
             while not settle.done.wait(0.05):
                 self._pause.check()
@@ -240,9 +251,9 @@ class Fetcher(threading.Thread):
             with self._pause.firm():  # a cancelled run ends after the current portion of deletions
                 gone = self._source.delete(itertools.takewhile(lambda _: not self._pause.over, due))
             if gone:
-                self._put(Deleted(gone), cancellable=False)
+                self._put(DeletedItems(gone), cancellable=False)
 
-    def _sort(self, items: Sequence[Item]) -> tuple[list[Item], list[Item], int]:
+    def _sort(self, items: Sequence[MailItem]) -> tuple[list[MailItem], list[MailItem], int]:
         """Sort listed items.
 
         Returns:
@@ -251,8 +262,8 @@ class Fetcher(threading.Thread):
         """
         known = self._known(items)
         now = time.time()
-        wanted: list[Item] = []
-        safe: list[Item] = []
+        wanted: list[MailItem] = []
+        safe: list[MailItem] = []
         skipped = 0
         for item in items:
             kept = known.get(item)
@@ -265,8 +276,8 @@ class Fetcher(threading.Thread):
                 (safe if self._vouched(item, kept) else wanted).append(item)
         return wanted, safe, skipped
 
-    def _known(self, items: Sequence[Item]) -> dict[Item, Known]:
-        found: dict[Item, Known] = {}
+    def _known(self, items: Sequence[MailItem]) -> dict[MailItem, KnownKey]:
+        found: dict[MailItem, KnownKey] = {}
         for place, group in itertools.groupby(items, key=lambda item: item.place):
             members = list(group)
             keys = [item.key for item in members]
@@ -274,15 +285,15 @@ class Fetcher(threading.Thread):
             found |= {item: known[item.key] for item in members if item.key in known}
         return found
 
-    def _vouched(self, item: Item, kept: Known) -> bool:
+    def _vouched(self, item: MailItem, kept: KnownKey) -> bool:
         return self._source.vouches and item.size == kept.size and self._vault.reads_back(kept.sha)
 
-    def _batches(self, items: Sequence[Item]) -> Iterator[Batch]:
-        fetched: list[Fetched] = []
+    def _batches(self, items: Sequence[MailItem]) -> Iterator[FetchedBatch]:
+        fetched: list[FetchedItem] = []
         size = 0
         try:
             for answer in self._source.fetch(items) if items else ():
-                if isinstance(answer, Unfetched):
+                if isinstance(answer, UnfetchedItem):
                     self._put(answer)
                     continue
                 fetched.append(answer)
@@ -291,7 +302,7 @@ class Fetcher(threading.Thread):
                 if len(fetched) >= BATCH_ITEMS or size >= BATCH_BYTES:
                     batch, fetched, size = self._submit(fetched), [], 0
                     yield batch
-        except (Cancelled, GeneratorExit):
+        except (RunCancelled, GeneratorExit):
             _remove_files(fetched)
             raise
         except BaseException:
@@ -301,42 +312,42 @@ class Fetcher(threading.Thread):
         if fetched:
             yield self._submit(fetched)
 
-    def _submit(self, fetched: list[Fetched]) -> Batch:
+    def _submit(self, fetched: list[FetchedItem]) -> FetchedBatch:
         jobs = [
-            Job(b"", str(one.content), self._plan.journal, headers_of(one.item))
+            CopyJob(b"", str(one.content), self._plan.journal, headers_of(one.item))
             if isinstance(one.content, Path)
-            else Job(one.content, "", self._plan.journal, headers_of(one.item))
+            else CopyJob(one.content, "", self._plan.journal, headers_of(one.item))
             for one in fetched
         ]
-        return Batch(fetched, self._pool.submit(jobs))
+        return FetchedBatch(fetched, self._pool.submit(jobs))
 
 
-def chunked(items: Iterator[Item], size: int) -> Iterator[Portion]:
+def chunked(items: Iterator[MailItem], size: int) -> Iterator[ListedPortion]:
     """Yield the items in portions of at most `size`.
 
     It raises what `items` raises, after it has yielded everything that was listed before.
     """
     last = False
     while not last:
-        chunk: list[Item] = []
+        chunk: list[MailItem] = []
         try:
             for item in itertools.islice(items, size):
                 chunk.append(item)
         except Exception:
             if chunk:
-                yield Portion(chunk, last=False)
+                yield ListedPortion(chunk, last=False)
             raise
         last = len(chunk) < size
         if chunk:
-            yield Portion(chunk, last)
+            yield ListedPortion(chunk, last)
 
 
-def discard(batch: Batch) -> None:
+def discard(batch: FetchedBatch) -> None:
     """Remove the files of a batch as soon as no worker uses them, whether or not it was archived."""
     batch.copies.add_done_callback(lambda _: _remove_files(batch.fetched))
 
 
-def _remove_files(fetched: Sequence[Fetched]) -> None:
+def _remove_files(fetched: Sequence[FetchedItem]) -> None:
     """Remove fetched files, and files made from them, whose names begin with the same characters."""
     for one in fetched:
         if isinstance(one.content, Path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from muniment.archive.ledger import recipe
-from muniment.archive.ledger.recipe import Literal, Piece, Slice
+from muniment.archive.ledger.recipe import ContentSlice, LiteralBytes, Piece
 from muniment.mail.content.fork import fork_cuts
 
 
@@ -19,15 +19,15 @@ def fork_pieces(raw: bytes, start: int, end: int, stored: bytes, sha: bytes) -> 
     """
     pieces: list[Piece] = []
     if start:
-        pieces.append(Literal(raw[:start]))
+        pieces.append(LiteralBytes(raw[:start]))
     inner = raw[start:end]
     for cut in fork_cuts(inner, stored):
         if cut.offset is None:
-            pieces.append(Literal(inner[cut.start : cut.end]))
+            pieces.append(LiteralBytes(inner[cut.start : cut.end]))
         else:
-            pieces.append(Slice(sha, cut.offset, cut.end - cut.start))
+            pieces.append(ContentSlice(sha, cut.offset, cut.end - cut.start))
     if raw[end:]:
-        pieces.append(Literal(raw[end:]))
+        pieces.append(LiteralBytes(raw[end:]))
     return pieces
 
 

@@ -11,8 +11,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from muniment.archive.operations.indexing import Indexing
-from muniment.runs.pipeline.archivist import Committed
+from muniment.archive.operations.indexing import IndexFeeder
+from muniment.runs.pipeline.archivist import CommittedBatch
 from muniment.system.memory import give_back
 
 COMMIT_SECONDS = 300.0
@@ -27,15 +27,15 @@ WAITING = 4
 class Indexer(threading.Thread):
     """Adds committed batches to the index, and commits it by time. The index itself commits by size."""
 
-    def __init__(self, indexing: Indexing) -> None:
+    def __init__(self, indexing: IndexFeeder) -> None:
         super().__init__(name="index", daemon=True)
         self.indexed = 0
         self.error: Exception | None = None
         self._indexing = indexing
-        self._queue: queue.Queue[Committed | None] = queue.Queue(WAITING)
+        self._queue: queue.Queue[CommittedBatch | None] = queue.Queue(WAITING)
         self._committed = self._gave_back = time.monotonic()
 
-    def add(self, batch: Committed) -> None:
+    def add(self, batch: CommittedBatch) -> None:
         """Queue a committed batch. Waits while WAITING batches are in the queue."""
         while self.error is None and self.is_alive():
             try:

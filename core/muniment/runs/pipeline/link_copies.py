@@ -19,20 +19,20 @@ import logging
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from muniment.archive.catalog import EnvelopeRow, Named
-from muniment.archive.facts import Route
+from muniment.archive.catalog import EnvelopeRow, NamedMessage
+from muniment.archive.facts import RoutingReason
 from muniment.archive.files.contents import mail_from
 from muniment.archive.files.temp_files import own_work
 from muniment.archive.vault.vault import Vault
 from muniment.errors import LedgerDamaged, MailUnreadable
 from muniment.mail.headers.addresses import mailboxes, normalise
-from muniment.mail.model import SENT_ROLES, Likeness, Party
+from muniment.mail.model import SENT_ROLES, EnvelopeParty, Likeness
 from muniment.mail.names import name_of
 from muniment.mail.notes import NO_ENVELOPE, UNREAD
 from muniment.parsing.pool import mail_reader
-from muniment.parsing.reader import Mail
+from muniment.parsing.reader import OpenMail
 from muniment.runs.prepare.prepared_copy import PreparedCopy, PreparedMessage
-from muniment.sources.base import Fetched
+from muniment.sources.base import FetchedItem
 
 log = logging.getLogger("muniment.runs")
 
@@ -43,7 +43,7 @@ COMPARED = 50
 NOTHING = Likeness()
 
 
-class Bringer(NamedTuple):
+class CopyOrigin(NamedTuple):
     """Who brings a copy, as far as it decides to what the copy may be linked."""
 
     owner: str
@@ -52,13 +52,13 @@ class Bringer(NamedTuple):
     """Whether it is a trusted journal report with its own envelope."""
     time: int
     """When it was journaled or received, in seconds since 1970 UTC."""
-    parties: tuple[Party, ...]
+    parties: tuple[EnvelopeParty, ...]
 
 
-def bringer(owner: str, route: Route, copy: PreparedCopy, time: int) -> Bringer:
+def bringer(owner: str, route: RoutingReason, copy: PreparedCopy, time: int) -> CopyOrigin:
     """Who brings a copy. `time` is when it was journaled or received, in seconds since 1970 UTC."""
-    trusted = bool(route & Route.JOURNAL) and copy.report and NO_ENVELOPE not in copy.notes
-    return Bringer(normalise(owner) if route & Route.OWNER else "", trusted, time, copy.parties)
+    trusted = bool(route & RoutingReason.JOURNAL) and copy.report and NO_ENVELOPE not in copy.notes
+    return CopyOrigin(normalise(owner) if route & RoutingReason.OWNER else "", trusted, time, copy.parties)
 
 
 class _New(NamedTuple):
@@ -70,7 +70,7 @@ class _New(NamedTuple):
     like: Likeness
 
 
-class Links:
+class CopyLinks:
     """Finds the original of a copy that a service wrote, and the copies that it wrote of an original.
 
     It searches the vault and the current batch. It belongs to one thread.
@@ -100,7 +100,7 @@ class Links:
             self._unnamed = names - self._vault.catalog.known_names(names)
 
     def remakes_of(
-        self, fetched: Fetched, message: PreparedMessage, by: Bringer, stored: bytes
+        self, fetched: FetchedItem, message: PreparedMessage, by: CopyOrigin, stored: bytes
     ) -> tuple[bytes, ...]:
         """The kept messages that a service wrote from this one.
 
@@ -126,7 +126,7 @@ class Links:
         self._given.update(found)
         return found
 
-    def original_of(self, fetched: Fetched, message: PreparedMessage, by: Bringer) -> bytes | None:
+    def original_of(self, fetched: FetchedItem, message: PreparedMessage, by: CopyOrigin) -> bytes | None:
         """The hash of the message of which this one is a copy; None if it is the first of its kind."""
         name = name_of(message.summary.message_id)
         if not name or not message.end:
@@ -144,7 +144,7 @@ class Links:
             batch.append(_New(message.sha, by.owner, vouched, like))
         return found
 
-    def _kept_original(self, name: bytes, like: Likeness, by: Bringer) -> bytes | None:
+    def _kept_original(self, name: bytes, like: Likeness, by: CopyOrigin) -> bytes | None:
         catalog = self._vault.catalog
         compared = 0
         for one in catalog.messages_by_name(name):
@@ -168,7 +168,7 @@ class Links:
             NO_ENVELOPE not in one.flags and self._vouches(one.parties, one.time, like) for one in reports
         )
 
-    def _vouches(self, parties: Iterable[Party], time: int, like: Likeness) -> bool:
+    def _vouches(self, parties: Iterable[EnvelopeParty], time: int, like: Likeness) -> bool:
         """Whether an envelope names everybody in From as a sender, by any of their addresses."""
         named = {self._person(party.address, time) for party in parties if party.role in SENT_ROLES}
         return bool(like.senders) and all(self._person(one, time) in named for one in like.senders)
@@ -176,7 +176,7 @@ class Links:
     def _person(self, address: str, time: int) -> str:
         return self._vault.directory.resolve(address, time) or address
 
-    def read_before(self, fetched: Fetched, copy: PreparedCopy) -> tuple[bytes, ...] | None:
+    def read_before(self, fetched: FetchedItem, copy: PreparedCopy) -> tuple[bytes, ...] | None:
         """The messages that an earlier read of this item brought, if the item says the same now.
 
         Everything is read back from the ledger. The copy then takes the hash and size of the bytes that are
@@ -210,7 +210,7 @@ class Links:
         likes = [self._kept_like(message) for message in envelope.messages]
         return sorted(like.message or like.item for like in likes)
 
-    def _says(self, fetched: Fetched, copy: PreparedCopy) -> list[bytes]:
+    def _says(self, fetched: FetchedItem, copy: PreparedCopy) -> list[bytes]:
         """The same for a fetched copy."""
         likes = [self._like(fetched, message) for message in copy.messages]
         if not copy.report:
@@ -218,7 +218,7 @@ class Links:
         return sorted({like.message or like.item for like in likes})
 
     @staticmethod
-    def _like(fetched: Fetched, message: PreparedMessage) -> Likeness:
+    def _like(fetched: FetchedItem, message: PreparedMessage) -> Likeness:
         """The likeness of a fetched message; an empty one if it can't be read.
 
         Then it is linked to no other.
@@ -227,7 +227,7 @@ class Links:
             return NOTHING
         content = fetched.content if isinstance(fetched.content, bytes) else fetched.content.open("rb")
         try:
-            return mail_reader().likeness(Mail(content, message.sha, message.start, message.end))
+            return mail_reader().likeness(OpenMail(content, message.sha, message.start, message.end))
         except MailUnreadable as error:
             log.warning("a message could not be compared with others: %s", error)
             return NOTHING
@@ -250,7 +250,7 @@ class Links:
             return NOTHING
 
 
-def _may_be(one: Named, like: Likeness) -> bool:
+def _may_be(one: NamedMessage, like: Likeness) -> bool:
     """Whether a kept message may have the same senders, by its row in the catalog."""
     sender = one.sender.lower()
     if not like.senders or any(address in sender for address in like.senders):

@@ -11,11 +11,11 @@ STEP = 0.2
 """Seconds between two checks whether to wait on."""
 
 
-class Cancelled(Exception):
+class RunCancelled(Exception):
     """The run was cancelled, or its archivist has given up."""
 
 
-class Pause:
+class RunPause:
     """Waits for a number of seconds when called, like time.sleep. For any thread of a run's source."""
 
     def __init__(self, cancel: threading.Event) -> None:
@@ -28,7 +28,7 @@ class Pause:
         """Wait for `seconds`.
 
         Raises:
-            Cancelled: as `check`, as soon as there is no reason to wait any more.
+            RunCancelled: as `check`, as soon as there is no reason to wait any more.
         """
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
@@ -40,10 +40,10 @@ class Pause:
         """Return if the run continues.
 
         Raises:
-            Cancelled: the run was cancelled, or its archivist has given up.
+            RunCancelled: the run was cancelled, or its archivist has given up.
         """
         if self.over:
-            raise Cancelled
+            raise RunCancelled
 
     @property
     def over(self) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 
 @dataclass(slots=True)
-class Books:
+class RunBooks:
     """The counts of one run. `balanced` proves that no item was lost between two stages."""
 
     listed: int = 0
@@ -34,7 +34,7 @@ class Books:
 
 
 @dataclass(slots=True)
-class Progress:
+class RunProgress:
     """The state of a run at one moment."""
 
     profile: str
@@ -42,7 +42,7 @@ class Progress:
     """"starting", "listing", "fetching", "deleting", "indexing", "done"."""
     state: str = "running"
     """"running", "ok", "failed", "cancelled"."""
-    books: Books = field(default_factory=Books)
+    books: RunBooks = field(default_factory=RunBooks)
     expected: int = 0
     """Number of messages in all, as far as it is known: at least as many as are listed."""
     total_known: bool = False
@@ -73,7 +73,7 @@ class Progress:
         return sum(one["count"] for one in self.passed)
 
 
-def settled(progress: Progress) -> int:
+def settled(progress: RunProgress) -> int:
     """Number of messages at the source that need no more fetching."""
     books = progress.books
     return progress.arrived + books.already + books.failed + books.skipped

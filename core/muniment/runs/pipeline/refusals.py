@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from muniment.sources.base import Refusal
+from muniment.sources.base import SourceRefusal
 from muniment.system.sanitise import clean
 
 NAMED = 100
@@ -13,20 +13,20 @@ SHOWN = 3
 """Mailboxes and folders that its sentence names."""
 
 
-class Refusals:
+class RefusalCollector:
     """Collects refusals. A tenant may have any number of them, so only the first ones are kept."""
 
     def __init__(self) -> None:
-        self._first: list[Refusal] = []
+        self._first: list[SourceRefusal] = []
         self._counts = {False: 0, True: 0}
 
-    def add(self, refusals: Iterable[Refusal]) -> None:
+    def add(self, refusals: Iterable[SourceRefusal]) -> None:
         """Add refusals."""
         for one in refusals:
             self._counts[one.deleting] += 1
             kept = sum(other.deleting == one.deleting for other in self._first)
             if kept < SHOWN or len(self._first) < NAMED:
-                self._first.append(Refusal(clean(one.where), clean(one.reason), one.deleting))
+                self._first.append(SourceRefusal(clean(one.where), clean(one.reason), one.deleting))
 
     @property
     def named(self) -> tuple[str, ...]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from muniment.mail.headers.routing import enveloped
-from muniment.mail.model import Party
+from muniment.mail.model import EnvelopeParty
 from muniment.runs.prepare.prepared_copy import PreparedCopy
-from muniment.sources.base import Item, SmtpEnvelope
+from muniment.sources.base import MailItem, SmtpEnvelope
 
 
-def people_of(item: Item, copy: PreparedCopy) -> tuple[Party, ...]:
+def people_of(item: MailItem, copy: PreparedCopy) -> tuple[EnvelopeParty, ...]:
     """The people whom the SMTP envelope of a delivery names in addition to the copy's own header.
 
     For a journal report there are none: only its own envelope says whom it concerns.
@@ -20,12 +20,12 @@ def people_of(item: Item, copy: PreparedCopy) -> tuple[Party, ...]:
     return enveloped(copy.parties, (*item.envelope.people, *copy.named))
 
 
-def headers_of(item: Item) -> tuple[str, ...]:
+def headers_of(item: MailItem) -> tuple[str, ...]:
     """The header fields in which the sender of an item may name recipients."""
     return item.envelope.headers if item.envelope is not None else ()
 
 
-def weight(item: Item, copy: PreparedCopy) -> int:
+def weight(item: MailItem, copy: PreparedCopy) -> int:
     """An upper estimate of the bytes that the envelope takes in a receipt."""
     if item.envelope is None:
         return 0

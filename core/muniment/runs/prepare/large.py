@@ -14,21 +14,30 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from muniment.archive.ledger import recipe
-from muniment.archive.ledger.codec import Decoder, Encoder
-from muniment.archive.ledger.model import CHUNK, Codec, Kind, Record
-from muniment.archive.ledger.recipe import InlineBase64, Literal, PartBase64, Piece, Slice
+from muniment.archive.ledger.codec import PayloadDecoder, RecordEncoder
+from muniment.archive.ledger.model import CHUNK, LedgerRecord, PayloadCodec, RecordKind
+from muniment.archive.ledger.recipe import ContentSlice, InlineBase64, LiteralBytes, PartBase64, Piece
 from muniment.mail.buffer import FileBuffer, sub, window
 from muniment.mail.content.content_hash import content_hash
 from muniment.mail.headers.quoted import unquoted_pieces
 from muniment.mail.headers.routing import named_in, read_routing
 from muniment.mail.journal.report import read_report
 from muniment.mail.mime.split import decode_chunks, split
-from muniment.mail.model import Buffer, Cut, Envelope, MessageText, Report, Span, Summary, UnwrapError
+from muniment.mail.model import (
+    Envelope,
+    JournalReport,
+    MailBuffer,
+    MessageCut,
+    MessageSummary,
+    MessageText,
+    OriginalSpan,
+    UnwrapError,
+)
 from muniment.mail.notes import UNREAD
 from muniment.mail.text.outline import read_outline
 from muniment.mail.text.read_text import read_message
-from muniment.runs.prepare.prepared_copy import Job, PreparedCopy, PreparedMessage
-from muniment.runs.prepare.spill import Spill, hash_of, rebuilds, whole
+from muniment.runs.prepare.prepared_copy import CopyJob, PreparedCopy, PreparedMessage
+from muniment.runs.prepare.spill import RecordSpill, hash_of, rebuilds, whole
 
 LITERAL = 1024 * 1024
 """Literal bytes above this number become a record of their own."""
@@ -39,7 +48,9 @@ _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 NOT_BASE64 = bytes(byte for byte in range(256) if byte not in _ALPHABET)
 
 
-def prepare_file(job: Job, encoder: Encoder, decoder: Decoder, outline: bool = False) -> PreparedCopy:
+def prepare_file(
+    job: CopyJob, encoder: RecordEncoder, decoder: PayloadDecoder, outline: bool = False
+) -> PreparedCopy:
     """Prepare the copy in a file. Its parts go to the file that `spill` of the result names.
 
     Args:
@@ -52,7 +63,7 @@ def prepare_file(job: Job, encoder: Encoder, decoder: Decoder, outline: bool = F
         OSError: the file can't be read, or the records can't be written.
     """
     path = job.path
-    spill = Spill(Path(path + ".records"))
+    spill = RecordSpill(Path(path + ".records"))
     try:
         with FileBuffer(Path(path)) as buffer:
             large = _LargeCopy(
@@ -76,10 +87,10 @@ class _LargeCopy:
         self,
         buffer: FileBuffer,
         path: str,
-        encoder: Encoder,
-        decoder: Decoder,
-        spill: Spill,
-        read: Callable[[Buffer], tuple[Summary, MessageText]],
+        encoder: RecordEncoder,
+        decoder: PayloadDecoder,
+        spill: RecordSpill,
+        read: Callable[[MailBuffer], tuple[MessageSummary, MessageText]],
     ) -> None:
         self._buffer = buffer
         self._path = path
@@ -94,7 +105,7 @@ class _LargeCopy:
         try:
             report = read_report(self._buffer) if journal else None
         except UnwrapError as error:
-            record = self._whole(Kind.QUARANTINE, self._buffer, self._sha)
+            record = self._whole(RecordKind.QUARANTINE, self._buffer, self._sha)
             return PreparedCopy(self._sha, len(self._buffer), record, problem=str(error))
         if report is None:
             return self._plain(read_routing(self._buffer))
@@ -104,11 +115,11 @@ class _LargeCopy:
         message = self._message(self._buffer, self._sha)
         message.end = len(self._buffer)
         record = self._recipe(
-            Kind.ENVELOPE, [Slice(self._sha, 0, len(self._buffer))], self._sha, len(self._buffer)
+            RecordKind.ENVELOPE, [ContentSlice(self._sha, 0, len(self._buffer))], self._sha, len(self._buffer)
         )
         return self._copy(record, envelope, [message])
 
-    def _report(self, report: Report) -> PreparedCopy:
+    def _report(self, report: JournalReport) -> PreparedCopy:
         literals = _Literals(self)
         pieces: list[Piece] = []
         messages: list[PreparedMessage] = []
@@ -121,15 +132,15 @@ class _LargeCopy:
                 pieces.append(piece)
             position = span.end
         pieces += literals.pieces(self._buffer, position, len(self._buffer))
-        record = self._recipe(Kind.ENVELOPE, pieces, self._sha, len(self._buffer))
+        record = self._recipe(RecordKind.ENVELOPE, pieces, self._sha, len(self._buffer))
         if not self._rebuilds(record, {message.sha: message.record for message in messages}):
-            record = self._whole(Kind.ENVELOPE, self._buffer, self._sha)
+            record = self._whole(RecordKind.ENVELOPE, self._buffer, self._sha)
         copy = self._copy(record, report.envelope, messages)
         copy.report, copy.tenant, copy.date = True, report.tenant, report.date
         copy.notes += report.notes
         return copy
 
-    def _original(self, span: Span) -> tuple[PreparedMessage, Piece | None]:
+    def _original(self, span: OriginalSpan) -> tuple[PreparedMessage, Piece | None]:
         """The message in a span, and the piece that represents it; None if the span's bytes are kept, too."""
         made = span.placeholder
         if span.encoding == "identity" and made is None:
@@ -137,7 +148,7 @@ class _LargeCopy:
             sha = hash_of(window(view, 0, len(view), READ))
             message = self._message(view, sha)
             message.start, message.end = span.start, span.end
-            return message, Slice(sha, 0, len(view))
+            return message, ContentSlice(sha, 0, len(view))
         path = Path(f"{self._path}.{span.start}.inner")
         try:
             with path.open("wb") as file:
@@ -153,13 +164,13 @@ class _LargeCopy:
         if made is None:
             return message, None
         message.key = made.key
-        return message, Slice(sha, len(made.before), span.end - span.start)
+        return message, ContentSlice(sha, len(made.before), span.end - span.start)
 
-    def _message(self, view: Buffer, sha: bytes) -> PreparedMessage:
+    def _message(self, view: MailBuffer, sha: bytes) -> PreparedMessage:
         cuts = split(view)
         record = None if len(cuts) == 1 else self._split_record(view, sha, cuts)
         if record is None or not self._rebuilds(record, {}):
-            record = self._whole(Kind.MESSAGE, view, sha)
+            record = self._whole(RecordKind.MESSAGE, view, sha)
         summary, text = self._read(view)
         return PreparedMessage(
             sha=sha,
@@ -171,12 +182,12 @@ class _LargeCopy:
             text=text,
         )
 
-    def _split_record(self, view: Buffer, sha: bytes, cuts: Iterable[Cut]) -> Record:
+    def _split_record(self, view: MailBuffer, sha: bytes, cuts: Iterable[MessageCut]) -> LedgerRecord:
         literals = _Literals(self)
         pieces = [piece for cut in cuts for piece in self._cut_pieces(view, cut, literals)]
-        return self._recipe(Kind.MESSAGE, pieces, sha, len(view))
+        return self._recipe(RecordKind.MESSAGE, pieces, sha, len(view))
 
-    def _cut_pieces(self, view: Buffer, cut: Cut, literals: _Literals) -> list[Piece]:
+    def _cut_pieces(self, view: MailBuffer, cut: MessageCut, literals: _Literals) -> list[Piece]:
         if not cut.encoding:
             return literals.pieces(view, cut.start, cut.end)
         if cut.inline and cut.data is not None and literals.fits(len(cut.data)):
@@ -195,24 +206,30 @@ class _LargeCopy:
             digest.update(chunk)
             size += len(chunk)
             shas.append(hashlib.sha256(chunk).digest())
-            self._spill.write(self._encoder.encode(Kind.PART, chunk, shas[-1]))
+            self._spill.write(self._encoder.encode(RecordKind.PART, chunk, shas[-1]))
         sha = digest.digest()
         if len(shas) != 1:
-            self._spill.write(Record(Kind.CHUNKS, sha, size, Codec.RAW | Codec.CHUNK_LIST, b"".join(shas)))
+            self._spill.write(
+                LedgerRecord(
+                    RecordKind.CHUNKS, sha, size, PayloadCodec.RAW | PayloadCodec.CHUNK_LIST, b"".join(shas)
+                )
+            )
         return sha
 
-    def _whole(self, kind: Kind, view: Buffer, sha: bytes) -> Record:
+    def _whole(self, kind: RecordKind, view: MailBuffer, sha: bytes) -> LedgerRecord:
         """A record of unsplit content of any kind."""
         chunks = window(view, 0, len(view), CHUNK)
         return whole(kind, sha, len(view), chunks, self._encoder, self._spill)
 
-    def _recipe(self, kind: Kind, pieces: list[Piece], sha: bytes, size: int) -> Record:
+    def _recipe(self, kind: RecordKind, pieces: list[Piece], sha: bytes, size: int) -> LedgerRecord:
         return self._encoder.encode_recipe(kind, recipe.encode(pieces), sha, size)
 
-    def _rebuilds(self, record: Record, messages: dict[bytes, Record]) -> bool:
+    def _rebuilds(self, record: LedgerRecord, messages: dict[bytes, LedgerRecord]) -> bool:
         return rebuilds(record, lambda sha: messages.get(sha) or self._spill.read(sha), self._decoder)
 
-    def _copy(self, record: Record, envelope: Envelope, messages: list[PreparedMessage]) -> PreparedCopy:
+    def _copy(
+        self, record: LedgerRecord, envelope: Envelope, messages: list[PreparedMessage]
+    ) -> PreparedCopy:
         return PreparedCopy(
             sha=self._sha,
             size=len(self._buffer),
@@ -230,13 +247,13 @@ class _Literals:
         self._copy = copy
         self._kept = 0
 
-    def pieces(self, view: Buffer, start: int, end: int) -> list[Piece]:
+    def pieces(self, view: MailBuffer, start: int, end: int) -> list[Piece]:
         """Pieces for bytes [start, end) of `view`."""
         length = end - start
         if length <= 0:
             return []
         if self.fits(length):
-            return [Literal(view[start:end])]
+            return [LiteralBytes(view[start:end])]
         return self.slices(view, start, end)
 
     def fits(self, length: int) -> bool:
@@ -246,9 +263,12 @@ class _Literals:
         self._kept += length
         return True
 
-    def slices(self, view: Buffer, start: int, end: int) -> list[Piece]:
+    def slices(self, view: MailBuffer, start: int, end: int) -> list[Piece]:
         """Pieces for bytes [start, end) of `view` that refer to records of their own."""
-        return [Slice(self._copy.keep((chunk,)), 0, len(chunk)) for chunk in window(view, start, end, CHUNK)]
+        return [
+            ContentSlice(self._copy.keep((chunk,)), 0, len(chunk))
+            for chunk in window(view, start, end, CHUNK)
+        ]
 
 
 def decoded(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import msgspec
 
-from muniment.runs.prepare.prepared_copy import Job, PreparedCopy
+from muniment.runs.prepare.prepared_copy import CopyJob, PreparedCopy
 
 
-class Request(msgspec.Struct, array_like=True):
+class WorkerRequest(msgspec.Struct, array_like=True):
     """Jobs for a worker, in one frame."""
 
-    jobs: list[Job]
+    jobs: list[CopyJob]
     """Without their contents, which follow the frame."""
     sizes: list[int]
     """Bytes of each job's content."""
@@ -20,7 +20,7 @@ class Request(msgspec.Struct, array_like=True):
     """Whether no text is read: for mail on whose text a worker has died."""
 
 
-class Reply(msgspec.Struct, array_like=True):
+class WorkerReply(msgspec.Struct, array_like=True):
     """One copy for each job, None for a job on which the parser failed."""
 
     copies: list[PreparedCopy | None]
@@ -31,5 +31,5 @@ class Reply(msgspec.Struct, array_like=True):
 
 
 # Made once, by the thread that loads this module: see client.protocol.
-REQUESTS = msgspec.msgpack.Decoder(Request)
-REPLIES = msgspec.msgpack.Decoder(Reply)
+REQUESTS = msgspec.msgpack.Decoder(WorkerRequest)
+REPLIES = msgspec.msgpack.Decoder(WorkerReply)

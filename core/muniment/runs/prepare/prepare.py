@@ -16,25 +16,25 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from muniment.archive.ledger import recipe
-from muniment.archive.ledger.codec import Decoder, Encoder
-from muniment.archive.ledger.model import Codec, Kind, Record
-from muniment.archive.ledger.recipe import InlineBase64, Literal, PartBase64, Piece, Slice
+from muniment.archive.ledger.codec import PayloadDecoder, RecordEncoder
+from muniment.archive.ledger.model import LedgerRecord, PayloadCodec, RecordKind
+from muniment.archive.ledger.recipe import ContentSlice, InlineBase64, LiteralBytes, PartBase64, Piece
 from muniment.mail.content.content_hash import content_hash
 from muniment.mail.headers.routing import named_in, read_routing
 from muniment.mail.journal.report import read_report
 from muniment.mail.mime.split import split
 from muniment.mail.mime.walker import leaves
-from muniment.mail.model import Cut, Leaf, Report, Span, UnwrapError
+from muniment.mail.model import JournalReport, MessageCut, MimeLeaf, OriginalSpan, UnwrapError
 from muniment.mail.notes import UNREAD
 from muniment.mail.text.outline import read_outline
 from muniment.mail.text.read_text import read_message
 from muniment.runs.prepare.large import decoded, prepare_file
-from muniment.runs.prepare.prepared_copy import Job, PreparedCopy, PreparedMessage, bare_message, size_of
+from muniment.runs.prepare.prepared_copy import CopyJob, PreparedCopy, PreparedMessage, bare_message, size_of
 
 T = TypeVar("T")
 
 
-class Budgets(Protocol):
+class TimeBudgets(Protocol):
     """Limits the time for each mail of a batch."""
 
     def begin(self, number: int) -> None:
@@ -61,7 +61,7 @@ class _Original:
 
     data: bytes
     message: PreparedMessage
-    leaves: list[Leaf] = field(default_factory=list)
+    leaves: list[MimeLeaf] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -75,11 +75,11 @@ class _Draft:
     """The copy as a recipe that refers to its messages."""
 
 
-class Preparer:
+class CopyPreparer:
     """Prepares copies. It holds the compressors, so it belongs to one thread."""
 
     def __init__(
-        self, dictionaries: Mapping[int, bytes], budgets: Callable[[Iterable[int]], Budgets] = _Unlimited
+        self, dictionaries: Mapping[int, bytes], budgets: Callable[[Iterable[int]], TimeBudgets] = _Unlimited
     ) -> None:
         """Prepare the compressors.
 
@@ -87,11 +87,11 @@ class Preparer:
             dictionaries: compression dictionaries by id.
             budgets: makes the time limits of a batch from the sizes of its mails in bytes.
         """
-        self._encoder = Encoder(dictionaries)
-        self._decoder = Decoder(dictionaries)
+        self._encoder = RecordEncoder(dictionaries)
+        self._decoder = PayloadDecoder(dictionaries)
         self._budgets = budgets
 
-    def prepare(self, jobs: Sequence[Job], outline: bool = False) -> list[PreparedCopy | str]:
+    def prepare(self, jobs: Sequence[CopyJob], outline: bool = False) -> list[PreparedCopy | str]:
         """Prepare copies.
 
         Args:
@@ -112,10 +112,10 @@ class Preparer:
             budgets.end()
         return [draft if isinstance(draft, str) else draft.copy for draft in drafts]
 
-    def _drafts(self, jobs: Sequence[Job], budgets: Budgets, outline: bool) -> list[_Draft | str]:
+    def _drafts(self, jobs: Sequence[CopyJob], budgets: TimeBudgets, outline: bool) -> list[_Draft | str]:
         """The copies after all stages."""
 
-        def unwrap(job: Job) -> _Draft:
+        def unwrap(job: CopyJob) -> _Draft:
             return self._unwrap(job, outline)
 
         drafts = [_tried(unwrap, job, budgets, number) for number, job in enumerate(jobs)]
@@ -134,7 +134,7 @@ class Preparer:
             ]
         return drafts
 
-    def _unwrap(self, job: Job, outline: bool) -> _Draft:
+    def _unwrap(self, job: CopyJob, outline: bool) -> _Draft:
         if job.path:  # this goes through all stages by itself, in bounded memory
             copy = prepare_file(job, self._encoder, self._decoder, outline)
             return _Draft(b"", copy)
@@ -154,12 +154,12 @@ class Preparer:
         draft.copy.envelope = self._packed(draft.copy.envelope)
         return draft
 
-    def _packed(self, record: Record) -> Record:
+    def _packed(self, record: LedgerRecord) -> LedgerRecord:
         packed = self._encoder.pack(record)
         return packed if self._decoder.payload(packed) == record.payload else record
 
 
-def _tried(stage: Callable[[T], _Draft], value: T, budgets: Budgets, number: int) -> _Draft | str:
+def _tried(stage: Callable[[T], _Draft], value: T, budgets: TimeBudgets, number: int) -> _Draft | str:
     """The result of a stage, or the name of the error that it raised.
 
     The error itself would keep everything alive that its frames hold.
@@ -176,20 +176,20 @@ def _tried(stage: Callable[[T], _Draft], value: T, budgets: Budgets, number: int
 # --- stages ---------------------------------------------------------------------------------
 
 
-def _unwrapped(job: Job) -> _Draft:
+def _unwrapped(job: CopyJob) -> _Draft:
     """Find the messages in a copy, and the people whom it concerns."""
     raw = job.content
     sha = hashlib.sha256(raw).digest()
     try:
         report = read_report(raw) if job.journal else None
     except UnwrapError as error:
-        kept = _raw_record(Kind.QUARANTINE, raw, sha)
+        kept = _raw_record(RecordKind.QUARANTINE, raw, sha)
         return _Draft(raw, PreparedCopy(sha=sha, size=len(raw), envelope=kept, problem=str(error)))
     envelope = report.envelope if report else read_routing(raw)
     copy = PreparedCopy(
         sha=sha,
         size=len(raw),
-        envelope=_raw_record(Kind.ENVELOPE, raw, sha),
+        envelope=_raw_record(RecordKind.ENVELOPE, raw, sha),
         parties=envelope.parties,
         notes=envelope.notes,
         named=() if report else named_in(raw, job.headers),
@@ -199,11 +199,11 @@ def _unwrapped(job: Job) -> _Draft:
         _take_report(draft, report)
     else:
         _take(draft, raw, sha, 0, len(raw))
-        draft.pieces = [Slice(sha, 0, len(raw))]
+        draft.pieces = [ContentSlice(sha, 0, len(raw))]
     return draft
 
 
-def _take_report(draft: _Draft, report: Report) -> None:
+def _take_report(draft: _Draft, report: JournalReport) -> None:
     draft.copy.report, draft.copy.tenant, draft.copy.date = True, report.tenant, report.date
     draft.copy.notes += report.notes
     raw, position = draft.raw, 0
@@ -214,16 +214,16 @@ def _take_report(draft: _Draft, report: Report) -> None:
         _take(draft, inner, sha, span.start if exact else 0, span.end if exact else 0)
         draft.copy.messages[-1].key = span.placeholder.key if span.placeholder else b""
         if raw[position : span.start]:
-            draft.pieces.append(Literal(raw[position : span.start]))
+            draft.pieces.append(LiteralBytes(raw[position : span.start]))
         draft.pieces.append(span_piece(raw, span, sha, len(inner)))
         position = span.end
     if raw[position:]:
-        draft.pieces.append(Literal(raw[position:]))
+        draft.pieces.append(LiteralBytes(raw[position:]))
 
 
 def _take(draft: _Draft, data: bytes, sha: bytes, start: int, end: int) -> None:
     """Add a message of which only the bytes are known to a draft."""
-    message = bare_message(sha, len(data), _raw_record(Kind.MESSAGE, data, sha))
+    message = bare_message(sha, len(data), _raw_record(RecordKind.MESSAGE, data, sha))
     message.start, message.end = start, end
     draft.copy.messages.append(message)
     draft.originals.append(_Original(data, message))
@@ -234,10 +234,10 @@ def _split_messages(draft: _Draft) -> _Draft:
     for original in draft.originals:
         data, message = original.data, original.message
         original.leaves = leaves(data)
-        parts: list[Record] = []
+        parts: list[LedgerRecord] = []
         made = recipe.encode([_piece(data, cut, parts) for cut in split(data, original.leaves)])
         if _rebuilds(made, data, {part.sha: part.payload for part in parts}):
-            message.record = _recipe_record(Kind.MESSAGE, made, message.sha, message.size)
+            message.record = _recipe_record(RecordKind.MESSAGE, made, message.sha, message.size)
             message.parts = parts
     return draft
 
@@ -248,7 +248,7 @@ def _split_copy(draft: _Draft) -> _Draft:
     if known:
         made = recipe.encode(draft.pieces)
         if _rebuilds(made, draft.raw, known):
-            copy.envelope = _recipe_record(Kind.ENVELOPE, made, copy.sha, copy.size)
+            copy.envelope = _recipe_record(RecordKind.ENVELOPE, made, copy.sha, copy.size)
     return draft
 
 
@@ -277,16 +277,16 @@ def _identify(draft: _Draft) -> _Draft:
 # --- records --------------------------------------------------------------------------------
 
 
-def _piece(inner: bytes, cut: Cut, parts: list[Record]) -> Piece:
+def _piece(inner: bytes, cut: MessageCut, parts: list[LedgerRecord]) -> Piece:
     if not cut.encoding or cut.data is None:
-        return Literal(inner[cut.start : cut.end])
+        return LiteralBytes(inner[cut.start : cut.end])
     if cut.inline:
         return InlineBase64(cut.data, cut.width, cut.eol)
     sha = hashlib.sha256(cut.data).digest()
-    parts.append(_raw_record(Kind.PART, cut.data, sha))
+    parts.append(_raw_record(RecordKind.PART, cut.data, sha))
     if cut.encoding == "base64":
         return PartBase64(sha, cut.width, cut.eol)
-    return Slice(sha, 0, len(cut.data))
+    return ContentSlice(sha, 0, len(cut.data))
 
 
 def _rebuilds(made: bytes, content: bytes, known: Mapping[bytes, bytes]) -> bool:
@@ -299,36 +299,36 @@ def _rebuilds(made: bytes, content: bytes, known: Mapping[bytes, bytes]) -> bool
     return at == len(content)
 
 
-def _raw_record(kind: Kind, content: bytes, sha: bytes) -> Record:
+def _raw_record(kind: RecordKind, content: bytes, sha: bytes) -> LedgerRecord:
     """A record of unchanged content, not compressed yet."""
-    return Record(kind, sha, len(content), Codec.RAW, content)
+    return LedgerRecord(kind, sha, len(content), PayloadCodec.RAW, content)
 
 
-def _recipe_record(kind: Kind, made: bytes, sha: bytes, size: int) -> Record:
+def _recipe_record(kind: RecordKind, made: bytes, sha: bytes, size: int) -> LedgerRecord:
     """A record of content that a recipe builds, not compressed yet."""
-    return Record(kind, sha, size, Codec.RAW | Codec.RECIPE, made)
+    return LedgerRecord(kind, sha, size, PayloadCodec.RAW | PayloadCodec.RECIPE, made)
 
 
-def decode_span(raw: bytes, span: Span) -> bytes:
+def decode_span(raw: bytes, span: OriginalSpan) -> bytes:
     """The original in a span of a report. A broken encoding is decoded as far as possible."""
     if span.placeholder is not None:
         return span.placeholder.before + raw + span.placeholder.after
     return raw if span.encoding == "identity" else b"".join(decoded((raw,), span.encoding))
 
 
-def span_piece(raw: bytes, span: Span, sha: bytes, size: int) -> Piece:
+def span_piece(raw: bytes, span: OriginalSpan, sha: bytes, size: int) -> Piece:
     """The piece of a report's recipe that represents its original."""
     encoded = raw[span.start : span.end]
     if span.placeholder is not None:
-        return Slice(sha, len(span.placeholder.before), len(encoded))
+        return ContentSlice(sha, len(span.placeholder.before), len(encoded))
     if span.encoding == "identity":
-        return Slice(sha, 0, size)
+        return ContentSlice(sha, 0, size)
     if span.encoding == "base64":
         width, eol = line_shape(encoded)
         piece = PartBase64(sha, width, eol)
         if recipe.encoded_length(piece, size) == len(encoded):
             return piece
-    return Literal(encoded)
+    return LiteralBytes(encoded)
 
 
 def line_shape(encoded: bytes) -> tuple[int, bytes]:

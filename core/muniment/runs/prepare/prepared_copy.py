@@ -9,8 +9,8 @@ from pathlib import Path
 
 from msgspec import Struct, field
 
-from muniment.archive.ledger.model import Record
-from muniment.mail.model import MessageText, Party, Summary
+from muniment.archive.ledger.model import LedgerRecord
+from muniment.mail.model import EnvelopeParty, MessageSummary, MessageText
 
 
 class PreparedMessage(Struct, array_like=True):
@@ -20,9 +20,9 @@ class PreparedMessage(Struct, array_like=True):
     content: bytes
     """Its content hash (`mail.content.content_hash`); empty if it was not computed."""
     size: int
-    record: Record
-    parts: list[Record]
-    summary: Summary
+    record: LedgerRecord
+    parts: list[LedgerRecord]
+    summary: MessageSummary
     text: MessageText
     start: int = 0
     """Where its exact bytes lie in the copy: [start, end). Both are 0 if the copy has them encoded."""
@@ -32,7 +32,7 @@ class PreparedMessage(Struct, array_like=True):
     empty."""
 
 
-def bare_message(sha: bytes, size: int, record: Record, *notes: str) -> PreparedMessage:
+def bare_message(sha: bytes, size: int, record: LedgerRecord, *notes: str) -> PreparedMessage:
     """A message of which only the bytes are known."""
     return PreparedMessage(
         sha=sha,
@@ -40,7 +40,7 @@ def bare_message(sha: bytes, size: int, record: Record, *notes: str) -> Prepared
         size=size,
         record=record,
         parts=[],
-        summary=Summary("", "", "", "", None, 0),
+        summary=MessageSummary("", "", "", "", None, 0),
         text=MessageText("", "", "", "", "", "", (), notes),
     )
 
@@ -54,12 +54,12 @@ class PreparedCopy(Struct, array_like=True):
     sha: bytes
     """SHA-256 of the bytes as they were fetched."""
     size: int
-    envelope: Record
+    envelope: LedgerRecord
     report: bool = False
     tenant: str = ""
     date: int | None = None
     """A report's own date, in seconds since 1970 UTC."""
-    parties: tuple[Party, ...] = ()
+    parties: tuple[EnvelopeParty, ...] = ()
     messages: list[PreparedMessage] = field(default_factory=list)
     notes: tuple[str, ...] = ()
     problem: str = ""
@@ -70,7 +70,7 @@ class PreparedCopy(Struct, array_like=True):
     """Recipients in the header fields that its job's `headers` name."""
 
 
-class Job(Struct, array_like=True):
+class CopyJob(Struct, array_like=True):
     """One copy to prepare: its bytes, or the path of the file that contains them."""
 
     content: bytes
@@ -81,7 +81,7 @@ class Job(Struct, array_like=True):
     """Header fields that name recipients, in addition to the usual ones (see `mail.headers.routing`)."""
 
 
-def size_of(job: Job) -> int:
+def size_of(job: CopyJob) -> int:
     """Bytes of a job's copy.
 
     Raises:

@@ -11,15 +11,15 @@ from typing import BinaryIO, cast
 import msgspec
 
 from muniment.archive.ledger import recipe
-from muniment.archive.ledger.codec import Decoder, Encoder
-from muniment.archive.ledger.model import CHUNK, Codec, Kind, Record
+from muniment.archive.ledger.codec import PayloadDecoder, RecordEncoder
+from muniment.archive.ledger.model import CHUNK, LedgerRecord, PayloadCodec, RecordKind
 
 _LENGTH = struct.Struct("<Q")
 _ENCODER = msgspec.msgpack.Encoder()
-_DECODER = msgspec.msgpack.Decoder(Record)
+_DECODER = msgspec.msgpack.Decoder(LedgerRecord)
 
 
-class Spill:
+class RecordSpill:
     """Writes records to a file one after the other, and reads a record back by its hash."""
 
     def __init__(self, path: Path, mode: str = "w+b") -> None:
@@ -28,7 +28,7 @@ class Spill:
         self._file = cast(BinaryIO, path.open(mode))
 
     @classmethod
-    def reopened(cls, path: Path) -> Spill:
+    def reopened(cls, path: Path) -> RecordSpill:
         """Open a spill that was closed, to read and extend it.
 
         Raises:
@@ -45,7 +45,7 @@ class Spill:
     def __contains__(self, sha: bytes) -> bool:
         return sha in self._offsets
 
-    def write(self, record: Record) -> None:
+    def write(self, record: LedgerRecord) -> None:
         """Append a record, unless there is one with this hash already."""
         if record.sha in self._offsets:
             return
@@ -55,7 +55,7 @@ class Spill:
         self._file.write(_LENGTH.pack(len(data)))
         self._file.write(data)
 
-    def read(self, sha: bytes) -> Record:
+    def read(self, sha: bytes) -> LedgerRecord:
         """The record of content `sha`.
 
         Raises:
@@ -80,8 +80,13 @@ def hash_of(chunks: Iterable[bytes]) -> bytes:
 
 
 def whole(
-    kind: Kind, sha: bytes, size: int, chunks: Iterable[bytes], encoder: Encoder, spill: Spill
-) -> Record:
+    kind: RecordKind,
+    sha: bytes,
+    size: int,
+    chunks: Iterable[bytes],
+    encoder: RecordEncoder,
+    spill: RecordSpill,
+) -> LedgerRecord:
     """A record of unsplit content, given in chunks of CHUNK bytes.
 
     Content that is too large for one record becomes the list of its chunks, which go to the spill. A list of
@@ -92,19 +97,19 @@ def whole(
     shas = []
     for chunk in chunks:
         shas.append(hashlib.sha256(chunk).digest())
-        spill.write(encoder.encode(Kind.PART, chunk, shas[-1]))
-    return Record(kind, sha, size, Codec.RAW | Codec.CHUNK_LIST, b"".join(shas))
+        spill.write(encoder.encode(RecordKind.PART, chunk, shas[-1]))
+    return LedgerRecord(kind, sha, size, PayloadCodec.RAW | PayloadCodec.CHUNK_LIST, b"".join(shas))
 
 
-def rebuilds(record: Record, find: Callable[[bytes], Record], decoder: Decoder) -> bool:
+def rebuilds(record: LedgerRecord, find: Callable[[bytes], LedgerRecord], decoder: PayloadDecoder) -> bool:
     """Whether a record and the records to which it refers give its exact content back."""
 
-    def content(one: Record) -> Iterator[bytes]:
+    def content(one: LedgerRecord) -> Iterator[bytes]:
         payload = decoder.payload(one)
-        if one.codec & Codec.CHUNK_LIST:
+        if one.codec & PayloadCodec.CHUNK_LIST:
             for start in range(0, len(payload), 32):
                 yield from content(find(payload[start : start + 32]))
-        elif one.codec & Codec.RECIPE:
+        elif one.codec & PayloadCodec.RECIPE:
             yield from recipe.rebuild(recipe.decode(payload), lambda sha: content(find(sha)))
         else:
             yield payload
@@ -112,14 +117,14 @@ def rebuilds(record: Record, find: Callable[[bytes], Record], decoder: Decoder) 
     return hash_of(content(record)) == record.sha
 
 
-def _next(file: BinaryIO) -> Record | None:
+def _next(file: BinaryIO) -> LedgerRecord | None:
     head = file.read(_LENGTH.size)
     if not head:
         return None
     return _DECODER.decode(file.read(_LENGTH.unpack(head)[0]))
 
 
-def read_spill(path: Path) -> Iterator[Record]:
+def read_spill(path: Path) -> Iterator[LedgerRecord]:
     """Yield the records of a spill file in order. One is in memory at a time."""
     with path.open("rb") as file:
         while (record := _next(file)) is not None:

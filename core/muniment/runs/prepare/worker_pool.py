@@ -20,8 +20,8 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 
 from muniment.parsing.process import WorkerDied, WorkerProcess, WorkersUnusable
-from muniment.runs.prepare.messages import REPLIES, Request
-from muniment.runs.prepare.prepared_copy import Job, PreparedCopy, size_of
+from muniment.runs.prepare.messages import REPLIES, WorkerRequest
+from muniment.runs.prepare.prepared_copy import CopyJob, PreparedCopy, size_of
 from muniment.system.sanitise import clean
 
 log = logging.getLogger("muniment.workers")
@@ -41,7 +41,7 @@ GREETING = 60.0
 UNUSABLE = "no mail can be read: repair the installation, memory or disk, and run again; nothing was deleted"
 
 
-class Worker:
+class PreparingWorker:
     """One worker process. It belongs to the thread that sends it jobs."""
 
     def __init__(self, timeout: float) -> None:
@@ -51,7 +51,7 @@ class Worker:
         self._process = WorkerProcess(MODULE, REPLIES)
 
     def prepare(
-        self, jobs: Sequence[Job], version: int, dictionaries: dict[int, bytes], outline: bool = False
+        self, jobs: Sequence[CopyJob], version: int, dictionaries: dict[int, bytes], outline: bool = False
     ) -> Copies:
         """Let the worker prepare jobs. New dictionaries are sent along.
 
@@ -70,10 +70,10 @@ class Worker:
         """
         self._check_start()
         news = dictionaries if version != self._sent_version else None
-        bare = [Job(b"", job.path, job.journal, job.headers) for job in jobs]
+        bare = [CopyJob(b"", job.path, job.journal, job.headers) for job in jobs]
         sizes = [len(job.content) for job in jobs]
         patience = self._timeout + sum(map(size_of, jobs)) * SECONDS_PER_BYTE
-        request = Request(bare, sizes, news, outline)
+        request = WorkerRequest(bare, sizes, news, outline)
         reply = self._process.ask(request, [job.content for job in jobs], timeout=patience)
         if reply.fault:
             raise WorkersUnusable(f"{UNUSABLE} ({clean(reply.fault)})")
@@ -116,14 +116,14 @@ class WorkerPool:
             timeout: seconds that a batch may take, see SECONDS_PER_BYTE.
         """
         self._timeout = timeout
-        self._queue: queue.Queue[tuple[Sequence[Job], Future[Copies]] | None] = queue.Queue()
+        self._queue: queue.Queue[tuple[Sequence[CopyJob], Future[Copies]] | None] = queue.Queue()
         self._dictionaries: tuple[int, dict[int, bytes]] = (0, {})
         self._limit = workers or max(1, len(os.sched_getaffinity(0)))
         self._threads: list[threading.Thread] = []
         self._unfinished = 0
         """Batches that wait or are being prepared."""
         self._counting = threading.Lock()
-        self._workers: dict[int, Worker] = {}
+        self._workers: dict[int, PreparingWorker] = {}
         self._add_thread()
 
     @property
@@ -140,7 +140,7 @@ class WorkerPool:
         """Compress with these dictionaries from now on (by id, see `archive.ledger.codec`)."""
         self._dictionaries = (self._dictionaries[0] + 1, dict(dictionaries))
 
-    def submit(self, jobs: Sequence[Job]) -> Future[Copies]:
+    def submit(self, jobs: Sequence[CopyJob]) -> Future[Copies]:
         """Queue jobs.
 
         Returns:
@@ -193,7 +193,7 @@ class WorkerPool:
         with self._counting:
             self._unfinished -= 1
 
-    def _prepare(self, slot: int, jobs: Sequence[Job]) -> Copies:
+    def _prepare(self, slot: int, jobs: Sequence[CopyJob]) -> Copies:
         if len(jobs) == 1:
             return [self._prepare_alone(slot, jobs[0])]
         try:
@@ -206,7 +206,7 @@ class WorkerPool:
             return [self._prepare_alone(slot, job) for job in jobs]
         return [copy or self._outlined(slot, job) for copy, job in zip(copies, jobs, strict=True)]
 
-    def _prepare_alone(self, slot: int, job: Job) -> PreparedCopy | None:
+    def _prepare_alone(self, slot: int, job: CopyJob) -> PreparedCopy | None:
         """One copy; without its text if workers die on that; None if they die on its outline, too."""
         for _ in range(ATTEMPTS):
             try:
@@ -222,7 +222,7 @@ class WorkerPool:
             break  # the parser raised an error, and would do so again
         return self._outlined(slot, job)
 
-    def _outlined(self, slot: int, job: Job) -> PreparedCopy | None:
+    def _outlined(self, slot: int, job: CopyJob) -> PreparedCopy | None:
         """One copy without its text. Our own code reads its report, people, subject and parts."""
         try:
             return self._worker(slot).prepare([job], *self._dictionaries, outline=True)[0]
@@ -231,10 +231,10 @@ class WorkerPool:
             self._drop(slot)
             return None
 
-    def _worker(self, slot: int) -> Worker:
+    def _worker(self, slot: int) -> PreparingWorker:
         worker = self._workers.get(slot)
         if worker is None:
-            worker = self._workers[slot] = Worker(self._timeout)
+            worker = self._workers[slot] = PreparingWorker(self._timeout)
         return worker
 
     def _drop(self, slot: int) -> None:

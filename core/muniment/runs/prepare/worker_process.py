@@ -12,9 +12,9 @@ import sys
 from muniment.parsing.budget import CpuBudgets
 from muniment.parsing.confinement import confine, last_words
 from muniment.parsing.pipe_frames import FrameReader, send
-from muniment.runs.prepare.messages import REQUESTS, Reply
-from muniment.runs.prepare.prepare import Preparer
-from muniment.runs.prepare.prepared_copy import Job
+from muniment.runs.prepare.messages import REQUESTS, WorkerReply
+from muniment.runs.prepare.prepare import CopyPreparer
+from muniment.runs.prepare.prepared_copy import CopyJob
 from muniment.system.gc_tuning import ease_collector
 
 MEMORY_LIMIT = 2 * 1024**3
@@ -28,7 +28,7 @@ SAMPLE = b"From: a@example.com\r\nTo: b@example.com\r\nContent-Type: text/html\r
 """A mail that every working worker can read."""
 
 
-def reply_to(preparer: Preparer, jobs: list[Job], outline: bool = False) -> Reply:
+def reply_to(preparer: CopyPreparer, jobs: list[CopyJob], outline: bool = False) -> WorkerReply:
     """Prepare jobs.
 
     If the parser raises, it can't read that mail, and the service keeps the mail unread. If the machine lacks
@@ -42,9 +42,9 @@ def reply_to(preparer: Preparer, jobs: list[Job], outline: bool = False) -> Repl
     try:
         prepared = preparer.prepare(jobs, outline)
     except (OSError, ImportError) as error:
-        return Reply([], f"{type(error).__name__}: {error}")
+        return WorkerReply([], f"{type(error).__name__}: {error}")
     problems = [copy for copy in prepared if isinstance(copy, str)]
-    return Reply([None if isinstance(copy, str) else copy for copy in prepared], problems=problems)
+    return WorkerReply([None if isinstance(copy, str) else copy for copy in prepared], problems=problems)
 
 
 def main() -> None:
@@ -53,12 +53,12 @@ def main() -> None:
     requests = FrameReader(os.fdopen(os.dup(0), "rb"), REQUESTS)
     replies = last_words()
     os.nice(NICE)
-    preparer = Preparer({}, CpuBudgets)
-    send(replies, reply_to(preparer, [Job(SAMPLE, "", journal=True)]))
+    preparer = CopyPreparer({}, CpuBudgets)
+    send(replies, reply_to(preparer, [CopyJob(SAMPLE, "", journal=True)]))
     ease_collector()
     while (request := requests.receive()) is not None:
         if request.dictionaries is not None:
-            preparer = Preparer(request.dictionaries, CpuBudgets)
+            preparer = CopyPreparer(request.dictionaries, CpuBudgets)
         for job, size in zip(request.jobs, request.sizes, strict=True):
             job.content = requests.behind(size)
         send(replies, reply_to(preparer, request.jobs, request.outline))

@@ -22,12 +22,12 @@ from weakref import WeakKeyDictionary
 
 from muniment.api import Request
 from muniment.archive.vault.vault import Vault
-from muniment.config.model import Access
+from muniment.config.model import AccessSection
 from muniment.errors import MunimentError
-from muniment.service.access.roles import Caller, Role
+from muniment.service.access.roles import AccessRole, Caller
 
 if TYPE_CHECKING:
-    from muniment.service.host.session import Session
+    from muniment.service.host.session import ClientSession
 
 log = logging.getLogger("muniment.audit")
 
@@ -48,7 +48,7 @@ TEXT = 1_000
 Event = dict[str, Any]
 
 
-def audit_event(kind: str, caller: Caller, role: Role | None, request: Request, **detail: Any) -> Event:
+def audit_event(kind: str, caller: Caller, role: AccessRole | None, request: Request, **detail: Any) -> Event:
     """An event in the form that the ledger stores.
 
     Args:
@@ -78,7 +78,7 @@ def _recordable(text: str) -> str:
     return text[:TEXT].encode("utf-8", "backslashreplace").decode()
 
 
-class Trail:
+class AuditTrail:
     """The audit trail of a vault that this process has open as its writer. For any thread.
 
     It has a thread of its own, and closes with the vault.
@@ -204,20 +204,20 @@ def _refusal_key(refusal: Event) -> str:
     return json.dumps({**refusal, "at": 0}, sort_keys=True)
 
 
-_trails: WeakKeyDictionary[Vault, Trail] = WeakKeyDictionary()
+_trails: WeakKeyDictionary[Vault, AuditTrail] = WeakKeyDictionary()
 _making = threading.Lock()
 
 
-def trail_of(vault: Vault) -> Trail:
+def trail_of(vault: Vault) -> AuditTrail:
     """The trail of a vault that is open for writing: one for each vault object."""
     with _making:
         trail = _trails.get(vault)
         if trail is None:
-            trail = _trails[vault] = Trail(vault)
+            trail = _trails[vault] = AuditTrail(vault)
         return trail
 
 
-def record(session: Session, event: Event, *, soon: bool) -> None:
+def record(session: ClientSession, event: Event, *, soon: bool) -> None:
     """Commit an event before its request is answered.
 
     Args:
@@ -237,12 +237,12 @@ def record(session: Session, event: Event, *, soon: bool) -> None:
             else:
                 trail.now([event])
             return
-    if session.settings().access != Access():
+    if session.settings().access != AccessSection():
         with session.writing() as vault:
             vault.log([event])
 
 
-def record_refusal(session: Session, refusal: Event) -> None:
+def record_refusal(session: ClientSession, refusal: Event) -> None:
     """Commit a refusal. A failure to do so is logged, and the request stays refused."""
     try:
         with session.reading() as vault:

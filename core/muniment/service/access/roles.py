@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from muniment.api import Request
-from muniment.config.model import Access, Settings
+from muniment.config.model import AccessSection, Settings
 from muniment.errors import AccessRefused
 
 
@@ -41,7 +41,7 @@ def login_name(uid: int) -> str:
         return str(uid)
 
 
-class Role(IntEnum):
+class AccessRole(IntEnum):
     """What a caller may do. A higher role may do everything that a lower one may."""
 
     USER = 1
@@ -52,7 +52,7 @@ class Role(IntEnum):
     """Does everything."""
 
 
-def role_of(caller: Caller, access: Access, vault_owner_uid: int) -> Role | None:
+def role_of(caller: Caller, access: AccessSection, vault_owner_uid: int) -> AccessRole | None:
     """The highest role of a caller; None if the vault gives them none.
 
     Args:
@@ -61,15 +61,15 @@ def role_of(caller: Caller, access: Access, vault_owner_uid: int) -> Role | None
         vault_owner_uid: the user id that owns the vault's folder.
     """
     if caller.uid in (0, vault_owner_uid) or caller.name in access.administrators:
-        return Role.ADMINISTRATOR
+        return AccessRole.ADMINISTRATOR
     if caller.name in access.auditors:
-        return Role.AUDITOR
-    return Role.USER if caller.name in access.users else None
+        return AccessRole.AUDITOR
+    return AccessRole.USER if caller.name in access.users else None
 
 
 def authorise(
-    caller: Caller, request: Request, least: Role | None, settings: Settings, vault_owner_uid: int
-) -> Role:
+    caller: Caller, request: Request, least: AccessRole | None, settings: Settings, vault_owner_uid: int
+) -> AccessRole:
     """The role in which a caller may send a request.
 
     A USER may read only their own mail; `service.operations.own_mail` enforces that.
@@ -91,7 +91,11 @@ def authorise(
     return role
 
 
-_A = {Role.USER: "a user", Role.AUDITOR: "an auditor", Role.ADMINISTRATOR: "an administrator"}
+_A = {
+    AccessRole.USER: "a user",
+    AccessRole.AUDITOR: "an auditor",
+    AccessRole.ADMINISTRATOR: "an administrator",
+}
 
 
 def contacts(settings: Settings, vault_owner_uid: int) -> str:

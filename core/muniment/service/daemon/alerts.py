@@ -26,13 +26,13 @@ from muniment.config.model import Profile, Settings
 from muniment.errors import MunimentError
 from muniment.notify import daily
 from muniment.notify.findings import DAY, findings
-from muniment.notify.memory import Memory, news
-from muniment.notify.model import Event, Facts, ProfileFacts
+from muniment.notify.memory import NotifyMemory, news
+from muniment.notify.model import ArchiveFacts, NotifyEvent, ProfileFacts
 from muniment.notify.outbox import Outbox
 from muniment.notify.ways import ways
-from muniment.service.daemon.certificates import Certificates
+from muniment.service.daemon.certificates import CertificateWatch
 from muniment.service.host.last_run import last_run
-from muniment.service.host.session import Session
+from muniment.service.host.session import ClientSession
 from muniment.service.operations.gateway_state import gateway_facts
 from muniment.service.operations.notifying import origin
 
@@ -48,12 +48,12 @@ RUNS = 2000
 """How many runs are read at most: those of a day, and those since the last report."""
 
 
-class Alerts:
+class VaultAlerts:
     """Checks a vault regularly, and notifies people of problems. A context that starts and closes it."""
 
     def __init__(
         self,
-        session: Session,
+        session: ClientSession,
         settings: Callable[[], Settings],
         clock: Callable[[], float] = time.time,
         settled: float = SETTLED,
@@ -73,8 +73,8 @@ class Alerts:
         self._ended: dict[str, dict[str, Any]] = {}
         self._watermark = (-1, 0.0)
         """The index's watermark, and since when it has had this value."""
-        self._facts = Facts(now=0.0)
-        self._certificates = Certificates(session.folder, clock)
+        self._facts = ArchiveFacts(now=0.0)
+        self._certificates = CertificateWatch(session.folder, clock)
         self.outbox = Outbox(session.folder, self._ways, lambda: origin(session, settings()), clock)
         self._awake = threading.Event()
         self._stopped = self._closed = False
@@ -94,12 +94,12 @@ class Alerts:
         self.outbox.update(self._shut)
         self.outbox.close()
 
-    def _shut(self, memory: Memory) -> list[Event]:
+    def _shut(self, memory: NotifyMemory) -> list[NotifyEvent]:
         """Stop reading the vault, which its opener closes after this."""
         self._closed = True
         return []
 
-    def __enter__(self) -> Alerts:
+    def __enter__(self) -> VaultAlerts:
         self.start()
         return self
 
@@ -116,7 +116,7 @@ class Alerts:
         """Cause a check soon, in the thread."""
         self._awake.set()
 
-    def look(self) -> list[Event]:
+    def look(self) -> list[NotifyEvent]:
         """Check once, in this thread; returns the new events, which are sent now.
 
         Raises:
@@ -150,7 +150,7 @@ class Alerts:
         settings = self._settings_or_none()
         return ways(settings.notify, self._session.folder) if settings else []
 
-    def _news(self, memory: Memory, settings: Settings) -> list[Event]:
+    def _news(self, memory: NotifyMemory, settings: Settings) -> list[NotifyEvent]:
         if self._closed:
             return []
         now = self._clock()
@@ -161,7 +161,9 @@ class Alerts:
             events.append(daily.summary(self._facts, runs, memory, messages))
         return events
 
-    def _gather(self, memory: Memory, settings: Settings, now: float) -> tuple[list[dict[str, Any]], int]:
+    def _gather(
+        self, memory: NotifyMemory, settings: Settings, now: float
+    ) -> tuple[list[dict[str, Any]], int]:
         """Update the facts. If the vault can't be read, only the summaries of runs are new."""
         ended, self._ended = self._ended, {}
         try:
@@ -184,7 +186,7 @@ class Alerts:
         return runs, messages
 
     def _read(
-        self, vault: Vault, memory: Memory, settings: Settings, now: float
+        self, vault: Vault, memory: NotifyMemory, settings: Settings, now: float
     ) -> tuple[list[dict[str, Any]], int]:
         """Read the facts from the vault; returns the summaries of the last day, and the number of
         messages."""
@@ -194,7 +196,7 @@ class Alerts:
         if known and head.tree_size:
             memory.checkpoint = {"vault": vault.catalog.vault_id.hex(), **as_json(head)}
             vault.note_checkpoint()
-        self._facts = Facts(
+        self._facts = ArchiveFacts(
             now=now,
             since=memory.since,
             profiles=tuple(_profile(vault, p, memory) for p in settings.profiles if p.enabled),
@@ -209,7 +211,7 @@ class Alerts:
         runs = [json.loads(row.summary) for row in rows if row.time >= now - DAY]
         return runs, vault.catalog.totals().messages
 
-    def _reports(self, vault: Vault, memory: Memory) -> None:
+    def _reports(self, vault: Vault, memory: NotifyMemory) -> None:
         """Store when the last journal report of each profile was archived."""
         size = vault.head.tree_size
         first = not memory.seen or memory.seen > size
@@ -237,7 +239,7 @@ class Alerts:
         return state.f_blocks * state.f_frsize, state.f_bavail * state.f_frsize
 
 
-def _profile(vault: Vault, profile: Profile, memory: Memory) -> ProfileFacts:
+def _profile(vault: Vault, profile: Profile, memory: NotifyMemory) -> ProfileFacts:
     return ProfileFacts(
         name=profile.name,
         journal=profile.journal_on,

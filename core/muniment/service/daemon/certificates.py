@@ -11,7 +11,7 @@ from pathlib import Path
 
 from muniment.config.model import Profile, Settings
 from muniment.errors import MunimentError, SourceError
-from muniment.net.events import Secured
+from muniment.net.events import LineSecured
 from muniment.profiles.fields import KIND
 from muniment.service.host.profile_source import endpoint_of
 from muniment.service.operations.profile_test import NO_PIN
@@ -29,7 +29,7 @@ UNSENT = "-"
 OWN = "the embedded gateway"
 
 
-class Certificates:
+class CertificateWatch:
     """The expiry of the certificates that a vault depends on. Call `look` from one thread only."""
 
     def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
@@ -84,7 +84,7 @@ def shown(endpoint: Endpoint) -> float | None:
     seen: list[bytes] = []
 
     def on_event(event: Event) -> None:
-        if isinstance(event, Secured):
+        if isinstance(event, LineSecured):
             seen.append(event.certificate)
 
     with (

@@ -14,8 +14,8 @@ from pathlib import Path
 from muniment.archive.files.lock import holder
 from muniment.errors import UsageError, VaultError
 from muniment.service.access.roles import login_name
-from muniment.service.daemon.units import SERVICE, SOCKET, Place, units
-from muniment.service.host.session import Session
+from muniment.service.daemon.units import SERVICE, SOCKET, UnitContext, units
+from muniment.service.host.session import ClientSession
 from muniment.system.atomic_files import write_file
 
 FOLDER = Path("/etc/systemd/system")
@@ -28,8 +28,8 @@ OPEN = 0o644
 PROPERTIES = "ActiveState,SubState,MainPID,StatusText,NRestarts"
 
 
-class Installer:
-    """Installs the units of a vault's service in a folder. Implements `cli.engine_port.Installer`."""
+class UnitInstaller:
+    """Installs the units of a vault's service in a folder. Implements `cli.engine_port.VaultUnits`."""
 
     def __init__(self, folder: Path = FOLDER) -> None:
         """`folder` is a folder in which systemd looks for units."""
@@ -43,8 +43,8 @@ class Installer:
             UsageError: a path or the user's name can't be part of a unit.
         """
         program = (sys.executable, "-m", "muniment")
-        place = Place(vault, user or _owner(vault), program, tuple(writable))
-        return units(place, Session(vault).settings())
+        place = UnitContext(vault, user or _owner(vault), program, tuple(writable))
+        return units(place, ClientSession(vault).settings())
 
     def install(
         self, vault: Path, user: str = "", writable: Sequence[Path] = (), force: bool = False

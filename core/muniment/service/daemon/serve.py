@@ -18,20 +18,19 @@ from muniment.client import protocol
 from muniment.client.socket_path import place_of
 from muniment.client.socket_transport import NoService, ask_to_leave
 from muniment.config.check import listen_address
-from muniment.config.model import Gateway as GatewaySettings
-from muniment.config.model import Profile, Settings
+from muniment.config.model import GatewaySection, Profile, Settings
 from muniment.errors import ConfigError, MunimentError, VaultError, VaultLocked
-from muniment.gateway.smtp import Gateway
 from muniment.gateway.smtp import GatewaySettings as GatewayOptions
+from muniment.gateway.smtp import SmtpGateway
 from muniment.service.access.roles import Caller
-from muniment.service.daemon.alerts import Alerts
-from muniment.service.daemon.systemd import Heart, Notifier, inherited_sockets
+from muniment.service.daemon.alerts import VaultAlerts
+from muniment.service.daemon.systemd import SystemdNotifier, Watchdog, inherited_sockets
 from muniment.service.daemon.units import GATEWAY
-from muniment.service.daemon.watchdog import Pulse
+from muniment.service.daemon.watchdog import HostPulse
 from muniment.service.dispatch.engine import Engine
 from muniment.service.host.profile_source import SPOOL
-from muniment.service.host.run_host import Host, Observer
-from muniment.service.host.session import Session
+from muniment.service.host.run_host import RunHost, RunObserver
+from muniment.service.host.session import ClientSession
 from muniment.service.transport.listener import listening
 from muniment.system.logs import log_to_stderr
 
@@ -55,7 +54,7 @@ AWAKE = 1.0
 
 
 def gateway_options(
-    settings: GatewaySettings, folder: Path, sockets: tuple[socket.socket, ...] = ()
+    settings: GatewaySection, folder: Path, sockets: tuple[socket.socket, ...] = ()
 ) -> GatewayOptions:
     """The options of the embedded gateway; `sockets` that systemd has opened are used instead of `listen`.
 
@@ -111,17 +110,17 @@ def serve(folder: Path, say: Say | None = None, *, ready: Callable[[], None] | N
     if not logging.getLogger().handlers:
         log_to_stderr("keys")
     say = say or log.info
-    session = Session(folder)
+    session = ClientSession(folder)
     stop = threading.Event()
-    manager, sockets = Notifier.from_environment(), inherited_sockets()
+    manager, sockets = SystemdNotifier.from_environment(), inherited_sockets()
     with signals(stop), ExitStack() as stack:
         vault = _opened(stack, session, stop, say, takes_over=ready is None)
         if vault is None:
             return 0
         current = _Current(session)
         with (
-            closing(Host(Session(folder, vault), current.settings, say, in_service=True)) as host,
-            Alerts(Session(folder, vault), current.settings) as alerts,
+            closing(RunHost(ClientSession(folder, vault), current.settings, say, in_service=True)) as host,
+            VaultAlerts(ClientSession(folder, vault), current.settings) as alerts,
             _gateway(current.settings(), folder, host.announce, tuple(sockets.get(GATEWAY, ()))),
             listening(
                 folder,
@@ -134,14 +133,14 @@ def serve(folder: Path, say: Say | None = None, *, ready: Callable[[], None] | N
         ):
             host.observe(_Watching(manager, alerts))
             manager.ready()
-            _work(vault, current, host, stop, Pulse(host, Heart(manager)))
+            _work(vault, current, host, stop, HostPulse(host, Watchdog(manager)))
             manager.stopping()
             host.close()  # while clients can still watch how its runs end
         return VaultError.exit_code if vault.dead else 0
 
 
 def _opened(
-    stack: ExitStack, session: Session, stop: threading.Event, say: Say, takes_over: bool
+    stack: ExitStack, session: ClientSession, stop: threading.Event, say: Say, takes_over: bool
 ) -> Vault | None:
     """The vault, open for writing; None if `stop` was set first.
 
@@ -207,7 +206,7 @@ def serve_reading(folder: Path, ready: Callable[[], None]) -> int:
     log.warning("the vault can't be opened for writing: serving it read-only")
 
     def engine_for(caller: Caller) -> Engine:
-        return Engine(Session(folder, None, caller))
+        return Engine(ClientSession(folder, None, caller))
 
     with signals(stop), listening(folder, engine_for, stop, lambda: False, ready, idle=BRIEF):
         while not stop.wait(AWAKE):
@@ -215,9 +214,9 @@ def serve_reading(folder: Path, ready: Callable[[], None]) -> int:
     return 0
 
 
-def _engines(vault: Vault, host: Host) -> Callable[[Caller], Engine]:
+def _engines(vault: Vault, host: RunHost) -> Callable[[Caller], Engine]:
     """A function that makes an engine for a caller, on this open vault."""
-    return lambda caller: Engine(Session(vault.folder, vault, caller, host))
+    return lambda caller: Engine(ClientSession(vault.folder, vault, caller, host))
 
 
 @contextmanager
@@ -233,10 +232,10 @@ def signals(stop: threading.Event) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-class _Watching(Observer):
+class _Watching(RunObserver):
     """Passes events of runs to systemd and to the alerts."""
 
-    def __init__(self, manager: Notifier, alerts: Alerts) -> None:
+    def __init__(self, manager: SystemdNotifier, alerts: VaultAlerts) -> None:
         self._manager = manager
         self._alerts = alerts
 
@@ -247,8 +246,8 @@ class _Watching(Observer):
         self._manager.status(line.text)
 
 
-def _work(vault: Vault, current: _Current, host: Host, stop: threading.Event, pulse: Pulse) -> None:
-    """Run profiles when they are due, until `stop` is set. `Host.close` ends the runs after that."""
+def _work(vault: Vault, current: _Current, host: RunHost, stop: threading.Event, pulse: HostPulse) -> None:
+    """Run profiles when they are due, until `stop` is set. `RunHost.close` ends the runs after that."""
     host.schedule(current.profiles)
     host.announce(f"serving {vault.folder}: {len(current.profiles())} profiles; stop with Ctrl-C or SIGTERM")
     while not stop.wait(AWAKE) and not vault.dead:
@@ -272,7 +271,7 @@ def _gateway(
         return
     options = gateway_options(settings.gateway, folder, sockets)
     where = sockets[0].getsockname()[0] if sockets else options.host
-    with Gateway(options) as gateway:
+    with SmtpGateway(options) as gateway:
         say(f"the embedded gateway listens on {where} port {gateway.port}")
         yield
 
@@ -280,7 +279,7 @@ def _gateway(
 class _Current:
     """The current settings; while vault.toml has an error, the last ones without. For any thread."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: ClientSession) -> None:
         self._session = session
         self._lock = threading.Lock()
         self._settings = session.settings()

@@ -20,7 +20,7 @@ NAMELESS = "unknown"
 """The name of a socket without FileDescriptorName."""
 
 
-class Notifier:
+class SystemdNotifier:
     """Sends the state of the service to the service manager; does nothing if there is none."""
 
     def __init__(self, address: str = "", interval: float = 0.0) -> None:
@@ -30,7 +30,7 @@ class Notifier:
         self._status = ""
 
     @classmethod
-    def from_environment(cls, environ: MutableMapping[str, str] = os.environ) -> Notifier:
+    def from_environment(cls, environ: MutableMapping[str, str] = os.environ) -> SystemdNotifier:
         """The notifier that the environment describes. Its variables are removed, so children can't use
         them."""
         address = environ.pop("NOTIFY_SOCKET", "")
@@ -69,14 +69,14 @@ class Notifier:
             return  # archiving goes on if the manager does not listen
 
 
-class Heart:
+class Watchdog:
     """Feeds the watchdog only while all watched threads report in time.
 
     Each thread calls `expect` with the time until its next report. While one is overdue, the watchdog is not
     fed.
     """
 
-    def __init__(self, notifier: Notifier, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, notifier: SystemdNotifier, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._notifier = notifier
         self._monotonic = monotonic
         self._due: dict[str, float] = {}

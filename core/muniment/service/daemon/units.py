@@ -24,7 +24,7 @@ HOMES = tuple(Path(name) for name in ("/home", "/root", "/run/user"))
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class UnitContext:
     """The values that the units are written for."""
 
     vault: Path
@@ -37,7 +37,7 @@ class Place:
     """Further folders that the service may write to, such as a backup's."""
 
 
-def units(place: Place, settings: Settings) -> dict[str, str]:
+def units(place: UnitContext, settings: Settings) -> dict[str, str]:
     """The text of each unit by its name. There is a socket unit only if `gateway.listen` is set.
 
     Raises:
@@ -50,7 +50,7 @@ def units(place: Place, settings: Settings) -> dict[str, str]:
     return texts
 
 
-def _service(place: Place, settings: Settings, listens: bool) -> str:
+def _service(place: UnitContext, settings: Settings, listens: bool) -> str:
     writable = list(dict.fromkeys((place.vault, *place.writable, *_emptied(place.vault, settings))))
     touched = [*writable, Path(place.program[0])]
     hidden = not any(path.is_relative_to(home) for path in touched for home in HOMES)

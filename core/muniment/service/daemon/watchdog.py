@@ -6,8 +6,8 @@ import logging
 import time
 from collections.abc import Callable
 
-from muniment.service.daemon.systemd import Heart
-from muniment.service.host.run_host import Host
+from muniment.service.daemon.systemd import Watchdog
+from muniment.service.host.run_host import RunHost
 
 log = logging.getLogger("muniment.service")
 
@@ -19,10 +19,12 @@ and may index millions of messages at its end."""
 NAME = "runs"
 
 
-class Pulse:
+class HostPulse:
     """Watches a host for the watchdog. Belongs to one thread: the main loop of the service."""
 
-    def __init__(self, host: Host, heart: Heart, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, host: RunHost, heart: Watchdog, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._host = host
         self._heart = heart
         self._monotonic = monotonic

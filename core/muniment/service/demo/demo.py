@@ -11,18 +11,27 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from muniment import api
-from muniment.api import Word
+from muniment.api import WireWord
 from muniment.client.client import Client
 from muniment.errors import RunFailed
-from muniment.gateway.smtp import Gateway, GatewaySettings
-from muniment.service.demo.samples import COMPANY, COUNT, DOMAIN, JOURNAL, Truth, samples, truth, users_csv
+from muniment.gateway.smtp import GatewaySettings, SmtpGateway
+from muniment.service.demo.samples import (
+    COMPANY,
+    COUNT,
+    DOMAIN,
+    JOURNAL,
+    SampleTruth,
+    samples,
+    truth,
+    users_csv,
+)
 from muniment.service.dispatch.engine import connect
 from muniment.service.host.profile_source import SPOOL
 
 PROFILE = "spool"
 
 
-def run_demo(vault: Path, count: int = COUNT) -> Iterator[Word]:
+def run_demo(vault: Path, count: int = COUNT) -> Iterator[WireWord]:
     """Create a vault, archive sample mails in it, and show the result.
 
     Args:
@@ -55,7 +64,7 @@ def run_demo(vault: Path, count: int = COUNT) -> Iterator[Word]:
 # --- steps ----------------------------------------------------------------------------------------
 
 
-def _prepare(client: Client, vault: Path) -> Iterator[Word]:
+def _prepare(client: Client, vault: Path) -> Iterator[WireWord]:
     yield api.Step(text=f"A new vault in {vault}, for {COMPANY} ({DOMAIN}).")
     client.call(api.Init(domains=(DOMAIN,), name=COMPANY), api.Done)
     client.call(api.ImportUsers(text=users_csv(), filename="people.csv"), api.Done)
@@ -64,12 +73,12 @@ def _prepare(client: Client, vault: Path) -> Iterator[Word]:
     )
 
 
-def _send(vault: Path, count: int) -> Iterator[Word]:
+def _send(vault: Path, count: int) -> Iterator[WireWord]:
     yield api.Step(
         text=f"An embedded gateway on this machine receives {count:,} mails over SMTP for {JOURNAL}."
     )
     started = time.monotonic()
-    with Gateway(_settings(vault / SPOOL)) as gateway:
+    with SmtpGateway(_settings(vault / SPOOL)) as gateway:
         size = _deliver(gateway.port, count)
     seconds = time.monotonic() - started
     yield api.Step(
@@ -93,12 +102,12 @@ def _deliver(port: int, count: int) -> int:
     return size
 
 
-def _run(client: Client) -> Iterator[Word]:
+def _run(client: Client) -> Iterator[WireWord]:
     yield api.Step(text="One run fetches, unwraps, files and indexes them, and empties the gateway's spool.")
     yield from client.stream(api.Run(profile=PROFILE))
 
 
-def _look(client: Client, expected: Truth) -> Iterator[Word]:
+def _look(client: Client, expected: SampleTruth) -> Iterator[WireWord]:
     yield api.Step(text="Every person has an Inbox and a Sent; each message is stored once.")
     yield client.call(api.GetTree(), api.Tree)
     for query in expected.searches:
@@ -109,7 +118,7 @@ def _look(client: Client, expected: Truth) -> Iterator[Word]:
         yield hits
 
 
-def _verify(client: Client) -> Iterator[Word]:
+def _verify(client: Client) -> Iterator[WireWord]:
     yield api.Step(text="Verify: each byte is hashed again, and the chain of the ledger is checked.")
     for reply in client.stream(api.Verify(deep=True)):
         if isinstance(reply, api.Verified):
@@ -128,7 +137,7 @@ class _Found:
         self._hits: list[int] = []
         self._verified: api.Verified | None = None
 
-    def watching(self, replies: Iterator[Word]) -> Iterator[Word]:
+    def watching(self, replies: Iterator[WireWord]) -> Iterator[WireWord]:
         """Pass replies on, and remember what they say."""
         for reply in replies:
             if isinstance(reply, api.RunSummary):
@@ -141,7 +150,7 @@ class _Found:
                 self._verified = reply
             yield reply
 
-    def differences(self, expected: Truth) -> list[str]:
+    def differences(self, expected: SampleTruth) -> list[str]:
         """A text for each difference from the truth; empty if there is none."""
         seen = {**self._books(), **self._folders(), **self._searches(expected), **self._proof()}
         due = {
@@ -165,7 +174,7 @@ class _Found:
     def _folders(self) -> dict[str, int]:
         return {f"{user}/{name}": n for user, folders in self._tree.items() for name, n in folders.items()}
 
-    def _searches(self, expected: Truth) -> dict[str, int]:
+    def _searches(self, expected: SampleTruth) -> dict[str, int]:
         return dict(zip(expected.searches, self._hits, strict=False))
 
     def _proof(self) -> dict[str, int]:
@@ -173,7 +182,7 @@ class _Found:
         return {"messages proven": proof.messages} if proof is not None and proof.ok else {}
 
 
-def _due_books(expected: Truth) -> dict[str, int]:
+def _due_books(expected: SampleTruth) -> dict[str, int]:
     return {
         "fetched": expected.reports,
         "new": expected.messages,
@@ -183,7 +192,7 @@ def _due_books(expected: Truth) -> dict[str, int]:
     }
 
 
-def _due_folders(expected: Truth) -> dict[str, int]:
+def _due_folders(expected: SampleTruth) -> dict[str, int]:
     due = {"catch-all/Inbox": expected.catch_all}
     for user, counts in expected.users.items():
         due |= {f"{user}/Inbox": counts.inbox, f"{user}/Sent": counts.sent}

@@ -9,19 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from muniment.api import Request, Word
+from muniment.api import Request, WireWord
 from muniment.service.dispatch import guard
 from muniment.service.dispatch.lengths import check_lengths
-from muniment.service.host.session import Session, explained
+from muniment.service.host.session import ClientSession, explained
 
 
 class Engine:
     """A `client.client.Transport` that answers in this process, with one session."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: ClientSession) -> None:
         self._session = session
 
-    def call(self, request: Request) -> Word:
+    def call(self, request: Request) -> WireWord:
         """Answer a request that has one reply.
 
         Raises:
@@ -31,7 +31,7 @@ class Engine:
         with explained():
             return guard.call(self._session, request)
 
-    def stream(self, request: Request) -> Iterator[Word]:
+    def stream(self, request: Request) -> Iterator[WireWord]:
         """Answer a request with a stream of replies. Closing the iterator cancels the work.
 
         Raises:
@@ -48,4 +48,4 @@ class Engine:
 
 def connect(folder: Path) -> Engine:
     """An engine for the vault in `folder`, which need not exist yet."""
-    return Engine(Session(folder))
+    return Engine(ClientSession(folder))

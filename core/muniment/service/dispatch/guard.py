@@ -8,24 +8,24 @@ from dataclasses import dataclass
 from typing import cast
 
 from muniment import api
-from muniment.api import Request, Word
+from muniment.api import Request, WireWord
 from muniment.archive.operations.search import find
 from muniment.archive.vault.vault import Vault
 from muniment.config.model import Settings
 from muniment.errors import AccessRefused, ConfigError, MunimentError, NotFound, ReasonNeeded
 from muniment.people.directory import Directory, User
-from muniment.people.logins import State, is_unrecorded, login_of
+from muniment.people.logins import LoginState, is_unrecorded, login_of
 from muniment.service.access.audit_trail import Event, audit_event, record, record_refusal
-from muniment.service.access.roles import Role, authorise, contacts, login_name, role_of
+from muniment.service.access.roles import AccessRole, authorise, contacts, login_name, role_of
 from muniment.service.dispatch.table import OPERATIONS
 from muniment.service.host.login_records import record_logins
-from muniment.service.host.session import Session
+from muniment.service.host.session import ClientSession
 from muniment.service.operations.logins import refusal
-from muniment.service.operations.operation import Audit, Operation
+from muniment.service.operations.operation import AuditRule, Operation
 from muniment.service.operations.reading import choice_of, message_named
 
 
-def call(session: Session, request: Request) -> Word:
+def call(session: ClientSession, request: Request) -> WireWord:
     """Answer a request that has one reply, if its caller may send it.
 
     Raises:
@@ -34,28 +34,28 @@ def call(session: Session, request: Request) -> Word:
     """
     with _admitted(session, request) as admitted:
         operation = _operation(request, streams=False)
-        if admitted.role is Role.USER:
-            return cast(Word, _own_answer(operation, session, admitted, request))
+        if admitted.role is AccessRole.USER:
+            return cast(WireWord, _own_answer(operation, session, admitted, request))
         read = _read_event(session, request, operation, admitted)
-        if read is not None and operation.audit is Audit.BEFORE:
+        if read is not None and operation.audit is AuditRule.BEFORE:
             record(session, read, soon=False)
-        answer = cast(Word, operation.handler(session, request))
-        if read is not None and operation.audit is Audit.AFTER:
+        answer = cast(WireWord, operation.handler(session, request))
+        if read is not None and operation.audit is AuditRule.AFTER:
             record(session, read, soon=True)
         return answer
 
 
-def stream(session: Session, request: Request) -> Iterator[Word]:
+def stream(session: ClientSession, request: Request) -> Iterator[WireWord]:
     """As `call`, for a request that is answered by a stream."""
     with _admitted(session, request) as admitted:
         operation = _operation(request, streams=True)
-        if admitted.role is Role.USER:
-            yield from cast(Iterator[Word], _own_answer(operation, session, admitted, request))
+        if admitted.role is AccessRole.USER:
+            yield from cast(Iterator[WireWord], _own_answer(operation, session, admitted, request))
             return
         read = _read_event(session, request, operation, admitted)
         if read is not None:
             record(session, read, soon=False)
-        yield from cast(Iterator[Word], operation.handler(session, request))
+        yield from cast(Iterator[WireWord], operation.handler(session, request))
 
 
 def _operation(request: Request, *, streams: bool) -> Operation:
@@ -71,8 +71,8 @@ def _operation(request: Request, *, streams: bool) -> Operation:
 
 
 def _own_answer(
-    operation: Operation, session: Session, admitted: _Admitted, request: Request
-) -> Word | Iterator[Word]:
+    operation: Operation, session: ClientSession, admitted: _Admitted, request: Request
+) -> WireWord | Iterator[WireWord]:
     """The answer to a plain user, from their own mail."""
     if operation.own_mail is None:
         raise _unanswered(request)
@@ -87,13 +87,13 @@ def _unanswered(request: Request) -> AccessRefused:
 class _Admitted:
     """A caller who may send the request."""
 
-    role: Role
+    role: AccessRole
     login: str
     """Login name."""
     address: str
     """The address that [access.users] gives the login; "" for none."""
 
-    def own(self, session: Session) -> User:
+    def own(self, session: ClientSession) -> User:
         """The user whose mail the caller reads.
 
         Raises:
@@ -117,16 +117,16 @@ class _Admitted:
 def person(directory: Directory, login: str, address: str) -> User | None:
     """The user whose mail a login reads; None if the login is not bound, or its address has moved."""
     found = login_of(directory, login, address)
-    return directory.user(found.user) if found.state is State.BOUND and found.user is not None else None
+    return directory.user(found.user) if found.state is LoginState.BOUND and found.user is not None else None
 
 
 @contextmanager
-def _admitted(session: Session, request: Request) -> Iterator[_Admitted]:
+def _admitted(session: ClientSession, request: Request) -> Iterator[_Admitted]:
     """Check the caller's role, and record every refusal that is raised inside."""
-    role: Role | None = None
+    role: AccessRole | None = None
     try:
         if isinstance(request, api.Init) and not session.settings_path.exists():
-            yield _Admitted(Role.ADMINISTRATOR, "", "")  # write access to the folder decides
+            yield _Admitted(AccessRole.ADMINISTRATOR, "", "")  # write access to the folder decides
             return
         owner = _owner_uid(session)
         settings = _settings(session, owner)
@@ -141,13 +141,13 @@ def _admitted(session: Session, request: Request) -> Iterator[_Admitted]:
         record_refusal(session, refused)
         raise
     except NotFound:
-        if role is Role.USER:  # other people's mail counts as not found
+        if role is AccessRole.USER:  # other people's mail counts as not found
             refused = audit_event("refused", session.caller, role, request, refusal="not theirs")
             record_refusal(session, refused)
         raise
 
 
-def _owner_uid(session: Session) -> int:
+def _owner_uid(session: ClientSession) -> int:
     """The user id of the vault's owner.
 
     Raises:
@@ -160,7 +160,7 @@ def _owner_uid(session: Session) -> int:
         raise
 
 
-def _settings(session: Session, owner: int) -> Settings:
+def _settings(session: ClientSession, owner: int) -> Settings:
     """The settings in vault.toml.
 
     Raises:
@@ -178,7 +178,7 @@ def _settings(session: Session, owner: int) -> Settings:
 
 
 def _read_event(
-    session: Session, request: Request, operation: Operation, admitted: _Admitted
+    session: ClientSession, request: Request, operation: Operation, admitted: _Admitted
 ) -> Event | None:
     """The audit event of a request that reads others' mail; None for any other request.
 
@@ -186,7 +186,7 @@ def _read_event(
         ReasonNeeded: [access] requires a reason, and the request has none.
         NotFound, QueryError: there is nothing to read.
     """
-    if operation.audit is Audit.NEVER:
+    if operation.audit is AuditRule.NEVER:
         return None
     with session.reading() as vault:
         messages = _messages(vault, request)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from muniment.api import Request
-from muniment.service.access.roles import Role
+from muniment.service.access.roles import AccessRole
 from muniment.service.operations import (
     audit,
     checklist,
@@ -42,7 +42,7 @@ def table_of(operations: Iterable[Operation]) -> dict[type[Request], Operation]:
         name = operation.request.__name__
         if operation.request in table:
             raise ValueError(f"two operations answer {name}")
-        if (operation.role is Role.USER) != (operation.own_mail is not None):
+        if (operation.role is AccessRole.USER) != (operation.own_mail is not None):
             raise ValueError(f"{name} must have a handler of own mail for plain users, and only for them")
         table[operation.request] = operation
     return table

@@ -20,8 +20,8 @@ from muniment.archive.vault.vault import Vault
 from muniment.client.socket_path import SETTINGS
 from muniment.config.model import Settings
 from muniment.errors import RunFailed
-from muniment.runs.pipeline.estimate import Estimate
-from muniment.runs.pipeline.progress import Progress, settled
+from muniment.runs.pipeline.estimate import RunEstimate
+from muniment.runs.pipeline.progress import RunProgress, settled
 from muniment.runs.prepare.worker_pool import WorkerPool
 from muniment.runs.retry import retry
 from muniment.runs.run import summary
@@ -35,7 +35,7 @@ WAITING = "waiting"
 """The stage of a run that waits for another one to end."""
 
 
-class Job(Protocol):
+class WriterJob(Protocol):
     """Something that needs the vault's writer for itself, from the request to the end.
 
     `work` and `give_up` are called by the host, at most one of them and at most once. `replies` and the
@@ -74,7 +74,7 @@ class Job(Protocol):
     def give_up(self) -> None:
         """End the job before it has begun. Changes nothing, and raises nothing."""
 
-    def replies(self) -> Iterator[api.Word]:
+    def replies(self) -> Iterator[api.WireWord]:
         """Watch the job until it has ended.
 
         Returns:
@@ -96,10 +96,10 @@ class RunJob:
         self.cancel = threading.Event()
         self.ended = threading.Event()
         self.error: BaseException | None = None
-        waiting = progress_word(Progress(profile, stage=WAITING))
+        waiting = progress_word(RunProgress(profile, stage=WAITING))
         self._observed = (waiting, 0.0)
         """The last progress and its time on the monotonic clock; 0 while the run waits for its turn."""
-        self._estimate = Estimate()
+        self._estimate = RunEstimate()
         self.progress_mark: object = waiting
         self.summary: api.RunSummary | None = None
         self.released = False
@@ -112,13 +112,13 @@ class RunJob:
         Raises:
             NotFound: the profile was removed in the meantime.
         """
-        self._observe(Progress(self.profile))
+        self._observe(RunProgress(self.profile))
         profile = find(settings, self.profile)
         self.summary = run_profile(vault, profile, pool, self._observe, self.cancel)
         if self.summary.state == "ok":
             self.released = release(vault.folder / SETTINGS, profile) and profile.enabled
 
-    def _observe(self, progress: Progress) -> None:
+    def _observe(self, progress: RunProgress) -> None:
         reply, (before, _) = progress_word(progress), self._observed
         if counters(reply) != counters(before):
             self.progress_mark = reply
@@ -145,10 +145,10 @@ class RunJob:
 
     def give_up(self) -> None:
         """End as cancelled, before the run has begun."""
-        never = Progress(self.profile, stage="done", state="cancelled")
+        never = RunProgress(self.profile, stage="done", state="cancelled")
         self.summary = api.RunSummary(**summary(never), exit_code=RunFailed.exit_code)
 
-    def replies(self) -> Iterator[api.Word]:
+    def replies(self) -> Iterator[api.WireWord]:
         """Yield progress, and the summary at the end."""
         while not self.ended.wait(EVERY):
             yield self.progress
@@ -198,7 +198,7 @@ class RetryJob:
     def give_up(self) -> None:
         """End without a start."""
 
-    def replies(self) -> Iterator[api.Word]:
+    def replies(self) -> Iterator[api.WireWord]:
         """Yield a step for each item, and Done."""
         while not self.ended.is_set() or not self._steps.empty():
             with suppress(queue.Empty):

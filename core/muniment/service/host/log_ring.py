@@ -18,7 +18,7 @@ LONGEST = 500
 LEVELS = {logging.WARNING: "warning", logging.ERROR: "error", logging.CRITICAL: "error"}
 
 
-class Lines:
+class LogRing:
     """The newest log lines, sanitised. For any thread."""
 
     def __init__(self, added: Callable[[api.LogLine], None]) -> None:
@@ -44,10 +44,10 @@ class Lines:
             return tuple(self._lines)
 
 
-class Warnings(logging.Handler):
+class WarningHandler(logging.Handler):
     """A log handler that adds warnings and errors of the program to the lines, without tracebacks."""
 
-    def __init__(self, lines: Lines) -> None:
+    def __init__(self, lines: LogRing) -> None:
         super().__init__(logging.WARNING)
         self._lines = lines
 

@@ -10,7 +10,7 @@ EVERY = 10.0
 """Seconds of a run between two lines about its progress."""
 
 
-class Milestones:
+class RunMilestones:
     """Turns the progress of one run into a few log lines; none for a run that finds nothing new."""
 
     def __init__(self, add: Callable[[str, str], None]) -> None:

@@ -13,13 +13,13 @@ from muniment.config.model import Profile, Settings
 from muniment.config.password_store import sign_in_file
 from muniment.config.secrets import resolve
 from muniment.errors import NotFound
-from muniment.net.oauth import GOOGLE_SCOPE, Grant, Way, tokens
+from muniment.net.oauth import GOOGLE_SCOPE, TokenGrant, Way, tokens
 from muniment.profiles.fields import KIND, PASSWORD_AUTH
-from muniment.runs.pipeline.plan import Plan
+from muniment.runs.pipeline.plan import RunPlan
 from muniment.sources.base import Source
 from muniment.sources.endpoint import Endpoint, Scheme
 from muniment.sources.factory import open_source
-from muniment.sources.folders import Choice
+from muniment.sources.folders import FolderChoice
 from muniment.system.paths import as_path
 
 SPOOL = "spool"
@@ -54,9 +54,9 @@ def find(settings: Settings, name: str) -> Profile:
     raise NotFound(f"there is no profile {name!r}{close}: `muniment profile list` shows all ({known})")
 
 
-def plan_of(profile: Profile) -> Plan:
+def plan_of(profile: Profile) -> RunPlan:
     """The plan of a run of a profile."""
-    return Plan(
+    return RunPlan(
         profile=profile.name,
         journal=profile.journal_on,
         delete=profile.delete_on,
@@ -71,12 +71,12 @@ def plan_of(profile: Profile) -> Plan:
     )
 
 
-def plan_for(settings: Settings, name: str) -> Plan:
+def plan_for(settings: Settings, name: str) -> RunPlan:
     """The plan of a profile by name; for a profile that no longer exists, the plan of a journal mailbox."""
     try:
         return plan_of(find(settings, name))
     except NotFound:
-        return Plan(name, journal=True, delete=False)
+        return RunPlan(name, journal=True, delete=False)
 
 
 def source_of(profile: Profile, folder: Path, pause: Callable[[float], None]) -> Source:
@@ -117,7 +117,7 @@ def endpoint_of(profile: Profile, folder: Path, password: str | None) -> Endpoin
         ca_file=as_path(profile.ca_file),
         path=str(folder / SPOOL) if profile.source == "spool" and not profile.path else as_path(profile.path),
         folder=profile.folder,
-        folders=None if profile.journal_on else Choice(profile.folders, profile.exclude),
+        folders=None if profile.journal_on else FolderChoice(profile.folders, profile.exclude),
         shared=profile.shared,
         owner=profile.owner_address,
         deletes=profile.delete_on,
@@ -129,9 +129,9 @@ def endpoint_of(profile: Profile, folder: Path, password: str | None) -> Endpoin
     )
 
 
-def grant_of(profile: Profile, folder: Path, password: str | None) -> Grant:
+def grant_of(profile: Profile, folder: Path, password: str | None) -> TokenGrant:
     """The credentials with which access tokens of a profile are requested."""
-    return Grant(
+    return TokenGrant(
         way=cast("Way", profile.auth_by),
         scopes=_scopes(profile),
         directory=profile.directory,

@@ -21,12 +21,12 @@ from muniment.archive.vault.vault import Vault
 from muniment.config.model import Profile, Settings
 from muniment.errors import NotFound, VaultError
 from muniment.runs.prepare.worker_pool import WorkerPool
-from muniment.runs.schedule import Schedule, Task
-from muniment.service.host.jobs import Job, RetryJob, RunJob
+from muniment.runs.schedule import RunSchedule, ScheduledTask
+from muniment.service.host.jobs import RetryJob, RunJob, WriterJob
 from muniment.service.host.last_run import last_run
-from muniment.service.host.log_ring import Lines, Warnings
-from muniment.service.host.milestones import Milestones
-from muniment.service.host.session import Session, apply_settings
+from muniment.service.host.log_ring import LogRing, WarningHandler
+from muniment.service.host.milestones import RunMilestones
+from muniment.service.host.session import ClientSession, apply_settings
 from muniment.system.memory import tidy_up
 from muniment.system.priority import go_behind
 
@@ -42,7 +42,7 @@ LOOK = 5.0
 sooner."""
 
 
-class Observer:
+class RunObserver:
     """Base class of observers of runs.
 
     The methods are called in the thread of the event, so they must be quick. An exception is logged and
@@ -59,12 +59,12 @@ class Observer:
         """A line was added to the log."""
 
 
-class Host:
+class RunHost:
     """Does jobs, and has the schedule of runs. For any thread. Close it after use."""
 
     def __init__(
         self,
-        session: Session,
+        session: ClientSession,
         settings: Callable[[], Settings] | None = None,
         say: Callable[[str], None] | None = None,
         *,
@@ -85,20 +85,20 @@ class Host:
         self._say = say or (lambda line: None)
         self._changed = threading.Condition()
         self._version = 0
-        self._jobs: deque[Job] = deque()
+        self._jobs: deque[WriterJob] = deque()
         """The jobs that are under way or waiting. The first one is in hand once the runner has taken it."""
-        self._in_hand: Job | None = None
+        self._in_hand: WriterJob | None = None
         self._runner: threading.Thread | None = None
-        self._schedule: Schedule | None = None
+        self._schedule: RunSchedule | None = None
         self._closed = False
         self._ends = 0
         """Number of jobs that have ended."""
         self._lasts: tuple[float, dict[str, dict[str, Any] | None]] | None = None
         self._quarantined: tuple[float, int] | None = None
         """The last two: cached values from the catalog, with the time of the query on the monotonic clock."""
-        self._observers: list[Observer] = []
-        self.lines = Lines(self._logged)
-        self._warnings = Warnings(self.lines)
+        self._observers: list[RunObserver] = []
+        self.lines = LogRing(self._logged)
+        self._warnings = WarningHandler(self.lines)
         if in_service:
             logging.getLogger("muniment").addHandler(self._warnings)
 
@@ -120,7 +120,7 @@ class Host:
 
     def _watcher(self) -> Callable[[api.ProgressWord], None]:
         """The function that takes the progress of a run."""
-        milestones = Milestones(self.lines.add)
+        milestones = RunMilestones(self.lines.add)
 
         def see(progress: api.ProgressWord) -> None:
             milestones.see(progress)
@@ -153,7 +153,7 @@ class Host:
                 self.stop(job)
             return [job.profile for job in runs]
 
-    def stop(self, job: Job) -> None:
+    def stop(self, job: WriterJob) -> None:
         """Stop a job, as `cancel` does. Does nothing if it has ended."""
         with self._changed:
             job.cancel.set()
@@ -162,7 +162,7 @@ class Host:
                 job.give_up()
                 self._end(job)
 
-    def submit(self, job: Job) -> None:
+    def submit(self, job: WriterJob) -> None:
         """Queue a job.
 
         Raises:
@@ -171,7 +171,7 @@ class Host:
         with self._changed:
             self._submit(job)
 
-    def _submit(self, job: Job) -> None:
+    def _submit(self, job: WriterJob) -> None:
         if self._closed:
             raise VaultError("the service is stopping: start it again, and repeat this")
         self._jobs.append(job)
@@ -208,7 +208,7 @@ class Host:
         except BaseException as error:  # noqa: BLE001 - the vault can't be opened: raised for all watchers
             self._fail(error)
 
-    def _next(self) -> Job | None:
+    def _next(self) -> WriterJob | None:
         with self._changed:
             while self.in_service and not self._jobs and not self._closed:
                 self._changed.wait()
@@ -218,11 +218,11 @@ class Host:
             self._in_hand = self._jobs[0]
             return self._in_hand
 
-    def _begin(self, job: Job) -> None:
+    def _begin(self, job: WriterJob) -> None:
         if isinstance(job, RunJob):
             self._notify(lambda observer: observer.started(job.profile))
 
-    def _done(self, job: Job) -> None:
+    def _done(self, job: WriterJob) -> None:
         with self._changed:
             self._jobs.popleft()
             self._in_hand = None
@@ -231,7 +231,7 @@ class Host:
         self._report(job)
         self._end(job)
 
-    def _report(self, job: Job) -> None:
+    def _report(self, job: WriterJob) -> None:
         """Notify the observers of a job's end, and log it if it is worth a line."""
         if isinstance(job, RunJob) and job.summary is not None:
             summary = job.summary
@@ -243,7 +243,7 @@ class Host:
         elif isinstance(job, RetryJob) and job.error is None:
             self.announce(job.result_text())
 
-    def _end(self, job: Job) -> None:
+    def _end(self, job: WriterJob) -> None:
         job.ended.set()
         self._touch()
 
@@ -266,12 +266,12 @@ class Host:
 
     # --- observers and log --------------------------------------------------------------------------
 
-    def observe(self, observer: Observer) -> None:
+    def observe(self, observer: RunObserver) -> None:
         """Call `observer` for each event from now on."""
         self._observers.append(observer)
 
     def announce(self, text: str, level: str = "info") -> None:
-        """Add a line to the log of clients, and write it to standard output; `level` as in Lines.add."""
+        """Add a line to the log of clients, and write it to standard output; `level` as in LogRing.add."""
         self.lines.add(text, level)
         self._say(text)
 
@@ -279,7 +279,7 @@ class Host:
         self._touch()
         self._notify(lambda observer: observer.logged(line))
 
-    def _notify(self, call: Callable[[Observer], None]) -> None:
+    def _notify(self, call: Callable[[RunObserver], None]) -> None:
         for observer in self._observers:
             try:
                 call(observer)
@@ -371,11 +371,11 @@ class Host:
 
     def schedule(self, profiles: Callable[[], Iterable[Profile]]) -> None:
         """Start the schedule; `profiles` gives the profiles that it runs, at each look."""
-        self._schedule = Schedule(lambda: map(self._task, profiles()))
+        self._schedule = RunSchedule(lambda: map(self._task, profiles()))
         self._schedule.start()
 
-    def _task(self, profile: Profile) -> Task:
-        return Task(
+    def _task(self, profile: Profile) -> ScheduledTask:
+        return ScheduledTask(
             name=_task_name(profile.name),
             every=profile.every,
             run=lambda: self._run_scheduled(profile.name),
@@ -393,7 +393,7 @@ class Host:
             return True  # the profile was just removed, or vault.toml is being written
 
     def progress_mark(self) -> object:
-        """The progress mark of the first job (see Job.progress_mark); None if there is no job.
+        """The progress mark of the first job (see WriterJob.progress_mark); None if there is no job.
 
         Raises:
             TimeoutError: a thread that hangs holds the host's lock.
@@ -446,17 +446,17 @@ def _give_up(vault: Vault) -> None:
         log.error("the records of a failed job could not be rolled back: %s", error)
 
 
-class Shared:
+class SharedHosts:
     """The hosts of a process without a service: one for each vault, shared by its sessions."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._hosts: dict[Path, tuple[Host, int]] = {}
+        self._hosts: dict[Path, tuple[RunHost, int]] = {}
 
-    def take(self, folder: Path) -> Host:
+    def take(self, folder: Path) -> RunHost:
         """Borrow the host of a vault; return it with `give_back`."""
         with self._lock:
-            host, users = self._hosts.get(folder) or (Host(Session(folder), in_service=False), 0)
+            host, users = self._hosts.get(folder) or (RunHost(ClientSession(folder), in_service=False), 0)
             self._hosts[folder] = (host, users + 1)
             return host
 
@@ -471,7 +471,7 @@ class Shared:
         host.close()
 
 
-shared = Shared()
+shared = SharedHosts()
 
 
 def summary_line(summary: api.RunSummary) -> str:

@@ -10,8 +10,8 @@ from muniment import api
 from muniment.archive.vault.vault import Vault
 from muniment.config.model import Profile
 from muniment.errors import MunimentError
-from muniment.runs.pipeline.pause import Pause
-from muniment.runs.pipeline.progress import Progress
+from muniment.runs.pipeline.pause import RunPause
+from muniment.runs.pipeline.progress import RunProgress
 from muniment.runs.prepare.worker_pool import WorkerPool
 from muniment.runs.run import ArchiveRun, exit_code, sentence, summary
 from muniment.service.host.last_run import note_failure
@@ -22,7 +22,7 @@ def run_profile(
     vault: Vault,
     profile: Profile,
     pool: WorkerPool,
-    observe: Callable[[Progress], None],
+    observe: Callable[[RunProgress], None],
     cancel: threading.Event,
 ) -> api.RunSummary:
     """Run a profile to its end.
@@ -47,14 +47,14 @@ def _summary_of_run(
     vault: Vault,
     profile: Profile,
     pool: WorkerPool,
-    observe: Callable[[Progress], None],
+    observe: Callable[[RunProgress], None],
     cancel: threading.Event,
 ) -> api.RunSummary:
-    pause = Pause(cancel)
+    pause = RunPause(cancel)
     try:
         source = source_of(profile, vault.folder, pause)
     except MunimentError as error:
-        progress = Progress(profile.name, state="failed", error=str(error))
+        progress = RunProgress(profile.name, state="failed", error=str(error))
         return api.RunSummary(**summary(progress), exit_code=error.exit_code)
     archive_run = ArchiveRun(vault, source, plan_of(profile), pool, observe, pause)
     try:
@@ -65,7 +65,7 @@ def _summary_of_run(
     return api.RunSummary(**summary(progress), exit_code=exit_code(archive_run))
 
 
-def progress_word(progress: Progress) -> api.ProgressWord:
+def progress_word(progress: RunProgress) -> api.ProgressWord:
     """The progress of a run as a reply."""
     return api.ProgressWord(
         profile=progress.profile,

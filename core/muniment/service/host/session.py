@@ -25,7 +25,7 @@ from muniment.service.access.roles import Caller
 from muniment.service.host.login_records import record_logins
 
 if TYPE_CHECKING:
-    from muniment.service.host.run_host import Host
+    from muniment.service.host.run_host import RunHost
 
 log = logging.getLogger("muniment.service")
 
@@ -39,7 +39,7 @@ def explained() -> Iterator[None]:
         raise VaultError(sentence(error)) from error
 
 
-class Session:
+class ClientSession:
     """The access of one client to a vault. It opens what a request needs, when it needs it."""
 
     def __init__(
@@ -47,7 +47,7 @@ class Session:
         folder: Path,
         vault: Vault | None = None,
         caller: Caller | None = None,
-        host: Host | None = None,
+        host: RunHost | None = None,
     ) -> None:
         """Make a session; nothing is opened yet.
 
@@ -64,7 +64,7 @@ class Session:
         self._borrowed = False
 
     @property
-    def host(self) -> Host:
+    def host(self) -> RunHost:
         """The host of runs. If none was given, it is borrowed from this process until `close`."""
         if self._host is None:
             from muniment.service.host.run_host import shared

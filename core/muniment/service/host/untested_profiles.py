@@ -52,7 +52,7 @@ def way_of(profile: Profile, password: str = "") -> bytes:
     return hmac.digest(_KEY, value, hashlib.sha256)
 
 
-class Drafts:
+class UntestedProfiles:
     """Remembers profiles that were tested before they were saved, in memory. For any thread."""
 
     def __init__(self) -> None:
@@ -74,7 +74,7 @@ class Drafts:
             return way_of(profile, password) in self._ways
 
 
-drafts = Drafts()
+drafts = UntestedProfiles()
 
 
 def needs_test(before: Profile | None, after: Profile, password: str = "") -> bool:

@@ -7,12 +7,12 @@ from typing import Any
 
 from muniment import api
 from muniment.archive.proof.trail import read_trail
-from muniment.service.access.roles import Role
-from muniment.service.host.session import Session
+from muniment.service.access.roles import AccessRole
+from muniment.service.host.session import ClientSession
 from muniment.service.operations.operation import Operation
 
 
-def list_audit(session: Session, request: api.GetAudit) -> api.Audit:
+def list_audit(session: ClientSession, request: api.GetAudit) -> api.Audit:
     """Answer GetAudit: a page of events, found by the catalog and read from the ledger."""
     with session.reading() as vault:
         limit = min(max(request.limit, 1), 10_000)
@@ -38,4 +38,4 @@ def _api_event(sequence: int, committed: int, written: str) -> api.AuditEvent:
     )
 
 
-OPERATIONS = (Operation(api.GetAudit, (api.Audit,), Role.AUDITOR, list_audit),)
+OPERATIONS = (Operation(api.GetAudit, (api.Audit,), AccessRole.AUDITOR, list_audit),)

@@ -13,9 +13,9 @@ from muniment.config.check import listen_address
 from muniment.config.edit import put_profile, set_values
 from muniment.config.model import Profile, Settings
 from muniment.service.access.audit_trail import audit_event
-from muniment.service.access.roles import Role
+from muniment.service.access.roles import AccessRole
 from muniment.service.host import untested_profiles
-from muniment.service.host.session import Session
+from muniment.service.host.session import ClientSession
 from muniment.service.operations import profile_test
 from muniment.service.operations.first_report import situation_of
 from muniment.service.operations.gateway_state import gateway_troubles
@@ -24,8 +24,8 @@ from muniment.service.operations.operation import Operation
 from muniment.setup import dns, smtp, store, units
 from muniment.setup.checks import moment
 from muniment.setup.fields import changes, step_fields
-from muniment.setup.model import Finding, Situation, State, Verdict, outcome
-from muniment.setup.steps import STEPS, Step, affirm, find, findings, inputs, standing
+from muniment.setup.model import CheckFinding, FindingVerdict, SetupSituation, StepState, outcome
+from muniment.setup.steps import STEPS, StepDefinition, affirm, find, findings, inputs, standing
 
 SMTP_PORT = 25
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - the addresses to connect to instead
@@ -34,10 +34,10 @@ _checking: dict[Path, list[str]] = {}
 _lock = threading.Lock()
 
 
-class Outside:
-    """DNS, mail servers, mailboxes and systemd, for checks. Implements `setup.model.Probes`."""
+class OutsideProbes:
+    """DNS, mail servers, mailboxes and systemd, for checks. Implements `setup.model.SetupProbes`."""
 
-    def __init__(self, session: Session, settings: Settings) -> None:
+    def __init__(self, session: ClientSession, settings: Settings) -> None:
         self._session = session
         self._settings = settings
 
@@ -47,44 +47,45 @@ class Outside:
     def addresses(self, host: str) -> list[str]:
         return dns.addresses(host, self._settings.journaling.resolver)
 
-    def delivers(self, host: str, ip: str, address: str) -> Iterator[Finding]:
+    def delivers(self, host: str, ip: str, address: str) -> Iterator[CheckFinding]:
         return smtp.delivers(ip, SMTP_PORT, address, host)
 
-    def gateway(self, address: str, name: str) -> Iterator[Finding]:
+    def gateway(self, address: str, name: str) -> Iterator[CheckFinding]:
         host, port = listen_address(self._settings.gateway.listen)
         networks = self._settings.gateway.networks
         local = _ANY.get(host, host)
         admitted = smtp.admits(networks, local)
         return smtp.delivers(local, port, address, name, own=True, admitted=admitted)
 
-    def mailbox(self, profile: Profile) -> Iterator[Finding]:
+    def mailbox(self, profile: Profile) -> Iterator[CheckFinding]:
         for reply in profile_test.test_profile(self._session, api.TestProfile(name=profile.name)):
             if isinstance(reply, api.Step):
-                yield Finding(
-                    f"{reply.text[:1].upper()}{reply.text[1:]}.", Verdict.FINE if reply.ok else Verdict.WRONG
+                yield CheckFinding(
+                    f"{reply.text[:1].upper()}{reply.text[1:]}.",
+                    FindingVerdict.FINE if reply.ok else FindingVerdict.WRONG,
                 )
             elif isinstance(reply, api.Certificate):
                 yield _certificate(reply)
             elif isinstance(reply, api.Done):
-                yield Finding(reply.message)
+                yield CheckFinding(reply.message)
 
-    def units(self) -> Iterator[Finding]:
+    def units(self) -> Iterator[CheckFinding]:
         return units.units()
 
 
-def get_setup(session: Session, request: api.GetSetup) -> api.Setup:
+def get_setup(session: ClientSession, request: api.GetSetup) -> api.Setup:
     """Answer GetSetup: the checklist in its current state."""
     with session.reading() as vault:
         situation = situation_of(session, vault)
         problems = health(vault, situation) if situation.arrival else ()
     problems = (*problems, *gateway_troubles(session.folder, situation.settings))
     memory = store.load(session.folder)
-    outside = Outside(session, situation.settings)
+    outside = OutsideProbes(session, situation.settings)
     steps = tuple(_step_state(session, step, memory, situation, outside) for step in STEPS)
     return api.Setup(steps=steps, platform=situation.settings.journaling.platform, health=problems)
 
 
-def put_setup(session: Session, request: api.PutSetup) -> api.Setup:
+def put_setup(session: ClientSession, request: api.PutSetup) -> api.Setup:
     """Answer PutSetup: write settings to vault.toml, first the vault's, then the archive profile's."""
     situation = _situation(session)
     wanted = changes(request.values, situation)
@@ -101,14 +102,14 @@ def put_setup(session: Session, request: api.PutSetup) -> api.Setup:
     return get_setup(session, api.GetSetup())
 
 
-def affirm_setup(session: Session, request: api.AffirmSetup) -> api.Setup:
+def affirm_setup(session: ClientSession, request: api.AffirmSetup) -> api.Setup:
     """Answer AffirmSetup: store or withdraw a confirmation. Both are in the audit trail."""
     step, situation = find(request.step), _situation(session)
-    outside = Outside(session, situation.settings)
+    outside = OutsideProbes(session, situation.settings)
     affirmed = affirm(step, situation, outside, session.caller.name) if request.done else None
     kind = "affirmed" if affirmed else "withdrawn"
     detail = {"step": step.key, "said": step.affirmed}
-    recorded = audit_event(kind, session.caller, Role.ADMINISTRATOR, request, **detail)
+    recorded = audit_event(kind, session.caller, AccessRole.ADMINISTRATOR, request, **detail)
     with session.writing() as vault:
         vault.log([recorded])
     with _lock:
@@ -118,7 +119,7 @@ def affirm_setup(session: Session, request: api.AffirmSetup) -> api.Setup:
     return get_setup(session, api.GetSetup())
 
 
-def check_setup(session: Session, request: api.CheckSetup) -> Iterator[api.Word]:
+def check_setup(session: ClientSession, request: api.CheckSetup) -> Iterator[api.WireWord]:
     """Answer CheckSetup: check one step, or all of them one after another."""
     steps = [find(request.step)] if request.step else list(STEPS)
     for step in steps:
@@ -126,11 +127,11 @@ def check_setup(session: Session, request: api.CheckSetup) -> Iterator[api.Word]
     yield get_setup(session, api.GetSetup())
 
 
-def _checked(session: Session, step: Step) -> Iterator[api.Word]:
+def _checked(session: ClientSession, step: StepDefinition) -> Iterator[api.WireWord]:
     """Check a step: yield it as "checking", each finding, and its new state."""
     situation = _situation(session)
-    outside = Outside(session, situation.settings)
-    found: list[Finding] = []
+    outside = OutsideProbes(session, situation.settings)
+    found: list[CheckFinding] = []
     with _announced(session.folder, step.key):
         yield _step_state(session, step, store.load(session.folder), situation, outside)
         for finding in findings(step, situation, outside):
@@ -143,11 +144,13 @@ def _checked(session: Session, step: Step) -> Iterator[api.Word]:
     yield _step_state(session, step, memory, situation, outside)
 
 
-def _certificate(reply: api.Certificate) -> Finding:
+def _certificate(reply: api.Certificate) -> CheckFinding:
     until = moment(reply.expires)
     if reply.trusted and reply.expires < time.time() + smtp.EXPIRY_DAYS * 86400:
-        return Finding(f"The server's certificate expires on {until}: have it renewed.", Verdict.NOTE)
-    return Finding(f"The server's certificate is for {reply.subject}, valid until {until}.")
+        return CheckFinding(
+            f"The server's certificate expires on {until}: have it renewed.", FindingVerdict.NOTE
+        )
+    return CheckFinding(f"The server's certificate is for {reply.subject}, valid until {until}.")
 
 
 @contextmanager
@@ -162,20 +165,24 @@ def _announced(folder: Path, step: str) -> Iterator[None]:
             _checking[folder].remove(step)
 
 
-def _situation(session: Session) -> Situation:
+def _situation(session: ClientSession) -> SetupSituation:
     with session.reading() as vault:
         return situation_of(session, vault)
 
 
 def _step_state(
-    session: Session, step: Step, memory: store.Memory, situation: Situation, outside: Outside
+    session: ClientSession,
+    step: StepDefinition,
+    memory: store.SetupMemory,
+    situation: SetupSituation,
+    outside: OutsideProbes,
 ) -> api.SetupStep:
     current = standing(step, memory.of(step.key), situation, outside)
     checking = step.key in _checking.get(session.folder, ())
     return api.SetupStep(
         key=step.key,
         title=step.title,
-        state=State.CHECKING.value if checking else current.state.value,
+        state=StepState.CHECKING.value if checking else current.state.value,
         guide=step.guide(situation),
         command=step.command(situation) if step.command else "",
         language=step.language,
@@ -192,13 +199,13 @@ def _step_state(
 
 
 OPERATIONS = (
-    Operation(api.GetSetup, (api.Setup,), Role.ADMINISTRATOR, get_setup),
-    Operation(api.PutSetup, (api.Setup,), Role.ADMINISTRATOR, put_setup),
-    Operation(api.AffirmSetup, (api.Setup,), Role.ADMINISTRATOR, affirm_setup),
+    Operation(api.GetSetup, (api.Setup,), AccessRole.ADMINISTRATOR, get_setup),
+    Operation(api.PutSetup, (api.Setup,), AccessRole.ADMINISTRATOR, put_setup),
+    Operation(api.AffirmSetup, (api.Setup,), AccessRole.ADMINISTRATOR, affirm_setup),
     Operation(
         api.CheckSetup,
         (api.SetupStep, api.SetupFinding, api.Setup),
-        Role.ADMINISTRATOR,
+        AccessRole.ADMINISTRATOR,
         check_setup,
         streams=True,
     ),

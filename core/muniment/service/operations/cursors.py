@@ -22,7 +22,7 @@ PADDED = 80
 """Bytes to which a position is padded, so that its length reveals nothing."""
 
 
-class Cursors:
+class SealedCursors:
     """Encrypts and decrypts the positions in one list of one user."""
 
     def __init__(self, key: bytes, *about: str) -> None:

@@ -17,8 +17,8 @@ from muniment.errors import MunimentError
 from muniment.parsing.pool import mail_reader
 from muniment.service.host.last_run import last_end
 from muniment.service.host.profile_source import SPOOL
-from muniment.service.host.session import Session
-from muniment.setup.model import Arrival, LastRun, Situation
+from muniment.service.host.session import ClientSession
+from muniment.setup.model import LastRun, ReportArrival, SetupSituation
 
 log = logging.getLogger("muniment.service")
 
@@ -36,18 +36,18 @@ class _Seen(NamedTuple):
     """The first report of a profile, cached for a state of the vault."""
 
     tree_size: int
-    arrival: Arrival | None
+    arrival: ReportArrival | None
 
 
 _seen: dict[tuple[Path, str], _Seen] = {}
 
 
-def situation_of(session: Session, vault: Vault) -> Situation:
+def situation_of(session: ClientSession, vault: Vault) -> SetupSituation:
     """The current facts for guides, commands and checks."""
     settings = session.settings()
-    bare = Situation(session.folder, settings, int(time.time()))
+    bare = SetupSituation(session.folder, settings, int(time.time()))
     profile = bare.profile
-    return Situation(
+    return SetupSituation(
         folder=session.folder,
         settings=settings,
         now=bare.now,
@@ -68,7 +68,7 @@ def _last_run(vault: Vault, profile: str) -> LastRun | None:
     return LastRun(time, str(summary["state"]), int(summary["fetched"]), str(summary.get("error", "")))
 
 
-def _arrival(folder: Path, vault: Vault, profile: str) -> Arrival | None:
+def _arrival(folder: Path, vault: Vault, profile: str) -> ReportArrival | None:
     """The first report. It is searched for again only if none was found and the ledger has changed."""
     size = vault.head.tree_size
     seen = _seen.get((folder, profile))
@@ -78,13 +78,13 @@ def _arrival(folder: Path, vault: Vault, profile: str) -> Arrival | None:
     return seen.arrival
 
 
-def _described(vault: Vault, row: EnvelopeRow) -> Arrival:
+def _described(vault: Vault, row: EnvelopeRow) -> ReportArrival:
     senders = [party.address for party in row.parties if party.role.name in ("SENDER", "ON_BEHALF_OF")]
     others = [party.address for party in row.parties if party.address not in senders]
     known = [vault.catalog.message_by_sha(sha) for sha in row.messages]
     placed = vault.catalog.folders_of([message.sequence for message in known if message])
     users = {folder.rpartition("/")[0] for folders in placed.values() for folder in folders}
-    return Arrival(
+    return ReportArrival(
         time=row.time,
         profile=row.profile,
         sender=next(iter(senders), ""),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from muniment.config.model import Settings
-from muniment.gateway.disk import Reserve
+from muniment.gateway.disk import DiskReserve
 from muniment.gateway.refused import refused_at
 from muniment.notify.model import GatewayFacts, RefusedClient
 from muniment.service.host.profile_source import SPOOL
@@ -22,7 +22,7 @@ def gateway_facts(folder: Path, settings: Settings) -> GatewayFacts | None:
     if not gateway.listen:
         return None
     spool = folder / SPOOL
-    room = Reserve(spool, gateway.reserve)
+    room = DiskReserve(spool, gateway.reserve)
     return GatewayFacts(
         refused=tuple(
             RefusedClient(network=one.network, address=one.address, tries=one.count)

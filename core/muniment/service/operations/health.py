@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from muniment.archive.facts import Route
+from muniment.archive.facts import RoutingReason
 from muniment.archive.operations.check_names import USUAL
 from muniment.archive.vault.vault import Vault
 from muniment.mail.notes import PLACEHOLDER
 from muniment.people.directory import User
 from muniment.service.operations.first_report import FLAGGED, PIN
-from muniment.setup.model import Situation
+from muniment.setup.model import SetupSituation
 
 DAY = 86400
 HOUR = 3600
@@ -29,7 +29,7 @@ _cache: dict[Path, tuple[object, tuple[str, ...]]] = {}
 """The last result for each vault and the state that it is for, since a new one examines every user."""
 
 
-def health(vault: Vault, situation: Situation) -> tuple[str, ...]:
+def health(vault: Vault, situation: SetupSituation) -> tuple[str, ...]:
     """A sentence for each problem; empty if there is none. Cached for an hour while nothing changes."""
     state = (vault.head, situation.settings.journaling, situation.now // HOUR)
     known = _cache.get(situation.folder)
@@ -39,7 +39,7 @@ def health(vault: Vault, situation: Situation) -> tuple[str, ...]:
     return known[1]
 
 
-def _silent(vault: Vault, situation: Situation) -> Iterator[str]:
+def _silent(vault: Vault, situation: SetupSituation) -> Iterator[str]:
     """A sentence about users without a recent journal report: the rule may not cover them."""
     days = situation.settings.journaling.quiet_days
     since = situation.now - days * DAY
@@ -62,7 +62,7 @@ def _newest(vault: Vault, user: User) -> int:
             reports = [
                 copy.time
                 for copy in vault.catalog.envelopes_of(message)
-                if copy.report and copy.route & Route.JOURNAL
+                if copy.report and copy.route & RoutingReason.JOURNAL
             ]
             if reports:
                 newest = max(newest, *reports)
@@ -70,7 +70,7 @@ def _newest(vault: Vault, user: User) -> int:
     return newest
 
 
-def _flagged(vault: Vault, situation: Situation) -> Iterator[str]:
+def _flagged(vault: Vault, situation: SetupSituation) -> Iterator[str]:
     since = situation.now - RECENT * DAY
     recent = [flags for time, flags in vault.catalog.flagged(FLAGGED) if time >= since]
     returned = sum(RETURNED in flags for flags in recent)

@@ -6,17 +6,17 @@ import json
 
 from muniment import api
 from muniment.archive.vault.vault import Vault
-from muniment.service.access.roles import Role
+from muniment.service.access.roles import AccessRole
 from muniment.service.host.last_run import FAILURE
 from muniment.service.host.profile_source import find
-from muniment.service.host.session import Session
+from muniment.service.host.session import ClientSession
 from muniment.service.operations.operation import Operation
 
 MOST = 500
 """Largest number of runs on a page."""
 
 
-def get_history(session: Session, request: api.GetHistory) -> api.History:
+def get_history(session: ClientSession, request: api.GetHistory) -> api.History:
     """Answer GetHistory.
 
     Raises:
@@ -58,4 +58,4 @@ def _failures(vault: Vault, names: list[str]) -> list[tuple[int, api.RunRecord]]
     return found
 
 
-OPERATIONS = (Operation(api.GetHistory, (api.History,), Role.AUDITOR, get_history),)
+OPERATIONS = (Operation(api.GetHistory, (api.History,), AccessRole.AUDITOR, get_history),)

@@ -13,24 +13,24 @@ from muniment.people.directory import AUTO, Directory
 from muniment.people.logins import (
     Login,
     Logins,
-    State,
+    LoginState,
     login_differences,
     login_of,
     logins_of,
     rebind,
 )
-from muniment.service.access.roles import Role
+from muniment.service.access.roles import AccessRole
 from muniment.service.host.login_records import binding_event
 from muniment.service.operations.operation import Operation
 
 if TYPE_CHECKING:
-    from muniment.service.host.session import Session
+    from muniment.service.host.session import ClientSession
 
 NAMED = 10
 """How many logins or addresses a sentence names."""
 
 
-def list_logins(session: Session, request: api.ListLogins) -> api.Logins:
+def list_logins(session: ClientSession, request: api.ListLogins) -> api.Logins:
     """Answer ListLogins: the logins of vault.toml and their state."""
     users = session.settings().access.users
     with session.reading() as vault:
@@ -39,7 +39,7 @@ def list_logins(session: Session, request: api.ListLogins) -> api.Logins:
         return api.Logins(logins=tuple(login_word(directory, one) for one in found))
 
 
-def bind_logins(session: Session, request: api.BindLogins) -> api.Done:
+def bind_logins(session: ClientSession, request: api.BindLogins) -> api.Done:
     """Answer BindLogins: bind logins to the users who have their addresses now, all or none."""
     users = session.settings().access.users
     with session.writing() as vault:
@@ -88,13 +88,13 @@ def _label(directory: Directory, user: str | None) -> str:
 
 def refused_logins(directory: Directory, users: Logins) -> tuple[api.LoginWord, ...]:
     """The logins of vault.toml that can't read mail: they are not bound, or their address moved."""
-    found = (one for one in logins_of(directory, users) if one.state is not State.BOUND)
+    found = (one for one in logins_of(directory, users) if one.state is not LoginState.BOUND)
     return tuple(login_word(directory, one) for one in found)
 
 
 def refusal(login: Login, administrators: str) -> str:
     """Why a login can't read mail, for the caller with that login. It names no other user."""
-    if login.state is State.NOBODY:
+    if login.state is LoginState.NOBODY:
         return (
             f"{login.name} can't read mail, since no user has its address {login.address}: "
             f"ask {administrators} to correct [access.users] in vault.toml"
@@ -160,7 +160,7 @@ def sentences(moves: tuple[api.MovedAddress, ...], logins: tuple[api.LoginWord, 
     effects = [_moved(move) for move in moves[:NAMED]]
     if len(moves) > NAMED:
         effects.append(f"{len(moves) - NAMED} more addresses move; --json names all")
-    refused = [one for one in logins if one.state != State.BOUND]
+    refused = [one for one in logins if one.state != LoginState.BOUND]
     if refused:
         names = " ".join(one.login for one in refused[:NAMED])
         more = f" and {len(refused) - NAMED} more" if len(refused) > NAMED else ""
@@ -179,6 +179,6 @@ def _moved(move: api.MovedAddress) -> str:
 
 
 OPERATIONS = (
-    Operation(api.ListLogins, (api.Logins,), Role.AUDITOR, list_logins),
-    Operation(api.BindLogins, (api.Done,), Role.ADMINISTRATOR, bind_logins),
+    Operation(api.ListLogins, (api.Logins,), AccessRole.AUDITOR, list_logins),
+    Operation(api.BindLogins, (api.Done,), AccessRole.ADMINISTRATOR, bind_logins),
 )

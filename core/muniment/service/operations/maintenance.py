@@ -8,17 +8,17 @@ from pathlib import Path
 
 from muniment import api
 from muniment.archive.catalog import CatalogOutdated
-from muniment.archive.ledger.check import Report
+from muniment.archive.ledger.check import LedgerCheck
 from muniment.archive.ledger.checkpoints import Checkpoint, read_checkpoint
 from muniment.archive.operations.backup import backup_vault
 from muniment.archive.operations.verify import verify_ledger, verify_vault
-from muniment.service.access.roles import Role
-from muniment.service.host.session import Session
+from muniment.service.access.roles import AccessRole
+from muniment.service.host.session import ClientSession
 from muniment.service.operations.operation import Operation
 from muniment.system.paths import as_path, readable
 
 
-def verify(session: Session, request: api.Verify) -> Iterator[api.Word]:
+def verify(session: ClientSession, request: api.Verify) -> Iterator[api.WireWord]:
     """Answer Verify: check the ledger, and compare catalog and index with it.
 
     Without a usable catalog, only the ledger is checked.
@@ -33,7 +33,7 @@ def verify(session: Session, request: api.Verify) -> Iterator[api.Word]:
             yield api.Step(text=step) if isinstance(step, str) else _verified(step)
 
 
-def _verified(report: Report) -> api.Verified:
+def _verified(report: LedgerCheck) -> api.Verified:
     return api.Verified(
         ok=not report.problems and all(proof.holds for proof in report.proofs),
         records=report.records,
@@ -50,7 +50,7 @@ def _verified(report: Report) -> api.Verified:
     )
 
 
-def backup(session: Session, request: api.Backup) -> Iterator[api.Word]:
+def backup(session: ClientSession, request: api.Backup) -> Iterator[api.WireWord]:
     """Answer Backup: copy a live vault, incrementally."""
     with session.reading() as vault:
         for step in backup_vault(vault, Path(as_path(request.path))):
@@ -58,7 +58,7 @@ def backup(session: Session, request: api.Backup) -> Iterator[api.Word]:
     yield api.Done(message=f"Backup in {readable(as_path(request.path))} is complete.")
 
 
-def list_quarantine(session: Session, request: api.ListQuarantine) -> api.Quarantine:
+def list_quarantine(session: ClientSession, request: api.ListQuarantine) -> api.Quarantine:
     """Answer ListQuarantine: the items that could not be unwrapped."""
     with session.reading() as vault:
         return api.Quarantine(
@@ -76,7 +76,7 @@ def list_quarantine(session: Session, request: api.ListQuarantine) -> api.Quaran
 
 
 OPERATIONS = (
-    Operation(api.ListQuarantine, (api.Quarantine,), Role.AUDITOR, list_quarantine),
-    Operation(api.Verify, (api.Step, api.Verified), Role.AUDITOR, verify, streams=True),
-    Operation(api.Backup, (api.Step, api.Done), Role.ADMINISTRATOR, backup, streams=True),
+    Operation(api.ListQuarantine, (api.Quarantine,), AccessRole.AUDITOR, list_quarantine),
+    Operation(api.Verify, (api.Step, api.Verified), AccessRole.AUDITOR, verify, streams=True),
+    Operation(api.Backup, (api.Step, api.Done), AccessRole.ADMINISTRATOR, backup, streams=True),
 )

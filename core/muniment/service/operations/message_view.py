@@ -19,8 +19,8 @@ from muniment.archive.vault.vault import Vault
 from muniment.errors import MailUnreadable
 from muniment.mail.notes import OPAQUE, UNREAD
 from muniment.parsing.pool import mail_reader
-from muniment.parsing.reader import IN_MEMORY, Mail
-from muniment.parsing.tasks import Content, MessageView
+from muniment.parsing.reader import IN_MEMORY, OpenMail
+from muniment.parsing.tasks import AttachmentContent, MessageView
 
 log = logging.getLogger("muniment.service")
 
@@ -47,7 +47,7 @@ def read_view(vault: Vault, row: MessageRow) -> MessageView:
     return MessageView(_known_headers(row), "", (), (UNREAD, UNREADABLE))
 
 
-def _mail(vault: Vault, row: MessageRow, part: bytes = b"", *, outline: bool = False) -> Mail:
+def _mail(vault: Vault, row: MessageRow, part: bytes = b"", *, outline: bool = False) -> OpenMail:
     work = own_work(vault.folder)
     return mail_from(vault.reader.content(row.sha), row.size, work, row.sha + part, outline=outline)
 
@@ -58,10 +58,10 @@ def _known_headers(row: MessageRow) -> tuple[tuple[str, str], ...]:
     return tuple((name, value) for name, value in known if value)
 
 
-class Attachment:
+class OpenAttachment:
     """One attachment of a stored message, decoded. Close it after use."""
 
-    found: Content
+    found: AttachmentContent
     """The attachment; `info` is None if the message has none with this number."""
 
     def __init__(self, vault: Vault, row: MessageRow, number: int, text: bool) -> None:
@@ -103,7 +103,7 @@ class Attachment:
             f"save its bytes (`muniment show {row.sha.hex()[:12]} --raw`) and open them elsewhere"
         ) from failed
 
-    def _content(self, mail: Mail, number: int, text: bool) -> Content:
+    def _content(self, mail: OpenMail, number: int, text: bool) -> AttachmentContent:
         reader = mail_reader()
         return reader.content_text(mail, number) if text else reader.content(mail, number, self._into)
 

@@ -8,20 +8,20 @@ from collections.abc import Iterator
 from muniment import api
 from muniment.config.model import Settings
 from muniment.errors import ConfigError, MunimentError
-from muniment.notify.model import Event
-from muniment.notify.telling import Origin
-from muniment.notify.ways import Way, ways
-from muniment.service.access.roles import Role
-from muniment.service.host.session import Session
+from muniment.notify.model import NotifyEvent
+from muniment.notify.telling import ArchiveOrigin
+from muniment.notify.ways import NotifyWay, ways
+from muniment.service.access.roles import AccessRole
+from muniment.service.host.session import ClientSession
 from muniment.service.operations.operation import Operation
 
 
-def origin(session: Session, settings: Settings) -> Origin:
+def origin(session: ClientSession, settings: Settings) -> ArchiveOrigin:
     """The archive that sends a notification: the organisation's name, or the name of the vault's folder."""
-    return Origin(settings.name or session.folder.name or "Muniment", str(session.folder))
+    return ArchiveOrigin(settings.name or session.folder.name or "Muniment", str(session.folder))
 
 
-def test_notify(session: Session, request: api.TestNotify) -> Iterator[api.Word]:
+def test_notify(session: ClientSession, request: api.TestNotify) -> Iterator[api.WireWord]:
     """Answer TestNotify: send a test message by every way. A way that fails is a step that is not ok.
 
     Raises:
@@ -42,9 +42,9 @@ def test_notify(session: Session, request: api.TestNotify) -> Iterator[api.Word]
     yield api.Done(message=f"{sent} of {len(found)} ways worked: check that the message arrived.")
 
 
-def _problem(way: Way, sender: Origin) -> str:
+def _problem(way: NotifyWay, sender: ArchiveOrigin) -> str:
     """Send a test message by a way; returns why that failed, or ""."""
-    event = Event(
+    event = NotifyEvent(
         kind="test",
         state="note",
         key="test",
@@ -61,4 +61,6 @@ def _problem(way: Way, sender: Origin) -> str:
     return ""
 
 
-OPERATIONS = (Operation(api.TestNotify, (api.Step, api.Done), Role.ADMINISTRATOR, test_notify, streams=True),)
+OPERATIONS = (
+    Operation(api.TestNotify, (api.Step, api.Done), AccessRole.ADMINISTRATOR, test_notify, streams=True),
+)

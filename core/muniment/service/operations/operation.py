@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from muniment.api import Request, Word
+from muniment.api import Request, WireWord
 from muniment.people.directory import User
-from muniment.service.access.roles import Role
-from muniment.service.host.session import Session
+from muniment.service.access.roles import AccessRole
+from muniment.service.host.session import ClientSession
 
-Answer = Word | Iterator[Word]
+Answer = WireWord | Iterator[WireWord]
 
 
-class Audit(Enum):
+class AuditRule(Enum):
     """When a request that reads other people's mail is recorded in the audit trail."""
 
     NEVER = "never"
@@ -35,14 +35,14 @@ class Operation:
 
     request: type[Request]
     """The class of the request."""
-    replies: tuple[type[Word], ...]
+    replies: tuple[type[WireWord], ...]
     """Classes of the replies: the request gets one of them, or a stream of them."""
-    role: Role
+    role: AccessRole
     """The least role that may send it. An operation for USER has `own_mail`."""
-    handler: Callable[[Session, Any], Answer]
+    handler: Callable[[ClientSession, Any], Answer]
     """Answers auditors and administrators. Takes the session and the request, and raises MunimentError."""
-    own_mail: Callable[[Session, User, Any], Answer] | None = None
+    own_mail: Callable[[ClientSession, User, Any], Answer] | None = None
     """Answers plain users, from their own mail only. Takes the session, the user and the request."""
     streams: bool = False
     """Whether the handlers return an iterator, which the caller may close at any time to cancel the work."""
-    audit: Audit = Audit.NEVER
+    audit: AuditRule = AuditRule.NEVER

@@ -18,20 +18,19 @@ from weakref import WeakKeyDictionary
 from msgspec.structs import replace
 
 from muniment import api
-from muniment.api import Word
+from muniment.api import WireWord
 from muniment.archive.catalog import EnvelopeRow, MessageRow
 from muniment.archive.catalog.encoding import is_prefix, prefix_range, unique
 from muniment.archive.facts import DAMAGED
 from muniment.archive.files.contents import opened
 from muniment.archive.files.temp_files import own_work
-from muniment.archive.index import Found
+from muniment.archive.index import SearchPage
 from muniment.archive.operations import check_names
-from muniment.archive.operations.export import FORMAT, PAGE, Choice, Edition, file_name
+from muniment.archive.operations.export import FORMAT, PAGE, ExportChoice, ExportView, file_name
 from muniment.archive.operations.index_binding import is_bound
 from muniment.archive.operations.public_ids import PublicIds
 from muniment.archive.operations.search import find
-from muniment.archive.query import And, Node, Not, Or, parse
-from muniment.archive.query import User as Named
+from muniment.archive.query import And, Node, Not, Or, UserTerm, parse
 from muniment.archive.vault.vault import Vault
 from muniment.errors import AccessRefused, NotFound, UsageError, VaultError
 from muniment.mail.content.public import PUBLIC_VERSION, public_pieces
@@ -39,11 +38,11 @@ from muniment.mail.model import SENT_ROLES
 from muniment.mail.notes import OPAQUE, PLACEHOLDER, UNREAD
 from muniment.people.directory import User
 from muniment.people.routing import TRUSTED, RoutedEnvelope, route_envelope
-from muniment.service.access.roles import Role
-from muniment.service.host.session import Session
+from muniment.service.access.roles import AccessRole
+from muniment.service.host.session import ClientSession
 from muniment.service.operations import reading
-from muniment.service.operations.cursors import Cursors
-from muniment.service.operations.operation import Audit, Operation
+from muniment.service.operations.cursors import SealedCursors
+from muniment.service.operations.operation import AuditRule, Operation
 from muniment.service.operations.reading import (
     attachment,
     check_choice,
@@ -69,7 +68,7 @@ STEP = 256 * 1024
 """Bytes of a chunk."""
 
 
-def status(session: Session, user: User, request: api.GetStatus) -> api.Status:
+def status(session: ClientSession, user: User, request: api.GetStatus) -> api.Status:
     """Answer GetStatus: the vault's name and domains, and the count of their own messages."""
     settings = session.settings()
     with session.reading() as vault:
@@ -110,19 +109,19 @@ def _concerns(vault: Vault, user: User, copies: Iterable[RoutedEnvelope]) -> boo
     return any(place.user == user.id for copy in copies for place in route_envelope(copy, vault.directory))
 
 
-def list_users(session: Session, user: User, request: api.ListUsers) -> api.Users:
+def list_users(session: ClientSession, user: User, request: api.ListUsers) -> api.Users:
     """Answer ListUsers: the user alone."""
     return api.Users(users=(_user_word(session, user),))
 
 
-def show_user(session: Session, user: User, request: api.ShowUser) -> api.UserWord:
+def show_user(session: ClientSession, user: User, request: api.ShowUser) -> api.UserWord:
     """Answer ShowUser, for the user alone."""
     with session.reading() as vault:
         _own(vault, user, request.user)
     return _user_word(session, user)
 
 
-def _user_word(session: Session, user: User) -> api.UserWord:
+def _user_word(session: ClientSession, user: User) -> api.UserWord:
     with session.reading() as vault:
         count = own_count(vault, user)
     return api.UserWord(
@@ -149,7 +148,7 @@ def _own(vault: Vault, user: User, named: str) -> None:
 # --- lists ------------------------------------------------------------------------------------------
 
 
-def tree(session: Session, user: User, request: api.GetTree) -> api.Tree:
+def tree(session: ClientSession, user: User, request: api.GetTree) -> api.Tree:
     """Answer GetTree: the user's own folders."""
     with session.reading() as vault:
         found = vault.catalog.folders(user.id)
@@ -157,17 +156,17 @@ def tree(session: Session, user: User, request: api.GetTree) -> api.Tree:
     return api.Tree(users=(api.UserFolders(user=user.primary, name=user.name, folders=folders),))
 
 
-def list_messages(session: Session, user: User, request: api.ListMessages) -> api.Hits:
+def list_messages(session: ClientSession, user: User, request: api.ListMessages) -> api.Hits:
     """Answer ListMessages, for a folder of the user."""
     with session.reading() as vault:
         _own(vault, user, request.user)
         folder = _folder(vault, user, request.folder)
-        cursors = Cursors(vault.directory.id_key, "folder", user.id, folder)
+        cursors = SealedCursors(vault.directory.id_key, "folder", user.id, folder)
         page = folder_page(vault, user, folder, replace(request, after=cursors.open(request.after)))
         return _sealed(folder_reply(page, behind(vault, user), _hits(vault, user, page.rows)), cursors)
 
 
-def _sealed(hits: api.Hits, cursors: Cursors) -> api.Hits:
+def _sealed(hits: api.Hits, cursors: SealedCursors) -> api.Hits:
     """The page with encrypted positions and without its duration, so neither reveals anything."""
     return replace(hits, after=cursors.seal(hits.after), before=cursors.seal(hits.before), seconds=0.0)
 
@@ -177,12 +176,12 @@ def _folder(vault: Vault, user: User, name: str) -> str:
     return check_names.folder(user.primary, name, (one for one, _ in vault.catalog.folders(user.id)))
 
 
-def search(session: Session, user: User, request: api.Search) -> api.Hits:
+def search(session: ClientSession, user: User, request: api.Search) -> api.Hits:
     """Answer Search, in the user's mail."""
     with session.reading() as vault:
         _own_query(vault, user, request.query, request.user)
         order = "relevance" if request.by_relevance else "date"
-        cursors = Cursors(vault.directory.id_key, "search", user.id, order, request.query, request.zone)
+        cursors = SealedCursors(vault.directory.id_key, "search", user.id, order, request.query, request.zone)
         late = behind(vault, user)
         found = found_page(vault, replace(request, after=cursors.open(request.after)), user, own=True)
         hits = _hits(vault, user, vault.catalog.rows(list(found.ids)))
@@ -203,7 +202,7 @@ def _names(node: Node) -> Iterator[str]:
                 yield from _names(item)
         case Not(item):
             yield from _names(item)
-        case Named(name):
+        case UserTerm(name):
             yield name
         case _:
             pass
@@ -242,7 +241,7 @@ def _message(vault: Vault, user: User, prefix: str) -> MessageRow:
     return unique([row] if row is not None and row.sequence in own else [], prefix, "message")
 
 
-def show(session: Session, user: User, request: api.Show) -> api.Message:
+def show(session: ClientSession, user: User, request: api.Show) -> api.Message:
     """Answer Show, for a message of the user."""
     with session.reading() as vault:
         row = _message(vault, user, request.id)
@@ -290,7 +289,7 @@ def _envelopes(vault: Vault, user: User, copies: Iterable[EnvelopeRow]) -> Itera
             )  # fmt: skip
 
 
-def read_raw(session: Session, user: User, request: api.ReadRaw) -> Iterator[Word]:
+def read_raw(session: ClientSession, user: User, request: api.ReadRaw) -> Iterator[WireWord]:
     """Answer ReadRaw: a message or its headers in the public form, then a Step that says so."""
     if request.what not in ("message", "headers"):
         raise AccessRefused(
@@ -321,14 +320,14 @@ def _bytes(vault: Vault, row: MessageRow, headers_only: bool = False) -> Iterato
             yield from pieces
 
 
-def read_attachment(session: Session, user: User, request: api.ReadAttachment) -> Iterator[Word]:
+def read_attachment(session: ClientSession, user: User, request: api.ReadAttachment) -> Iterator[WireWord]:
     """Answer ReadAttachment, for a message of the user."""
     with session.reading() as vault:
         row = _message(vault, user, request.id)
         yield from attachment(vault, row, request, _id(vault, row))
 
 
-def export(session: Session, user: User, request: api.Export) -> Iterator[Word]:
+def export(session: ClientSession, user: User, request: api.Export) -> Iterator[WireWord]:
     """Answer Export: mail of the user in the public form, one export of a caller at a time.
 
     Raises:
@@ -343,12 +342,12 @@ def export(session: Session, user: User, request: api.Export) -> Iterator[Word]:
     yield api.Done(message=f"Exported to {readable(as_path(request.path))}. {LEFT_OUT}.")
 
 
-def _choice(vault: Vault, user: User, request: api.Export) -> Choice:
+def _choice(vault: Vault, user: User, request: api.Export) -> ExportChoice:
     """The messages of the user that an export selects. Raises as `choice_of`."""
     check_choice(request)
     if not request.folder:
-        return Choice(request.query, user.primary, request.ids, zone=zone_name(request))
-    return Choice(user=user.primary, folder=_folder(vault, user, request.folder))
+        return ExportChoice(request.query, user.primary, request.ids, zone=zone_name(request))
+    return ExportChoice(user=user.primary, folder=_folder(vault, user, request.folder))
 
 
 _exporting: WeakKeyDictionary[Vault, set[int]] = WeakKeyDictionary()
@@ -371,10 +370,10 @@ def _one_export(vault: Vault, uid: int) -> Iterator[None]:
             callers.discard(uid)
 
 
-class _OwnEdition(Edition):
+class _OwnEdition(ExportView):
     """An export of public forms under public ids. The manifest has the SHA-256 of each exported form."""
 
-    def __init__(self, vault: Vault, user: User, choice: Choice) -> None:
+    def __init__(self, vault: Vault, user: User, choice: ExportChoice) -> None:
         super().__init__(vault, choice)
         self._user = user
         self._digest = hashlib.sha256()
@@ -389,7 +388,7 @@ class _OwnEdition(Edition):
     def owner(self) -> User:
         return self._user
 
-    def find(self, after: str) -> Found:
+    def find(self, after: str) -> SearchPage:
         return find(self.vault, self.choice.query, self._user, PAGE, after, own=True, zone=self.choice.tz)
 
     def row(self, id_: str) -> MessageRow:
@@ -414,43 +413,45 @@ class _OwnEdition(Edition):
 
 
 OPERATIONS = (
-    Operation(api.GetTree, (api.Tree,), Role.USER, reading.tree, own_mail=tree),
+    Operation(api.GetTree, (api.Tree,), AccessRole.USER, reading.tree, own_mail=tree),
     Operation(
         api.ListMessages,
         (api.Hits,),
-        Role.USER,
+        AccessRole.USER,
         reading.list_messages,
         own_mail=list_messages,
-        audit=Audit.AFTER,
+        audit=AuditRule.AFTER,
     ),
-    Operation(api.Search, (api.Hits,), Role.USER, reading.search, own_mail=search, audit=Audit.AFTER),
-    Operation(api.Show, (api.Message,), Role.USER, reading.show, own_mail=show, audit=Audit.BEFORE),
+    Operation(
+        api.Search, (api.Hits,), AccessRole.USER, reading.search, own_mail=search, audit=AuditRule.AFTER
+    ),
+    Operation(api.Show, (api.Message,), AccessRole.USER, reading.show, own_mail=show, audit=AuditRule.BEFORE),
     Operation(
         api.ReadRaw,
         (api.Chunk, api.Step),
-        Role.USER,
+        AccessRole.USER,
         reading.read_raw,
         own_mail=read_raw,
         streams=True,
-        audit=Audit.BEFORE,
+        audit=AuditRule.BEFORE,
     ),
     Operation(
         api.ReadAttachment,
         (api.Attachment, api.Chunk, api.Step),
-        Role.USER,
+        AccessRole.USER,
         reading.read_attachment,
         own_mail=read_attachment,
         streams=True,
-        audit=Audit.BEFORE,
+        audit=AuditRule.BEFORE,
     ),
     Operation(
         api.Export,
         (api.ExportFile, api.Chunk, api.Step, api.Done),
-        Role.USER,
+        AccessRole.USER,
         reading.export,
         own_mail=export,
         streams=True,
-        audit=Audit.BEFORE,
+        audit=AuditRule.BEFORE,
     ),
 )
 """What everybody may ask: administrators and auditors of all mail, plain users of their own."""

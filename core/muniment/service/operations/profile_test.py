@@ -17,16 +17,22 @@ from muniment.config.file import profile_of
 from muniment.config.model import Profile
 from muniment.errors import CertificateRefused, SourceError, VaultError
 from muniment.net.dial import look_up
-from muniment.net.events import Connected, LoggedIn, Secured, Waiting
+from muniment.net.events import LineSecured, LoggedIn, ServerConnected, ServerPause
 from muniment.profiles.fields import KIND
-from muniment.runs.pipeline.refusals import Refusals
-from muniment.service.access.roles import Role
+from muniment.runs.pipeline.refusals import RefusalCollector
+from muniment.service.access.roles import AccessRole
 from muniment.service.host.profile_source import endpoint_of, find, password_of
-from muniment.service.host.session import Session
+from muniment.service.host.session import ClientSession
 from muniment.service.host.untested_profiles import drafts, release
 from muniment.service.operations.operation import Operation
-from muniment.sources.base import Choosing, Deleting, Partial, Refusal, Remarking
-from muniment.sources.endpoint import Endpoint, Event, LeftOut
+from muniment.sources.base import (
+    DeletingSource,
+    PartialSource,
+    RemarkingSource,
+    SkippingSource,
+    SourceRefusal,
+)
+from muniment.sources.endpoint import Endpoint, Event, MailboxesLeftOut
 from muniment.sources.factory import open_source
 from muniment.system.sanitise import clean
 
@@ -45,10 +51,10 @@ sent."""
 AWAKE = 0.5
 """Seconds between two checks whether the service is stopping."""
 
-Say = Callable[[api.Word], None]
+Say = Callable[[api.WireWord], None]
 
 
-def test_profile(session: Session, request: api.TestProfile) -> Iterator[api.Word]:
+def test_profile(session: ClientSession, request: api.TestProfile) -> Iterator[api.WireWord]:
     """Answer TestProfile: connect to a mailbox and count its messages. Nothing is fetched or deleted."""
     profile = _profile_to_test(session, request)
     check(profile)
@@ -63,7 +69,7 @@ def test_profile(session: Session, request: api.TestProfile) -> Iterator[api.Wor
     yield api.Done(message=f"Profile {profile.name} works.")
 
 
-def _passed(session: Session, request: api.TestProfile, profile: Profile) -> str:
+def _passed(session: ClientSession, request: api.TestProfile, profile: Profile) -> str:
     """Store that a profile passed its test; returns a sentence on its schedule, or ""."""
     if request.fields is not None:
         drafts.passed(profile, request.password)
@@ -75,7 +81,7 @@ def _passed(session: Session, request: api.TestProfile, profile: Profile) -> str
     return f"the service runs it from now on, every {profile.every} s" if released else ""
 
 
-def _profile_to_test(session: Session, request: api.TestProfile) -> Profile:
+def _profile_to_test(session: ClientSession, request: api.TestProfile) -> Profile:
     """The saved profile, or the one that the request contains."""
     if request.fields is None:
         return find(session.settings(), request.name)
@@ -85,7 +91,7 @@ def _profile_to_test(session: Session, request: api.TestProfile) -> Profile:
     return profile_of(request.name, fields)
 
 
-def live(work: Callable[[Say], None], stopping: Callable[[], bool]) -> Iterator[api.Word]:
+def live(work: Callable[[Say], None], stopping: Callable[[], bool]) -> Iterator[api.WireWord]:
     """Run `work` in a thread, since it may wait, and yield its replies as they come.
 
     If the iterator is closed, or the service stops, the thread is left to end by itself.
@@ -98,7 +104,7 @@ def live(work: Callable[[Say], None], stopping: Callable[[], bool]) -> Iterator[
         VaultError: the service is stopping.
         BaseException: what `work` raises.
     """
-    replies: queue.Queue[api.Word | BaseException | None] = queue.Queue()
+    replies: queue.Queue[api.WireWord | BaseException | None] = queue.Queue()
 
     def run() -> None:
         try:
@@ -116,8 +122,8 @@ def live(work: Callable[[Say], None], stopping: Callable[[], bool]) -> Iterator[
 
 
 def _next_reply(
-    replies: queue.Queue[api.Word | BaseException | None], stopping: Callable[[], bool]
-) -> api.Word | BaseException | None:
+    replies: queue.Queue[api.WireWord | BaseException | None], stopping: Callable[[], bool]
+) -> api.WireWord | BaseException | None:
     while not stopping():
         with suppress(queue.Empty):
             return replies.get(timeout=AWAKE)
@@ -130,7 +136,7 @@ def _try(endpoint: Endpoint, say: Say, deletes: bool) -> None:
     Raises:
         SourceError: a step failed. A certificate that was refused has been sent before.
     """
-    seen: list[Secured] = []
+    seen: list[LineSecured] = []
     if KIND[endpoint.kind].server:
         say(api.Step(text=f"{endpoint.host} is {', '.join(look_up(endpoint))}"))
     watched = replace(endpoint, on_event=lambda event: _report(endpoint, event, say, seen))
@@ -144,12 +150,12 @@ def _try(endpoint: Endpoint, say: Say, deletes: bool) -> None:
         if not KIND[endpoint.kind].server:
             say(api.Step(text=f"{endpoint.path} exists"))
         count = sum(1 for _ in itertools.islice(source.listing(), SHOWN))
-        passed = source.passed_over() if isinstance(source, Choosing) else []
-        remarks = source.remarks() if isinstance(source, Remarking) else []
-        refused = Refusals()
-        refused.add(source.refusals() if isinstance(source, Partial) else ())
-        if deletes and isinstance(source, Deleting) and (reason := source.undeletable()):
-            refused.add([Refusal("", reason, deleting=True)])
+        passed = source.passed_over() if isinstance(source, SkippingSource) else []
+        remarks = source.remarks() if isinstance(source, RemarkingSource) else []
+        refused = RefusalCollector()
+        refused.add(source.refusals() if isinstance(source, PartialSource) else ())
+        if deletes and isinstance(source, DeletingSource) and (reason := source.undeletable()):
+            refused.add([SourceRefusal("", reason, deleting=True)])
     more = " or more" if count == SHOWN else ""
     say(api.Step(text=f"listed {count:,}{more} {'message' if count == 1 else 'messages'}"))
     for one in passed:
@@ -162,19 +168,19 @@ def _try(endpoint: Endpoint, say: Say, deletes: bool) -> None:
         raise SourceError(" ".join(problems))
 
 
-def _report(endpoint: Endpoint, event: Event, say: Say, seen: list[Secured]) -> None:
+def _report(endpoint: Endpoint, event: Event, say: Say, seen: list[LineSecured]) -> None:
     """Send a reply for a connection event. A connection that is opened again sends it again."""
-    if isinstance(event, Connected):
+    if isinstance(event, ServerConnected):
         say(api.Step(text=f"connected to {event.address}, port {endpoint.port_number}"))
-    elif isinstance(event, Waiting):
+    elif isinstance(event, ServerPause):
         say(api.Step(text=f"waiting for {event.seconds:g} s: {event.reason.rstrip('.')}"))
     elif isinstance(event, LoggedIn):
         say(api.Step(text=f"logged in as {endpoint.mailbox or 'the application'}"))
-    elif isinstance(event, LeftOut):
+    elif isinstance(event, MailboxesLeftOut):
         named = ", ".join(clean(name) for name in event.names[:SHOWN_NAMES])
         more = f" and {len(event.names) - SHOWN_NAMES:,} more" if len(event.names) > SHOWN_NAMES else ""
         say(api.Step(text=f"left out: {len(event.names):,} {event.kind} ({named}{more})"))
-    elif isinstance(event, Secured):
+    elif isinstance(event, LineSecured):
         seen.append(event)
         shown = certificate(event, endpoint)
         if shown.trusted:
@@ -187,7 +193,7 @@ def _show_certificate(endpoint: Endpoint, say: Say) -> None:
     """Connect again to show the client the refused certificate. No password is sent."""
 
     def on_event(event: Event) -> None:
-        if isinstance(event, Secured):
+        if isinstance(event, LineSecured):
             say(certificate(event, endpoint, refused=True))
 
     unpinned = replace(endpoint, fingerprint=NO_PIN, ca_file="", on_event=on_event)
@@ -217,7 +223,7 @@ def _give_up(seconds: float) -> None:
     raise SourceError("The certificate is requested only once.")
 
 
-def certificate(event: Secured, endpoint: Endpoint, refused: bool = False) -> api.Certificate:
+def certificate(event: LineSecured, endpoint: Endpoint, refused: bool = False) -> api.Certificate:
     """A server's certificate as a reply; "" or 0 for what can't be read."""
     from cryptography import x509
 
@@ -242,6 +248,10 @@ def certificate(event: Secured, endpoint: Endpoint, refused: bool = False) -> ap
 
 OPERATIONS = (
     Operation(
-        api.TestProfile, (api.Step, api.Certificate, api.Done), Role.ADMINISTRATOR, test_profile, streams=True
+        api.TestProfile,
+        (api.Step, api.Certificate, api.Done),
+        AccessRole.ADMINISTRATOR,
+        test_profile,
+        streams=True,
     ),
 )

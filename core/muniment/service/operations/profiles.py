@@ -18,24 +18,24 @@ from muniment.config.model import Profile, Settings
 from muniment.config.password_store import forget, is_kept, keep
 from muniment.errors import ConfigError, SettingsChanged
 from muniment.profiles.fields import FIELD, KIND, name_problem, problems, warnings
-from muniment.service.access.roles import Role
+from muniment.service.access.roles import AccessRole
 from muniment.service.host.profile_source import (
     find,
 )
-from muniment.service.host.session import Session
+from muniment.service.host.session import ClientSession
 from muniment.service.host.untested_profiles import MARK, marked, needs_test
 from muniment.service.operations.operation import Operation
 from muniment.system.paths import as_path
 
 
-def list_profiles(session: Session, request: api.ListProfiles) -> api.Profiles:
+def list_profiles(session: ClientSession, request: api.ListProfiles) -> api.Profiles:
     """Answer ListProfiles: the profiles as vault.toml has them, without defaults."""
     settings, version = session.settings_and_version()
     replies = tuple(_reply(profile, version) for profile in settings.profiles)
     return api.Profiles(profiles=replies, version=version)
 
 
-def show_profile(session: Session, request: api.ShowProfile) -> api.ProfileWord:
+def show_profile(session: ClientSession, request: api.ShowProfile) -> api.ProfileWord:
     """Answer ShowProfile: one profile, with defaults filled in."""
     settings, version = session.settings_and_version()
     profile = find(settings, request.name)
@@ -68,7 +68,7 @@ def _reply(profile: Profile, version: str) -> api.ProfileWord:
     )
 
 
-def put_profile(session: Session, request: api.PutProfile) -> api.Done:
+def put_profile(session: ClientSession, request: api.PutProfile) -> api.Done:
     """Answer PutProfile: write a profile to vault.toml, and store its password if there is one."""
     before = [profile for profile in session.settings().profiles if profile.name == request.name]
     check_name(request.name)
@@ -114,7 +114,7 @@ def untested_notice(profile: Profile) -> str:
     )
 
 
-def rename_profile(session: Session, request: api.RenameProfile) -> api.Done:
+def rename_profile(session: ClientSession, request: api.RenameProfile) -> api.Done:
     """Answer RenameProfile. Keys belong to the mailbox, so nothing is fetched again."""
     find(session.settings(), request.name)
     edit_rename(session.settings_path, request.name, request.to, request.version)
@@ -122,7 +122,7 @@ def rename_profile(session: Session, request: api.RenameProfile) -> api.Done:
     return api.Done(message=f"Profile {request.name} is now {request.to}; its past runs keep the old name.")
 
 
-def remove_profile(session: Session, request: api.RemoveProfile) -> api.Done:
+def remove_profile(session: ClientSession, request: api.RemoveProfile) -> api.Done:
     """Answer RemoveProfile: remove a profile from vault.toml."""
     profile = find(session.settings(), request.name)
     edit_remove(session.settings_path, request.name, request.version)
@@ -132,7 +132,7 @@ def remove_profile(session: Session, request: api.RemoveProfile) -> api.Done:
     return api.Done(message=f"Profile {request.name} removed; its archived mail stays.{stays}")
 
 
-def check_profile(session: Session, request: api.CheckProfile) -> api.Problems:
+def check_profile(session: ClientSession, request: api.CheckProfile) -> api.Problems:
     """Answer CheckProfile: by the table of fields, and by the files of this machine."""
     settings, version = session.settings_and_version()
     if request.version not in ("", version):
@@ -158,10 +158,10 @@ def check_profile(session: Session, request: api.CheckProfile) -> api.Problems:
 
 
 OPERATIONS = (
-    Operation(api.ListProfiles, (api.Profiles,), Role.ADMINISTRATOR, list_profiles),
-    Operation(api.ShowProfile, (api.ProfileWord,), Role.ADMINISTRATOR, show_profile),
-    Operation(api.PutProfile, (api.Done,), Role.ADMINISTRATOR, put_profile),
-    Operation(api.RenameProfile, (api.Done,), Role.ADMINISTRATOR, rename_profile),
-    Operation(api.RemoveProfile, (api.Done,), Role.ADMINISTRATOR, remove_profile),
-    Operation(api.CheckProfile, (api.Problems,), Role.ADMINISTRATOR, check_profile),
+    Operation(api.ListProfiles, (api.Profiles,), AccessRole.ADMINISTRATOR, list_profiles),
+    Operation(api.ShowProfile, (api.ProfileWord,), AccessRole.ADMINISTRATOR, show_profile),
+    Operation(api.PutProfile, (api.Done,), AccessRole.ADMINISTRATOR, put_profile),
+    Operation(api.RenameProfile, (api.Done,), AccessRole.ADMINISTRATOR, rename_profile),
+    Operation(api.RemoveProfile, (api.Done,), AccessRole.ADMINISTRATOR, remove_profile),
+    Operation(api.CheckProfile, (api.Problems,), AccessRole.ADMINISTRATOR, check_profile),
 )

@@ -10,45 +10,45 @@ from pathlib import Path
 from shutil import disk_usage
 
 from muniment import api
-from muniment.archive.catalog import MessageRow, Page
+from muniment.archive.catalog import FolderPage, MessageRow
 from muniment.archive.catalog.encoding import is_prefix
 from muniment.archive.files.contents import opened
 from muniment.archive.files.temp_files import make_work, own_work
-from muniment.archive.index import Found
+from muniment.archive.index import SearchPage
 from muniment.archive.operations import check_names
 from muniment.archive.operations.check_names import person
-from muniment.archive.operations.export import Choice, Edition, export_messages
-from muniment.archive.operations.export_stream import File, stream_export
+from muniment.archive.operations.export import ExportChoice, ExportView, export_messages
+from muniment.archive.operations.export_stream import StreamedFile, stream_export
 from muniment.archive.operations.indexing import behind
 from muniment.archive.operations.public_ids import PublicIds
 from muniment.archive.operations.search import find
-from muniment.archive.query import Prefix, parse
+from muniment.archive.query import PrefixTerm, parse
 from muniment.archive.query.highlight import highlight_terms
 from muniment.archive.vault.vault import Vault
 from muniment.errors import NotFound, UsageError, VaultError
 from muniment.mail.headers.fields import block
-from muniment.mail.model import Party, Role
+from muniment.mail.model import AddressRole, EnvelopeParty
 from muniment.mail.notes import OPAQUE
 from muniment.parsing.tasks import FileInfo
 from muniment.people.directory import User
-from muniment.service.host.session import Session
-from muniment.service.operations.message_view import Attachment, read_view
+from muniment.service.host.session import ClientSession
+from muniment.service.operations.message_view import OpenAttachment, read_view
 from muniment.service.operations.time_zone import zone_asked
 from muniment.system.paths import as_path, readable
 
 ROLES = {
-    Role.SENDER: "sender",
-    Role.ON_BEHALF_OF: "on-behalf-of",
-    Role.TO: "to",
-    Role.CC: "cc",
-    Role.BCC: "bcc",
-    Role.RECIPIENT: "recipient",
-    Role.EXPANDED: "expanded",
-    Role.FORWARDED: "forwarded",
+    AddressRole.SENDER: "sender",
+    AddressRole.ON_BEHALF_OF: "on-behalf-of",
+    AddressRole.TO: "to",
+    AddressRole.CC: "cc",
+    AddressRole.BCC: "bcc",
+    AddressRole.RECIPIENT: "recipient",
+    AddressRole.EXPANDED: "expanded",
+    AddressRole.FORWARDED: "forwarded",
 }
 
 
-def tree(session: Session, request: api.GetTree) -> api.Tree:
+def tree(session: ClientSession, request: api.GetTree) -> api.Tree:
     """Answer GetTree: all users who have messages, with their folders."""
     with session.reading() as vault:
         names = {user.primary: user.name for user in vault.directory.users()}
@@ -64,7 +64,7 @@ def tree(session: Session, request: api.GetTree) -> api.Tree:
         )
 
 
-def list_messages(session: Session, request: api.ListMessages) -> api.Hits:
+def list_messages(session: ClientSession, request: api.ListMessages) -> api.Hits:
     """Answer ListMessages: a page of a user's folder."""
     with session.reading() as vault:
         user = person(vault, request.user)
@@ -73,14 +73,14 @@ def list_messages(session: Session, request: api.ListMessages) -> api.Hits:
         return folder_reply(page, behind(vault), hits(vault, page.sequences))
 
 
-def folder_page(vault: Vault, user: User, folder: str, request: api.ListMessages) -> Page:
+def folder_page(vault: Vault, user: User, folder: str, request: api.ListMessages) -> FolderPage:
     """The rows of the page that a request asks for."""
     return vault.catalog.page(
         user.id, folder, request.limit, request.after, request.oldest_first, request.around
     )
 
 
-def folder_reply(page: Page, late: int, rows: tuple[api.Hit, ...]) -> api.Hits:
+def folder_reply(page: FolderPage, late: int, rows: tuple[api.Hit, ...]) -> api.Hits:
     """A page of a folder as a reply; `late` is the number of messages that the index lacks."""
     return api.Hits(
         total=page.total, behind=late, hits=rows, after=page.after, before=page.before,
@@ -93,7 +93,7 @@ def _folder(vault: Vault, user: User, name: str) -> str:
     return check_names.folder(user.primary, name, (one for one, _ in vault.catalog.folders(user.id)))
 
 
-def search(session: Session, request: api.Search) -> api.Hits:
+def search(session: ClientSession, request: api.Search) -> api.Hits:
     """Answer Search: a page of what a query finds."""
     started = time.monotonic()
     with session.reading() as vault:
@@ -102,7 +102,7 @@ def search(session: Session, request: api.Search) -> api.Hits:
         return search_reply(request, found, late, hits(vault, found.ids), time.monotonic() - started)
 
 
-def found_page(vault: Vault, request: api.Search, user: str | User, own: bool = False) -> Found:
+def found_page(vault: Vault, request: api.Search, user: str | User, own: bool = False) -> SearchPage:
     """The page of a search in all mail or in one user's mail; `own` as in `find`."""
     return find(
         vault, request.query, user, request.limit, request.after, request.by_relevance, own,
@@ -111,7 +111,7 @@ def found_page(vault: Vault, request: api.Search, user: str | User, own: bool = 
 
 
 def search_reply(
-    request: api.Search, found: Found, late: int, rows: tuple[api.Hit, ...], seconds: float
+    request: api.Search, found: SearchPage, late: int, rows: tuple[api.Hit, ...], seconds: float
 ) -> api.Hits:
     """A page of a search as a reply.
 
@@ -121,7 +121,7 @@ def search_reply(
         total=found.total, behind=late, hits=rows, after=found.after, before=found.before,
         first=found.first, exact=found.exact, seconds=seconds,
         marks=tuple(
-            api.Mark(text=one.text, field=one.field, prefix=isinstance(one, Prefix))
+            api.Mark(text=one.text, field=one.field, prefix=isinstance(one, PrefixTerm))
             for one in highlight_terms(parse(request.query))
         ),
     )  # fmt: skip
@@ -146,7 +146,7 @@ def hits(vault: Vault, sequences: Iterable[int]) -> tuple[api.Hit, ...]:
     )
 
 
-def show(session: Session, request: api.Show) -> api.Message:
+def show(session: ClientSession, request: api.Show) -> api.Message:
     """Answer Show: a message in readable form, with the copies that brought it."""
     with session.reading() as vault:
         row = message_named(vault, request.id)
@@ -222,12 +222,12 @@ def _envelopes(vault: Vault, sequence: int) -> Iterator[api.EnvelopeWord]:
         )
 
 
-def party_lines(parties: Iterable[Party]) -> tuple[tuple[str, str, str], ...]:
+def party_lines(parties: Iterable[EnvelopeParty]) -> tuple[tuple[str, str, str], ...]:
     """Parties of an envelope as in api.EnvelopeWord."""
     return tuple((ROLES[party.role], party.address, party.via) for party in parties)
 
 
-def read_raw(session: Session, request: api.ReadRaw) -> Iterator[api.Chunk]:
+def read_raw(session: ClientSession, request: api.ReadRaw) -> Iterator[api.Chunk]:
     """Answer ReadRaw: exact bytes, as they were archived."""
     with session.reading() as vault:
         for data in _raw(vault, request):
@@ -250,7 +250,7 @@ def _raw(vault: Vault, request: api.ReadRaw) -> Iterator[bytes]:
     return vault.reader.content(row.sha)
 
 
-def read_attachment(session: Session, request: api.ReadAttachment) -> Iterator[api.Word]:
+def read_attachment(session: ClientSession, request: api.ReadAttachment) -> Iterator[api.WireWord]:
     """Answer ReadAttachment: an attachment, decoded, or its text."""
     with session.reading() as vault:
         yield from attachment(vault, message_named(vault, request.id), request)
@@ -258,12 +258,12 @@ def read_attachment(session: Session, request: api.ReadAttachment) -> Iterator[a
 
 def attachment(
     vault: Vault, row: MessageRow, request: api.ReadAttachment, id_: str = ""
-) -> Iterator[api.Word]:
+) -> Iterator[api.WireWord]:
     """The replies to ReadAttachment; `id_` is the public id, for a plain user."""
     shown_id = (id_ or row.sha.hex())[:12]
     if OPAQUE in row.notes:
         raise NotFound(f"message {shown_id} was stored without being read: only its bytes are available")
-    with closing(Attachment(vault, row, request.number, request.text)) as read:
+    with closing(OpenAttachment(vault, row, request.number, request.text)) as read:
         found = read.found
         if found.info is None:
             raise NotFound(_no_such_number(shown_id, found.count, "attachment"))
@@ -301,7 +301,7 @@ EXPORTED = 10_000
 """Largest number of messages that one export can name."""
 
 
-def choice_of(vault: Vault, request: api.Export) -> Choice:
+def choice_of(vault: Vault, request: api.Export) -> ExportChoice:
     """The messages that an export selects.
 
     Raises:
@@ -310,9 +310,9 @@ def choice_of(vault: Vault, request: api.Export) -> Choice:
     """
     check_choice(request)
     if not request.folder:
-        return Choice(request.query, request.user, request.ids, zone=zone_name(request))
+        return ExportChoice(request.query, request.user, request.ids, zone=zone_name(request))
     user = person(vault, request.user)
-    return Choice(user=request.user, folder=_folder(vault, user, request.folder))
+    return ExportChoice(user=request.user, folder=_folder(vault, user, request.folder))
 
 
 def zone_name(request: api.Export) -> str:
@@ -329,17 +329,19 @@ def check_choice(request: api.Export) -> None:
         raise UsageError("an export has a query, or named messages, or a folder: give only one of them")
 
 
-def export(session: Session, request: api.Export) -> Iterator[api.Word]:
+def export(session: ClientSession, request: api.Export) -> Iterator[api.WireWord]:
     """Answer Export: write the messages to a folder, an mbox or a zip, with a manifest."""
     with session.reading() as vault:
-        edition = Edition(vault, choice_of(vault, request))
+        edition = ExportView(vault, choice_of(vault, request))
         done = yield from exported(session, vault, edition, Path(as_path(request.path)))
         yield api.Done(
             message=f"{done} messages exported to {readable(as_path(request.path))}, with a manifest."
         )
 
 
-def exported(session: Session, vault: Vault, edition: Edition, path: Path) -> Generator[api.Word, None, int]:
+def exported(
+    session: ClientSession, vault: Vault, edition: ExportView, path: Path
+) -> Generator[api.WireWord, None, int]:
     """Write an export, or send it to the caller; returns the number of its messages.
 
     For this process's own user it is written to `path`. For any other caller it is sent file by file: the
@@ -360,7 +362,7 @@ def exported(session: Session, vault: Vault, edition: Edition, path: Path) -> Ge
 
     require_room(work)
     for piece in stream_export(edition, path, work, progress):
-        yield api.ExportFile(name=piece.name) if isinstance(piece, File) else api.Chunk(data=piece)
+        yield api.ExportFile(name=piece.name) if isinstance(piece, StreamedFile) else api.Chunk(data=piece)
     return done
 
 
@@ -376,7 +378,7 @@ def require_room(folder: Path) -> None:
         )
 
 
-def _written(edition: Edition, path: Path) -> Generator[api.Word, None, int]:
+def _written(edition: ExportView, path: Path) -> Generator[api.WireWord, None, int]:
     """Write an export for this process's own user."""
     done = 0
     for done in export_messages(edition, path):

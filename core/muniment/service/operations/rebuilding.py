@@ -9,15 +9,15 @@ from collections.abc import Generator, Iterator
 from contextlib import closing
 
 from muniment import api
-from muniment.archive.ledger.model import Head
-from muniment.archive.operations.indexing import Indexing, renew_index
+from muniment.archive.ledger.model import LedgerHead
+from muniment.archive.operations.indexing import IndexFeeder, renew_index
 from muniment.archive.vault.open_catalog import rebuild_catalog
 from muniment.archive.vault.vault import Vault
 from muniment.config.model import Settings
 from muniment.errors import VaultError
 from muniment.runs.prepare.worker_pool import WorkerPool
-from muniment.service.access.roles import Role
-from muniment.service.host.session import Session
+from muniment.service.access.roles import AccessRole
+from muniment.service.host.session import ClientSession
 from muniment.service.operations.operation import Operation
 
 SELDOM = 1.0
@@ -35,7 +35,7 @@ class RebuildJob:
         self.ended = threading.Event()
         self.error: BaseException | None = None
         self._request = request
-        self._replies: queue.SimpleQueue[api.Word] = queue.SimpleQueue()
+        self._replies: queue.SimpleQueue[api.WireWord] = queue.SimpleQueue()
         self._total = self._read = 0
         """While the catalog is built: records of the ledger, and how many of them have been read."""
 
@@ -63,7 +63,7 @@ class RebuildJob:
                 if self.cancel.is_set() and not isinstance(reply, api.Done):
                     raise VaultError(STOPPED)
 
-    def _stopped(self, head: Head) -> bool:
+    def _stopped(self, head: LedgerHead) -> bool:
         self._read = head.tree_size
         return self.cancel.is_set()
 
@@ -71,7 +71,7 @@ class RebuildJob:
         """End without a start: nothing is built."""
         self.error = VaultError(STOPPED)
 
-    def replies(self) -> Iterator[api.Word]:
+    def replies(self) -> Iterator[api.WireWord]:
         """Yield a step for each part, the progress of the catalog, and Done.
 
         A client that has left is noticed only when a reply is sent, so replies come at least every SELDOM
@@ -95,19 +95,19 @@ def damage_steps(damage: list[str]) -> Iterator[api.Step]:
     return (api.Step(text=f"damaged: {what}", ok=False) for what in damage)
 
 
-def indexed(vault: Vault, request: api.Rebuild) -> Generator[api.Word, None, None]:
+def indexed(vault: Vault, request: api.Rebuild) -> Generator[api.WireWord, None, None]:
     """Rebuild the index if the request says so; if not, add what it lacks. Ends with Done."""
     if request.index:
         yield api.Step(text="rebuilding the index from the ledger")
         yield from (api.Step(text=f"{done} messages indexed") for done in renew_index(vault))
     else:
-        with closing(Indexing(vault)) as indexing:
+        with closing(IndexFeeder(vault)) as indexing:
             yield from (api.Step(text=f"{done} messages indexed") for done in indexing.catch_up())
     what = " and ".join(name for name, on in (("catalog", request.catalog), ("index", request.index)) if on)
     yield api.Done(message=f"Rebuilt {what}: {vault.catalog.totals().messages} messages.")
 
 
-def rebuild(session: Session, request: api.Rebuild) -> Iterator[api.Word]:
+def rebuild(session: ClientSession, request: api.Rebuild) -> Iterator[api.WireWord]:
     """Answer Rebuild: build catalog, index or both from the ledger."""
     session.settings()
     if session.host.in_service:
@@ -125,4 +125,4 @@ def rebuild(session: Session, request: api.Rebuild) -> Iterator[api.Word]:
         yield from indexed(vault, request)
 
 
-OPERATIONS = (Operation(api.Rebuild, (api.Step, api.Done), Role.ADMINISTRATOR, rebuild, streams=True),)
+OPERATIONS = (Operation(api.Rebuild, (api.Step, api.Done), AccessRole.ADMINISTRATOR, rebuild, streams=True),)

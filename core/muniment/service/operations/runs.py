@@ -6,21 +6,21 @@ from collections.abc import Iterator
 
 from muniment import api
 from muniment.errors import ConfigError
-from muniment.service.access.roles import Role
-from muniment.service.host.jobs import Job
+from muniment.service.access.roles import AccessRole
+from muniment.service.host.jobs import WriterJob
 from muniment.service.host.profile_source import find
-from muniment.service.host.run_host import Host
-from muniment.service.host.session import Session
+from muniment.service.host.run_host import RunHost
+from muniment.service.host.session import ClientSession
 from muniment.service.operations.operation import Operation
 
 
-def run(session: Session, request: api.Run) -> Iterator[api.Word]:
+def run(session: ClientSession, request: api.Run) -> Iterator[api.WireWord]:
     """Answer Run. The profile need not be enabled."""
     find(session.settings(), request.profile)
     return _runs(session.host, [request.profile])
 
 
-def run_all(session: Session, request: api.RunAll) -> Iterator[api.Word]:
+def run_all(session: ClientSession, request: api.RunAll) -> Iterator[api.WireWord]:
     """Answer RunAll: run all enabled profiles."""
     profiles = [profile.name for profile in session.settings().profiles if profile.enabled]
     if not profiles:
@@ -28,7 +28,7 @@ def run_all(session: Session, request: api.RunAll) -> Iterator[api.Word]:
     return _runs(session.host, profiles)
 
 
-def _runs(host: Host, profiles: list[str]) -> Iterator[api.Word]:
+def _runs(host: RunHost, profiles: list[str]) -> Iterator[api.WireWord]:
     """Queue all runs at once, so that a service does them even if the client leaves; then watch each."""
     queued = [host.run(profile) for profile in profiles]
     try:
@@ -38,7 +38,7 @@ def _runs(host: Host, profiles: list[str]) -> Iterator[api.Word]:
         _leave(host, [job for job, new in queued if new])
 
 
-def _leave(host: Host, jobs: list[Job]) -> None:
+def _leave(host: RunHost, jobs: list[WriterJob]) -> None:
     """Without a service, stop the jobs that nobody watches any more, and release the vault."""
     if host.in_service:
         return
@@ -49,7 +49,7 @@ def _leave(host: Host, jobs: list[Job]) -> None:
     host.wait_released()
 
 
-def retry_quarantine(session: Session, request: api.RetryQuarantine) -> Iterator[api.Word]:
+def retry_quarantine(session: ClientSession, request: api.RetryQuarantine) -> Iterator[api.WireWord]:
     """Answer RetryQuarantine: archive the quarantined items that can be unwrapped now."""
     session.settings()
     job = session.host.retry(request.ids)
@@ -59,7 +59,7 @@ def retry_quarantine(session: Session, request: api.RetryQuarantine) -> Iterator
         _leave(session.host, [job])
 
 
-def cancel_run(session: Session, request: api.CancelRun) -> api.Done:
+def cancel_run(session: ClientSession, request: api.CancelRun) -> api.Done:
     """Answer CancelRun: stop the run of a profile, or all runs."""
     if request.profile:
         find(session.settings(), request.profile)
@@ -70,15 +70,19 @@ def cancel_run(session: Session, request: api.CancelRun) -> api.Done:
     return api.Done(message=f"Stopping {', '.join(stopped)} after the messages in hand.")
 
 
-def watch_runs(session: Session, request: api.WatchRuns) -> Iterator[api.Word]:
+def watch_runs(session: ClientSession, request: api.WatchRuns) -> Iterator[api.WireWord]:
     """Answer WatchRuns: the state of all runs, until the client leaves."""
     return session.host.watch()
 
 
 OPERATIONS = (
-    Operation(api.Run, (api.ProgressWord, api.RunSummary), Role.ADMINISTRATOR, run, streams=True),
-    Operation(api.RunAll, (api.ProgressWord, api.RunSummary), Role.ADMINISTRATOR, run_all, streams=True),
-    Operation(api.WatchRuns, (api.RunsState,), Role.AUDITOR, watch_runs, streams=True),
-    Operation(api.CancelRun, (api.Done,), Role.ADMINISTRATOR, cancel_run),
-    Operation(api.RetryQuarantine, (api.Step, api.Done), Role.ADMINISTRATOR, retry_quarantine, streams=True),
+    Operation(api.Run, (api.ProgressWord, api.RunSummary), AccessRole.ADMINISTRATOR, run, streams=True),
+    Operation(
+        api.RunAll, (api.ProgressWord, api.RunSummary), AccessRole.ADMINISTRATOR, run_all, streams=True
+    ),
+    Operation(api.WatchRuns, (api.RunsState,), AccessRole.AUDITOR, watch_runs, streams=True),
+    Operation(api.CancelRun, (api.Done,), AccessRole.ADMINISTRATOR, cancel_run),
+    Operation(
+        api.RetryQuarantine, (api.Step, api.Done), AccessRole.ADMINISTRATOR, retry_quarantine, streams=True
+    ),
 )

@@ -8,14 +8,14 @@ from muniment import api
 from muniment.errors import ConfigError
 from muniment.net import oauth
 from muniment.notify.online import notify_grant
-from muniment.service.access.roles import Role
+from muniment.service.access.roles import AccessRole
 from muniment.service.host.profile_source import find, grant_of
-from muniment.service.host.session import Session
+from muniment.service.host.session import ClientSession
 from muniment.service.operations.operation import Operation
 from muniment.service.operations.profile_test import live
 
 
-def sign_in(session: Session, request: api.SignIn) -> Iterator[api.Word]:
+def sign_in(session: ClientSession, request: api.SignIn) -> Iterator[api.WireWord]:
     """Answer SignIn. A Step says where to sign in and with which code."""
     if request.notify:
         yield from _sign_in_to_notify(session)
@@ -28,7 +28,7 @@ def sign_in(session: Session, request: api.SignIn) -> Iterator[api.Word]:
     yield api.Done(message=f"Signed in; test it with `muniment profile test {profile.name}`.")
 
 
-def _sign_in_to_notify(session: Session) -> Iterator[api.Word]:
+def _sign_in_to_notify(session: ClientSession) -> Iterator[api.WireWord]:
     """Sign in for the mailbox that [notify.mail] sends from."""
     mail = session.settings().notify.mail
     if mail.auth != "device":
@@ -37,8 +37,8 @@ def _sign_in_to_notify(session: Session) -> Iterator[api.Word]:
     yield api.Done(message="Signed in; test it with `muniment notify test`.")
 
 
-def _signed_in(session: Session, grant: oauth.Grant) -> Iterator[api.Word]:
+def _signed_in(session: ClientSession, grant: oauth.TokenGrant) -> Iterator[api.WireWord]:
     yield from live(lambda say: oauth.sign_in(grant, lambda text: say(api.Step(text=text))), session.stopping)
 
 
-OPERATIONS = (Operation(api.SignIn, (api.Step, api.Done), Role.ADMINISTRATOR, sign_in, streams=True),)
+OPERATIONS = (Operation(api.SignIn, (api.Step, api.Done), AccessRole.ADMINISTRATOR, sign_in, streams=True),)

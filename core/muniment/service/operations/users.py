@@ -8,15 +8,15 @@ from datetime import tzinfo
 
 from muniment import api
 from muniment.archive.operations.check_names import person, suggestion
-from muniment.archive.vault.changes import Changed
+from muniment.archive.vault.changes import DirectoryChange
 from muniment.errors import ConfigError, NotFound
 from muniment.mail.headers.addresses import normalise
 from muniment.people.changes import Change
 from muniment.people.directory import CATCH_ALL, Directory, User
 from muniment.people.importer import import_csv
 from muniment.people.planning import add_changes, remove_changes
-from muniment.service.access.roles import Role
-from muniment.service.host.session import Session
+from muniment.service.access.roles import AccessRole
+from muniment.service.host.session import ClientSession
 from muniment.service.operations import own_mail
 from muniment.service.operations.logins import changed_logins, moved_addresses, preview, sentences
 from muniment.service.operations.operation import Operation
@@ -24,7 +24,7 @@ from muniment.service.operations.time_zone import zone_asked
 from muniment.system.periods import period
 
 
-def list_users(session: Session, request: api.ListUsers) -> api.Users:
+def list_users(session: ClientSession, request: api.ListUsers) -> api.Users:
     """Answer ListUsers: named users, and automatic users who have mail."""
     with session.reading() as vault:
         counts = {user: sum(n for _, n in folders) for user, folders in vault.catalog.tree()}
@@ -46,7 +46,7 @@ def _reply(user: User, messages: int) -> api.UserWord:
     )
 
 
-def show_user(session: Session, request: api.ShowUser) -> api.UserWord:
+def show_user(session: ClientSession, request: api.ShowUser) -> api.UserWord:
     """Answer ShowUser: the user who has an address."""
     users = list_users(session, api.ListUsers()).users
     for user in users:
@@ -56,7 +56,7 @@ def show_user(session: Session, request: api.ShowUser) -> api.UserWord:
     raise NotFound(f"no user has the address {request.user!r}{close}: `muniment users list` shows all users")
 
 
-def add_user(session: Session, request: api.AddUser) -> api.Done:
+def add_user(session: ClientSession, request: api.AddUser) -> api.Done:
     """Answer AddUser: add a user, or addresses to a user."""
     since = _since(request.since, zone_asked(request.zone))
 
@@ -66,7 +66,7 @@ def add_user(session: Session, request: api.AddUser) -> api.Done:
     return _changed(session, wanted, request.name, request.check)
 
 
-def remove_user(session: Session, request: api.RemoveUser) -> api.Done:
+def remove_user(session: ClientSession, request: api.RemoveUser) -> api.Done:
     """Answer RemoveUser. The mail is filed again, and none is deleted."""
     with session.reading() as vault:
         person(vault, request.user)
@@ -77,7 +77,7 @@ def remove_user(session: Session, request: api.RemoveUser) -> api.Done:
     return _changed(session, wanted, f"{request.alias or request.user} removed", request.check)
 
 
-def import_users(session: Session, request: api.ImportUsers) -> api.Done:
+def import_users(session: ClientSession, request: api.ImportUsers) -> api.Done:
     """Answer ImportUsers: add the users of a CSV file, all or none."""
 
     def wanted(directory: Directory) -> list[Change]:
@@ -87,7 +87,7 @@ def import_users(session: Session, request: api.ImportUsers) -> api.Done:
 
 
 def _changed(
-    session: Session, planned: Callable[[Directory], list[Change]], what: str, check: bool
+    session: ClientSession, planned: Callable[[Directory], list[Change]], what: str, check: bool
 ) -> api.Done:
     """Change the directory and report the effects.
 
@@ -110,7 +110,7 @@ def _changed(
         if check:
             before = vault.directory
             made = tuple(plan(before))
-            changed = Changed(before, preview(before, made, now), made, 0)
+            changed = DirectoryChange(before, preview(before, made, now), made, 0)
         else:
             changed = vault.change_directory(plan, now)
         logins = changed_logins(changed.before, changed.after, session.settings().access.users)
@@ -130,9 +130,9 @@ def _since(text: str, zone: tzinfo) -> int | None:
 
 
 OPERATIONS = (
-    Operation(api.ListUsers, (api.Users,), Role.USER, list_users, own_mail=own_mail.list_users),
-    Operation(api.ShowUser, (api.UserWord,), Role.USER, show_user, own_mail=own_mail.show_user),
-    Operation(api.AddUser, (api.Done,), Role.ADMINISTRATOR, add_user),
-    Operation(api.RemoveUser, (api.Done,), Role.ADMINISTRATOR, remove_user),
-    Operation(api.ImportUsers, (api.Done,), Role.ADMINISTRATOR, import_users),
+    Operation(api.ListUsers, (api.Users,), AccessRole.USER, list_users, own_mail=own_mail.list_users),
+    Operation(api.ShowUser, (api.UserWord,), AccessRole.USER, show_user, own_mail=own_mail.show_user),
+    Operation(api.AddUser, (api.Done,), AccessRole.ADMINISTRATOR, add_user),
+    Operation(api.RemoveUser, (api.Done,), AccessRole.ADMINISTRATOR, remove_user),
+    Operation(api.ImportUsers, (api.Done,), AccessRole.ADMINISTRATOR, import_users),
 )

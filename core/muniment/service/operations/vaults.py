@@ -12,16 +12,16 @@ from muniment.archive.vault.vault import Vault
 from muniment.client.socket_path import SETTINGS
 from muniment.config.edit import create
 from muniment.errors import VaultError
-from muniment.service.access.roles import Role
+from muniment.service.access.roles import AccessRole
 from muniment.service.host.last_run import last_run
-from muniment.service.host.session import Session, apply_settings
+from muniment.service.host.session import ClientSession, apply_settings
 from muniment.service.operations import own_mail
 from muniment.service.operations.gateway_state import gateway_troubles
 from muniment.service.operations.logins import refused_logins
 from muniment.service.operations.operation import Operation
 
 
-def init(session: Session, request: api.Init) -> api.Done:
+def init(session: ClientSession, request: api.Init) -> api.Done:
     """Answer Init: create a vault."""
     folder = session.folder
     try:
@@ -48,7 +48,7 @@ def init(session: Session, request: api.Init) -> api.Done:
     return api.Done(message=f"Vault made in {folder}.", warnings=warnings)
 
 
-def status(session: Session, request: api.GetStatus) -> api.Status:
+def status(session: ClientSession, request: api.GetStatus) -> api.Status:
     """Answer GetStatus: the state of the vault and of its profiles."""
     settings = session.settings()
     running = session.running()
@@ -92,6 +92,6 @@ def status(session: Session, request: api.GetStatus) -> api.Status:
 
 
 OPERATIONS = (
-    Operation(api.Init, (api.Done,), Role.ADMINISTRATOR, init),
-    Operation(api.GetStatus, (api.Status,), Role.USER, status, own_mail=own_mail.status),
+    Operation(api.Init, (api.Done,), AccessRole.ADMINISTRATOR, init),
+    Operation(api.GetStatus, (api.Status,), AccessRole.USER, status, own_mail=own_mail.status),
 )

@@ -10,7 +10,7 @@ LINES, WITHIN = 30, 60.0
 """One user may cause LINES lines within WITHIN seconds."""
 
 
-class Quota:
+class LogQuota:
     """Counts the log lines that each user causes. For any thread."""
 
     def __init__(

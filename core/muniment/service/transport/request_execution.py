@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from muniment.api import Request, Word
+from muniment.api import Request, WireWord
 from muniment.api.base import StateWord
 from muniment.client import protocol
 from muniment.client.client import Transport
 from muniment.client.protocol import End, Failure
-from muniment.client.socket_path import Peer
+from muniment.client.socket_path import SocketPeer
 from muniment.errors import ConfigError, MunimentError, SourceError, VaultError
 from muniment.service.access.roles import Caller
-from muniment.service.transport.log_quota import Quota
+from muniment.service.transport.log_quota import LogQuota
 
 log = logging.getLogger("muniment.service")
 
@@ -37,11 +37,11 @@ def bounded(request: Request) -> Request:
     return msgspec.structs.replace(request, limit=MOST) if limit > MOST else request
 
 
-class Work:
+class RequestExecution:
     """The replies to one request. Used by one thread at a time, which may change."""
 
     def __init__(
-        self, open_engine: OpenEngine, peer: Peer, request: Request, path: str, quota: Quota
+        self, open_engine: OpenEngine, peer: SocketPeer, request: Request, path: str, quota: LogQuota
     ) -> None:
         """Begin to answer a request.
 
@@ -104,5 +104,5 @@ class Work:
         return {"word": self._name, "uid": self._caller.uid, "pid": self._caller.pid}
 
 
-def _called(engine: Transport, request: Request) -> Iterator[Word]:
+def _called(engine: Transport, request: Request) -> Iterator[WireWord]:
     yield engine.call(request)

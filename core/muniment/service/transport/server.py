@@ -24,13 +24,13 @@ from typing import TypeVar
 import msgspec
 from aiohttp import web
 
-from muniment.api import Request, Word
+from muniment.api import Request, WireWord
 from muniment.client import protocol as wire
 from muniment.client.protocol import Other
 from muniment.client.socket_path import peer_of
 from muniment.errors import UsageError, VaultError, VaultLocked
-from muniment.service.transport.log_quota import Quota
-from muniment.service.transport.request_execution import OpenEngine, Work
+from muniment.service.transport.log_quota import LogQuota
+from muniment.service.transport.request_execution import OpenEngine, RequestExecution
 
 log = logging.getLogger("muniment.service")
 
@@ -87,7 +87,7 @@ class Server:
         self._open = 0
         self._quiet_since = time.monotonic()
         self._closing = asyncio.Event()
-        self._quota = Quota()
+        self._quota = LogQuota()
         self._web = _Web(self)
         self._site: asyncio.Server | None = None
 
@@ -111,7 +111,7 @@ class Server:
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
         line = request.protocol
-        assert isinstance(line, Line)
+        assert isinstance(line, ServerConnection)
         if request.method != "POST" or request.path not in PATHS:
             return self._refused(
                 line, 404, UsageError("unknown request: use `muniment` to talk to the service")
@@ -132,7 +132,7 @@ class Server:
             self._open -= 1
             self._quiet_since = time.monotonic()
 
-    async def _retire(self, line: Line, takes_over: bool) -> web.Response:
+    async def _retire(self, line: ServerConnection, takes_over: bool) -> web.Response:
         """End the service if the vault's owner or root asks for it.
 
         It ends for a client of another version if no request is in hand, or for a service that takes over.
@@ -151,7 +151,7 @@ class Server:
 
     @asynccontextmanager
     async def _turn(
-        self, request: web.BaseRequest, line: Line
+        self, request: web.BaseRequest, line: ServerConnection
     ) -> AsyncIterator[tuple[_Turn, web.StreamResponse]]:
         """Wait for the caller's turn; gives the turn, and the response to send.
 
@@ -179,7 +179,7 @@ class Server:
             turn.give_up()
 
     async def _answered(
-        self, request: web.BaseRequest, line: Line, turn: _Turn, response: web.StreamResponse
+        self, request: web.BaseRequest, line: ServerConnection, turn: _Turn, response: web.StreamResponse
     ) -> web.StreamResponse:
         if line.left:
             line.give_up(request)
@@ -194,7 +194,7 @@ class Server:
         line.expect_next()
         await _begun(response, request)
         pool = self._pools[request.path]
-        made = partial(Work, self._engine_for, line.peer, asked, request.path, self._quota)
+        made = partial(RequestExecution, self._engine_for, line.peer, asked, request.path, self._quota)
         work = await self._in(pool, made)
         try:
             with suppress(ConnectionError):
@@ -206,7 +206,12 @@ class Server:
         return response
 
     async def _pump(
-        self, work: Work, pool: ThreadPoolExecutor, response: web.StreamResponse, line: Line, turn: _Turn
+        self,
+        work: RequestExecution,
+        pool: ThreadPoolExecutor,
+        response: web.StreamResponse,
+        line: ServerConnection,
+        turn: _Turn,
     ) -> None:
         """Send replies until the last one, or until the client has left or the service ends.
 
@@ -227,7 +232,7 @@ class Server:
         if not ended and self._closing.is_set():
             await _written(response, wire.encoded(wire.failure(VaultError("the service is stopping"))))
 
-    async def _wait_for_next(self, line: Line, turn: _Turn) -> None:
+    async def _wait_for_next(self, line: ServerConnection, turn: _Turn) -> None:
         """Wait until the client asks for the reply after a state, has left, or the service ends."""
         closing = asyncio.ensure_future(self._closing.wait())
         asked = asyncio.ensure_future(line.next_asked.wait())
@@ -244,7 +249,7 @@ class Server:
         if not line.left:
             await turn.take()
 
-    def _refused(self, line: Line, status: int, error: UsageError | VaultError) -> web.Response:
+    def _refused(self, line: ServerConnection, status: int, error: UsageError | VaultError) -> web.Response:
         if self._quota.allows(line.peer.uid):
             fields = {"status": status, "uid": line.peer.uid, "why": str(error)}
             log.warning("a request was refused", extra={"fields": fields})
@@ -328,14 +333,14 @@ async def _written(response: web.StreamResponse, data: bytes) -> None:
         raise ConnectionError("the client has stopped reading") from None
 
 
-def _response(status: int, reply: Word) -> web.Response:
+def _response(status: int, reply: WireWord) -> web.Response:
     headers = {wire.VERSION_HEADER: wire.VERSION}
     response = web.Response(status=status, body=wire.encoded(reply), headers=headers)
     response.force_close()
     return response
 
 
-class Line(web.RequestHandler):
+class ServerConnection(web.RequestHandler):
     """One connection, and the user at its other end."""
 
     def __init__(self, server: Server, manager: web.Server, loop: asyncio.AbstractEventLoop) -> None:
@@ -402,14 +407,14 @@ class Line(web.RequestHandler):
 
 
 class _Web(web.Server):
-    """Makes a Line for each connection."""
+    """Makes a ServerConnection for each connection."""
 
     def __init__(self, server: Server) -> None:
         super().__init__(server.answer, request_factory=self._request)
         self._server = server
 
-    def __call__(self) -> Line:
-        return Line(self._server, self, self._loop)
+    def __call__(self) -> ServerConnection:
+        return ServerConnection(self._server, self, self._loop)
 
     def _request(self, message, payload, protocol, writer, task):  # type: ignore[no-untyped-def]
         return web.BaseRequest(

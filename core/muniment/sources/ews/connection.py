@@ -39,22 +39,22 @@ from exchangelib.util import TNS, DummyResponse
 from exchangelib.version import EXCHANGE_2013_SP1, Version
 
 from muniment.errors import SourceError
-from muniment.net.limits import Pages
-from muniment.net.retry import Passing
+from muniment.net.limits import PageLimit
+from muniment.net.retry import TransientError
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.ews.faults import (
     NO_FOLDER,
     SHUT,
     STALE,
-    Failure,
-    NoFolder,
+    EwsFolderGone,
+    ItemFailure,
     StaleMark,
     explained,
     failure,
 )
-from muniment.sources.ews.http import LoginFailed, NoService, make_session, path_of, waits_for
+from muniment.sources.ews.http import LoginFailed, NoEwsService, make_session, path_of, waits_for
 from muniment.sources.ews.mime_reader import MimeReader
-from muniment.sources.folders import Folder, Use
+from muniment.sources.folders import FolderUse, MailFolder
 from muniment.sources.mail_limits import MOST_FOLDERS
 from muniment.sources.received import of_instant
 
@@ -62,12 +62,12 @@ CHANGES_AT_ONCE = 512
 """Largest number of changes in one answer of SyncFolderItems."""
 FOLDERS_AT_ONCE = 500
 USES = {
-    "inbox": Use.INBOX,
-    "sentitems": Use.SENT,
-    "drafts": Use.DRAFTS,
-    "junkemail": Use.JUNK,
-    "deleteditems": Use.DELETED,
-    "outbox": Use.OUTBOX,
+    "inbox": FolderUse.INBOX,
+    "sentitems": FolderUse.SENT,
+    "drafts": FolderUse.DRAFTS,
+    "junkemail": FolderUse.JUNK,
+    "deleteditems": FolderUse.DELETED,
+    "outbox": FolderUse.OUTBOX,
 }
 """Names of well-known folders in the protocol; they are the same in every language."""
 ROOT = "msgfolderroot"
@@ -86,7 +86,7 @@ logging.getLogger("exchangelib").setLevel(logging.CRITICAL + 1)
 
 
 @dataclass(frozen=True, slots=True)
-class Everybody:
+class SearchableMailboxes:
     """The addresses that Exchange names as searchable."""
 
     people: list[str]
@@ -98,19 +98,19 @@ class Everybody:
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
+class EwsFolder:
     """A folder at the server."""
 
     id: str
-    folder: Folder
-    above: tuple[Folder, ...]
+    folder: MailFolder
+    above: tuple[MailFolder, ...]
     """The folders that contain it, from the top."""
     count: int
     """Number of items in it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ListedItem:
     """A message in a listing."""
 
     id: str
@@ -121,17 +121,17 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class FolderChanges:
     """A page of the messages that came into a folder since a state of synchronisation."""
 
-    rows: list[Row]
+    rows: list[ListedItem]
     state: str
     """The new state, for the next request."""
     last: bool
     """Whether this is the last page."""
 
 
-Mime = bytes | Path | Failure
+Mime = bytes | Path | ItemFailure
 """A message's bytes, a file that has them, or why there are none."""
 
 
@@ -145,7 +145,7 @@ class _Policy(FailFast):  # type: ignore[misc]
         if response.status_code == 401:
             raise LoginFailed
         if response.status_code in (404, 405):
-            raise NoService
+            raise NoEwsService
         if response.status_code in (429, 503):
             raise errors.ErrorServerBusy(f"status {response.status_code}", back_off=waits_for(response))
         super().raise_response_errors(response)
@@ -249,7 +249,8 @@ class EwsWire:
     """A connection to an Exchange Server.
 
     In all methods, `who` is the address of a mailbox, or "" for the login's own. They raise NoMailbox if it
-    can't be opened, Trouble if the server answers with another error, and Passing if the connection breaks.
+    can't be opened, EwsTrouble if the server answers with another error, and TransientError if the connection
+    breaks.
     """
 
     def __init__(self, endpoint: Endpoint, auth: Any) -> None:
@@ -261,7 +262,7 @@ class EwsWire:
         """Close the connection."""
         self._protocol.close()
 
-    def searchable(self) -> Everybody:
+    def searchable(self) -> SearchableMailboxes:
         """The mailboxes that the login can search.
 
         Raises:
@@ -286,25 +287,28 @@ class EwsWire:
                 elsewhere.add(address.lower())
             else:
                 people.add(address.lower())
-        return Everybody(sorted(people), sorted(groups), sorted(elsewhere))
+        return SearchableMailboxes(sorted(people), sorted(groups), sorted(elsewhere))
 
     # --- folders --------------------------------------------------------------------------------
 
-    def inbox(self, who: str) -> Box:
+    def inbox(self, who: str) -> EwsFolder:
         """The mailbox's Inbox; its name depends on the language."""
         (element,) = self._known(who, ["inbox"])
-        return Box(
-            _id(element, "FolderId"), Folder(("Inbox",), Use.INBOX), (), _number(element, "TotalCount") or 0
+        return EwsFolder(
+            _id(element, "FolderId"),
+            MailFolder(("Inbox",), FolderUse.INBOX),
+            (),
+            _number(element, "TotalCount") or 0,
         )
 
-    def folders(self, who: str) -> list[Box]:
+    def folders(self, who: str) -> list[EwsFolder]:
         """Every folder of the mailbox that is for mail."""
         root, *known = self._known(who, [ROOT, *USES])
         uses = {_id(one, "FolderId"): use for one, use in zip(known, USES.values(), strict=True)
                 if not isinstance(one, Exception)}  # fmt: skip
         found = {_id(one, "FolderId"): one for one in self._below(who, _id(root, "FolderId"))}
         return [
-            Box(folder_id, line[-1], tuple(line[:-1]), _number(element, "TotalCount") or 0)
+            EwsFolder(folder_id, line[-1], tuple(line[:-1]), _number(element, "TotalCount") or 0)
             for folder_id, element in found.items()
             if _holds_mail(element) and (line := _line(folder_id, found, uses))
         ]
@@ -324,7 +328,7 @@ class EwsWire:
         fields = _fields(ExchangeFolder, "name", "folder_class", "parent_folder_id", "total_count")
         found: list[Any] = []
         offset: int | None = 0
-        pages = Pages(self._endpoint.address, MOST_FOLDERS)
+        pages = PageLimit(self._endpoint.address, MOST_FOLDERS)
         while offset is not None:
             with self._explained(who):
                 service = _Tree(account=self._account(who), page_size=FOLDERS_AT_ONCE)
@@ -359,12 +363,12 @@ class EwsWire:
 
     # --- messages -------------------------------------------------------------------------------
 
-    def changes(self, who: str, folder: str, state: str) -> Changes:
+    def changes(self, who: str, folder: str, state: str) -> FolderChanges:
         """A page of the messages that came into a folder since a state, or with "" of all its messages.
 
         Raises:
             StaleMark: The server does not know the state.
-            NoFolder: The folder no longer exists.
+            EwsFolderGone: The folder no longer exists.
         """
         with self._explained(who):
             service = _Changes(account=self._account(who))
@@ -379,10 +383,10 @@ class EwsWire:
             except STALE as error:
                 raise StaleMark from error
             except NO_FOLDER as error:
-                raise NoFolder("A folder was deleted while it was being read.") from error
+                raise EwsFolderGone("A folder was deleted while it was being read.") from error
         created = (one[0] for one in found if one.tag == f"{{{TNS}}}Create" and len(one))
         rows = [_row(one) for one in created if _local(one) not in _NO_MAIL]
-        return Changes(rows, service.sync_state or "", bool(service.includes_last_item_in_range))
+        return FolderChanges(rows, service.sync_state or "", bool(service.includes_last_item_in_range))
 
     def mime(self, who: str, ids: Sequence[str]) -> list[Mime]:
         """Fetch messages as MIME, in the order of their ids; one above SPOOL_ABOVE is a file."""
@@ -392,13 +396,15 @@ class EwsWire:
                 payload = service.get_payload(_items(ids), _fields(Message, "mime_content"), ID_ONLY)
                 found = list(service._get_elements(payload))
             if len(found) != len(ids):
-                raise Passing(f"{self._endpoint.address} answered {len(found)} of {len(ids)} messages.")
+                raise TransientError(
+                    f"{self._endpoint.address} answered {len(found)} of {len(ids)} messages."
+                )
             return [_mime(one, service.reader) for one in found]
         except BaseException:
             service.reader.discard()
             raise
 
-    def delete(self, who: str, ids: Sequence[str]) -> list[Failure | None]:
+    def delete(self, who: str, ids: Sequence[str]) -> list[ItemFailure | None]:
         """Delete messages for good; returns None for a deleted one, in the order of the ids."""
         with self._explained(who):
             service = _Delete(account=self._account(who))
@@ -451,9 +457,9 @@ def _id(element: Any, name: str) -> str:
     return "" if found is None else found.get("Id", "")
 
 
-def _row(element: Any) -> Row:
+def _row(element: Any) -> ListedItem:
     date = of_instant(_text(element, "DateTimeReceived"))
-    return Row(_id(element, "ItemId"), _number(element, "Size"), date)
+    return ListedItem(_id(element, "ItemId"), _number(element, "Size"), date)
 
 
 def _holds_mail(element: Any) -> bool:
@@ -462,7 +468,7 @@ def _holds_mail(element: Any) -> bool:
     return not kind or any(kind == mail or kind.startswith(f"{mail}.") for mail in _MAIL)
 
 
-def _line(folder_id: str, found: dict[str, Any], uses: dict[str, Use]) -> list[Folder]:
+def _line(folder_id: str, found: dict[str, Any], uses: dict[str, FolderUse]) -> list[MailFolder]:
     """A folder and the folders that contain it, from the top."""
     ids: list[str] = []
     while folder_id in found and folder_id not in ids:
@@ -470,7 +476,7 @@ def _line(folder_id: str, found: dict[str, Any], uses: dict[str, Use]) -> list[F
         folder_id = _id(found[folder_id], "ParentFolderId")
     ids.reverse()
     names = tuple(_text(found[one], "DisplayName") for one in ids)
-    return [Folder(names[: n + 1], uses.get(one, Use.NONE)) for n, one in enumerate(ids)]
+    return [MailFolder(names[: n + 1], uses.get(one, FolderUse.NONE)) for n, one in enumerate(ids)]
 
 
 def _mime(answer: Any, reader: MimeReader) -> Mime:
@@ -478,4 +484,4 @@ def _mime(answer: Any, reader: MimeReader) -> Mime:
         return failure(answer)
     number = _number(answer, "MimeContent")
     content = None if number is None else reader.take(number)
-    return Failure("MIME that can't be read") if content is None else content
+    return ItemFailure("MIME that can't be read") if content is None else content

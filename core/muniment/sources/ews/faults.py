@@ -11,10 +11,10 @@ from exchangelib import errors
 
 from muniment.errors import LoginRefused, SourceError
 from muniment.net.dial import lost
-from muniment.net.retry import Passing
+from muniment.net.retry import TransientError
 from muniment.sources.endpoint import Endpoint
-from muniment.sources.ews.http import LoginFailed, NoService, path_of
-from muniment.sources.ews.mime_reader import Unreadable
+from muniment.sources.ews.http import LoginFailed, NoEwsService, path_of
+from muniment.sources.ews.mime_reader import NotXml
 
 SHUT = (
     errors.ErrorAccessDenied,
@@ -42,11 +42,11 @@ class NoMailbox(SourceError):
     """A mailbox does not exist or can't be opened."""
 
 
-class NoFolder(SourceError):
+class EwsFolderGone(SourceError):
     """A folder no longer exists."""
 
 
-class Trouble(Passing):
+class EwsTrouble(TransientError):
     """The server answers with an error, whose cause can be this mailbox, folder or message only."""
 
 
@@ -55,7 +55,7 @@ class StaleMark(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class ItemFailure:
     """Why a message can't be fetched or deleted."""
 
     code: str
@@ -71,8 +71,8 @@ def explained(endpoint: Endpoint, who: str) -> Iterator[None]:
     Raises:
         LoginRefused: The server refuses the login.
         NoMailbox: The mailbox does not exist or can't be opened.
-        Trouble: The server is busy, or answers with another error.
-        Passing: The connection broke.
+        EwsTrouble: The server is busy, or answers with another error.
+        TransientError: The connection broke.
         SourceError: There is no EWS at the server.
     """
     address = endpoint.address
@@ -83,13 +83,13 @@ def explained(endpoint: Endpoint, who: str) -> Iterator[None]:
             f"{address} refused the login of {endpoint.mailbox or 'the application'}: check "
             "`mailbox` (DOMAIN\\name, or the address), the password, and how it logs in (`auth`)."
         ) from error
-    except NoService as error:
+    except NoEwsService as error:
         raise SourceError(f"There is no EWS at {path_of(endpoint)}: check `host` and `port`.") from error
     except _BUSY as error:
         wait = float(getattr(error, "back_off", 0) or 0)
         if isinstance(error, errors.ErrorTimeoutExpired):
             raise lost(endpoint, TimeoutError() if "Timeout" in str(error) else None) from error
-        raise Trouble(f"{address} is busy ({type(error).__name__}): run again later.", wait) from error
+        raise EwsTrouble(f"{address} is busy ({type(error).__name__}): run again later.", wait) from error
     except SHUT as error:
         raise NoMailbox(
             f"{address} does not open the mailbox {who or endpoint.mailbox} "
@@ -101,13 +101,13 @@ def explained(endpoint: Endpoint, who: str) -> Iterator[None]:
     except requests.RequestException as error:
         raise lost(endpoint, error) from error
     except errors.ResponseMessageError as error:
-        raise Trouble(f"{address} answers with {type(error).__name__}: run again later.") from error
-    except (errors.EWSError, Unreadable) as error:
-        raise Passing(f"{address} answers with {type(error).__name__}: run again later.") from error
+        raise EwsTrouble(f"{address} answers with {type(error).__name__}: run again later.") from error
+    except (errors.EWSError, NotXml) as error:
+        raise TransientError(f"{address} answers with {type(error).__name__}: run again later.") from error
 
 
-def failure(error: Exception) -> Failure:
-    """The Failure for the error of one message. Raises Trouble if the server is only busy."""
+def failure(error: Exception) -> ItemFailure:
+    """The ItemFailure for the error of one message. Raises EwsTrouble if the server is only busy."""
     if isinstance(error, _BUSY):
-        raise Trouble(f"The server is busy ({type(error).__name__}).")
-    return Failure(type(error).__name__, missing=isinstance(error, errors.ErrorItemNotFound))
+        raise EwsTrouble(f"The server is busy ({type(error).__name__}).")
+    return ItemFailure(type(error).__name__, missing=isinstance(error, errors.ErrorItemNotFound))

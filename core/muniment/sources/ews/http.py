@@ -12,8 +12,8 @@ from muniment.errors import SourceError
 from muniment.net import tls
 from muniment.net.dial import lost
 from muniment.net.http_answers import bound_heads, bound_response
-from muniment.net.oauth import Tokens
-from muniment.net.retry import Passing
+from muniment.net.oauth import TokenSource
+from muniment.net.retry import TransientError
 from muniment.sources.endpoint import Endpoint, Scheme
 
 PATH = "/EWS/Exchange.asmx"
@@ -23,14 +23,14 @@ class LoginFailed(Exception):
     """The server answered 401."""
 
 
-class NoService(Exception):
+class NoEwsService(Exception):
     """There is no EWS at this address."""
 
 
 class _Bearer(AuthBase):
     """Sends an access token; with `renew`, the first request gets a new one."""
 
-    def __init__(self, tokens: Tokens, renew: bool) -> None:
+    def __init__(self, tokens: TokenSource, renew: bool) -> None:
         self._tokens = tokens
         self._renew = renew
 
@@ -112,7 +112,7 @@ def offered(endpoint: Endpoint) -> Scheme:
 
     Raises:
         SourceError: The server offers neither, or has no EWS.
-        Passing: It can help to try again.
+        TransientError: It can help to try again.
     """
     try:
         with make_session(endpoint, None) as session:
@@ -122,7 +122,7 @@ def offered(endpoint: Endpoint) -> Scheme:
     except requests.RequestException as error:
         raise lost(endpoint, error) from error
     if answer.status_code == 429 or answer.status_code >= 500:
-        raise Passing(f"{endpoint.address} is busy (status {answer.status_code}).", waits_for(answer))
+        raise TransientError(f"{endpoint.address} is busy (status {answer.status_code}).", waits_for(answer))
     offers = answer.headers.get("WWW-Authenticate", "").lower()
     if answer.status_code == 401 and "ntlm" in offers:
         return "ntlm"

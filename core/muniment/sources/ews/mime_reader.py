@@ -20,7 +20,7 @@ from muniment.sources.spool_files import spool_file
 _BUFFER = 256 * 1024
 
 
-class Unreadable(Exception):
+class NotXml(Exception):
     """An answer is not valid XML."""
 
 
@@ -92,13 +92,13 @@ class MimeReader:
         """Read the next bytes of an answer.
 
         Raises:
-            Unreadable: The answer is not valid XML.
+            NotXml: The answer is not valid XML.
             SourceError: The work folder is full.
         """
         self._parse(data, final=False)
 
     def close(self) -> bytes:
-        """End an answer; returns it without its MIME. Raises Unreadable."""
+        """End an answer; returns it without its MIME. Raises NotXml."""
         self._parse(b"", final=True)
         left = "".join(self._left).encode()
         self._left.clear()
@@ -127,7 +127,7 @@ class MimeReader:
         try:
             self._parser.Parse(data, final)
         except expat.ExpatError as error:
-            raise Unreadable(str(error)) from error
+            raise NotXml(str(error)) from error
 
     def _made(self) -> expat.XMLParserType:
         parser = expat.ParserCreate()
@@ -161,4 +161,4 @@ class MimeReader:
 
 def _refuse(*_: object) -> None:
     """Refuse a document type: it could declare entities that expand without limit, and SOAP forbids it."""
-    raise Unreadable("a document type declaration")
+    raise NotXml("a document type declaration")

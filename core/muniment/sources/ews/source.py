@@ -15,18 +15,18 @@ from itertools import groupby, islice
 from typing import TypeVar
 
 from muniment.errors import LoginRefused, SourceError
-from muniment.net.dial import Unreachable, dial
+from muniment.net.dial import ServerUnreachable, dial
 from muniment.net.events import LoggedIn
-from muniment.net.limits import Pages
-from muniment.net.retry import Passing
+from muniment.net.limits import PageLimit
+from muniment.net.retry import TransientError
 from muniment.profiles.fields import EXCHANGE_ONLINE, is_exchange_online
-from muniment.sources.base import SPOOL_ABOVE, Fetched, Item, Place, Unfetched
-from muniment.sources.endpoint import Endpoint, LeftOut
-from muniment.sources.ews.connection import Box, Changes, EwsWire
-from muniment.sources.ews.faults import Failure, NoFolder, NoMailbox, StaleMark, Trouble
+from muniment.sources.base import SPOOL_ABOVE, FetchedItem, MailItem, MailPlace, UnfetchedItem
+from muniment.sources.endpoint import Endpoint, MailboxesLeftOut
+from muniment.sources.ews.connection import EwsFolder, EwsWire, FolderChanges
+from muniment.sources.ews.faults import EwsFolderGone, EwsTrouble, ItemFailure, NoMailbox, StaleMark
 from muniment.sources.ews.http import make_auth, offered
 from muniment.sources.mail_limits import MOST_MESSAGES
-from muniment.sources.refusing import Shut
+from muniment.sources.refusing import MailboxRefused
 from muniment.sources.remote import SURELY_DEAD, Answer, RemoteSource
 
 T = TypeVar("T")
@@ -59,14 +59,14 @@ class EwsSource(RemoteSource):
         self._refusals = 0
         self._everybody: list[str] = []
         self._undeletable: set[str] = set()
-        self._mark: Callable[[Place], str] = lambda place: ""
-        self._marks: dict[Place, str] = {}
+        self._mark: Callable[[MailPlace], str] = lambda place: ""
+        self._marks: dict[MailPlace, str] = {}
 
-    def resume(self, mark: Callable[[Place], str]) -> None:
-        """List only messages that came into a folder since its mark (see base.Resumable)."""
+    def resume(self, mark: Callable[[MailPlace], str]) -> None:
+        """List only messages that came into a folder since its mark (see base.ResumableSource)."""
         self._mark = mark
 
-    def marks(self) -> dict[Place, str]:
+    def marks(self) -> dict[MailPlace, str]:
         """The state of synchronisation of each folder that was listed to its end."""
         return dict(self._marks)
 
@@ -107,10 +107,10 @@ class EwsSource(RemoteSource):
             self._everybody = found.people
             for kind, names in ((GROUPS, found.groups), (ELSEWHERE, found.elsewhere)):
                 if names:
-                    self._endpoint.on_event(LeftOut(kind, tuple(names)))
+                    self._endpoint.on_event(MailboxesLeftOut(kind, tuple(names)))
             return
         who, *others = self._endpoint.mailboxes or ("",)
-        with suppress(*((NoMailbox, Trouble) if others else ())):
+        with suppress(*((NoMailbox, EwsTrouble) if others else ())):
             wire.inbox(who)
 
     @contextmanager
@@ -125,7 +125,7 @@ class EwsSource(RemoteSource):
             self._refusals += 1
             if not self._proved or self._refusals > REFUSALS:
                 raise
-            raise Passing(str(error)) from error
+            raise TransientError(str(error)) from error
         self._refusals = 0
 
     def _drop(self) -> None:
@@ -146,14 +146,14 @@ class EwsSource(RemoteSource):
             try:
                 with self._forgiving():
                     return ask(wire)
-            except Passing as error:
+            except TransientError as error:
                 if not error.wait:
                     self._drop()
                 patience.again(error)
 
     # --- listing --------------------------------------------------------------------------------
 
-    def listing(self) -> Iterator[Item]:
+    def listing(self) -> Iterator[MailItem]:
         """List every message, or those since the marks: mailbox by mailbox, folder by folder, 512 at a time.
 
         If one of several mailboxes or one folder can't be read, the others still are. A folder that
@@ -168,20 +168,20 @@ class EwsSource(RemoteSource):
             try:
                 yield from self._mailbox(who, alone=len(people) == 1)
                 in_a_row = self._busy = 0
-            except (NoMailbox, NoFolder, Passing) as error:
-                if len(people) == 1 or isinstance(error, Unreachable):
+            except (NoMailbox, EwsFolderGone, TransientError) as error:
+                if len(people) == 1 or isinstance(error, ServerUnreachable):
                     raise
-                self._busy = self._busy + 1 if isinstance(error, Trouble) else 0
+                self._busy = self._busy + 1 if isinstance(error, EwsTrouble) else 0
                 first, failed = first or error, failed + 1
                 # If the connection breaks at several mailboxes in a row, no mailbox is the cause.
-                in_a_row = 0 if isinstance(error, NoMailbox | NoFolder | Trouble) else in_a_row + 1
+                in_a_row = 0 if isinstance(error, NoMailbox | EwsFolderGone | EwsTrouble) else in_a_row + 1
                 if in_a_row >= SURELY_DEAD:
                     raise
                 self.refuse(who, str(error) if who in str(error) else f"{who} could not be read. {error}")
         if first is not None and failed == len(people):
             raise first
 
-    def _mailbox(self, who: str, *, alone: bool) -> Iterator[Item]:
+    def _mailbox(self, who: str, *, alone: bool) -> Iterator[MailItem]:
         boxes = self._chosen(who)
         if alone and not any(self._mark(self._place(who, box)) for box in boxes):
             self.expected = sum(box.count for box in boxes)
@@ -190,7 +190,7 @@ class EwsSource(RemoteSource):
             try:
                 yield from self._listing(who, box)
                 failed = 0
-            except (Trouble, LostTrack) as error:
+            except (EwsTrouble, LostTrack) as error:
                 failed += 1
                 if failed >= SURELY_DEAD or self._endpoint.folders is None:
                     raise
@@ -205,22 +205,22 @@ class EwsSource(RemoteSource):
             return self._everybody
         return list(dict.fromkeys(one.lower() for one in self._endpoint.mailboxes)) or [""]
 
-    def _chosen(self, who: str) -> list[Box]:
+    def _chosen(self, who: str) -> list[EwsFolder]:
         choice = self._endpoint.folders
         if choice is None:
             return [self._persist(lambda wire: wire.inbox(who))]
         boxes = self._persist(lambda wire: wire.folders(who))
         return [box for box in boxes if choice.wants(box.folder, box.above)]
 
-    def _place(self, who: str, box: Box) -> Place:
+    def _place(self, who: str, box: EwsFolder) -> MailPlace:
         title = "" if self._endpoint.folders is None else box.folder.title
-        return Place(self._endpoint.address, who or self._endpoint.mailbox, box.id, title, who)
+        return MailPlace(self._endpoint.address, who or self._endpoint.mailbox, box.id, title, who)
 
-    def _listing(self, who: str, box: Box) -> Iterator[Item]:
+    def _listing(self, who: str, box: EwsFolder) -> Iterator[MailItem]:
         place = self._place(who, box)
         marked = state = self._mark(place)
         last = False
-        pages = Pages(self._endpoint.address, MOST_MESSAGES)
+        pages = PageLimit(self._endpoint.address, MOST_MESSAGES)
         while not last:
             try:
                 changes = self._changes(who, box, state)
@@ -231,32 +231,32 @@ class EwsSource(RemoteSource):
                     ) from error
                 marked = state = ""
                 continue
-            except NoFolder:
+            except EwsFolderGone:
                 return
             pages.took(len(changes.rows))
             for row in changes.rows:
-                yield Item(place, row.id, row.size, date=row.date)
+                yield MailItem(place, row.id, row.size, date=row.date)
             state, last = changes.state, changes.last
         self._marks[place] = state
 
-    def _changes(self, who: str, box: Box, state: str) -> Changes:
+    def _changes(self, who: str, box: EwsFolder, state: str) -> FolderChanges:
         return self._persist(lambda wire: wire.changes(who, box.id, state))
 
     # --- fetching -------------------------------------------------------------------------------
 
-    def _retrieve(self, items: list[Item]) -> Iterator[Answer]:
+    def _retrieve(self, items: list[MailItem]) -> Iterator[Answer]:
         for place, group in groupby(items, key=lambda item: item.place):
             for batch in self._batches(group):
                 yield from self._fetch(place, batch)
                 self._batch = min(FETCHED_AT_ONCE, self._batch * 2)
                 self._stumbled = False
 
-    def _fetch(self, place: Place, batch: list[Item]) -> Iterator[Answer]:
+    def _fetch(self, place: MailPlace, batch: list[MailItem]) -> Iterator[Answer]:
         wire = self._opened()
         try:
             with self._forgiving():
                 answers = wire.mime(self._who(place), [item.key for item in batch])
-        except Passing as error:
+        except TransientError as error:
             if self._stumbled and not error.wait:
                 # Smaller and smaller batches isolate the message at which the server fails.
                 self._batch = max(1, self._batch // 5)
@@ -265,18 +265,18 @@ class EwsSource(RemoteSource):
         except NoMailbox as error:
             if len(self._endpoint.mailboxes) == 0:
                 raise
-            raise Shut(str(error), place.mailbox) from error
-        missing = any(isinstance(answer, Failure) and answer.missing for answer in answers)
+            raise MailboxRefused(str(error), place.mailbox) from error
+        missing = any(isinstance(answer, ItemFailure) and answer.missing for answer in answers)
         gone = missing and self._can_see(wire, place)
         for item, answer in zip(batch, answers, strict=True):
-            if not isinstance(answer, Failure):
-                yield Fetched(item, answer)
+            if not isinstance(answer, ItemFailure):
+                yield FetchedItem(item, answer)
             elif answer.missing and gone:
-                yield Unfetched(item, GONE, gone=True)
+                yield UnfetchedItem(item, GONE, gone=True)
             else:
-                yield Unfetched(item, f"Exchange does not send it ({answer.code})")
+                yield UnfetchedItem(item, f"Exchange does not send it ({answer.code})")
 
-    def _can_see(self, wire: EwsWire, place: Place) -> bool:
+    def _can_see(self, wire: EwsWire, place: MailPlace) -> bool:
         """Whether a missing message is really gone: its folder is gone, too, or can still be read."""
         try:
             with self._forgiving():
@@ -285,9 +285,9 @@ class EwsSource(RemoteSource):
             return False
         return True
 
-    def _batches(self, items: Iterable[Item]) -> Iterator[list[Item]]:
+    def _batches(self, items: Iterable[MailItem]) -> Iterator[list[MailItem]]:
         """Group items that fit into memory together; an item that is too large is a batch by itself."""
-        batch: list[Item] = []
+        batch: list[MailItem] = []
         size = 0
         for item in items:
             length = SPOOL_ABOVE + 1 if item.size is None else item.size
@@ -299,32 +299,32 @@ class EwsSource(RemoteSource):
         if batch:
             yield batch
 
-    def _who(self, place: Place) -> str:
+    def _who(self, place: MailPlace) -> str:
         return place.mailbox if self._endpoint.mailboxes else ""
 
     # --- deleting -------------------------------------------------------------------------------
 
-    def delete(self, items: Iterable[Item]) -> list[Item]:
+    def delete(self, items: Iterable[MailItem]) -> list[MailItem]:
         """Delete items for good, not into the Deleted Items (see Source.delete)."""
-        confirmed: list[Item] = []
+        confirmed: list[MailItem] = []
         for place, group in groupby(items, key=lambda item: item.place):
             while batch := list(islice(group, DELETED_AT_ONCE)):
                 if place.mailbox not in self._undeletable:
                     confirmed += self._delete(place, batch)
         return confirmed
 
-    def _delete(self, place: Place, batch: list[Item]) -> list[Item]:
+    def _delete(self, place: MailPlace, batch: list[MailItem]) -> list[MailItem]:
         keys = [item.key for item in batch]
         asked = 0
 
-        def ask(wire: EwsWire) -> list[Failure | None]:
+        def ask(wire: EwsWire) -> list[ItemFailure | None]:
             nonlocal asked
             asked += 1
             return wire.delete(self._who(place), keys)
 
         try:
             answers = self._persist(ask)
-        except (NoMailbox, Trouble) as error:
+        except (NoMailbox, EwsTrouble) as error:
             self._note_kept(place, str(error))
             return []
         # After a second attempt, a missing message counts as deleted by the first, whose answer was lost.
@@ -348,7 +348,7 @@ class EwsSource(RemoteSource):
             item for item, one in zip(batch, answers, strict=True) if one is None or (one.missing and ours)
         ]
 
-    def _note_kept(self, place: Place, reason: str) -> None:
+    def _note_kept(self, place: MailPlace, reason: str) -> None:
         self.refuse(place.mailbox, reason, deleting=True)
 
 

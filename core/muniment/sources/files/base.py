@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from muniment.errors import SourceError
-from muniment.sources.base import SPOOL_ABOVE, Fetched, Item, PassedOver, Place, Unfetched
+from muniment.sources.base import SPOOL_ABOVE, FetchedItem, MailItem, MailPlace, PassedOver, UnfetchedItem
 from muniment.sources.endpoint import Endpoint
-from muniment.sources.passing import LINK, SPECIAL, Passing
+from muniment.sources.passing import LINK, SPECIAL, PassedOverCounter
 from muniment.sources.spool_files import make_work, spool_file
 
 GONE = "its file is no longer there"
@@ -30,8 +30,8 @@ class FileSource(ABC):
     def __init__(self, endpoint: Endpoint, sleep: Callable[[float], None]) -> None:
         self._endpoint = endpoint
         self._root = Path(endpoint.path).expanduser().absolute()
-        self._place = Place(f"file:{self._root}", "")
-        self._passing = Passing()
+        self._place = MailPlace(f"file:{self._root}", "")
+        self._passing = PassedOverCounter()
 
     def connect(self) -> None:
         """Check that the path is right and can be read. Raises SourceError."""
@@ -46,39 +46,39 @@ class FileSource(ABC):
         """Raise SourceError if the path is not what this kind reads."""
 
     @abstractmethod
-    def listing(self) -> Iterator[Item]:
+    def listing(self) -> Iterator[MailItem]:
         """List every message that is there now (see Source.listing)."""
 
     @abstractmethod
-    def _answer(self, item: Item) -> Fetched | Unfetched:
+    def _answer(self, item: MailItem) -> FetchedItem | UnfetchedItem:
         """The answer for one item. Can raise OSError."""
 
     @abstractmethod
-    def delete(self, items: Iterable[Item]) -> list[Item]:
+    def delete(self, items: Iterable[MailItem]) -> list[MailItem]:
         """Delete items for good (see Source.delete)."""
 
     def passed_over(self) -> list[PassedOver]:
         """What the listing has passed over so far: links, special files, and files that are no mail."""
         return self._passing.by_reason()
 
-    def fetch(self, items: Sequence[Item]) -> Iterator[Fetched | Unfetched]:
+    def fetch(self, items: Sequence[MailItem]) -> Iterator[FetchedItem | UnfetchedItem]:
         """Read the bytes of listed items, in their order."""
         for item in items:
             try:
                 answer = self._answer(item)
             except FileNotFoundError:
-                answer = Unfetched(item, GONE, gone=True)
+                answer = UnfetchedItem(item, GONE, gone=True)
             except OSError as error:
-                answer = Unfetched(item, f"its file can't be read: {error.strerror}")
+                answer = UnfetchedItem(item, f"its file can't be read: {error.strerror}")
             yield answer
 
-    def _read(self, item: Item, path: Path | str) -> Fetched | Unfetched:
+    def _read(self, item: MailItem, path: Path | str) -> FetchedItem | UnfetchedItem:
         """Read a whole file as the bytes of an item. Raises OSError."""
         with open_plain(path) as file:
             known = replace(item, stamp=stamp_of(os.fstat(file.fileno())))
             return self._take(known, iter(lambda: file.read(_BLOCK), b""))
 
-    def _take(self, item: Item, blocks: Iterator[bytes]) -> Fetched:
+    def _take(self, item: MailItem, blocks: Iterator[bytes]) -> FetchedItem:
         """The answer with these bytes, above SPOOL_ABOVE in a file of the work folder. Raises OSError."""
         held: list[bytes] = []
         size = 0
@@ -88,12 +88,12 @@ class FileSource(ABC):
             if size > SPOOL_ABOVE:
                 break
         else:
-            return Fetched(item, b"".join(held))
+            return FetchedItem(item, b"".join(held))
         with spool_file(self._endpoint.work) as (copy, spooled):
             copy.writelines(held)
             held.clear()
             copy.writelines(blocks)
-        return Fetched(item, spooled)
+        return FetchedItem(item, spooled)
 
 
 def open_plain(path: Path | str) -> BinaryIO:
@@ -110,7 +110,7 @@ def open_plain(path: Path | str) -> BinaryIO:
     return file
 
 
-def plain_names(folder: Path, passing: Passing | None = None) -> Iterator[str]:
+def plain_names(folder: Path, passing: PassedOverCounter | None = None) -> Iterator[str]:
     """The names of the regular files in a folder, in any order; links and special files are passed over.
 
     Args:
@@ -139,13 +139,13 @@ def unreadable(path: Path, error: OSError) -> SourceError:
 
 
 def stamp_of(found: os.stat_result) -> tuple[int, ...]:
-    """Values that change when a file is written to or replaced (see Item.stamp)."""
+    """Values that change when a file is written to or replaced (see MailItem.stamp)."""
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def remove(
-    paths: Iterable[tuple[Item, Path]], ready: Callable[[os.stat_result], bool] = lambda found: True
-) -> list[Item]:
+    paths: Iterable[tuple[MailItem, Path]], ready: Callable[[os.stat_result], bool] = lambda found: True
+) -> list[MailItem]:
     """Unlink files and sync their folders.
 
     A file stays if it was replaced or written to since it was read, or if it is not `ready`.

@@ -44,7 +44,7 @@ _FLAGS = ((0, "S"), (1, "T"), (2, "R"), (4, "F"), (6, "D"))
 """Bits of Apple's flags, and the letters of a Maildir with the same meaning."""
 
 
-class Mail(NamedTuple):
+class ContainedMail(NamedTuple):
     """The bytes [start, end) of an open file, which are a mail."""
 
     start: int
@@ -63,7 +63,7 @@ class Mail(NamedTuple):
         return not self.charset and (self.start, self.end) == (0, size)
 
 
-def find_mail(file: BinaryIO, framed: bool, *, whole: bool = True) -> Mail | str:
+def find_mail(file: BinaryIO, framed: bool, *, whole: bool = True) -> ContainedMail | str:
     """Find the mail in a file.
 
     Args: file: The file, open for reading. framed: Whether the file is an .emlx. whole: Read the whole file,
@@ -95,11 +95,11 @@ def find_mail(file: BinaryIO, framed: bool, *, whole: bool = True) -> Mail | str
     if reason:
         return reason
     if charset and whole and not _is_reversible(file, start + mark, end, charset):
-        return Mail(start, end, "", flags)
-    return Mail(start + (mark if charset else skipped), end, charset, flags)
+        return ContainedMail(start, end, "", flags)
+    return ContainedMail(start + (mark if charset else skipped), end, charset, flags)
 
 
-def pieces(file: BinaryIO, mail: Mail) -> Iterator[bytes]:
+def pieces(file: BinaryIO, mail: ContainedMail) -> Iterator[bytes]:
     """The mail's bytes, in blocks. Raises OSError."""
     blocks = _blocks(file, mail.start, mail.end)
     if not mail.charset:

@@ -18,13 +18,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from muniment.errors import SourceError
-from muniment.sources.base import Fetched, Item, Unfetched
+from muniment.sources.base import FetchedItem, MailItem, UnfetchedItem
 from muniment.sources.files.base import FileSource, key_of, name_of, open_plain, remove
-from muniment.sources.files.containers import HEAD, Mail, find_mail, pieces
+from muniment.sources.files.containers import HEAD, ContainedMail, find_mail, pieces
 from muniment.sources.files.naming import reason_by_name
 from muniment.sources.files.unpacking import ENDINGS, MAGIC_LENGTH, beginning, opened, packing
 from muniment.sources.files.walking import walk
-from muniment.sources.listing_store import Roll
+from muniment.sources.listing_store import ListingStore
 from muniment.sources.passing import BOMB, NO_ROOM
 from muniment.sources.received import of_file
 
@@ -41,10 +41,10 @@ class EmlSource(FileSource):
         if not self._root.is_dir():
             raise SourceError(f"There is no folder {self._root}: set `path` to the folder of .eml files.")
 
-    def listing(self) -> Iterator[Item]:
+    def listing(self) -> Iterator[MailItem]:
         """List every mail that is there now."""
         self._passing.clear()
-        roll = Roll(self._endpoint.work)
+        roll = ListingStore(self._endpoint.work)
         roll.merge((key_of(name), "") for name in self._named())
         self.expected = len(roll) + self._passing.count
         for key, _ in roll.by_key():
@@ -53,7 +53,7 @@ class EmlSource(FileSource):
             except FileNotFoundError:
                 continue
             except OSError:
-                item = Item(self._place, key)  # fetching it gives the reason
+                item = MailItem(self._place, key)  # fetching it gives the reason
             if item is not None:
                 yield item
 
@@ -64,7 +64,7 @@ class EmlSource(FileSource):
             else:
                 self._passing.add(path, reason_by_name(path) or "a file that is not named .eml or .emlx")
 
-    def _listed(self, key: str) -> Item | None:
+    def _listed(self, key: str) -> MailItem | None:
         """The item for a file; None if there is no mail in it. Raises OSError."""
         path = name_of(key)
         with open_plain(self._root / path) as file:
@@ -81,20 +81,20 @@ class EmlSource(FileSource):
         if isinstance(found, str) and found:
             self._passing.add(path, found)
             return None
-        stays = not (isinstance(found, Mail) and found.is_all_of(size))
-        mail = found if isinstance(found, Mail) and not packed else Mail(0, 0, "unknown")
-        return Item(self._place, key, mail.size(), mail.flags, date, stays=stays)
+        stays = not (isinstance(found, ContainedMail) and found.is_all_of(size))
+        mail = found if isinstance(found, ContainedMail) and not packed else ContainedMail(0, 0, "unknown")
+        return MailItem(self._place, key, mail.size(), mail.flags, date, stays=stays)
 
-    def _answer(self, item: Item) -> Fetched | Unfetched:
+    def _answer(self, item: MailItem) -> FetchedItem | UnfetchedItem:
         path = name_of(item.key)
         with opened(self._root / path, self._endpoint.work, self._endpoint.limits) as (file, fault, stamp):
             mail = fault if fault in (BOMB, NO_ROOM) else find_mail(file, _is_framed(path))
             if isinstance(mail, str):
-                return Unfetched(item, f"it is {fault or mail}")
+                return UnfetchedItem(item, f"it is {fault or mail}")
             stays = bool(fault) or not mail.is_all_of(file.seek(0, os.SEEK_END))
             return self._take(replace(item, stays=stays, stamp=stamp), pieces(file, mail))
 
-    def delete(self, items: Iterable[Item]) -> list[Item]:
+    def delete(self, items: Iterable[MailItem]) -> list[MailItem]:
         """Unlink files and sync their folders (see Source.delete)."""
         return remove(((item, self._root / name_of(item.key)) for item in items), _is_settled)
 

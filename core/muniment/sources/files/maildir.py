@@ -18,11 +18,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from muniment.errors import SourceError
-from muniment.sources.base import Fetched, Item, Place, Unfetched
+from muniment.sources.base import FetchedItem, MailItem, MailPlace, UnfetchedItem
 from muniment.sources.files.base import GONE, FileSource, key_of, name_of, plain_names, remove, unreadable
 from muniment.sources.files.naming import maildir_title, reason_by_name
 from muniment.sources.files.unpacking import opened
-from muniment.sources.listing_store import Roll
+from muniment.sources.listing_store import ListingStore
 from muniment.sources.passing import BOMB, LINK, NO_ROOM, SPECIAL, unreadable_folder
 from muniment.sources.received import of_maildir
 
@@ -42,13 +42,13 @@ class MaildirSource(FileSource):
         if not self._root.is_dir() or not any(True for _ in self._folders()):
             raise SourceError(f"{self._root} is not a Maildir (it has no new/ and cur/): check `path`.")
 
-    def listing(self) -> Iterator[Item]:
+    def listing(self) -> Iterator[MailItem]:
         """List every message that is there now, folder by folder, in the order of unique names.
 
         A message that moves from new/ to cur/ at the same time is listed only once.
         """
         self._passing.clear()
-        roll = Roll(self._endpoint.work)
+        roll = ListingStore(self._endpoint.work)
         folders = sorted(self._folders())
         for place, folder in enumerate(folders):
             roll.merge(
@@ -87,12 +87,12 @@ class MaildirSource(FileSource):
         self._passing.add(path, reason if entry.is_file() or entry.is_symlink() else SPECIAL)
         return False
 
-    def _place_of(self, folder: str) -> Place:
+    def _place_of(self, folder: str) -> MailPlace:
         if not folder:
             return self._place
-        return Place(self._place.host, "", key_of(folder), maildir_title(folder))
+        return MailPlace(self._place.host, "", key_of(folder), maildir_title(folder))
 
-    def _home(self, item: Item) -> Path:
+    def _home(self, item: MailItem) -> Path:
         """The Maildir that contains an item."""
         return self._root / name_of(item.place.folder) if item.place.folder else self._root
 
@@ -110,19 +110,19 @@ class MaildirSource(FileSource):
                     raise
                 self._passing.add(f"{home.relative_to(self._root)}/{sub}", unreadable_folder(error.__cause__))
 
-    def _item(self, place: Place, key: str, path: Path) -> Item:
+    def _item(self, place: MailPlace, key: str, path: Path) -> MailItem:
         flags = tuple(path.name.partition(_INFO)[2])
         home = self._root / name_of(place.folder) if place.folder else self._root
         try:
             found = (home / path).lstat()
         except FileNotFoundError:
-            return Item(place, key, None, flags, stays=bool(place.folder))
+            return MailItem(place, key, None, flags, stays=bool(place.folder))
         date = of_maildir(path.name, found)
-        return Item(place, key, found.st_size, flags, date, stays=bool(place.folder))
+        return MailItem(place, key, found.st_size, flags, date, stays=bool(place.folder))
 
-    def fetch(self, items: Sequence[Item]) -> Iterator[Fetched | Unfetched]:
+    def fetch(self, items: Sequence[MailItem]) -> Iterator[FetchedItem | UnfetchedItem]:
         """Read the bytes of listed items; renamed files come last."""
-        missing: list[Item] = list(items)
+        missing: list[MailItem] = list(items)
         for look in range(_LOOKS):
             paths = self._search(missing) if look else {}
             still = []
@@ -133,34 +133,34 @@ class MaildirSource(FileSource):
                 else:
                     yield answer
             missing = still
-        yield from (Unfetched(item, GONE, gone=True) for item in missing)
+        yield from (UnfetchedItem(item, GONE, gone=True) for item in missing)
 
-    def _fetch_at(self, item: Item, found: str | None) -> Fetched | Unfetched | None:
+    def _fetch_at(self, item: MailItem, found: str | None) -> FetchedItem | UnfetchedItem | None:
         """The answer for an item; None if its file is in none of the likely places."""
         for path in [found] if found else self._likely(item):
             try:
                 with opened(path, self._endpoint.work, self._endpoint.limits) as (file, fault, stamp):
                     if fault in (BOMB, NO_ROOM):
-                        return Unfetched(item, f"it is {fault}")
+                        return UnfetchedItem(item, f"it is {fault}")
                     known = replace(item, stays=item.stays or bool(fault), stamp=stamp)
                     return self._take(known, iter(lambda: file.read(_BLOCK), b""))
             except FileNotFoundError:
                 continue
             except OSError as error:
-                return Unfetched(item, f"its file can't be read: {error.strerror}")
+                return UnfetchedItem(item, f"its file can't be read: {error.strerror}")
         return None
 
-    def _answer(self, item: Item) -> Fetched | Unfetched:
-        return self._fetch_at(item, None) or Unfetched(item, GONE, gone=True)
+    def _answer(self, item: MailItem) -> FetchedItem | UnfetchedItem:
+        return self._fetch_at(item, None) or UnfetchedItem(item, GONE, gone=True)
 
-    def _likely(self, item: Item) -> list[str]:
+    def _likely(self, item: MailItem) -> list[str]:
         """The paths where an item was when it was listed, the likeliest first."""
         root, name = str(self._home(item)), name_of(item.key)
         new, bare = f"{root}/new/{name}", f"{root}/cur/{name}"
         cur = f"{bare}{_INFO}{''.join(item.flags)}"
         return [cur, new, bare] if item.flags else [new, cur, bare]
 
-    def _search(self, items: Iterable[Item]) -> dict[Item, str]:
+    def _search(self, items: Iterable[MailItem]) -> dict[MailItem, str]:
         """The present paths of these items' files."""
         found = {}
         for folder, group in itertools.groupby(items, key=lambda item: item.place):
@@ -172,7 +172,7 @@ class MaildirSource(FileSource):
                         found[wanted[unique]] = f"{home}/{sub}/{name}"
         return found
 
-    def delete(self, items: Iterable[Item]) -> list[Item]:
+    def delete(self, items: Iterable[MailItem]) -> list[MailItem]:
         """Unlink files and sync their folders (see Source.delete). Mail in subfolders stays."""
         places = {item: self._present(item) for item in items if not item.place.folder}
         missing = self._search(item for item, path in places.items() if path is None)
@@ -180,7 +180,7 @@ class MaildirSource(FileSource):
         return remove((item, Path(path)) for item, path in found if path is not None)
 
     def remarks(self) -> list[str]:
-        """What an administrator should know of these folders (see base.Remarking)."""
+        """What an administrator should know of these folders (see base.RemarkingSource)."""
         below = sum(1 for folder in self._folders() if folder) if self._endpoint.deletes else 0
         if not below:
             return []
@@ -192,7 +192,7 @@ class MaildirSource(FileSource):
             "its own path"
         ]
 
-    def _present(self, item: Item) -> Path | None:
+    def _present(self, item: MailItem) -> Path | None:
         return next((path for path in map(Path, self._likely(item)) if path.exists()), None)
 
 

@@ -20,15 +20,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 from muniment.errors import SourceError
-from muniment.sources.base import Fetched, Item, Place, Unfetched
+from muniment.sources.base import FetchedItem, MailItem, MailPlace, UnfetchedItem
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.files.base import FileSource, key_of, name_of, open_plain, unreadable
 from muniment.sources.files.containers import find_mail
 from muniment.sources.files.mbox_scan import is_mbox, is_whole, spots
 from muniment.sources.files.naming import folder_title, reason_by_name
-from muniment.sources.files.unpacking import MAGIC_LENGTH, Held, packing
+from muniment.sources.files.unpacking import MAGIC_LENGTH, UnpackedFiles, packing
 from muniment.sources.files.walking import walk
-from muniment.sources.listing_store import Roll
+from muniment.sources.listing_store import ListingStore
 from muniment.sources.passing import unreadable_file
 
 _BLOCK = 1024 * 1024
@@ -42,7 +42,7 @@ class MboxSource(FileSource):
 
     def __init__(self, endpoint: Endpoint, sleep: Callable[[float], None]) -> None:
         super().__init__(endpoint, sleep)
-        self._held = Held(endpoint.work, endpoint.limits)
+        self._held = UnpackedFiles(endpoint.work, endpoint.limits)
 
     def close(self) -> None:
         """Remove what was unpacked."""
@@ -63,7 +63,7 @@ class MboxSource(FileSource):
                 "`path`."
             )
 
-    def listing(self) -> Iterator[Item]:
+    def listing(self) -> Iterator[MailItem]:
         """List every message that is there now: files in the order of their paths, messages in file order."""
         self._passing.clear()
         if not self._root.is_dir():
@@ -72,11 +72,11 @@ class MboxSource(FileSource):
             except OSError as error:
                 raise unreadable(self._root, error) from error
             return
-        roll = Roll(self._endpoint.work)
+        roll = ListingStore(self._endpoint.work)
         roll.merge((key_of(path), "") for path in walk(self._root, self._passing))
         for key, _ in roll.by_key():
             path = name_of(key)
-            place = Place(self._place.host, "", key, folder_title(path))
+            place = MailPlace(self._place.host, "", key, folder_title(path))
             try:
                 yield from self._list_file(self._root / path, path, place)
             except FileNotFoundError:
@@ -84,7 +84,7 @@ class MboxSource(FileSource):
             except OSError as error:
                 self._passing.add(path, unreadable_file(error))
 
-    def _list_file(self, path: Path, name: str, place: Place) -> Iterator[Item]:
+    def _list_file(self, path: Path, name: str, place: MailPlace) -> Iterator[MailItem]:
         """The messages of one file; `name` is its path in the folder, or "" without one. Raises OSError."""
         reason = reason_by_name(name) if name else ""
         if reason:
@@ -95,24 +95,24 @@ class MboxSource(FileSource):
             for start, end, date, _ in spots(file):
                 listed = True
                 key = f"{start}:{end - start}:{_hash(file, start, end)}"
-                yield Item(place, key, end - start, date=date)
+                yield MailItem(place, key, end - start, date=date)
             if fault or (name and not listed):
                 self._passing.add(name or str(self._root), fault or _why(file))
 
-    def _answer(self, item: Item) -> Fetched | Unfetched:
+    def _answer(self, item: MailItem) -> FetchedItem | UnfetchedItem:
         start, size, digest = item.key.split(":")
         with self._held.opened(self._path(item)) as (file, *_):
             begin, end = int(start), int(start) + int(size)
             if _hash(file, begin, end) != digest:
-                return Unfetched(item, "the file has changed since it was listed", gone=True)
+                return UnfetchedItem(item, "the file has changed since it was listed", gone=True)
             if not is_whole(file, begin, end):
-                return Unfetched(item, "it was still being written when it was listed", gone=True)
+                return UnfetchedItem(item, "it was still being written when it was listed", gone=True)
             return self._take(item, _blocks(file, begin, end))
 
-    def _path(self, item: Item) -> Path:
+    def _path(self, item: MailItem) -> Path:
         return self._root / name_of(item.place.folder) if item.place.folder else self._root
 
-    def delete(self, items: Iterable[Item]) -> list[Item]:
+    def delete(self, items: Iterable[MailItem]) -> list[MailItem]:
         """Raise SourceError, since an mbox file is never written to."""
         raise SourceError(
             f"Mail can't be deleted in {self._root}: mbox files are read only; keep the mail with `--keep`."

@@ -21,7 +21,7 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
-from muniment.sources.files.separator import LONGEST, Separator, is_bare, is_field, separator
+from muniment.sources.files.separator import LONGEST, MboxSeparator, is_bare, is_field, separator
 
 BLOCK = 1024 * 1024
 """Number of bytes of a file that are in memory at once."""
@@ -37,10 +37,10 @@ _PART = re.compile(
     rb"(?:[Cc]ontent-[^\r\n]*\r?\n(?:[ \t][^\r\n]*\r?\n)*)+\r?\n\Z"
 )
 """The whole header of a MIME part, with the boundary before it."""
-_NONE = Separator(None)
+_NONE = MboxSeparator(None)
 
 
-class Spot(NamedTuple):
+class MboxSpan(NamedTuple):
     """A message in its file: bytes [start, end)."""
 
     start: int
@@ -51,7 +51,7 @@ class Spot(NamedTuple):
     """Whether nothing follows it in the file."""
 
 
-def spots(file: BinaryIO, block: int = BLOCK) -> Iterator[Spot]:
+def spots(file: BinaryIO, block: int = BLOCK) -> Iterator[MboxSpan]:
     """The messages of an mbox file, in order; none if the file is not an mbox file.
 
     `block` is the number of bytes that are read at once.
@@ -65,7 +65,7 @@ def spots(file: BinaryIO, block: int = BLOCK) -> Iterator[Spot]:
         if following is None:
             following = _next(window, body)
         end = window.size if following is None or following >= window.size else following
-        yield Spot(body, _without_blank(window, body, end), begun.date, end == window.size)
+        yield MboxSpan(body, _without_blank(window, body, end), begun.date, end == window.size)
         at = end if end < window.size else None
 
 
@@ -120,7 +120,7 @@ class _Window:
         found = self.find(b"\n", at)
         return found + 1 if found >= 0 else self.size
 
-    def separator(self, at: int) -> Separator | None:
+    def separator(self, at: int) -> MboxSeparator | None:
         """The separator in the line at `at`; None if the line is none."""
         return separator(self.line(at))
 

@@ -53,21 +53,21 @@ _OLDEST = 1970
 
 
 @dataclass(frozen=True, slots=True)
-class Separator:
+class MboxSeparator:
     """A line that begins a message."""
 
     date: int | None
     """When the message was delivered or stored, in seconds since 1970 UTC; None if the line does not say."""
 
 
-def separator(line: bytes) -> Separator | None:
+def separator(line: bytes) -> MboxSeparator | None:
     """The separator in a line, which must be without its line end; None if the line is text."""
     if not line.startswith(b"From ") or len(line) > LONGEST or not _DATED.search(line):
         return None
     for pattern in _LINES:
         found = pattern.match(line)
         if found is not None:
-            return Separator(_date(found))
+            return MboxSeparator(_date(found))
     return None
 
 

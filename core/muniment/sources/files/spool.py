@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from muniment.errors import SourceError
-from muniment.sources.base import Fetched, Item, SmtpEnvelope, Unfetched
+from muniment.sources.base import FetchedItem, MailItem, SmtpEnvelope, UnfetchedItem
 from muniment.sources.files.base import FileSource, key_of, name_of, open_plain, plain_names, remove
-from muniment.sources.listing_store import Roll
+from muniment.sources.listing_store import ListingStore
 
 LONGEST_NOTE = 4 * 1024 * 1024
 """Most bytes of the note of a delivery. The gateway accepts at most a hundred recipients for a message."""
@@ -31,10 +31,10 @@ class SpoolSource(FileSource):
             except OSError as error:
                 raise SourceError(f"The spool {self._root} can't be made: {error.strerror}.") from error
 
-    def listing(self) -> Iterator[Item]:
+    def listing(self) -> Iterator[MailItem]:
         """List every message that is there now, in the order of names."""
         self._passing.clear()
-        roll = Roll(self._endpoint.work)
+        roll = ListingStore(self._endpoint.work)
         roll.merge((key_of(name), "") for name in plain_names(self._root / "new", self._passing))
         self.expected = len(roll) + self._passing.count
         for key, _ in roll.by_key():
@@ -42,24 +42,24 @@ class SpoolSource(FileSource):
                 found = (self._root / "new" / name_of(key)).stat()
             except FileNotFoundError:
                 continue
-            yield Item(self._place, key, found.st_size, date=int(found.st_mtime))
+            yield MailItem(self._place, key, found.st_size, date=int(found.st_mtime))
 
-    def _answer(self, item: Item) -> Fetched | Unfetched:
+    def _answer(self, item: MailItem) -> FetchedItem | UnfetchedItem:
         note = self._read_note(item)
         known = replace(item, delivered=_delivered(note), envelope=_envelope(note.get("envelope")))
         return self._read(known, self._root / "new" / name_of(item.key))
 
-    def delete(self, items: Iterable[Item]) -> list[Item]:
+    def delete(self, items: Iterable[MailItem]) -> list[MailItem]:
         """Unlink messages and their notes, and sync the folder (see Source.delete)."""
         gone = remove((item, self._root / "new" / name_of(item.key)) for item in items)
         for item in gone:
             self._note(item).unlink(missing_ok=True)
         return gone
 
-    def _note(self, item: Item) -> Path:
+    def _note(self, item: MailItem) -> Path:
         return self._root / "delivered" / f"{name_of(item.key)}.json"
 
-    def _read_note(self, item: Item) -> dict[str, Any]:
+    def _read_note(self, item: MailItem) -> dict[str, Any]:
         """The gateway's note of a delivery; empty if the note is missing or damaged."""
         try:
             with open_plain(self._note(item)) as file:

@@ -40,14 +40,14 @@ _MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\0": "xz", b"\x28\xb5\
 MAGIC_LENGTH = max(map(len, _MAGIC))
 
 
-class Opened(NamedTuple):
+class OpenedFile(NamedTuple):
     """A file itself, or the content of a compressed one."""
 
     file: BinaryIO
     fault: str = ""
     """Why not all of it could be unpacked; "" if there was no problem."""
     stamp: tuple[int, ...] = ()
-    """State of the file itself when it was opened (see Item.stamp)."""
+    """State of the file itself when it was opened (see MailItem.stamp)."""
 
 
 def packing(head: bytes) -> str:
@@ -56,7 +56,7 @@ def packing(head: bytes) -> str:
 
 
 @contextmanager
-def opened(path: Path | str, work: Path, limits: SourceLimits) -> Iterator[Opened]:
+def opened(path: Path | str, work: Path, limits: SourceLimits) -> Iterator[OpenedFile]:
     """Open a regular file for reading, and unpack it within limits if it is compressed.
 
     Raises:
@@ -68,29 +68,29 @@ def opened(path: Path | str, work: Path, limits: SourceLimits) -> Iterator[Opene
         file.seek(0)
         stamp = stamp_of(os.fstat(file.fileno()))
         if not kind:
-            yield Opened(file, stamp=stamp)
+            yield OpenedFile(file, stamp=stamp)
             return
         make_work(work)
         with tempfile.TemporaryFile(dir=work, buffering=0) as unpacked:
             fault = _unpack(file, kind, cast(BinaryIO, unpacked), limits)
             unpacked.seek(0)
-            yield Opened(cast(BinaryIO, unpacked), fault, stamp)
+            yield OpenedFile(cast(BinaryIO, unpacked), fault, stamp)
 
 
-class Held:
+class UnpackedFiles:
     """Opens the same files several times, and keeps the last two that it has unpacked."""
 
     def __init__(self, work: Path, limits: SourceLimits) -> None:
         self._work = work
         self._limits = limits
-        self._stacks: dict[tuple[str, int, int, int], tuple[ExitStack, Opened]] = {}
+        self._stacks: dict[tuple[str, int, int, int], tuple[ExitStack, OpenedFile]] = {}
 
     @contextmanager
-    def opened(self, path: Path) -> Iterator[Opened]:
+    def opened(self, path: Path) -> Iterator[OpenedFile]:
         """The same as `opened` of this module."""
         with open_plain(path) as file:
             if not packing(file.read(MAGIC_LENGTH)):
-                yield Opened(file)
+                yield OpenedFile(file)
                 return
             found = os.fstat(file.fileno())
         known = (str(path), found.st_ino, found.st_mtime_ns, found.st_size)
@@ -105,7 +105,7 @@ class Held:
             again.seek(0)
             while len(self._stacks) > _HELD:
                 self._stacks.pop(next(iter(self._stacks)))[0].close()
-            yield Opened(again, self._stacks[known][1].fault)
+            yield OpenedFile(again, self._stacks[known][1].fault)
 
     def close(self) -> None:
         """Remove all unpacked content."""

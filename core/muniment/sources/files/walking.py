@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from muniment.sources.files.base import unreadable
-from muniment.sources.passing import LINK, SPECIAL, Passing, unreadable_folder
+from muniment.sources.passing import LINK, SPECIAL, PassedOverCounter, unreadable_folder
 
 
-def walk(root: Path, passing: Passing) -> Iterator[str]:
+def walk(root: Path, passing: PassedOverCounter) -> Iterator[str]:
     """The paths of the regular files in a folder and below it, in any order.
 
     Links, special files, and folders below that can't be read are passed over.

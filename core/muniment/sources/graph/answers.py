@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from muniment.errors import SourceError
-from muniment.net.retry import Passing
+from muniment.net.retry import TransientError
 from muniment.sources.endpoint import Endpoint
 
 OK, NO_CONTENT, BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, NOT_ALLOWED, GONE = (
@@ -46,7 +46,7 @@ _CODE = re.compile(r"[A-Za-z0-9._-]{1,80}\Z")
 NO_CODE = "without a code"
 
 
-class Refused(SourceError):
+class GraphRefused(SourceError):
     """An error that another attempt would not change."""
 
     def __init__(self, status: int, code: str) -> None:
@@ -75,7 +75,7 @@ class Refused(SourceError):
         return self.status == NOT_FOUND and self.code == ITEM_NOT_FOUND
 
 
-class PutOff(Passing):
+class RetryLater(TransientError):
     """The service asks to wait. `seconds` is for how long; None if it does not say."""
 
     def __init__(self, message: str, seconds: float | None) -> None:
@@ -83,7 +83,7 @@ class PutOff(Passing):
         self.seconds = seconds
 
 
-class Expired(Exception):
+class TokenExpired(Exception):
     """The service does not accept the token."""
 
     def __init__(self, code: str) -> None:
@@ -92,7 +92,7 @@ class Expired(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class GraphCall:
     """A request below the API's root, such as GET /users/anna@example.org/mailFolders."""
 
     method: str
@@ -100,7 +100,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class GraphPage:
     """A page of a list."""
 
     values: list[dict[str, Any]]
@@ -114,28 +114,28 @@ def check(status: int, headers: Mapping[str, str], content: bytes | dict[str, An
     """Raise the error that an answer means.
 
     Raises:
-        Refused: Another attempt would not change it.
-        PutOff: The service asks to wait.
-        Expired: The service does not accept the token.
-        Passing: The service has failed for now.
+        GraphRefused: Another attempt would not change it.
+        RetryLater: The service asks to wait.
+        TokenExpired: The service does not accept the token.
+        TransientError: The service has failed for now.
     """
     if status < BAD_REQUEST:
         return
     code = code_in(content)
     if code in UNRENDERABLE:
-        raise Refused(status, code)
+        raise GraphRefused(status, code)
     if status == UNAUTHORIZED:
-        raise Expired(code)
+        raise TokenExpired(code)
     if status in PUT_OFF:
         wait = {name.lower(): value for name, value in headers.items()}.get("retry-after", "")
         seconds = float(wait) if wait.isascii() and wait.isdigit() else None
-        raise PutOff(
+        raise RetryLater(
             f"Microsoft Graph is busy ({status} {code}) and asks to wait: run again later, or less often.",
             seconds,
         )
     if status >= SERVER_ERROR or status == REQUEST_TIMEOUT:
-        raise Passing(f"Microsoft Graph has a problem of its own ({status} {code}): run again later.")
-    raise Refused(status, code)
+        raise TransientError(f"Microsoft Graph has a problem of its own ({status} {code}): run again later.")
+    raise GraphRefused(status, code)
 
 
 def code_in(content: bytes | dict[str, Any]) -> str:
@@ -152,8 +152,10 @@ def code_in(content: bytes | dict[str, Any]) -> str:
 
 @contextmanager
 def understood(endpoint: Endpoint) -> Iterator[None]:
-    """Turn the errors from reading JSON of an unexpected form into Passing."""
+    """Turn the errors from reading JSON of an unexpected form into TransientError."""
     try:
         yield
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise Passing(f"{endpoint.host} does not answer like Microsoft Graph: check `host`.") from error
+        raise TransientError(
+            f"{endpoint.host} does not answer like Microsoft Graph: check `host`."
+        ) from error

@@ -23,11 +23,11 @@ from urllib3.exceptions import TimeoutError as TimedOut
 from muniment.errors import LoginRefused, SourceError
 from muniment.net import tls
 from muniment.net.dial import lost
-from muniment.net.events import Waiting
+from muniment.net.events import ServerPause
 from muniment.net.http_answers import PIECE, bound_heads, bounded
 from muniment.net.limits import SHORT_ANSWER, WHOLE_ANSWER
-from muniment.net.oauth import Tokens
-from muniment.net.retry import ATTEMPTS, Passing, Patience
+from muniment.net.oauth import TokenSource
+from muniment.net.retry import ATTEMPTS, RetryPolicy, TransientError
 from muniment.profiles.fields import is_loopback
 from muniment.sources.base import SPOOL_ABOVE
 from muniment.sources.endpoint import Endpoint
@@ -35,19 +35,19 @@ from muniment.sources.graph.answers import (
     BAD_REQUEST,
     NO_CODE,
     NO_CONTENT,
-    Call,
-    Expired,
-    Page,
-    PutOff,
-    Refused,
+    GraphCall,
+    GraphPage,
+    GraphRefused,
+    RetryLater,
+    TokenExpired,
     check,
     understood,
 )
-from muniment.sources.graph.lanes import Delayed, Lanes
+from muniment.sources.graph.lanes import MailboxDelayed, MailboxLanes
 from muniment.sources.spool_files import spool_file
 
 T = TypeVar("T")
-Part = dict[str, Any] | Refused | Passing
+Part = dict[str, Any] | GraphRefused | TransientError
 """The answer to one request of a batch: its JSON, or the error in place of it."""
 
 ROOT = "/v1.0"
@@ -63,18 +63,18 @@ _LENGTHS = {"content-length", "transfer-encoding"}
 """Header fields that show where an answer ends. Without them, an empty answer can be a broken connection."""
 
 
-class Cut(Passing):
+class ConnectionCut(TransientError):
     """The connection broke or brought nothing: the cause is the network or the service, not a mailbox."""
 
 
-class Untaken(LoginRefused):
+class GraphTokenRefused(LoginRefused):
     """The service refuses even a new token for a request."""
 
 
 class _Bearer:
     """Supplies one token to all threads."""
 
-    def __init__(self, tokens: Tokens) -> None:
+    def __init__(self, tokens: TokenSource) -> None:
         self._tokens = tokens
         self._lock = threading.Lock()
 
@@ -93,7 +93,7 @@ class GraphWire:
     """Sends requests to Graph; several threads can use it. `lane` is the mailbox that a request concerns."""
 
     def __init__(
-        self, endpoint: Endpoint, tokens: Tokens, sleep: Callable[[float], None], threads: int
+        self, endpoint: Endpoint, tokens: TokenSource, sleep: Callable[[float], None], threads: int
     ) -> None:
         """Set up the connections, without connecting.
 
@@ -109,7 +109,7 @@ class GraphWire:
         self._endpoint = endpoint
         self._sleep = sleep
         self._bearer = _Bearer(tokens)
-        self.lanes = Lanes(self._wait_as_asked)
+        self.lanes = MailboxLanes(self._wait_as_asked)
         self.proved = False
         """Whether the service has accepted a token."""
         host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
@@ -125,90 +125,94 @@ class GraphWire:
 
     def _wait_as_asked(self, seconds: float) -> None:
         """Wait as the service asks, and report it."""
-        self._endpoint.on_event(Waiting(seconds, BUSY))
+        self._endpoint.on_event(ServerPause(seconds, BUSY))
         self._sleep(seconds)
 
     def close(self) -> None:
         """Close all idle connections."""
         self._pool.clear()
 
-    def page(self, lane: str, path: str, *, wait: bool = True) -> Page:
+    def page(self, lane: str, path: str, *, wait: bool = True) -> GraphPage:
         """Read a page of a list.
 
         Args:
             lane: The mailbox that the request concerns.
-            path: A path of our own, or one from an earlier Page.
-            wait: Wait if the service asks for it; otherwise Delayed is raised.
+            path: A path of our own, or one from an earlier GraphPage.
+            wait: Wait if the service asks for it; otherwise MailboxDelayed is raised.
 
         Raises:
-            Refused: Another attempt would not change the answer.
-            Delayed: The service asks to wait, and `wait` is False.
-            Passing: The service failed at every attempt.
-            Untaken: The service accepts no token.
+            GraphRefused: Another attempt would not change the answer.
+            MailboxDelayed: The service asks to wait, and `wait` is False.
+            TransientError: The service failed at every attempt.
+            GraphTokenRefused: The service accepts no token.
         """
-        return self._persist(lane, lambda token: self.as_page(self._json(Call("GET", path), token)), wait)
+        return self._persist(
+            lane, lambda token: self.as_page(self._json(GraphCall("GET", path), token)), wait
+        )
 
-    def as_page(self, value: dict[str, Any]) -> Page:
+    def as_page(self, value: dict[str, Any]) -> GraphPage:
         """The page in a JSON answer; a single object is an empty page. Raises SourceError."""
         values = value.get("value", [])
         if not isinstance(values, list):
             raise self._no_graph()
         links = [self._relative(str(value.get(f"@odata.{name}", ""))) for name in ("nextLink", "deltaLink")]
-        return Page([one for one in values if isinstance(one, dict)], *links)
+        return GraphPage([one for one in values if isinstance(one, dict)], *links)
 
     def mime(self, lane: str, path: str, *, wait: bool = True, attempts: int = ATTEMPTS) -> bytes | Path:
         """A message's MIME, above SPOOL_ABOVE in a file of the work folder. It raises like `page`."""
         return self._persist(lane, lambda token: self._mime(path, token), wait, attempts)
 
-    def batch(self, lane: str, calls: Sequence[Call], *, wait: bool = True) -> list[dict[str, Any] | Refused]:
+    def batch(
+        self, lane: str, calls: Sequence[GraphCall], *, wait: bool = True
+    ) -> list[dict[str, Any] | GraphRefused]:
         """Send at most BATCH requests together; returns their answers in order. It raises like `page`."""
-        answers: dict[int, dict[str, Any] | Refused] = {}
+        answers: dict[int, dict[str, Any] | GraphRefused] = {}
         self._persist(lane, lambda token: self._batch(calls, answers, token), wait)
         return [answers[n] for n in range(len(calls))]
 
-    def some(self, lane: str, calls: Sequence[Call], *, wait: bool = True) -> list[Part]:
+    def some(self, lane: str, calls: Sequence[GraphCall], *, wait: bool = True) -> list[Part]:
         """Like `batch`, but with the error in place of each answer that could not be had."""
-        answers: dict[int, dict[str, Any] | Refused] = {}
+        answers: dict[int, dict[str, Any] | GraphRefused] = {}
         trouble: Part = {}
         try:
             self._persist(lane, lambda token: self._batch(calls, answers, token), wait)
-        except Delayed:
+        except MailboxDelayed:
             raise
-        except (Passing, Refused) as error:
+        except (TransientError, GraphRefused) as error:
             trouble = error
         return [answers.get(n, trouble) for n in range(len(calls))]
 
     # --- one attempt, and the next ----------------------------------------------------------------
 
     def _persist(self, lane: str, ask: Callable[[str], T], wait: bool, attempts: int = ATTEMPTS) -> T:
-        patience = Patience(self._sleep, attempts)
+        patience = RetryPolicy(self._sleep, attempts)
         renewed = 0
         while True:
             self.lanes.enter(lane, wait=wait)
             try:
                 token = self._bearer.token()
                 answer = ask(token)
-            except PutOff as error:
+            except RetryLater as error:
                 self.lanes.put_off(lane, error)
-            except Expired as error:
+            except TokenExpired as error:
                 renewed += 1
                 if renewed > RENEWALS:
                     raise self._untaken(error.code) from None
                 self._bearer.renew(token)
-            except Passing as error:
+            except TransientError as error:
                 patience.again(error)
             else:
                 self.proved = True
                 self.lanes.progress(lane)
                 return answer
 
-    def _untaken(self, code: str) -> Untaken:
-        return Untaken(
+    def _untaken(self, code: str) -> GraphTokenRefused:
+        return GraphTokenRefused(
             f"{self._endpoint.host} does not accept the tokens that were issued for it (401 {code}): check "
             "that `host` and `authority` belong to the same cloud."
         )
 
-    def _json(self, call: Call, token: str, body: bytes | None = None) -> dict[str, Any]:
+    def _json(self, call: GraphCall, token: str, body: bytes | None = None) -> dict[str, Any]:
         with self._response(call, token, body) as response, self._translated():
             return self._decoded(self._whole(response, WHOLE_ANSWER))
 
@@ -230,13 +234,15 @@ class GraphWire:
             raise self._no_graph()
         return value
 
-    def _no_graph(self) -> Passing:
-        return Passing(f"{self._endpoint.host} does not answer like Microsoft Graph: check `host`.")
+    def _no_graph(self) -> TransientError:
+        return TransientError(f"{self._endpoint.host} does not answer like Microsoft Graph: check `host`.")
 
     def _mime(self, path: str, token: str) -> bytes | Path:
-        with self._response(Call("GET", path), token, None, "identity") as response, self._translated():
+        with self._response(GraphCall("GET", path), token, None, "identity") as response, self._translated():
             if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-                raise Passing(f"{self._endpoint.host} compresses a message although it was asked not to.")
+                raise TransientError(
+                    f"{self._endpoint.host} compresses a message although it was asked not to."
+                )
             pieces = self._pieces(response, self._endpoint.limits.most_bytes(None))
             head = bytearray()
             for piece in pieces:
@@ -246,18 +252,20 @@ class GraphWire:
             else:
                 stated = _LENGTHS.intersection(name.lower() for name in response.headers)
                 if not head and not stated:  # the connection broke in the header
-                    raise Cut(str(lost(self._endpoint)))
+                    raise ConnectionCut(str(lost(self._endpoint)))
                 return bytes(head)
             with spool_file(self._endpoint.work) as (file, name):
                 file.write(head)
                 file.writelines(pieces)
             return name
 
-    def _batch(self, calls: Sequence[Call], answers: dict[int, dict[str, Any] | Refused], token: str) -> None:
+    def _batch(
+        self, calls: Sequence[GraphCall], answers: dict[int, dict[str, Any] | GraphRefused], token: str
+    ) -> None:
         """Send the requests without an answer, and add final answers. Raises the worst error of the rest."""
         open_calls = [_entry(n, call) for n, call in enumerate(calls) if n not in answers]
         body = json.dumps({"requests": open_calls}).encode()
-        value = self._json(Call("POST", "/$batch"), token, body)
+        value = self._json(GraphCall("POST", "/$batch"), token, body)
         trouble: list[Exception] = []
         asked = {int(one["id"]) for one in open_calls}
         for number, status, stated, content in self._parts(value):
@@ -266,15 +274,15 @@ class GraphWire:
             try:
                 check(status, stated, content)
                 done = calls[number].method == "GET" or status == NO_CONTENT  # anything else proves nothing
-                answers[number] = content if done else Refused(status, NO_CODE)
-            except Refused as refusal:
+                answers[number] = content if done else GraphRefused(status, NO_CODE)
+            except GraphRefused as refusal:
                 answers[number] = refusal
-            except (Expired, Passing) as error:
+            except (TokenExpired, TransientError) as error:
                 trouble.append(error)
         if trouble:
             raise max(trouble, key=_weight)
         if len(answers) < len(calls):
-            raise Passing("Microsoft Graph left out answers of a batch: run again later.")
+            raise TransientError("Microsoft Graph left out answers of a batch: run again later.")
 
     def _parts(self, value: dict[str, Any]) -> list[tuple[int, int, dict[str, str], dict[str, Any]]]:
         """Answers of a batch: number, status, header fields, content."""
@@ -288,7 +296,7 @@ class GraphWire:
 
     @contextmanager
     def _response(
-        self, call: Call, token: str, body: bytes | None = None, encoding: str = "gzip"
+        self, call: GraphCall, token: str, body: bytes | None = None, encoding: str = "gzip"
     ) -> Iterator[urllib3.BaseHTTPResponse]:
         """A successful answer. Its connection is closed if it is not read to its end. Raises like `check`."""
         headers = {**_PREFERENCES, "Authorization": f"Bearer {token}", "Accept-Encoding": encoding}
@@ -318,11 +326,11 @@ class GraphWire:
             with tls.explained(self._endpoint):
                 if isinstance(cause, ssl.SSLCertVerificationError):
                     raise cause from error
-            raise Cut(str(lost(self._endpoint, error))) from error
+            raise ConnectionCut(str(lost(self._endpoint, error))) from error
         except TimedOut as error:
-            raise Cut(str(lost(self._endpoint, TimeoutError()))) from error
+            raise ConnectionCut(str(lost(self._endpoint, TimeoutError()))) from error
         except HTTPError as error:
-            raise Cut(str(lost(self._endpoint, error))) from error
+            raise ConnectionCut(str(lost(self._endpoint, error))) from error
 
     def _relative(self, link: str) -> str:
         """A link as a path below the API's root. One to another host is refused: it would get the token."""
@@ -347,7 +355,7 @@ class GraphWire:
 _PREFERENCES = {"Prefer": f'IdType="ImmutableId", odata.maxpagesize={PAGE}', "Accept": "application/json"}
 
 
-def _entry(number: int, call: Call) -> dict[str, Any]:
+def _entry(number: int, call: GraphCall) -> dict[str, Any]:
     """A request of a batch. A request that writes needs a body and a Content-Type, even an empty one.
 
     Without them the service refuses the whole batch ("Write request id : n does not contain Content-Type
@@ -368,4 +376,4 @@ def proxy_for(host: str) -> str:
 
 def _weight(error: Exception) -> tuple[bool, float]:
     """The order in which the errors of a batch are handled: an expired token, then the longest wait."""
-    return isinstance(error, Expired), (error.seconds or 0.0) if isinstance(error, PutOff) else -1.0
+    return isinstance(error, TokenExpired), (error.seconds or 0.0) if isinstance(error, RetryLater) else -1.0

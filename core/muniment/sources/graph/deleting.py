@@ -11,11 +11,18 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 
 from muniment.errors import SourceError
-from muniment.sources.base import Item
-from muniment.sources.graph.answers import BAD_REQUEST, FORBIDDEN, NOT_ALLOWED, NOT_FOUND, Call, Refused
+from muniment.sources.base import MailItem
+from muniment.sources.graph.answers import (
+    BAD_REQUEST,
+    FORBIDDEN,
+    NOT_ALLOWED,
+    NOT_FOUND,
+    GraphCall,
+    GraphRefused,
+)
 from muniment.sources.graph.connection import BATCH, GraphWire, Part
-from muniment.sources.graph.folders import Mailbox, explained
-from muniment.sources.graph.lanes import Delayed
+from muniment.sources.graph.folders import GraphMailbox, explained
+from muniment.sources.graph.lanes import MailboxDelayed
 
 GLOBAL = "graph.microsoft.com"
 """The cloud that has `permanentDelete`, according to Microsoft's page "message: permanentDelete"."""
@@ -29,14 +36,14 @@ PROBED = 3
 """Number of mailboxes in which that is tried."""
 
 
-class Deleter:
+class MessageDeleter:
     """Deletes messages of any mailbox."""
 
     def __init__(
         self,
         host: str,
         wire: GraphWire,
-        folders: Callable[[Item], set[str]],
+        folders: Callable[[MailItem], set[str]],
         refuse: Callable[[str, str], None],
     ) -> None:
         """Set what deleting needs.
@@ -54,7 +61,7 @@ class Deleter:
         self._shut: set[str] = set()
         self._reason: str | None = None
 
-    def undeletable(self, mailboxes: Iterable[Mailbox]) -> str:
+    def undeletable(self, mailboxes: Iterable[GraphMailbox]) -> str:
         """Why nothing can be deleted; "" if deleting works. It is tried with an id of no message."""
         if self._reason is None:
             self._reason = ""
@@ -66,13 +73,13 @@ class Deleter:
                 self._reason = self._absent if self._host in WITHOUT else ""
         return self._reason
 
-    def _probe(self, mailbox: Mailbox) -> str | None:
+    def _probe(self, mailbox: GraphMailbox) -> str | None:
         """Try to delete NO_ID; returns why nothing can be deleted, or "", or None if it is not clear."""
         try:
             (answer,) = self._wire.some(mailbox.address, [_deletion(mailbox, NO_ID)], wait=False)
-        except (Delayed, SourceError):
+        except (MailboxDelayed, SourceError):
             return None
-        if not isinstance(answer, Refused):
+        if not isinstance(answer, GraphRefused):
             return None
         if answer.no_mailbox:  # an unknown request can get the same answer
             return self._absent if self._host != GLOBAL and self._is_there(mailbox) else None
@@ -82,14 +89,14 @@ class Deleter:
             return str(explained(mailbox, answer, "Mail.ReadWrite"))
         return self._absent if self._says_absent(answer) else None
 
-    def _is_there(self, mailbox: Mailbox) -> bool:
+    def _is_there(self, mailbox: GraphMailbox) -> bool:
         try:
             self._wire.page(mailbox.address, f"{mailbox.path}/mailFolders/inbox?$select=id", wait=False)
         except SourceError:
             return False
         return True
 
-    def _says_absent(self, answer: Refused) -> bool:
+    def _says_absent(self, answer: GraphRefused) -> bool:
         """Whether an answer means that there is no `permanentDelete`: 405, or 400 or 404 by Graph itself."""
         if answer.status == NOT_ALLOWED:
             return True
@@ -107,16 +114,16 @@ class Deleter:
             "permanentDelete): everything is archived and stays there; keep the mail with `--keep`."
         )
 
-    def delete(self, mailbox: Mailbox, items: Iterable[Item]) -> list[Item]:
+    def delete(self, mailbox: GraphMailbox, items: Iterable[MailItem]) -> list[MailItem]:
         """Delete messages of one mailbox; returns those whose deletion the service has confirmed."""
-        confirmed: list[Item] = []
+        confirmed: list[MailItem] = []
         group = iter(items)
         while batch := list(islice(group, BATCH)):
             if not self._reason and mailbox.address not in self._shut:
                 confirmed += self._portion(mailbox, batch)
         return confirmed
 
-    def _portion(self, mailbox: Mailbox, batch: Sequence[Item]) -> list[Item]:
+    def _portion(self, mailbox: GraphMailbox, batch: Sequence[MailItem]) -> list[MailItem]:
         there, _ = self._look(mailbox, batch)  # someone else has deleted or archived the missing ones
         if not there:
             return []
@@ -134,31 +141,33 @@ class Deleter:
             self._judge(mailbox, [answer for item, answer in unsure if item in left])
         return gone
 
-    def _judge(self, mailbox: Mailbox, answers: list[Part]) -> None:
+    def _judge(self, mailbox: GraphMailbox, answers: list[Part]) -> None:
         """Note why messages are still there."""
         for answer in answers:
-            if isinstance(answer, Refused) and (self._says_absent(answer) or answer.status == NOT_FOUND):
+            if isinstance(answer, GraphRefused) and (self._says_absent(answer) or answer.status == NOT_FOUND):
                 self._reason = self._absent
                 return
             self._leave(mailbox, answer)
 
-    def _look(self, mailbox: Mailbox, batch: Sequence[Item]) -> tuple[list[Item], list[Item]]:
+    def _look(
+        self, mailbox: GraphMailbox, batch: Sequence[MailItem]
+    ) -> tuple[list[MailItem], list[MailItem]]:
         """The messages that are still where they were listed, and those that are no longer in the mailbox."""
-        calls = [Call("GET", f"{mailbox.message(item.key)}?$select=id,parentFolderId") for item in batch]
+        calls = [GraphCall("GET", f"{mailbox.message(item.key)}?$select=id,parentFolderId") for item in batch]
         there, gone = [], []
         for item, answer in zip(batch, self._wire.some(mailbox.address, calls), strict=True):
             if isinstance(answer, dict):
                 if answer.get("parentFolderId") in self._folders(item):  # otherwise it was moved, and stays
                     there.append(item)
-            elif isinstance(answer, Refused) and answer.no_item:
+            elif isinstance(answer, GraphRefused) and answer.no_item:
                 gone.append(item)
             else:
                 self._leave(mailbox, answer)
         return there, gone
 
-    def _leave(self, mailbox: Mailbox, answer: Part) -> None:
+    def _leave(self, mailbox: GraphMailbox, answer: Part) -> None:
         """Note that one message, or any message of a mailbox, can't be deleted."""
-        if isinstance(answer, Refused) and (answer.status == FORBIDDEN or answer.no_mailbox):
+        if isinstance(answer, GraphRefused) and (answer.status == FORBIDDEN or answer.no_mailbox):
             self._shut.add(mailbox.address)
             self._refuse(mailbox.address, str(explained(mailbox, answer, "Mail.ReadWrite")))
         else:
@@ -168,5 +177,5 @@ class Deleter:
             )
 
 
-def _deletion(mailbox: Mailbox, key: str) -> Call:
-    return Call("POST", f"{mailbox.message(key)}/permanentDelete")
+def _deletion(mailbox: GraphMailbox, key: str) -> GraphCall:
+    return GraphCall("POST", f"{mailbox.message(key)}/permanentDelete")

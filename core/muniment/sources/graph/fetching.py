@@ -10,13 +10,13 @@ from pathlib import Path
 
 from muniment.errors import SourceError
 from muniment.net import retry
-from muniment.net.retry import ATTEMPTS, Passing
-from muniment.sources.base import Fetched, Item, Unfetched
-from muniment.sources.graph.answers import FORBIDDEN, NOT_FOUND, PutOff, Refused
-from muniment.sources.graph.connection import GraphWire, Untaken
-from muniment.sources.graph.folders import Mailbox, explained
-from muniment.sources.graph.lanes import Delayed
-from muniment.sources.refusing import Shut
+from muniment.net.retry import ATTEMPTS, TransientError
+from muniment.sources.base import FetchedItem, MailItem, UnfetchedItem
+from muniment.sources.graph.answers import FORBIDDEN, NOT_FOUND, GraphRefused, RetryLater
+from muniment.sources.graph.connection import GraphTokenRefused, GraphWire
+from muniment.sources.graph.folders import GraphMailbox, explained
+from muniment.sources.graph.lanes import MailboxDelayed
+from muniment.sources.refusing import MailboxRefused
 from muniment.sources.remote import (
     ATTEMPTS_WORN,
     LONGEST_SILENCE,
@@ -37,8 +37,8 @@ GONE = "it is no longer in the mailbox"
 class _Lane:
     """The requests for one mailbox."""
 
-    mailbox: Mailbox
-    queue: deque[Item] = field(default_factory=deque)
+    mailbox: GraphMailbox
+    queue: deque[MailItem] = field(default_factory=deque)
     running: int = 0
     delayed: bool = False
     in_a_row: int = 0
@@ -49,13 +49,13 @@ class _Lane:
     """Why the mailbox was given up for this run; "" if it was not."""
 
 
-class Fetching:
+class GraphFetcher:
     """The threads that fetch, and the state of each mailbox in this run."""
 
     def __init__(
         self,
         wire: GraphWire,
-        mailbox_of: Callable[[Item], Mailbox],
+        mailbox_of: Callable[[MailItem], GraphMailbox],
         refuse: Callable[[str, str], None],
         *,
         several: bool,
@@ -82,11 +82,11 @@ class Fetching:
         """Wait for the requests that are on their way."""
         self._threads.shutdown(wait=True, cancel_futures=True)
 
-    def fetch(self, items: Sequence[Item]) -> Iterator[Answer]:
+    def fetch(self, items: Sequence[MailItem]) -> Iterator[Answer]:
         """Yield one answer for each item. Raises SourceError if the service fails at everything."""
         lanes = self._sorted(items)
-        running: dict[Future[Answer], Item] = {}
-        ready: deque[tuple[Item, Future[Answer]]] = deque()
+        running: dict[Future[Answer], MailItem] = {}
+        ready: deque[tuple[MailItem, Future[Answer]]] = deque()
         try:
             while True:
                 for lane in lanes:
@@ -109,7 +109,7 @@ class Fetching:
                 lane.queue.clear()
                 lane.running = 0
 
-    def _sorted(self, items: Sequence[Item]) -> list[_Lane]:
+    def _sorted(self, items: Sequence[MailItem]) -> list[_Lane]:
         lanes: dict[str, _Lane] = {}
         for item in dict.fromkeys(items):
             name = item.place.mailbox
@@ -118,7 +118,7 @@ class Fetching:
             lanes[name].queue.append(item)
         return list(lanes.values())
 
-    def _fill(self, lanes: list[_Lane], running: dict[Future[Answer], Item]) -> None:
+    def _fill(self, lanes: list[_Lane], running: dict[Future[Answer], MailItem]) -> None:
         """Start as many requests as are allowed."""
         for lane in lanes:
             if lane.delayed and self._wire.lanes.left(lane.mailbox.address) <= 0:
@@ -130,36 +130,36 @@ class Fetching:
 
     def _left_out(self, lane: _Lane) -> Iterator[Answer]:
         while lane.lost and lane.queue:
-            yield Unfetched(lane.queue.popleft(), lane.lost)
+            yield UnfetchedItem(lane.queue.popleft(), lane.lost)
 
-    def _result(self, item: Item, future: Future[Answer]) -> Iterator[Answer]:
+    def _result(self, item: MailItem, future: Future[Answer]) -> Iterator[Answer]:
         """Handle the result of a request. Raises an error that ends the run."""
         lane = self._lanes[item.place.mailbox]
         lane.running -= 1
         try:
             answer = future.result()
-        except Delayed:
+        except MailboxDelayed:
             lane.delayed = True
             lane.queue.appendleft(item)
             return
-        except (PutOff, Shut, Untaken) as error:
+        except (RetryLater, MailboxRefused, GraphTokenRefused) as error:
             yield self._give_up(lane, item, error)
             return
-        except Passing as error:
+        except TransientError as error:
             yield self._failed(lane, item, error)
             return
         lane.in_a_row = self._dead = 0
         yield answer
 
-    def _give_up(self, lane: _Lane, item: Item, error: SourceError) -> Answer:
+    def _give_up(self, lane: _Lane, item: MailItem, error: SourceError) -> Answer:
         """Give up a mailbox that can't be opened, or for which the service asked to wait too long."""
-        if not self._several or (isinstance(error, Untaken) and not self._wire.proved):
+        if not self._several or (isinstance(error, GraphTokenRefused) and not self._wire.proved):
             raise error
         lane.lost = lane.lost or str(error)
         self._refuse(lane.mailbox.address, str(error))
-        return Unfetched(item, str(error))
+        return UnfetchedItem(item, str(error))
 
-    def _failed(self, lane: _Lane, item: Item, error: Passing) -> Answer:
+    def _failed(self, lane: _Lane, item: MailItem, error: TransientError) -> Answer:
         """Give up a message, and also its mailbox if messages from all parts of it keep failing."""
         if not lane.in_a_row:
             lane.since = retry.now()
@@ -174,37 +174,38 @@ class Fetching:
             self._refuse(lane.mailbox.address, str(explained(lane.mailbox, error)))
         # Bad messages are often next to each other, so the neighbours are asked for last.
         lane.queue.rotate(-min(2 ** (lane.in_a_row - 1), len(lane.queue)))
-        return Unfetched(item, f"the service failed at it at every attempt: {error}")
+        return UnfetchedItem(item, f"the service failed at it at every attempt: {error}")
 
     # --- in the threads -------------------------------------------------------------------------
 
-    def _get(self, mailbox: Mailbox, item: Item) -> Answer:
+    def _get(self, mailbox: GraphMailbox, item: MailItem) -> Answer:
         attempts = ATTEMPTS if self._given_up < WORN else ATTEMPTS_WORN
         path = mailbox.message(item.key)
         try:
             mime = self._wire.mime(mailbox.address, f"{path}/$value", wait=False, attempts=attempts)
-            return Fetched(item, mime)
-        except Refused as error:
+            return FetchedItem(item, mime)
+        except GraphRefused as error:
             if error.no_mailbox:
                 raise explained(mailbox, error) from error
             if error.status == FORBIDDEN:
                 self._require_open(mailbox)
             if error.status == NOT_FOUND and self._is_gone(mailbox, path):
-                return Unfetched(item, GONE, gone=True)
-            return Unfetched(item, f"the service can't send it ({error.code})")
+                return UnfetchedItem(item, GONE, gone=True)
+            return UnfetchedItem(item, f"the service can't send it ({error.code})")
 
-    def _require_open(self, mailbox: Mailbox) -> None:
-        """Check that the mailbox is open to us, so that only the message was refused. Raises Shut."""
+    def _require_open(self, mailbox: GraphMailbox) -> None:
+        """Check that the mailbox is open to us, so that only the message was refused. Raises
+        MailboxRefused."""
         try:
             self._wire.page(mailbox.address, f"{mailbox.path}/mailFolders/inbox?$select=id", wait=False)
-        except Refused as error:
+        except GraphRefused as error:
             raise explained(mailbox, error) from error
 
-    def _is_gone(self, mailbox: Mailbox, path: str) -> bool:
-        """Whether Exchange itself says that the message does not exist (see Refused.no_item)."""
+    def _is_gone(self, mailbox: GraphMailbox, path: str) -> bool:
+        """Whether Exchange itself says that the message does not exist (see GraphRefused.no_item)."""
         try:
             self._wire.page(mailbox.address, f"{path}?$select=id", wait=False)
-        except Refused as error:
+        except GraphRefused as error:
             return error.no_item
         return False
 
@@ -216,5 +217,5 @@ def _abandon(running: Iterable[Future[Answer]]) -> None:
     for future in waiting:
         if future.exception() is None:
             answer = future.result()
-            if isinstance(answer, Fetched) and isinstance(answer.content, Path):
+            if isinstance(answer, FetchedItem) and isinstance(answer.content, Path):
                 answer.content.unlink(missing_ok=True)

@@ -9,8 +9,8 @@ import threading
 from collections.abc import Callable, Iterable
 
 from muniment.net import retry
-from muniment.net.retry import Passing
-from muniment.sources.graph.answers import PutOff
+from muniment.net.retry import TransientError
+from muniment.sources.graph.answers import RetryLater
 
 LONGEST_WAIT = 900.0
 """Longest accepted Retry-After, in seconds; the service counts requests over ten minutes."""
@@ -26,7 +26,7 @@ DOOMED = 10
 """Number of mailboxes given up in a row after which no other is waited for, since the service is down."""
 
 
-class Delayed(Passing):
+class MailboxDelayed(TransientError):
     """The service asks to wait `seconds` more for a mailbox; the caller can do something else meanwhile."""
 
     def __init__(self, seconds: float) -> None:
@@ -34,7 +34,7 @@ class Delayed(Passing):
         self.seconds = seconds
 
 
-class Lanes:
+class MailboxLanes:
     """The waits for each mailbox, by its address. Several threads can use it."""
 
     def __init__(self, sleep: Callable[[float], None]) -> None:
@@ -44,7 +44,7 @@ class Lanes:
         self._steps: dict[str, int] = {}
         self._obeyed: dict[str, float] = {}
         self._patient: dict[str, float] = {}
-        self._lost: dict[str, PutOff] = {}
+        self._lost: dict[str, RetryLater] = {}
         self._in_a_row = 0
 
     def progress(self, lane: str) -> None:
@@ -55,11 +55,11 @@ class Lanes:
                 for state in (self._steps, self._obeyed, self._patient):
                     state.pop(lane, None)
 
-    def put_off(self, lane: str, error: PutOff) -> None:
+    def put_off(self, lane: str, error: RetryLater) -> None:
         """Note that the service asks to wait for a mailbox.
 
         Raises:
-            PutOff: `error` itself, if the total wait gets too long.
+            RetryLater: `error` itself, if the total wait gets too long.
         """
         with self._lock:
             if self.left(lane) > 0:  # requests that were on their way at the same time count as one
@@ -88,14 +88,14 @@ class Lanes:
             wait: Whether to wait.
 
         Raises:
-            Delayed: It can't be asked yet, and `wait` is False.
-            PutOff: It was given up.
+            MailboxDelayed: It can't be asked yet, and `wait` is False.
+            RetryLater: It was given up.
         """
         if lane in self._lost:
-            raise PutOff(str(self._lost[lane]), None)
+            raise RetryLater(str(self._lost[lane]), None)
         left = self.left(lane)
         if left > 0 and not wait:
-            raise Delayed(left)
+            raise MailboxDelayed(left)
         if left > 0:
             until = self._until.get(lane)
             self._sleep(left)

@@ -15,20 +15,26 @@ from typing import Any
 from muniment.errors import SourceError
 from muniment.net.dial import dial
 from muniment.net.events import LoggedIn
-from muniment.net.limits import Pages
-from muniment.net.retry import Passing, Patience
-from muniment.sources.base import Item, Place
-from muniment.sources.endpoint import Endpoint, LeftOut
-from muniment.sources.graph.answers import FORBIDDEN, Page, PutOff, Refused, understood
-from muniment.sources.graph.connection import Cut, GraphWire, Untaken, proxy_for
-from muniment.sources.graph.deleting import Deleter
-from muniment.sources.graph.fetching import THREADS, Fetching
-from muniment.sources.graph.folders import Listing, Mailbox, Passed, Tree, explained
-from muniment.sources.graph.lanes import Delayed
-from muniment.sources.listing_store import Roll
+from muniment.net.limits import PageLimit
+from muniment.net.retry import RetryPolicy, TransientError
+from muniment.sources.base import MailItem, MailPlace
+from muniment.sources.endpoint import Endpoint, MailboxesLeftOut
+from muniment.sources.graph.answers import FORBIDDEN, GraphPage, GraphRefused, RetryLater, understood
+from muniment.sources.graph.connection import ConnectionCut, GraphTokenRefused, GraphWire, proxy_for
+from muniment.sources.graph.deleting import MessageDeleter
+from muniment.sources.graph.fetching import THREADS, GraphFetcher
+from muniment.sources.graph.folders import (
+    FolderListing,
+    GraphFolderTree,
+    GraphMailbox,
+    MailboxPassedOver,
+    explained,
+)
+from muniment.sources.graph.lanes import MailboxDelayed
+from muniment.sources.listing_store import ListingStore
 from muniment.sources.mail_limits import MOST_FOLDERS, MOST_MESSAGES
 from muniment.sources.received import of_instant
-from muniment.sources.refusing import Refusing, Shut
+from muniment.sources.refusing import MailboxRefused, RefusalKeeper
 from muniment.sources.remote import SURELY_DEAD, Answer
 from muniment.sources.spool_files import make_work
 
@@ -36,7 +42,7 @@ EVERYBODY = "*"
 PASSED = "people who have no mailbox, or whose mailbox the application may not read"
 
 
-class GraphSource(Refusing):
+class GraphSource(RefusalKeeper):
     """One, several or all mailboxes of a tenant. A key is a message's immutable id."""
 
     session = 5000
@@ -51,19 +57,19 @@ class GraphSource(Refusing):
         self._sleep = sleep
         self.expected: int | None = None
         self._open: GraphWire | None = None
-        self._fetching: Fetching | None = None
-        self._deleting: Deleter | None = None
-        self._boxes: dict[str, Mailbox] = {}
-        self._mark: Callable[[Place], str] = lambda place: ""
-        self._marks: dict[Place, str] = {}
-        self._parents: dict[Place, set[str]] = {}
+        self._fetching: GraphFetcher | None = None
+        self._deleting: MessageDeleter | None = None
+        self._boxes: dict[str, GraphMailbox] = {}
+        self._mark: Callable[[MailPlace], str] = lambda place: ""
+        self._marks: dict[MailPlace, str] = {}
+        self._parents: dict[MailPlace, set[str]] = {}
         """Ids that messages give for the folder in which they were listed, if they differ from its id."""
 
-    def resume(self, mark: Callable[[Place], str]) -> None:
-        """List only what changed since a mark, which is a delta link (see base.Resumable)."""
+    def resume(self, mark: Callable[[MailPlace], str]) -> None:
+        """List only what changed since a mark, which is a delta link (see base.ResumableSource)."""
         self._mark = mark
 
-    def marks(self) -> dict[Place, str]:
+    def marks(self) -> dict[MailPlace, str]:
         """The delta link of each folder that was listed to its end."""
         return dict(self._marks)
 
@@ -79,12 +85,12 @@ class GraphSource(Refusing):
         if EVERYBODY in named:
             boxes = self._everybody()
         else:
-            boxes = [Mailbox(name.strip().lower(), name.strip()) for name in named]
+            boxes = [GraphMailbox(name.strip().lower(), name.strip()) for name in named]
         self._boxes = {box.address: box for box in boxes}
         if not self._several:
             try:
                 self._wire.page(boxes[0].address, f"{boxes[0].path}/mailFolders/inbox?$select=id")
-            except Refused as error:
+            except GraphRefused as error:
                 raise explained(boxes[0], error) from error
         self._endpoint.on_event(LoggedIn())
 
@@ -106,15 +112,15 @@ class GraphSource(Refusing):
             self._open.close()
         self._fetching = self._deleting = self._open = None
 
-    def _everybody(self) -> list[Mailbox]:
+    def _everybody(self) -> list[GraphMailbox]:
         """Everyone in the tenant who has a mail address; not all of them have a mailbox."""
-        found: list[Mailbox] = []
-        pages = Pages(self._endpoint.address, MOST_FOLDERS)
+        found: list[GraphMailbox] = []
+        pages = PageLimit(self._endpoint.address, MOST_FOLDERS)
         link = "/users?$select=id,mail&$top=999"
         while link:
             try:
                 page = self._wire.page("", link)
-            except Refused as error:
+            except GraphRefused as error:
                 if error.status != FORBIDDEN:
                     raise
                 raise SourceError(
@@ -124,7 +130,7 @@ class GraphSource(Refusing):
                 ) from error
             with understood(self._endpoint):
                 found += [
-                    Mailbox(str(one["mail"]).lower(), str(one["id"]))
+                    GraphMailbox(str(one["mail"]).lower(), str(one["id"]))
                     for one in page.values
                     if one.get("mail")
                 ]
@@ -134,7 +140,7 @@ class GraphSource(Refusing):
 
     # --- listing --------------------------------------------------------------------------------
 
-    def listing(self) -> Iterator[Item]:
+    def listing(self) -> Iterator[MailItem]:
         """List every message, or those that changed since the marks, folder by folder.
 
         If a mailbox or a folder can't be read, the others still are. A mailbox for which the service asks to
@@ -146,24 +152,24 @@ class GraphSource(Refusing):
         passed: list[str] = []
         due = list(self._boxes.values())
         while due:
-            later: list[Mailbox] = []
+            later: list[GraphMailbox] = []
             for box in due:
                 try:
                     yield from self._mailbox(box)
                     failed.in_a_row = 0
-                except Delayed:
+                except MailboxDelayed:
                     later.append(box)
-                except (Shut, Refused, Untaken, Passing) as error:
+                except (MailboxRefused, GraphRefused, GraphTokenRefused, TransientError) as error:
                     if not self._several:
                         raise
                     failed.take(error)
-                    if isinstance(error, Passed) and EVERYBODY in self._endpoint.mailboxes:
+                    if isinstance(error, MailboxPassedOver) and EVERYBODY in self._endpoint.mailboxes:
                         passed.append(box.address)
                     else:
                         self.refuse(box.address, str(_of(box, error)))
             if later:
                 opened = self._wire.lanes.await_one(box.address for box in later)
-                # Mailboxes that can be asked now come first; the others raise Delayed again.
+                # Mailboxes that can be asked now come first; the others raise MailboxDelayed again.
                 due = sorted(later, key=lambda box: box.address not in opened)
             else:
                 due = []
@@ -171,11 +177,12 @@ class GraphSource(Refusing):
             assert failed.first is not None
             raise failed.first
         if passed:
-            self._endpoint.on_event(LeftOut(PASSED, tuple(passed)))
+            self._endpoint.on_event(MailboxesLeftOut(PASSED, tuple(passed)))
 
-    def _mailbox(self, box: Mailbox) -> Iterator[Item]:
-        """The messages of a mailbox. Raises Delayed if the service asks to wait before the first message."""
-        tree = Tree(self._endpoint, self._wire, box, self.refuse, wait=not self._several)
+    def _mailbox(self, box: GraphMailbox) -> Iterator[MailItem]:
+        """The messages of a mailbox. Raises MailboxDelayed if the service asks to wait before the first
+        message."""
+        tree = GraphFolderTree(self._endpoint, self._wire, box, self.refuse, wait=not self._several)
         folders = tree.chosen(box.address if self._several else "")
         if not self._several:
             fresh = not any(self._mark(folder.place) for folder in folders)
@@ -187,34 +194,34 @@ class GraphSource(Refusing):
                     patient = True
                     yield item
                 failed = 0
-            except (Delayed, PutOff, Cut, Shut, Untaken):
+            except (MailboxDelayed, RetryLater, ConnectionCut, MailboxRefused, GraphTokenRefused):
                 raise
-            except (Refused, Passing) as error:
+            except (GraphRefused, TransientError) as error:
                 failed += 1
                 if failed >= SURELY_DEAD:
                     raise
                 title = folder.place.title
                 self.refuse(f"{box.address}/{title}", f"The folder {title} could not be listed. {error}")
 
-    def _folder(self, box: Mailbox, folder: Listing, *, wait: bool) -> Iterator[Item]:
+    def _folder(self, box: GraphMailbox, folder: FolderListing, *, wait: bool) -> Iterator[MailItem]:
         """The messages of a folder, each only once, even if the service repeats entries or must start again.
 
         A folder that disappears while it is read ends early, and the next run sees the result.
         """
         place = folder.place
-        patience = Patience(self._sleep)
+        patience = RetryPolicy(self._sleep)
         first = f"{folder.path}/messages/delta?$select=receivedDateTime,parentFolderId"
         link = self._mark(place) or first
-        seen = Roll(self._endpoint.work)
-        pages = Pages(self._endpoint.address, MOST_MESSAGES)
-        page = Page([])
+        seen = ListingStore(self._endpoint.work)
+        pages = PageLimit(self._endpoint.address, MOST_MESSAGES)
+        page = GraphPage([])
         while link:
             try:
                 page = self._wire.page(box.address, link, wait=wait)
-            except Refused as error:
+            except GraphRefused as error:
                 if error.stale:
                     patience.again(
-                        Passing(f"The folder {place.title} can't be listed to its end: run again.")
+                        TransientError(f"The folder {place.title} can't be listed to its end: run again.")
                     )
                     link = first
                     continue
@@ -232,37 +239,37 @@ class GraphSource(Refusing):
                 if key not in known:
                     self._learn_parent(place, one.get("parentFolderId"))
                     wait = True
-                    yield Item(place, key, date=_seconds(one.get("receivedDateTime")))
+                    yield MailItem(place, key, date=_seconds(one.get("receivedDateTime")))
             link = page.next
         self._marks[place] = page.delta
 
-    def _learn_parent(self, place: Place, parent: Any) -> None:
+    def _learn_parent(self, place: MailPlace, parent: Any) -> None:
         if isinstance(parent, str) and parent != place.folder:
             self._parents.setdefault(place, set()).add(parent)
 
     # --- fetching -------------------------------------------------------------------------------
 
-    def fetch(self, items: Sequence[Item]) -> Iterator[Answer]:
+    def fetch(self, items: Sequence[MailItem]) -> Iterator[Answer]:
         """Fetch the MIME of listed items (see Source.fetch), at most AT_ONCE of a mailbox at a time.
 
-        No item is answered twice. An item at which the service keeps failing is answered with Unfetched, and
-        so are the items of a mailbox that is given up.
+        No item is answered twice. An item at which the service keeps failing is answered with UnfetchedItem,
+        and so are the items of a mailbox that is given up.
         """
         if self._fetching is None:
-            self._fetching = Fetching(
+            self._fetching = GraphFetcher(
                 self._wire, lambda item: self._box(item.place), self.refuse, several=self._several
             )
         return self._fetching.fetch(items)
 
-    def _box(self, place: Place) -> Mailbox:
-        return self._boxes.get(place.mailbox) or Mailbox(place.mailbox, place.mailbox)
+    def _box(self, place: MailPlace) -> GraphMailbox:
+        return self._boxes.get(place.mailbox) or GraphMailbox(place.mailbox, place.mailbox)
 
     # --- deleting -------------------------------------------------------------------------------
 
     @property
-    def _deleter(self) -> Deleter:
+    def _deleter(self) -> MessageDeleter:
         if self._deleting is None:
-            self._deleting = Deleter(
+            self._deleting = MessageDeleter(
                 self._endpoint.host,
                 self._wire,
                 lambda item: self._parents.get(item.place, {item.place.folder}),
@@ -271,12 +278,12 @@ class GraphSource(Refusing):
         return self._deleting
 
     def undeletable(self) -> str:
-        """Why nothing can be deleted for good (see base.Deleting)."""
+        """Why nothing can be deleted for good (see base.DeletingSource)."""
         return self._deleter.undeletable(self._boxes.values())
 
-    def delete(self, items: Iterable[Item]) -> list[Item]:
+    def delete(self, items: Iterable[MailItem]) -> list[MailItem]:
         """Delete these items for good, and no others (see Source.delete)."""
-        confirmed: list[Item] = []
+        confirmed: list[MailItem] = []
         for place, group in groupby(items, key=lambda item: self._box(item.place)):
             confirmed += self._deleter.delete(place, group)
         return confirmed
@@ -295,14 +302,16 @@ class _Failed:
         """Count a mailbox that failed. Raises `error` if the cause is the connection or the tokens."""
         self.count += 1
         self.first = self.first or error
-        everywhere = isinstance(error, Cut) or (isinstance(error, Untaken) and not self._wire.proved)
+        everywhere = isinstance(error, ConnectionCut) or (
+            isinstance(error, GraphTokenRefused) and not self._wire.proved
+        )
         self.in_a_row = self.in_a_row + 1 if everywhere else 0
         if self.in_a_row >= SURELY_DEAD:
             raise error
 
 
-def _of(box: Mailbox, error: SourceError) -> SourceError:
-    return error if isinstance(error, Shut) else explained(box, error)
+def _of(box: GraphMailbox, error: SourceError) -> SourceError:
+    return error if isinstance(error, MailboxRefused) else explained(box, error)
 
 
 def _seconds(stamp: Any) -> int | None:

@@ -17,8 +17,8 @@ from typing import Any
 from muniment.errors import CertificateRefused, SourceError
 from muniment.net import tls
 from muniment.net.dial import dial, lost
-from muniment.net.limits import SHORT_ANSWER, Pace, too_much
-from muniment.net.retry import Passing
+from muniment.net.limits import SHORT_ANSWER, AnswerPace, too_much
+from muniment.net.retry import TransientError
 from muniment.net.server_text import quote
 from muniment.sources.base import SPOOL_ABOVE
 from muniment.sources.endpoint import Endpoint
@@ -33,21 +33,21 @@ _QUOTED_AT_MOST = 10_000
 _GREETED = re.compile(rb"\* (?:BYE|NO|BAD) ?(.*)\Z", re.DOTALL | re.IGNORECASE)
 
 
-class Oversized(Exception):
+class AnswerTooLarge(Exception):
     """The server sends far more than it announced, and more than fits in memory."""
 
 
-class Client(imaplib.IMAP4):
+class ImapClient(imaplib.IMAP4):
     """imaplib on our own sockets, with a limit on the bytes of each answer.
 
-    It raises Oversized for an answer above that limit.
+    It raises AnswerTooLarge for an answer above that limit.
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
         self._received = bytearray()
         self._chunk = memoryview(bytearray(_RECEIVE))
-        self._pace = Pace(endpoint)
+        self._pace = AnswerPace(endpoint)
         self._room = self._next_room = SHORT_ANSWER
         super().__init__(endpoint.host, endpoint.port_number, endpoint.timeout)
 
@@ -99,9 +99,9 @@ class Client(imaplib.IMAP4):
             self.capabilities = (*self.capabilities, "IMAP4REV1")  # everything that is used here is in both
 
     def read(self, size: int) -> bytes:
-        """Read a literal of `size` bytes. Raises Oversized."""
+        """Read a literal of `size` bytes. Raises AnswerTooLarge."""
         if size > min(self._room, 2 * SPOOL_ABOVE):
-            raise Oversized
+            raise AnswerTooLarge
         while len(self._received) < size:
             if not self._receive():
                 break
@@ -111,7 +111,7 @@ class Client(imaplib.IMAP4):
         """Read a line with its end, which is CRLF even if the server sends only LF.
 
         Raises:
-            Oversized: The answer is longer than allowed.
+            AnswerTooLarge: The answer is longer than allowed.
             imaplib.IMAP4.error: The line is longer than any honest one.
         """
         searched = 0
@@ -128,7 +128,7 @@ class Client(imaplib.IMAP4):
     def _taken(self, size: int) -> bytes:
         self._room -= size
         if self._room < 0:
-            raise Oversized
+            raise AnswerTooLarge
         data = bytes(memoryview(self._received)[:size])
         del self._received[:size]
         return data
@@ -139,21 +139,21 @@ class Client(imaplib.IMAP4):
         return count
 
 
-def connected(endpoint: Endpoint) -> Client:
+def connected(endpoint: Endpoint) -> ImapClient:
     """Connect to a server, and read its greeting.
 
     Raises:
         CertificateRefused: The connection can't be secured.
-        Passing: It can help to try again.
+        TransientError: It can help to try again.
         SourceError: The server can't be used.
     """
     with translated(endpoint):
         try:
-            client = Client(endpoint)
+            client = ImapClient(endpoint)
         except imaplib.IMAP4.abort:
             raise
         except imaplib.IMAP4.error as error:
-            raise Passing(
+            raise TransientError(
                 f"{endpoint.address} accepts no IMAP session now ({quote(endpoint, reason(error))}): run "
                 "again later."
             ) from error
@@ -182,9 +182,9 @@ def reason(error: imaplib.IMAP4.error) -> str:
 
 @contextmanager
 def translated(
-    endpoint: Endpoint, client: Client | None = None, *, oversized: bool = False
+    endpoint: Endpoint, client: ImapClient | None = None, *, oversized: bool = False
 ) -> Iterator[None]:
-    """Turn errors of imaplib, and errors of parsing, into SourceError or Passing.
+    """Turn errors of imaplib, and errors of parsing, into SourceError or TransientError.
 
     Args:
         endpoint: The server.
@@ -193,7 +193,7 @@ def translated(
     """
     try:
         yield
-    except Oversized as error:
+    except AnswerTooLarge as error:
         if oversized:
             raise
         raise too_much(endpoint.address, "an IMAP command") from error

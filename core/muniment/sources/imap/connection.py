@@ -9,15 +9,15 @@ from typing import Any, NamedTuple
 
 from muniment.errors import CertificateRefused, LoginRefused, SourceError
 from muniment.net.events import LoggedIn
-from muniment.net.oauth import Tokens, sasl
-from muniment.net.retry import Passing
+from muniment.net.oauth import TokenSource, sasl
+from muniment.net.retry import TransientError
 from muniment.net.server_text import one_line, quote
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.imap.client import connected, reason, translated
-from muniment.sources.imap.namespaces import Namespace, read_namespaces
+from muniment.sources.imap.namespaces import ImapNamespace, read_namespaces
 from muniment.sources.imap.text import (
-    Listed,
-    Row,
+    ListedFolder,
+    ListedMessage,
     encode_folder,
     joined,
     quoted,
@@ -39,15 +39,15 @@ LINE_OF_A_MESSAGE = 4096
 """Most bytes of a list for each message: its flags, and changes by other sessions at the same time."""
 
 
-class NoFolder(SourceError):
+class FolderGone(SourceError):
     """A folder can't be opened: it may have been renamed or deleted."""
 
 
-class CantOpen(Passing):
+class FolderNotOpened(TransientError):
     """A folder exists and can't be opened now."""
 
 
-class Selected(NamedTuple):
+class SelectedFolder(NamedTuple):
     """The state of a folder in the answer to SELECT."""
 
     exists: int
@@ -71,8 +71,8 @@ class _Response:
 class ImapWire:
     """A logged-in connection.
 
-    Every method can raise Passing if the connection breaks or the server fails for now, and SourceError if
-    the server can't be used.
+    Every method can raise TransientError if the connection breaks or the server fails for now, and
+    SourceError if the server can't be used.
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
@@ -146,7 +146,7 @@ class ImapWire:
         if text(answer).upper().startswith("[ALERT]"):
             self.alerts.append(self._quote(text(answer)))
 
-    def _log_in_by_token(self, tokens: Tokens) -> None:
+    def _log_in_by_token(self, tokens: TokenSource) -> None:
         """Log in with an access token; a refused one is renewed once."""
         endpoint, offered = self._endpoint, self._client.capabilities
         way = next((way for way in ("XOAUTH2", "OAUTHBEARER") if f"AUTH={way}" in offered), None)
@@ -166,7 +166,7 @@ class ImapWire:
     def _refused(self, answer: str) -> SourceError:
         address, mailbox, why = self._endpoint.address, self._endpoint.mailbox, self._quote(answer)
         if _passes(answer):
-            return Passing(f"{address} can't serve {mailbox} now ({why}): run again later.")
+            return TransientError(f"{address} can't serve {mailbox} now ({why}): run again later.")
         return LoginRefused(
             f"{address} refused the name {mailbox} or its password ({why}): check `mailbox` and `password`."
             if self._endpoint.tokens is None
@@ -179,7 +179,7 @@ class ImapWire:
 
     # --- the folder -----------------------------------------------------------------------------
 
-    def namespaces(self) -> list[Namespace]:
+    def namespaces(self) -> list[ImapNamespace]:
         """The prefixes of own, other users' and shared folders (RFC 2342); none without NAMESPACE.
 
         Raises: Passing: The server has NAMESPACE and refuses to answer. Without an answer, all folders would
@@ -191,20 +191,20 @@ class ImapWire:
             kind, data = self._client.namespace()
         if kind != "OK":
             why = self._quote(text(data))
-            raise Passing(
+            raise TransientError(
                 f"{self._endpoint.address} does not say which folders belong to whom ({why}): run again, and "
                 "ask the people who run that server."
             )
         return read_namespaces(b" ".join(joined(data)))
 
-    def folders(self, prefixes: list[bytes]) -> list[Listed]:
+    def folders(self, prefixes: list[bytes]) -> list[ListedFolder]:
         """Every folder below the prefixes that can be selected, each once."""
-        found: dict[bytes, Listed] = {}
+        found: dict[bytes, ListedFolder] = {}
         for prefix in prefixes:
             found.update((one.raw, one) for one in self._list(prefix))
         return list(found.values())
 
-    def _list(self, prefix: bytes) -> Iterator[Listed]:
+    def _list(self, prefix: bytes) -> Iterator[ListedFolder]:
         pattern = quoted_bytes(prefix + b"*").decode("utf-8", "surrogateescape")
         if {"LIST-EXTENDED", "SPECIAL-USE"} <= self.capabilities:
             pattern += " RETURN (SPECIAL-USE)"
@@ -213,7 +213,7 @@ class ImapWire:
             kind, data = self._client.list('""', pattern)
         if kind != "OK":
             why = self._quote(text(data))
-            raise Passing(f"{self._endpoint.address} could not list its folders ({why}): run again.")
+            raise TransientError(f"{self._endpoint.address} could not list its folders ({why}): run again.")
         yield from read_list(data)
 
     def still_lists(self, raw: bytes) -> bool:
@@ -222,7 +222,7 @@ class ImapWire:
             kind, data = self._client.list('""', quoted_bytes(raw).decode("utf-8", "surrogateescape"))
         return kind == "OK" and any(one.raw == raw for one in read_list(data))
 
-    def select(self, folder: str, raw: bytes = b"") -> Selected:
+    def select(self, folder: str, raw: bytes = b"") -> SelectedFolder:
         """Open a folder, or read its state again.
 
         Args:
@@ -230,8 +230,8 @@ class ImapWire:
             raw: Its name as LIST gave it; b"" if it is not known.
 
         Raises:
-            NoFolder: The server refuses to open it.
-            CantOpen: The server can't open it now.
+            FolderGone: The server refuses to open it.
+            FolderNotOpened: The server can't open it now.
             SourceError: It has no lasting UIDs.
         """
         name = quoted_bytes(raw or encode_folder(folder).encode())
@@ -253,7 +253,7 @@ class ImapWire:
         if validity is None:
             raise SourceError(f"{self._endpoint.address} has no lasting UIDs in {folder}: use POP3.")
         state = b":".join((validity, following, data[0] or b"0", modified)) if following and modified else b""
-        return Selected(
+        return SelectedFolder(
             exists,
             validity.decode("ascii", "replace"),
             read_only,
@@ -263,10 +263,12 @@ class ImapWire:
     def _not_selected(self, folder: str, answer: str) -> SourceError:
         why, name = self._quote(answer), one_line(folder)
         if _passes(answer):
-            return CantOpen(f"{self._endpoint.address} can't open {name} now ({why}): run again later.")
-        return NoFolder(f"{self._endpoint.address} can't open the folder {name} ({why}): check `folder`.")
+            return FolderNotOpened(
+                f"{self._endpoint.address} can't open {name} now ({why}): run again later."
+            )
+        return FolderGone(f"{self._endpoint.address} can't open the folder {name} ({why}): check `folder`.")
 
-    def rows(self, first: int, last: int, *, labels: bool = False) -> list[Row]:
+    def rows(self, first: int, last: int, *, labels: bool = False) -> list[ListedMessage]:
         """The messages numbered from `first` to `last`, sorted by UID; `labels` asks for Gmail's labels."""
         wanted = f"(UID RFC822.SIZE INTERNALDATE FLAGS{' X-GM-LABELS' if labels else ''})"
         with translated(self._endpoint, self._client):
@@ -275,7 +277,7 @@ class ImapWire:
             rows = sorted(read_rows(data))
         if kind != "OK" and "EXPUNGEISSUED" not in text(data):
             why = self._quote(text(data))
-            raise Passing(f"{self._endpoint.address} could not list the folder ({why}): run again.")
+            raise TransientError(f"{self._endpoint.address} could not list the folder ({why}): run again.")
         return rows
 
     def bodies(self, uids: list[int], announced: int) -> Iterator[tuple[int, bytes]]:
@@ -289,8 +291,8 @@ class ImapWire:
             UID and bytes of each message; a message that the server does not send is left out.
 
         Raises:
-            Oversized: The server sends far more than `announced`.
-            Passing: The connection broke. Messages that came whole are yielded before.
+            AnswerTooLarge: The server sends far more than `announced`.
+            TransientError: The connection broke. Messages that came whole are yielded before.
         """
         return self._bodies(uids, "BODY.PEEK[]", announced)
 
@@ -299,13 +301,13 @@ class ImapWire:
         return dict(self._bodies([uid], f"BODY.PEEK[]<{offset}.{size}>", size)).get(uid)
 
     def _bodies(self, uids: list[int], what: str, announced: int) -> Iterator[tuple[int, bytes]]:
-        failure: Passing | None = None
+        failure: TransientError | None = None
         data: list[Any] = []
         try:
             with translated(self._endpoint, self._client, oversized=True):
                 self._client.allow(2 * announced + len(uids) * LINE_OF_A_MESSAGE)
                 data = self._fetched(uids, what)
-        except Passing as error:
+        except TransientError as error:
             failure = error
             data = self._client.untagged_responses.get("FETCH", [])
         wanted = set(uids)
@@ -323,7 +325,9 @@ class ImapWire:
             raise
         except imaplib.IMAP4.error as error:
             why = self._quote(reason(error))
-            raise Passing(f"{self._endpoint.address} fails at a message ({why}): look at its log.") from error
+            raise TransientError(
+                f"{self._endpoint.address} fails at a message ({why}): look at its log."
+            ) from error
 
     def present(self, uids: list[int]) -> set[int]:
         """Those of these UIDs that are in the folder."""
@@ -331,7 +335,7 @@ class ImapWire:
             kind, data = self._client.uid("SEARCH", "UID", uid_set(uids))
             if kind == "OK":
                 return read_found(data, self._client.response("ESEARCH")[1]) & set(uids)
-        raise Passing(
+        raise TransientError(
             f"{self._endpoint.address} could not search ({self._quote(text(data))}): run again later."
         )
 
@@ -350,7 +354,7 @@ class ImapWire:
             kind, data = self._client.uid(*command)
         if kind != "OK" and "EXPUNGEISSUED" not in text(data):
             why = self._quote(text(data))
-            raise Passing(f"{self._endpoint.address} could not delete ({why}): run again.")
+            raise TransientError(f"{self._endpoint.address} could not delete ({why}): run again.")
 
 
 def _passes(answer: str) -> bool:

@@ -8,18 +8,25 @@ from pathlib import Path
 from typing import TypeVar
 
 from muniment.errors import SourceError
-from muniment.net.retry import Passing, Patience
+from muniment.net.retry import RetryPolicy, TransientError
 from muniment.net.server_text import one_line
-from muniment.sources.base import SPOOL_ABOVE, Fetched, Item, Place, Unfetched
+from muniment.sources.base import SPOOL_ABOVE, FetchedItem, MailItem, MailPlace, UnfetchedItem
 from muniment.sources.endpoint import Endpoint
-from muniment.sources.folders import Choice, existing, no_match
-from muniment.sources.imap.client import Oversized
-from muniment.sources.imap.connection import CantOpen, ImapWire, NoFolder, Selected
+from muniment.sources.folders import FolderChoice, existing, no_match
+from muniment.sources.imap.client import AnswerTooLarge
+from muniment.sources.imap.connection import FolderGone, FolderNotOpened, ImapWire, SelectedFolder
 from muniment.sources.imap.namespaces import locate, own_prefix, prefixes
-from muniment.sources.imap.text import Row, encode_folder
-from muniment.sources.imap.tree import GMAIL_CAPABILITY, Box, Labels, Tree, choose, remarks
+from muniment.sources.imap.text import ListedMessage, encode_folder
+from muniment.sources.imap.tree import (
+    GMAIL_CAPABILITY,
+    GmailLabels,
+    ImapFolder,
+    ImapFolderTree,
+    choose,
+    remarks,
+)
 from muniment.sources.mail_limits import overrun
-from muniment.sources.refusing import Shut
+from muniment.sources.refusing import MailboxRefused
 from muniment.sources.remote import Answer, RemoteSource
 from muniment.sources.spool_files import kept, spool_file
 
@@ -47,24 +54,24 @@ class ImapSource(RemoteSource):
 
     def __init__(self, endpoint: Endpoint, sleep: Callable[[float], None]) -> None:
         super().__init__(endpoint, sleep)
-        self._boxes: dict[Place, Box] = {}
+        self._boxes: dict[MailPlace, ImapFolder] = {}
         self._wire: ImapWire | None = None
         self._batch = endpoint.limits.fetched_at_once
         self._sizes_lie = False
-        self._mark: Callable[[Place], str] = lambda place: ""
-        self._marks: dict[Place, str] = {}
-        self._tree: Tree | None = None
+        self._mark: Callable[[MailPlace], str] = lambda place: ""
+        self._marks: dict[MailPlace, str] = {}
+        self._tree: ImapFolderTree | None = None
         name = endpoint.folder
         self._only = self._place("INBOX" if name.upper() in ("", "INBOX") else name)
         """The folder to read if the endpoint names only one."""
-        self._attempts: dict[Place, int] = {}
+        self._attempts: dict[MailPlace, int] = {}
         """Number of failed attempts to open each folder for fetching."""
 
-    def resume(self, mark: Callable[[Place], str]) -> None:
-        """Skip folders in which nothing has changed since a mark (see base.Resumable)."""
+    def resume(self, mark: Callable[[MailPlace], str]) -> None:
+        """Skip folders in which nothing has changed since a mark (see base.ResumableSource)."""
         self._mark = mark
 
-    def marks(self) -> dict[Place, str]:
+    def marks(self) -> dict[MailPlace, str]:
         """The state of each folder that was listed to its end."""
         return dict(self._marks)
 
@@ -92,33 +99,33 @@ class ImapSource(RemoteSource):
 
     # --- folders --------------------------------------------------------------------------------
 
-    def _place(self, name: str) -> Place:
-        return Place(self._endpoint.address, self._endpoint.mailbox, name)
+    def _place(self, name: str) -> MailPlace:
+        return MailPlace(self._endpoint.address, self._endpoint.mailbox, name)
 
-    def _box(self, place: Place) -> Box:
-        return self._boxes.setdefault(place, Box(place))
+    def _box(self, place: MailPlace) -> ImapFolder:
+        return self._boxes.setdefault(place, ImapFolder(place))
 
     def _select_only(self, wire: ImapWire) -> None:
         """Open the only folder; the name in the profile can omit the server's prefix."""
         try:
             self._select(wire, self._box(self._only))
-        except NoFolder as error:
+        except FolderGone as error:
             name, prefix = self._only.folder, own_prefix(wire.namespaces())
             if not prefix or name.startswith(prefix) or wire.still_lists(encode_folder(name).encode()):
                 raise self._with_names(wire, error) from error
             place = self._place(prefix + name)
             try:
                 self._select(wire, self._box(place))
-            except NoFolder:
+            except FolderGone:
                 raise self._with_names(wire, error) from error
             self._only = place
 
-    def _with_names(self, wire: ImapWire, error: NoFolder) -> SourceError:
+    def _with_names(self, wire: ImapWire, error: FolderGone) -> SourceError:
         """The error for a folder that can't be opened; it names the existing folders."""
         folders = [one.folder for one in locate(wire.folders([b""]), wire.namespaces())]
-        return NoFolder(f"{str(error).rstrip('.')}; {existing(folders)}.")
+        return FolderGone(f"{str(error).rstrip('.')}; {existing(folders)}.")
 
-    def _chosen(self) -> list[Box]:
+    def _chosen(self) -> list[ImapFolder]:
         """The folders to read, in the server's order."""
         choice = self._endpoint.folders
         if choice is None:
@@ -129,12 +136,12 @@ class ImapSource(RemoteSource):
             raise sick.error from sick
         return [self._known(box) for box in self._tree.boxes]
 
-    def _look(self, wire: ImapWire, choice: Choice) -> Tree:
+    def _look(self, wire: ImapWire, choice: FolderChoice) -> ImapFolderTree:
         namespaces = wire.namespaces()
         listed = wire.folders(prefixes(namespaces, shared=self._endpoint.shared))
         return choose(self._endpoint, choice, locate(listed, namespaces), wire.capabilities)
 
-    def _known(self, box: Box) -> Box:
+    def _known(self, box: ImapFolder) -> ImapFolder:
         """The known folder for a folder of the tree, updated, so that its state is kept."""
         found = self._boxes.setdefault(box.place, box)
         found.place, found.raw, found.labelled, found.stays = box.place, box.raw, box.labelled, box.stays
@@ -147,20 +154,20 @@ class ImapSource(RemoteSource):
             wire = self._opened()
             try:
                 return ask(wire)
-            except Passing as error:
+            except TransientError as error:
                 self._drop()
                 self._wait(patience, error)
 
-    def _wait(self, patience: Patience, error: Passing) -> None:
+    def _wait(self, patience: RetryPolicy, error: TransientError) -> None:
         """Wait before another attempt. Raises _Sick if no attempt is left."""
         try:
             patience.again(error)
-        except Passing as last:
+        except TransientError as last:
             self._given_up += 1
             raise _Sick(last) from last
 
-    def _select(self, wire: ImapWire, box: Box) -> Selected:
-        """Select a folder and note its state. Raises NoFolder if it is not the one that was listed."""
+    def _select(self, wire: ImapWire, box: ImapFolder) -> SelectedFolder:
+        """Select a folder and note its state. Raises FolderGone if it is not the one that was listed."""
         folder = box.place.folder
         selected = wire.select(folder, box.raw)
         if box.validity and box.validity != selected.uidvalidity:
@@ -173,7 +180,7 @@ class ImapSource(RemoteSource):
 
     # --- listing --------------------------------------------------------------------------------
 
-    def listing(self) -> Iterator[Item]:
+    def listing(self) -> Iterator[MailItem]:
         """List every message that is there now: folder by folder, in the order of UIDs, 5,000 at a time.
 
         If there are several folders, one that disappears while it is read ends early, and the next run sees
@@ -192,7 +199,7 @@ class ImapSource(RemoteSource):
                 ):  # otherwise the server held some back, and the next run must ask again
                     self._marks[box.place] = box.state
                 self._check_deletable(box)
-            except NoFolder as error:
+            except FolderGone as error:
                 self._gone(box, error)
             except _Sick as sick:
                 if self._endpoint.folders is None:
@@ -201,27 +208,27 @@ class ImapSource(RemoteSource):
         if self._tree and self._tree.missing:
             raise no_match(self._endpoint.address, self._tree.missing, self._tree.folders)
 
-    def _gone(self, box: Box, error: NoFolder) -> None:
+    def _gone(self, box: ImapFolder, error: FolderGone) -> None:
         """Handle a folder that could not be opened: it is refused, unless it no longer exists."""
         if self._endpoint.folders is None:
             raise error
         if self._opened().still_lists(box.raw):
             self.refuse(_where(box.place), str(error))
 
-    def _check_deletable(self, box: Box) -> None:
+    def _check_deletable(self, box: ImapFolder) -> None:
         if self._endpoint.deletes and box.read_only and not box.place.others:
             if self._endpoint.folders is None:
                 raise self._read_only(box)
             self.refuse(_where(box.place), str(self._read_only(box)), deleting=True)
 
-    def _listing(self, box: Box) -> Generator[Item, None, int]:
+    def _listing(self, box: ImapFolder) -> Generator[MailItem, None, int]:
         """List every message of a folder; returns their number. Raises _Sick if it can't be read.
 
         Messages are asked for by number, because UIDs have gaps. Numbers shift when other sessions expunge
         messages. So each step begins at the last known message, and goes back if that is gone.
         """
         patience = self._patience()
-        labels = Labels(box.place, self._endpoint.folders or Choice()) if box.labelled else None
+        labels = GmailLabels(box.place, self._endpoint.folders or FolderChoice()) if box.labelled else None
         start, after, listed, more = 1, 0, 0, True
         while more:
             wire = self._opened()
@@ -231,11 +238,11 @@ class ImapSource(RemoteSource):
                 self._wait(patience, shift)
                 start, more = max(1, start - self._endpoint.limits.listed_at_once), True
                 continue
-            except Passing as error:
+            except TransientError as error:
                 self._drop()
                 self._wait(patience, error)
                 continue
-            except NoFolder:
+            except FolderGone:
                 raise
             except SourceError as error:
                 self._drop()
@@ -252,17 +259,19 @@ class ImapSource(RemoteSource):
                 place = labels.place(row.labels) if labels else box.place
                 if place is not None:
                     key = f"{box.validity}:{row.uid}"
-                    yield Item(place, key, row.size, row.flags, row.date, stays=box.stays)
+                    yield MailItem(place, key, row.size, row.flags, row.date, stays=box.stays)
             start += self._endpoint.limits.listed_at_once - 1
         return listed
 
-    def _too_few(self, box: Box) -> Passing:
-        return Passing(
+    def _too_few(self, box: ImapFolder) -> TransientError:
+        return TransientError(
             f"{self._endpoint.address} lists fewer messages in {box.place.folder} than it says there are: "
             "run again later."
         )
 
-    def _step(self, wire: ImapWire, box: Box, start: int, after: int) -> tuple[list[Row], bool]:
+    def _step(
+        self, wire: ImapWire, box: ImapFolder, start: int, after: int
+    ) -> tuple[list[ListedMessage], bool]:
         """The messages numbered from `start` on, and whether there are more after them.
 
         Raises _Shifted if the first one comes after the message with UID `after`.
@@ -286,51 +295,54 @@ class ImapSource(RemoteSource):
 
     # --- fetching -------------------------------------------------------------------------------
 
-    def _retrieve(self, items: list[Item]) -> Iterator[Answer]:
+    def _retrieve(self, items: list[MailItem]) -> Iterator[Answer]:
         for place, group in groupby(items, key=lambda item: item.place):
             yield from self._of_folder(self._box(place), list(group))
 
-    def _of_folder(self, box: Box, items: list[Item]) -> Iterator[Answer]:
+    def _of_folder(self, box: ImapFolder, items: list[MailItem]) -> Iterator[Answer]:
         wire = self._opened()
         try:
             uids = {self._uid(item): item for item in items}
             self._open_to_fetch(wire, box)
-        except NoFolder as error:
+        except FolderGone as error:
             if self._endpoint.folders is None:
                 raise
             if box.raw and wire.still_lists(box.raw) and not isinstance(error, _Recreated):
                 raise self._shut_folder(box.place, error) from error
-            yield from (Unfetched(item, str(error), gone=True) for item in items)
+            yield from (UnfetchedItem(item, str(error), gone=True) for item in items)
             return
         try:
             for batch in self._batches(list(uids.values())):
                 yield from self._fetch(wire, batch)
                 self._batch = min(self._endpoint.limits.fetched_at_once, self._batch * 2)
-        except Oversized as error:
+        except AnswerTooLarge as error:
             self._sizes_lie = True
-            raise Passing(f"{self._endpoint.address} sends more than it announced: use POP3.") from error
-        except Passing:
+            raise TransientError(
+                f"{self._endpoint.address} sends more than it announced: use POP3."
+            ) from error
+        except TransientError:
             # Smaller and smaller batches isolate the message at which the server fails.
             self._batch = max(1, self._batch // 5)
             raise
 
-    def _open_to_fetch(self, wire: ImapWire, box: Box) -> None:
-        """Select a folder. Raises Shut for one of several that can't be opened in OPENED attempts."""
+    def _open_to_fetch(self, wire: ImapWire, box: ImapFolder) -> None:
+        """Select a folder. Raises MailboxRefused for one of several that can't be opened in OPENED
+        attempts."""
         try:
             self._select(wire, box)
-        except CantOpen as error:
+        except FolderNotOpened as error:
             attempts = self._attempts[box.place] = self._attempts.get(box.place, 0) + 1
             if self._endpoint.folders is None or attempts < OPENED:
                 raise
             raise self._shut_folder(box.place, error) from error
         self._attempts.pop(box.place, None)
 
-    def _shut_folder(self, place: Place, error: SourceError) -> Shut:
-        return Shut(str(error), place.mailbox, place.folder, place.title)
+    def _shut_folder(self, place: MailPlace, error: SourceError) -> MailboxRefused:
+        return MailboxRefused(str(error), place.mailbox, place.folder, place.title)
 
-    def _batches(self, items: list[Item]) -> Iterator[list[Item]]:
+    def _batches(self, items: list[MailItem]) -> Iterator[list[MailItem]]:
         """Group items that fit into memory together; an item that is too large is a batch by itself."""
-        batch: list[Item] = []
+        batch: list[MailItem] = []
         size = 0
         for item in items:
             length = self._length(item)
@@ -342,28 +354,28 @@ class ImapSource(RemoteSource):
         if batch:
             yield batch
 
-    def _length(self, item: Item) -> int:
+    def _length(self, item: MailItem) -> int:
         return SPOOL_ABOVE + 1 if item.size is None or self._sizes_lie else item.size
 
-    def _fetch(self, wire: ImapWire, batch: list[Item]) -> Iterator[Answer]:
+    def _fetch(self, wire: ImapWire, batch: list[MailItem]) -> Iterator[Answer]:
         uids = {self._uid(item): item for item in batch}
         if self._length(batch[0]) <= SPOOL_ABOVE:
             announced = sum(self._length(item) for item in batch)
             for uid, body in wire.bodies(list(uids), announced):
-                yield Fetched(uids.pop(uid), kept(body, self._endpoint.work))
+                yield FetchedItem(uids.pop(uid), kept(body, self._endpoint.work))
         if not uids:
             return
         present = wire.present(list(uids))
         for uid, item in uids.items():
             content = self._by_pieces(wire, uid, item) if uid in present else None
             if content is not None:
-                yield Fetched(item, content)
+                yield FetchedItem(item, content)
             elif uid in present:
-                yield Unfetched(item, "the server lists it but does not send it")
+                yield UnfetchedItem(item, "the server lists it but does not send it")
             else:
-                yield Unfetched(item, GONE, gone=True)
+                yield UnfetchedItem(item, GONE, gone=True)
 
-    def _by_pieces(self, wire: ImapWire, uid: int, item: Item) -> bytes | Path | None:
+    def _by_pieces(self, wire: ImapWire, uid: int, item: MailItem) -> bytes | Path | None:
         piece = wire.piece(uid, 0, PIECE)
         if piece is None or len(piece) < PIECE:
             return piece
@@ -380,7 +392,7 @@ class ImapSource(RemoteSource):
             return whole
         return path
 
-    def _uid(self, item: Item) -> int:
+    def _uid(self, item: MailItem) -> int:
         box = self._box(item.place)
         validity, _, uid = item.key.partition(":")
         if validity != box.validity or not uid.isdecimal():
@@ -393,13 +405,13 @@ class ImapSource(RemoteSource):
     # --- deleting -------------------------------------------------------------------------------
 
     def undeletable(self) -> str:
-        """Why nothing can be deleted at the server (see base.Deleting)."""
+        """Why nothing can be deleted at the server (see base.DeletingSource)."""
         wire = self._opened()
         if GMAIL_CAPABILITY in wire.capabilities:
             return "" if "MOVE" in wire.capabilities and self._trash(wire) else self._no_trash()
         return "" if "UIDPLUS" in wire.capabilities else str(self._no_uidplus())
 
-    def delete(self, items: Iterable[Item]) -> list[Item]:
+    def delete(self, items: Iterable[MailItem]) -> list[MailItem]:
         """Delete these items for good, and no others (see Source.delete).
 
         At Gmail they go to the trash, which Gmail empties after 30 days. Nothing is deleted in folders of
@@ -408,18 +420,18 @@ class ImapSource(RemoteSource):
         Returns:
             The items that this call removed from their folders.
         """
-        confirmed: list[Item] = []
+        confirmed: list[MailItem] = []
         for place, group in groupby(items, key=lambda item: item.place):
             while batch := list(islice(group, self._endpoint.limits.fetched_at_once)):
                 if not any(item.place.others or item.stays for item in batch):
                     confirmed += self._delete(self._box(place), batch)
         return confirmed
 
-    def _delete(self, box: Box, batch: list[Item]) -> list[Item]:
+    def _delete(self, box: ImapFolder, batch: list[MailItem]) -> list[MailItem]:
         seen: set[int] = set()
         try:
             return self._persist(lambda wire: self._expunge(wire, box, batch, seen))
-        except NoFolder:
+        except FolderGone:
             if self._endpoint.folders is None:
                 raise
             return []  # the folder is gone; its messages may have been moved
@@ -429,7 +441,9 @@ class ImapSource(RemoteSource):
             self.refuse(_where(box.place), str(sick.error), deleting=True)
             return []
 
-    def _expunge(self, wire: ImapWire, box: Box, batch: list[Item], seen: set[int]) -> list[Item]:
+    def _expunge(
+        self, wire: ImapWire, box: ImapFolder, batch: list[MailItem], seen: set[int]
+    ) -> list[MailItem]:
         """Try once to delete. `seen` collects the UIDs that were there; the others may have been moved."""
         uids = {self._uid(item): item for item in batch}
         self._select(wire, box)
@@ -452,7 +466,7 @@ class ImapSource(RemoteSource):
     def _trash(self, wire: ImapWire) -> bytes:
         """Gmail's folder for deleted messages, as LIST gives it; b"" if it is hidden."""
         if self._tree is None:
-            self._tree = self._look(wire, self._endpoint.folders or Choice())
+            self._tree = self._look(wire, self._endpoint.folders or FolderChoice())
         return self._tree.trash
 
     def _no_trash(self) -> str:
@@ -467,7 +481,7 @@ class ImapSource(RemoteSource):
             "have marked: use POP3, or keep the mail with `--keep`."
         )
 
-    def _read_only(self, box: Box) -> SourceError:
+    def _read_only(self, box: ImapFolder) -> SourceError:
         return SourceError(
             f"The folder {one_line(box.place.folder)} is read only: make it writable, or use `--keep`."
         )
@@ -475,19 +489,19 @@ class ImapSource(RemoteSource):
     # --- what an administrator should know --------------------------------------------------------
 
     def remarks(self) -> list[str]:
-        """What an administrator should know of this server (see base.Remarking)."""
+        """What an administrator should know of this server (see base.RemarkingSource)."""
         alerts = [f"the server says {alert}" for alert in self._opened().alerts]
         return alerts + (remarks(self._endpoint, self._tree) if self._tree else [])
 
 
-def _where(place: Place) -> str:
+def _where(place: MailPlace) -> str:
     """A folder's name for people, with its mailbox."""
     return f"{place.mailbox}/{place.title or place.folder}"
 
 
-class _Recreated(NoFolder):
+class _Recreated(FolderGone):
     """The folder is not the one that was listed: it was deleted and created again."""
 
 
-class _Shifted(Passing):
+class _Shifted(TransientError):
     """Message numbers have shifted since the last step."""

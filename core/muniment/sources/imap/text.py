@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from muniment.sources.folders import Use, use_by_name
+from muniment.sources.folders import FolderUse, use_by_name
 from muniment.sources.received import at
 
 _MONTHS = b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
@@ -28,12 +28,12 @@ _FOUND = re.compile(rb"\bALL ([\d:,]+)")
 _LITERAL = re.compile(rb"\{(\d+)\+?\}\s*\Z")
 _NOT_SELECTABLE = {"\\noselect", "\\nonexistent"}
 _USES = {
-    "\\sent": Use.SENT,
-    "\\drafts": Use.DRAFTS,
-    "\\junk": Use.JUNK,
-    "\\trash": Use.DELETED,
-    "\\archive": Use.ARCHIVE,
-    "\\all": Use.ALL,
+    "\\sent": FolderUse.SENT,
+    "\\drafts": FolderUse.DRAFTS,
+    "\\junk": FolderUse.JUNK,
+    "\\trash": FolderUse.DELETED,
+    "\\archive": FolderUse.ARCHIVE,
+    "\\all": FolderUse.ALL,
 }
 """Special uses of folders (RFC 6154, 2)."""
 MOST_LEVELS = 100
@@ -43,7 +43,7 @@ MOST_FOUND = 1_000_000
 _SHORT_BODY = re.compile(rb'\bBODY\[\](?:<\d+>)? "((?:[^"\\]|\\.)*)"')
 
 
-class Row(NamedTuple):
+class ListedMessage(NamedTuple):
     """One message of a listing."""
 
     uid: int
@@ -56,13 +56,13 @@ class Row(NamedTuple):
     """Gmail's labels; a system label is written like `\\Inbox`."""
 
 
-class Listed(NamedTuple):
+class ListedFolder(NamedTuple):
     """A folder that can be selected, as LIST names it."""
 
     name: str
     """The server's name, decoded from modified UTF-7 if possible."""
     levels: tuple[str, ...]
-    use: Use
+    use: FolderUse
     raw: bytes
     """The name in the bytes that the server sent."""
     delimiter: str = ""
@@ -120,7 +120,7 @@ def uid_set(uids: Iterable[int]) -> str:
     return ",".join(str(a) if a == b else f"{a}:{b}" for a, b in runs)
 
 
-def read_list(data: list[Any]) -> list[Listed]:
+def read_list(data: list[Any]) -> list[ListedFolder]:
     """The folders in an answer to LIST that can be selected."""
     return [found for line in joined(data) if (found := _listed(line))]
 
@@ -138,7 +138,7 @@ def joined(data: list[Any]) -> Iterator[bytes]:
         yield line
 
 
-def _listed(line: bytes) -> Listed | None:
+def _listed(line: bytes) -> ListedFolder | None:
     found = _LISTED.match(line)
     flags = frozenset(found[1].decode("ascii", "replace").lower().split()) if found else frozenset()
     if found is None or flags & _NOT_SELECTABLE:
@@ -147,7 +147,7 @@ def _listed(line: bytes) -> Listed | None:
     name = decode_folder(raw)
     delimiter = _unescaped(found[2]).decode("utf-8", "replace") if found[2] else ""
     levels = split_levels(name, delimiter)
-    return Listed(name, levels, use_of(flags, levels), raw, delimiter, flags)
+    return ListedFolder(name, levels, use_of(flags, levels), raw, delimiter, flags)
 
 
 def split_levels(name: str, delimiter: str) -> tuple[str, ...]:
@@ -155,13 +155,13 @@ def split_levels(name: str, delimiter: str) -> tuple[str, ...]:
     return tuple(name.split(delimiter, MOST_LEVELS - 1)) if delimiter else (name,)
 
 
-def use_of(flags: frozenset[str], levels: tuple[str, ...]) -> Use:
+def use_of(flags: frozenset[str], levels: tuple[str, ...]) -> FolderUse:
     """The use of a folder, from its attributes or else from its name."""
     use = next((_USES[flag] for flag in sorted(flags) if flag in _USES), None)
     return use or use_by_name(levels)
 
 
-def read_rows(data: list[Any]) -> Iterator[Row]:
+def read_rows(data: list[Any]) -> Iterator[ListedMessage]:
     """The messages in an answer to FETCH."""
     for line in joined(data):
         start = line.find(_LABELLED)
@@ -172,7 +172,7 @@ def read_rows(data: list[Any]) -> Iterator[Row]:
         if uid and size:
             flags = _FLAGS.search(line)
             words = tuple(flags[1].decode("ascii", "replace").split()) if flags else ()
-            yield Row(
+            yield ListedMessage(
                 int(uid[1]),
                 min(int(size[1]), LARGEST_SIZE),
                 words,

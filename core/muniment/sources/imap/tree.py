@@ -11,33 +11,33 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from muniment.profiles.fields import UNWANTED
-from muniment.sources.base import Place
+from muniment.sources.base import MailPlace
 from muniment.sources.endpoint import Endpoint
-from muniment.sources.folders import Choice, Folder, Use
-from muniment.sources.imap.namespaces import GMAIL, PUBLIC, Located, Whose
+from muniment.sources.folders import FolderChoice, FolderUse, MailFolder
+from muniment.sources.imap.namespaces import GMAIL, PUBLIC, FolderOwner, LocatedFolder
 from muniment.sources.imap.text import split_levels
 
 GMAIL_CAPABILITY = "X-GM-EXT-1"
 REMEMBERED = 10_000
 """Number of label titles that are cached; a mailbox at Gmail has at most this many labels."""
-ALL_MAIL = Folder(("All Mail",), Use.ALL)
+ALL_MAIL = MailFolder(("All Mail",), FolderUse.ALL)
 _SYSTEM = {
-    "\\inbox": Folder(("INBOX",), Use.INBOX),
-    "\\sent": Folder(("Sent",), Use.SENT),
-    "\\draft": Folder(("Drafts",), Use.DRAFTS),
-    "\\drafts": Folder(("Drafts",), Use.DRAFTS),
-    "\\junk": Folder(("Spam",), Use.JUNK),
-    "\\spam": Folder(("Spam",), Use.JUNK),
-    "\\trash": Folder(("Trash",), Use.DELETED),
+    "\\inbox": MailFolder(("INBOX",), FolderUse.INBOX),
+    "\\sent": MailFolder(("Sent",), FolderUse.SENT),
+    "\\draft": MailFolder(("Drafts",), FolderUse.DRAFTS),
+    "\\drafts": MailFolder(("Drafts",), FolderUse.DRAFTS),
+    "\\junk": MailFolder(("Spam",), FolderUse.JUNK),
+    "\\spam": MailFolder(("Spam",), FolderUse.JUNK),
+    "\\trash": MailFolder(("Trash",), FolderUse.DELETED),
 }
 """Gmail's own labels that stand for folders; others, such as `\\Important`, are only marks."""
 
 
 @dataclass(slots=True)
-class Box:
+class ImapFolder:
     """A folder that is read."""
 
-    place: Place
+    place: MailPlace
     raw: bytes = b""
     labelled: bool = False
     """Whether its messages are filed by Gmail's labels."""
@@ -47,20 +47,20 @@ class Box:
     """Its UIDVALIDITY when it was listed; "" before."""
     read_only: bool = False
     state: str = ""
-    """`Selected.state` when its listing began."""
+    """`SelectedFolder.state` when its listing began."""
     exists: int = 0
     """The number of messages to list, according to the server."""
 
 
 @dataclass(frozen=True, slots=True)
-class Tree:
+class ImapFolderTree:
     """The folders of a mailbox, and which of them are read."""
 
-    boxes: tuple[Box, ...]
+    boxes: tuple[ImapFolder, ...]
     """The folders to read."""
     missing: tuple[str, ...]
     """Patterns of the profile that match no folder."""
-    folders: tuple[Folder, ...]
+    folders: tuple[MailFolder, ...]
     """All folders that a pattern can choose."""
     of_others: int
     """Number of folders that belong to others or are public."""
@@ -71,20 +71,22 @@ class Tree:
     """The folder for deleted messages, as LIST gives it; b"" if there is none."""
 
 
-def is_gmail(capabilities: frozenset[str], located: Iterable[Located]) -> bool:
+def is_gmail(capabilities: frozenset[str], located: Iterable[LocatedFolder]) -> bool:
     """Whether the server is Gmail's, where folders are labels."""
     return GMAIL_CAPABILITY in capabilities or any(
-        one.folder.use is Use.ALL and one.listed.levels[0].casefold() in GMAIL for one in located
+        one.folder.use is FolderUse.ALL and one.listed.levels[0].casefold() in GMAIL for one in located
     )
 
 
 def choose(
-    endpoint: Endpoint, choice: Choice, located: Sequence[Located], capabilities: frozenset[str]
-) -> Tree:
+    endpoint: Endpoint, choice: FolderChoice, located: Sequence[LocatedFolder], capabilities: frozenset[str]
+) -> ImapFolderTree:
     """Choose the folders that a profile reads; they stay in the server's order."""
-    own = [one for one in located if not one.view and (endpoint.shared or one.whose is Whose.OWN)]
+    own = [one for one in located if not one.view and (endpoint.shared or one.whose is FolderOwner.OWN)]
     gmail = is_gmail(capabilities, located)
-    everything = next((one for one in own if one.whose is Whose.OWN and one.folder.use is Use.ALL), None)
+    everything = next(
+        (one for one in own if one.whose is FolderOwner.OWN and one.folder.use is FolderUse.ALL), None
+    )
     unnamed = gmail and everything is not None and not choice.take and _by_labels(choice)
     if unnamed:
         taken = [one for one in own if one is everything or _beside(one, choice)]
@@ -93,35 +95,44 @@ def choose(
     labelled = everything if GMAIL_CAPABILITY in capabilities else None
     folders = tuple(one.folder for one in own)
     named = choice.missing([folder for one in own for folder in (*one.folder.above, one.folder)])
-    return Tree(
+    return ImapFolderTree(
         boxes=tuple(
-            Box(_place(endpoint, one), one.listed.raw, one is labelled, stays=unnamed and one is everything)
+            ImapFolder(
+                _place(endpoint, one), one.listed.raw, one is labelled, stays=unnamed and one is everything
+            )
             for one in taken
         ),
         missing=tuple(one for one in named if not one.startswith("@") or not taken),
         folders=folders,
-        of_others=sum(one.whose is not Whose.OWN for one in located),
+        of_others=sum(one.whose is not FolderOwner.OWN for one in located),
         views=sum(one.view for one in located),
         gmail=gmail,
         trash=next((one.listed.raw for one in own if "\\trash" in one.listed.flags), b""),
     )
 
 
-def _by_labels(choice: Choice) -> bool:
+def _by_labels(choice: FolderChoice) -> bool:
     """Whether All Mail can be read. At servers other than Gmail, the default leaves such a folder out."""
     return choice.leave_out == UNWANTED or "@all" not in choice.leave_out
 
 
-def _beside(one: Located, choice: Choice) -> bool:
+def _beside(one: LocatedFolder, choice: FolderChoice) -> bool:
     """Whether a folder is read besides All Mail, since its messages are not in there."""
-    return one.folder.use in (Use.JUNK, Use.DELETED) and choice.wants(one.folder, one.folder.above)
+    return one.folder.use in (FolderUse.JUNK, FolderUse.DELETED) and choice.wants(
+        one.folder, one.folder.above
+    )
 
 
-def _place(endpoint: Endpoint, one: Located) -> Place:
-    owner = {Whose.OWN: "", Whose.PUBLIC: PUBLIC}.get(one.whose, _address(endpoint, one.person))
-    title = ALL_MAIL.title if one.folder.use is Use.ALL else one.title
-    return Place(
-        endpoint.address, endpoint.mailbox, one.listed.name, title, owner, others=one.whose is not Whose.OWN
+def _place(endpoint: Endpoint, one: LocatedFolder) -> MailPlace:
+    owner = {FolderOwner.OWN: "", FolderOwner.PUBLIC: PUBLIC}.get(one.whose, _address(endpoint, one.person))
+    title = ALL_MAIL.title if one.folder.use is FolderUse.ALL else one.title
+    return MailPlace(
+        endpoint.address,
+        endpoint.mailbox,
+        one.listed.name,
+        title,
+        owner,
+        others=one.whose is not FolderOwner.OWN,
     )
 
 
@@ -131,7 +142,7 @@ def _address(endpoint: Endpoint, person: str) -> str:
     return person if "@" in person or not at else f"{person}@{domain}"
 
 
-def remarks(endpoint: Endpoint, tree: Tree) -> list[str]:
+def remarks(endpoint: Endpoint, tree: ImapFolderTree) -> list[str]:
     """What an administrator should know about these folders: clauses without a full stop."""
     found = []
     if tree.of_others:
@@ -153,15 +164,15 @@ def remarks(endpoint: Endpoint, tree: Tree) -> list[str]:
     return found
 
 
-class Labels:
+class GmailLabels:
     """Finds one folder for each message of Gmail, by its labels."""
 
-    def __init__(self, place: Place, choice: Choice) -> None:
+    def __init__(self, place: MailPlace, choice: FolderChoice) -> None:
         self._place = place
         self._choice = choice
-        self._titled: dict[str, Place] = {}
+        self._titled: dict[str, MailPlace] = {}
 
-    def place(self, labels: Sequence[str]) -> Place | None:
+    def place(self, labels: Sequence[str]) -> MailPlace | None:
         """The place for a message with these labels; None if the profile leaves out one of them."""
         folders = [folder for label in labels if (folder := _folder(label))]
         if any(self._choice.leaves_out(folder) for folder in folders):
@@ -174,15 +185,19 @@ class Labels:
         return self._titled[title]
 
 
-def _folder(label: str) -> Folder | None:
+def _folder(label: str) -> MailFolder | None:
     if label.startswith("\\"):
         return _SYSTEM.get(label.lower())
-    return Folder(split_levels(label, "/"))
+    return MailFolder(split_levels(label, "/"))
 
 
-def _first(folders: Sequence[Folder]) -> Folder:
+def _first(folders: Sequence[MailFolder]) -> MailFolder:
     """The most telling folder of a message: sent mail, or else a user's own label, or else the inbox."""
-    for wanted in ((Use.SENT,), (Use.NONE,), (Use.INBOX, Use.JUNK, Use.DELETED, Use.DRAFTS)):
+    for wanted in (
+        (FolderUse.SENT,),
+        (FolderUse.NONE,),
+        (FolderUse.INBOX, FolderUse.JUNK, FolderUse.DELETED, FolderUse.DRAFTS),
+    ):
         if found := next((folder for folder in folders if folder.use in wanted), None):
             return found
     return ALL_MAIL

@@ -17,11 +17,11 @@ from muniment.errors import CertificateRefused, LoginRefused, SourceError
 from muniment.net import tls
 from muniment.net.dial import dial, lost
 from muniment.net.events import LoggedIn
-from muniment.net.limits import SHORT_ANSWER, Pace, too_much
-from muniment.net.oauth import Tokens, encoded, sasl
-from muniment.net.retry import Passing
+from muniment.net.limits import SHORT_ANSWER, AnswerPace, too_much
+from muniment.net.oauth import TokenSource, encoded, sasl
+from muniment.net.retry import TransientError
 from muniment.net.server_text import quote
-from muniment.sources.base import SPOOL_ABOVE, Item
+from muniment.sources.base import SPOOL_ABOVE, MailItem
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.mail_limits import overrun
 from muniment.sources.spool_files import spool_file
@@ -39,22 +39,22 @@ _LAST_LINE = b"\r\n.\r\n"
 _LAST_LINE_LF = re.compile(rb"\n\.\r?\n")
 
 CHALLENGE = "+"
-"""What `Wire._reply` returns for a SASL challenge of the server."""
+"""What `Pop3Wire._reply` returns for a SASL challenge of the server."""
 
 
-class Refused(Exception):
+class Pop3Refused(Exception):
     """The server answered `-ERR`. The text is its reason, unchanged."""
 
 
-class Wire:
-    """A POP3 connection. Every method can raise Passing if the connection breaks."""
+class Pop3Wire:
+    """A POP3 connection. Every method can raise TransientError if the connection breaks."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
         self._socket: socket.socket = dial(endpoint)
         self._chunk = memoryview(bytearray(_RECEIVE))
         self._buffer = bytearray()
-        self._pace = Pace(endpoint)
+        self._pace = AnswerPace(endpoint)
         self._eol = b"\r\n"
         self.capabilities: frozenset[str] = frozenset()
         self.delay = 0
@@ -79,14 +79,14 @@ class Wire:
             CertificateRefused: The connection can't be secured.
             LoginRefused: The server refuses the name, the password or the token.
             SourceError: The server can't be used.
-            Passing: It can help to try again.
+            TransientError: It can help to try again.
         """
         try:
             self.answer()
             if self._endpoint.secured_by == "starttls":
                 self._start_tls()
             self._read_capabilities()
-        except Refused as refusal:
+        except Pop3Refused as refusal:
             raise judge(self._endpoint, refusal) from refusal
         self._ask_for_utf8()
         self._log_in()
@@ -96,7 +96,7 @@ class Wire:
     def _start_tls(self) -> None:
         try:
             self.command("STLS")
-        except Refused as refusal:
+        except Pop3Refused as refusal:
             raise CertificateRefused(
                 f"{self._endpoint.address} offers no STLS, so no password was sent: enable it there, "
                 'or set `security` to "tls" and use the port for TLS.'
@@ -111,7 +111,7 @@ class Wire:
     def _read_capabilities(self) -> None:
         try:
             self.command("CAPA", multiline=True)
-        except Refused:
+        except Pop3Refused:
             return
         lines = self.lines("CAPA", SHORT_ANSWER)
         self.capabilities = frozenset(line.decode("ascii", "replace").strip().upper() for line in lines)
@@ -125,7 +125,7 @@ class Wire:
     def _ask_for_utf8(self) -> None:
         """Ask for mail with UTF-8 in its header unchanged (RFC 6856, 2), before the login."""
         if self.offers("UTF8"):
-            with suppress(Refused):
+            with suppress(Pop3Refused):
                 self.command("UTF8")
                 self.utf8 = True
 
@@ -139,12 +139,12 @@ class Wire:
             else:
                 self.command(f"USER {endpoint.mailbox}")
                 self.command(f"PASS {endpoint.password}")
-        except Refused as refusal:
+        except Pop3Refused as refusal:
             raise judge(endpoint, refusal, login=True, delay=self.delay) from refusal
         endpoint.on_event(LoggedIn())
 
-    def _log_in_by_token(self, tokens: Tokens) -> None:
-        """Log in with an access token; a refused one is renewed once. Raises Refused.
+    def _log_in_by_token(self, tokens: TokenSource) -> None:
+        """Log in with an access token; a refused one is renewed once. Raises Pop3Refused.
 
         The token is sent on a line of its own: Exchange Online demands it, and RFC 5034, 4, for long ones.
         """
@@ -160,7 +160,7 @@ class Wire:
                 if self._challenged(answer):
                     self.command("")  # the challenge is the reason; an empty answer to it brings -ERR
                 return
-            except Refused as refusal:
+            except Pop3Refused as refusal:
                 if renew or judge(endpoint, refusal, login=True).__class__ is not LoginRefused:
                     raise
 
@@ -177,13 +177,13 @@ class Wire:
             The text after `+OK`.
 
         Raises:
-            Refused: The server answered `-ERR`.
+            Pop3Refused: The server answered `-ERR`.
         """
         self._send([line])
         return self._reply(multiline=multiline)
 
     def _challenged(self, line: str) -> bool:
-        """Send a line of a SASL exchange (RFC 5034); returns whether a challenge came. Raises Refused."""
+        """Send a line of a SASL exchange (RFC 5034); returns whether a challenge came. Raises Pop3Refused."""
         self._send([line])
         return self._reply(multiline=False, challenge=True) == CHALLENGE
 
@@ -207,18 +207,19 @@ class Wire:
                 yield
 
     def answer(self) -> str:
-        """Read the one-line answer to a pipelined command; returns the text after `+OK`. Raises Refused."""
+        """Read the one-line answer to a pipelined command; returns the text after `+OK`. Raises
+        Pop3Refused."""
         return self._reply(multiline=False)
 
-    def message(self, item: Item) -> bytes | Path:
+    def message(self, item: MailItem) -> bytes | Path:
         """Read the answer to a pipelined RETR.
 
         Returns:
             The message, or above SPOOL_ABOVE a file in the work folder that has it.
 
         Raises:
-            Refused: The server answered `-ERR`.
-            Overrun: The message is far larger than announced.
+            Pop3Refused: The server answered `-ERR`.
+            ServerOverrun: The message is far larger than announced.
             SourceError: The file can't be written.
         """
         self._reply(multiline=True)
@@ -285,7 +286,7 @@ class Wire:
         self.in_flight = max(0, self.in_flight - 1)
         if line.startswith(b"-ERR"):
             del buffer[: end + 1]
-            raise Refused(line[4:].strip().decode("utf-8", "replace"))
+            raise Pop3Refused(line[4:].strip().decode("utf-8", "replace"))
         if challenge and line.rstrip()[:2] in (b"+", b"+ "):
             del buffer[: end + 1]
             return CHALLENGE
@@ -303,7 +304,7 @@ class Wire:
         found = _LAST_LINE_LF.search(self._buffer, searched)
         return found.span() if found else None
 
-    def _spool(self, item: Item) -> Path:
+    def _spool(self, item: MailItem) -> Path:
         buffer, room = self._buffer, self._endpoint.limits.most_bytes(item.size)
         skip = len(self._eol)
         with spool_file(self._endpoint.work) as (file, path):
@@ -348,7 +349,7 @@ def _unstuffed(raw: bytes, eol: bytes) -> bytes:
     return raw.replace(eol + b"..", eol + b".")
 
 
-def judge(endpoint: Endpoint, refusal: Refused, *, login: bool = False, delay: int = 0) -> SourceError:
+def judge(endpoint: Endpoint, refusal: Pop3Refused, *, login: bool = False, delay: int = 0) -> SourceError:
     """The error that explains a refusal, by its response code (RFC 2449, RFC 3206).
 
     Args:
@@ -361,14 +362,16 @@ def judge(endpoint: Endpoint, refusal: Refused, *, login: bool = False, delay: i
     code = text[1:].partition("]")[0].upper() if text.startswith("[") else ""
     words = quote(endpoint, text)
     if code == "IN-USE" or (not code and "lock" in text.lower()):
-        return Passing(
+        return TransientError(
             f"The mailbox {endpoint.mailbox} is locked by another session ({words}): close it, or run again "
             "later."
         )
     if code == "LOGIN-DELAY":
         return _too_soon(endpoint, words, delay or USUAL_DELAY)
     if code == "SYS/TEMP":
-        return Passing(f"{endpoint.address} can't serve {endpoint.mailbox} now ({words}): run again later.")
+        return TransientError(
+            f"{endpoint.address} can't serve {endpoint.mailbox} now ({words}): run again later."
+        )
     if login and code != "SYS/PERM":
         return LoginRefused(
             f"{endpoint.address} refused the name {endpoint.mailbox} or its password ({words}): "
@@ -387,4 +390,4 @@ def _too_soon(endpoint: Endpoint, words: str, delay: int) -> SourceError:
     sentence = f"{endpoint.address} demands {delay:,} s between two logins ({words}): "
     if delay > LONGEST_DELAY:
         return SourceError(f"{sentence}run again later, and set `every` to more than that.")
-    return Passing(f"{sentence}run again later.", wait=delay)
+    return TransientError(f"{sentence}run again later.", wait=delay)

@@ -15,14 +15,14 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from muniment.errors import SourceError
-from muniment.net.events import Waiting
-from muniment.net.retry import Passing, Patience
+from muniment.net.events import ServerPause
+from muniment.net.retry import RetryPolicy, TransientError
 from muniment.net.server_text import quote
-from muniment.sources.base import Fetched, Item, Place, Unfetched
+from muniment.sources.base import FetchedItem, MailItem, MailPlace, UnfetchedItem
 from muniment.sources.endpoint import Endpoint
-from muniment.sources.listing_store import Roll, common_key
+from muniment.sources.listing_store import ListingStore, common_key
 from muniment.sources.mail_limits import MOST_MESSAGES, require_believable
-from muniment.sources.pop3.connection import Refused, Wire, judge
+from muniment.sources.pop3.connection import Pop3Refused, Pop3Wire, judge
 from muniment.sources.remote import Answer, RemoteSource
 
 log = logging.getLogger("muniment.source")
@@ -56,8 +56,8 @@ class Pop3Source(RemoteSource):
 
     def __init__(self, endpoint: Endpoint, sleep: Callable[[float], None]) -> None:
         super().__init__(endpoint, sleep)
-        self._place = Place(endpoint.address, endpoint.mailbox)
-        self._live: tuple[Wire, Roll] | None = None
+        self._place = MailPlace(endpoint.address, endpoint.mailbox)
+        self._live: tuple[Pop3Wire, ListingStore] | None = None
         self._listed = False
         self._twins: set[str] = set()
         """Keys of messages that were fetched while others had the same UIDL."""
@@ -68,21 +68,21 @@ class Pop3Source(RemoteSource):
         return self._live is not None
 
     def _open(self) -> None:
-        wire = Wire(self._endpoint)
+        wire = Pop3Wire(self._endpoint)
         try:
             wire.sign_on()
             self._live = wire, self._list_keys(wire)
         except BaseException as error:
             wire.close()
-            if isinstance(error, Passing) and error.wait:
+            if isinstance(error, TransientError) and error.wait:
                 self._report_wait(error)
             raise
         self._listed = False
 
-    def _report_wait(self, error: Passing) -> None:
+    def _report_wait(self, error: TransientError) -> None:
         """Report that the server demands a pause; the caller waits."""
         log.info("waiting %.0f s: %s", error.wait, error)
-        self._endpoint.on_event(Waiting(error.wait, str(error)))
+        self._endpoint.on_event(ServerPause(error.wait, str(error)))
 
     def _drop(self) -> None:
         if self._live:
@@ -90,21 +90,21 @@ class Pop3Source(RemoteSource):
         self._live = None
         self._fetched_now.clear()
 
-    def _opened(self) -> tuple[Wire, Roll]:
+    def _opened(self) -> tuple[Pop3Wire, ListingStore]:
         self._reopen()
         assert self._live is not None
         return self._live
 
-    def _list_keys(self, wire: Wire) -> Roll:
+    def _list_keys(self, wire: Pop3Wire) -> ListingStore:
         """The answer to UIDL. Raises SourceError if the server has no usable keys."""
-        roll = Roll(self._endpoint.work)
+        roll = ListingStore(self._endpoint.work)
         try:
             room = self._list_room(wire)
             wire.command("UIDL", multiline=True)
             roll.add(_keys(wire.lines("UIDL", room)))
-        except Refused as refusal:
+        except Pop3Refused as refusal:
             error = judge(self._endpoint, refusal)
-            if isinstance(error, Passing):
+            if isinstance(error, TransientError):
                 raise error from refusal
             raise SourceError(
                 f"{self._endpoint.address} has no UIDL ({quote(self._endpoint, str(refusal))}), so messages "
@@ -116,17 +116,17 @@ class Pop3Source(RemoteSource):
             ) from error
         return roll
 
-    def _list_room(self, wire: Wire) -> int:
+    def _list_room(self, wire: Pop3Wire) -> int:
         """The most bytes of the answer to UIDL, from STAT's number. Raises SourceError if that is absurd."""
         try:
             count = _number(wire.command("STAT").partition(" ")[0].encode(), 2**63)
-        except (Refused, ValueError):  # a server with an unusable STAT is still read
+        except (Pop3Refused, ValueError):  # a server with an unusable STAT is still read
             count = MOST_MESSAGES
         return (require_believable(self._endpoint, count) + SPARE_LINES) * LISTED_LINE
 
-    def listing(self) -> Iterator[Item]:
+    def listing(self) -> Iterator[MailItem]:
         """List every message that is there now. A second call opens a new session, to see newer messages."""
-        patience = Patience(self._sleep)
+        patience = RetryPolicy(self._sleep)
         if self._listed:
             self._drop()
         while True:
@@ -136,30 +136,30 @@ class Pop3Source(RemoteSource):
                 break
             except SourceError as error:
                 self._drop()
-                if not isinstance(error, Passing):
+                if not isinstance(error, TransientError):
                     raise
                 patience.again(error)
         self._listed = True
         self._twins.clear()
         self.expected = len(roll)
         for key, size in roll.by_number():
-            yield Item(self._place, key, size)
+            yield MailItem(self._place, key, size)
 
-    def _list_sizes(self, wire: Wire, roll: Roll) -> None:
+    def _list_sizes(self, wire: Pop3Wire, roll: ListingStore) -> None:
         try:
             wire.command("LIST", multiline=True)
             roll.add_sizes(_sizes(wire.lines("LIST", (len(roll) + SPARE_LINES) * LISTED_LINE)))
-        except Refused as refusal:
+        except Pop3Refused as refusal:
             raise judge(self._endpoint, refusal) from refusal
         except ValueError as error:
             raise SourceError(
                 f"{self._endpoint.address} gives an invalid answer to LIST: use IMAP."
             ) from error
 
-    def _retrieve(self, items: list[Item]) -> Iterator[Answer]:
+    def _retrieve(self, items: list[MailItem]) -> Iterator[Answer]:
         refused = []
         for answer in self._retrieve_once(items):
-            if isinstance(answer, Unfetched) and not answer.gone:
+            if isinstance(answer, UnfetchedItem) and not answer.gone:
                 refused.append(answer.item)
             else:
                 yield answer
@@ -168,7 +168,7 @@ class Pop3Source(RemoteSource):
             self._drop()
             yield from self._retrieve_once(refused)
 
-    def _retrieve_once(self, items: list[Item]) -> Iterator[Answer]:
+    def _retrieve_once(self, items: list[MailItem]) -> Iterator[Answer]:
         wire, roll = self._opened()
         numbers = roll.numbers([item.key for item in items])
         there = [item for item in items if item.key in numbers]
@@ -182,29 +182,29 @@ class Pop3Source(RemoteSource):
             self._drop()
             raise
 
-    def _missing(self, roll: Roll, item: Item) -> Unfetched:
+    def _missing(self, roll: ListingStore, item: MailItem) -> UnfetchedItem:
         """The answer for a message whose key is not in the mailbox. A twin can be there under another key."""
         if roll.numbers([common_key(item.key)]):
-            return Unfetched(item, TWIN)
-        return Unfetched(item, GONE, gone=True)
+            return UnfetchedItem(item, TWIN)
+        return UnfetchedItem(item, GONE, gone=True)
 
-    def _answer(self, wire: Wire, roll: Roll, item: Item) -> Answer:
+    def _answer(self, wire: Pop3Wire, roll: ListingStore, item: MailItem) -> Answer:
         try:
             content = wire.message(item)
-        except Refused as refusal:
+        except Pop3Refused as refusal:
             error = judge(self._endpoint, refusal)
-            if isinstance(error, Passing):
+            if isinstance(error, TransientError):
                 raise error from refusal
             reason = quote(self._endpoint, str(refusal))
-            return Unfetched(item, f"the server refuses to send it: {reason}")
+            return UnfetchedItem(item, f"the server refuses to send it: {reason}")
         if not wire.utf8 and _is_wrapper(content):
-            return Unfetched(item, WRAPPED)
+            return UnfetchedItem(item, WRAPPED)
         if roll.doubled() and roll.twins(item.key):
             self._twins.add(item.key)
             self._fetched_now.add(item.key)
-        return Fetched(item, content)
+        return FetchedItem(item, content)
 
-    def delete(self, items: Iterable[Item]) -> list[Item]:
+    def delete(self, items: Iterable[MailItem]) -> list[MailItem]:
         """Delete items with DELE and QUIT; the next call opens a new session.
 
         A twin is deleted only if it was fetched in this session.
@@ -214,9 +214,9 @@ class Pop3Source(RemoteSource):
             session no longer has.
         """
         remaining = {item.key: item for item in items}
-        confirmed: list[Item] = []
+        confirmed: list[MailItem] = []
         asked: set[str] = set()
-        patience = Patience(self._sleep)
+        patience = RetryPolicy(self._sleep)
         while remaining:
             wire, roll = self._opened()
             for key in [key for key in remaining if self._is_doubtful(roll, key)]:
@@ -227,13 +227,13 @@ class Pop3Source(RemoteSource):
             asked.update(numbers)
             try:
                 marked = self._expunge(wire, numbers)
-            except (Passing, Refused) as error:
+            except (TransientError, Pop3Refused) as error:
                 patience.again(self._unconfirmed(error))
             else:
                 return confirmed + [remaining[key] for key in marked]
         return confirmed
 
-    def _is_doubtful(self, roll: Roll, key: str) -> bool:
+    def _is_doubtful(self, roll: ListingStore, key: str) -> bool:
         """Whether another message can have this key in the meantime."""
         if key in self._fetched_now:
             return False
@@ -245,7 +245,7 @@ class Pop3Source(RemoteSource):
             and bool(roll.numbers([common_key(key)]))
         )
 
-    def _expunge(self, wire: Wire, numbers: dict[str, int]) -> list[str]:
+    def _expunge(self, wire: Pop3Wire, numbers: dict[str, int]) -> list[str]:
         """Send DELE and QUIT; returns the deleted keys. The session ends in any case."""
         try:
             marked = self._mark(wire, numbers)
@@ -254,7 +254,7 @@ class Pop3Source(RemoteSource):
         finally:
             self._drop()
 
-    def _mark(self, wire: Wire, numbers: dict[str, int]) -> list[str]:
+    def _mark(self, wire: Pop3Wire, numbers: dict[str, int]) -> list[str]:
         """Send DELE; returns the keys that the server accepted."""
         marked = []
         due = wire.pipeline(f"DELE {number}" for number in numbers.values())
@@ -262,20 +262,20 @@ class Pop3Source(RemoteSource):
             try:
                 wire.answer()
                 marked.append(key)
-            except Refused:
+            except Pop3Refused:
                 continue
         return marked
 
-    def _unconfirmed(self, error: Passing | Refused) -> Passing:
-        if isinstance(error, Passing):
+    def _unconfirmed(self, error: TransientError | Pop3Refused) -> TransientError:
+        if isinstance(error, TransientError):
             return error
-        return Passing(
+        return TransientError(
             f"{self._endpoint.address} could not remove messages from {self._endpoint.mailbox} "
             f"({quote(self._endpoint, str(error))}): run again later."
         )
 
     def remarks(self) -> list[str]:
-        """What an administrator should know of this server (see base.Remarking)."""
+        """What an administrator should know of this server (see base.RemarkingSource)."""
         wire, roll = self._opened()
         address = self._endpoint.address
         found = []

@@ -6,7 +6,7 @@ For the demo, tests and benchmarks. All texts were written for Muniment.
 from __future__ import annotations
 
 from muniment.service.demo.samples.people import COMPANY, DOMAIN, JOURNAL, STAFF, users_csv
-from muniment.service.demo.samples.scenario import COUNT, Sample, Truth, samples, truth
+from muniment.service.demo.samples.scenario import COUNT, SampleMail, SampleTruth, samples, truth
 
 __all__ = [
     "COMPANY",
@@ -14,8 +14,8 @@ __all__ = [
     "DOMAIN",
     "JOURNAL",
     "STAFF",
-    "Sample",
-    "Truth",
+    "SampleMail",
+    "SampleTruth",
     "samples",
     "truth",
     "users_csv",

@@ -9,7 +9,7 @@ from random import Random
 
 
 @dataclass(frozen=True, slots=True)
-class File:
+class SampleFile:
     """An attachment."""
 
     name: str
@@ -17,7 +17,7 @@ class File:
     data: bytes
 
 
-def pdf(name: str, title: str, lines: list[str]) -> File:
+def pdf(name: str, title: str, lines: list[str]) -> SampleFile:
     """A PDF of one page with a title and lines of ASCII text."""
     shown = "\n".join(f"({line}) Tj T*" for line in (title, "", *lines))
     stream = f"BT /F1 11 Tf 14 TL 56 780 Td\n{shown}\nET".encode("ascii")
@@ -37,20 +37,20 @@ def pdf(name: str, title: str, lines: list[str]) -> File:
     table = b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
     out += b"xref\n0 %d\n0000000000 65535 f \n%b" % (len(objects) + 1, table)
     out += b"trailer\n<< /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % (len(objects) + 1, start)
-    return File(name, "application/pdf", bytes(out))
+    return SampleFile(name, "application/pdf", bytes(out))
 
 
-def csv(name: str, random: Random, rows: int) -> File:
+def csv(name: str, random: Random, rows: int) -> SampleFile:
     """A table of measurements in CSV."""
     lines = ["night;visibility_m;candela;volts"]
     lines += [
         f"{row:04d};{random.randrange(200, 30000)};{random.randrange(900, 1200)};{random.randrange(220, 240)}"
         for row in range(1, rows + 1)
     ]
-    return File(name, "text/csv", ("\r\n".join(lines) + "\r\n").encode("ascii"))
+    return SampleFile(name, "text/csv", ("\r\n".join(lines) + "\r\n").encode("ascii"))
 
 
-def png(name: str, random: Random, side: int = 48) -> File:
+def png(name: str, random: Random, side: int = 48) -> SampleFile:
     """A square picture of grey noise, not compressed, so that every version of zlib writes the same bytes."""
     pixels = b"".join(b"\0" + random.randbytes(side) for _ in range(side))
     chunks = (
@@ -62,10 +62,10 @@ def png(name: str, random: Random, side: int = 48) -> File:
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
         for kind, data in chunks
     )
-    return File(name, "image/png", b"\x89PNG\r\n\x1a\n" + body)
+    return SampleFile(name, "image/png", b"\x89PNG\r\n\x1a\n" + body)
 
 
-def price_list() -> File:
+def price_list() -> SampleFile:
     """The company's price list, the file that many letters carry."""
     lines = [f"Item {number:03d}   {number * 37 % 900 + 100},00 EUR" for number in range(1, 50)]
     return pdf("Preisliste-2025.pdf", "Nordlicht Leuchtfeuer: Preisliste 2025", lines)

@@ -9,28 +9,28 @@ import time
 from dataclasses import dataclass
 from email.header import Header
 
-from muniment.service.demo.samples.files import File
-from muniment.service.demo.samples.people import Person
+from muniment.service.demo.samples.files import SampleFile
+from muniment.service.demo.samples.people import SamplePerson
 
 
 @dataclass(frozen=True, slots=True)
-class Recipient:
+class SampleRecipient:
     """One recipient of a letter, as on its envelope."""
 
     kind: str
     """"To", "Cc" or "Bcc"."""
-    person: Person
+    person: SamplePerson
     note: str = ""
     """How they were reached, such as `Expanded: alle@nordlicht.example`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class SampleLetter:
     """One message as values."""
 
     number: int
-    sender: Person
-    recipients: tuple[Recipient, ...]
+    sender: SamplePerson
+    recipients: tuple[SampleRecipient, ...]
     subject: str
     text: str
     time: int
@@ -38,9 +38,9 @@ class Letter:
     to: tuple[str, ...]
     """Addresses of the To header, which may be distribution lists. Bcc recipients are in neither header."""
     cc: tuple[str, ...] = ()
-    behalf: Person | None = None
+    behalf: SamplePerson | None = None
     """The person on whose behalf the sender wrote."""
-    files: tuple[File, ...] = ()
+    files: tuple[SampleFile, ...] = ()
     replies_to: str = ""
     """Message-ID of the letter that this one answers."""
     style: str = "plain"
@@ -74,13 +74,13 @@ def written(text: str) -> str:
     return text if text.isascii() else Header(text, "utf-8", maxlinelen=70).encode(linesep="\r\n")
 
 
-def mailbox(person: Person) -> str:
+def mailbox(person: SamplePerson) -> str:
     """A person as in From and To: name and address."""
     name = person.name if not person.name.isascii() else f'"{person.name}"'
     return f"{written(name)} <{person.address}>"
 
 
-def render(letter: Letter, trace: str = "") -> bytes:
+def render(letter: SampleLetter, trace: str = "") -> bytes:
     """The bytes of the mail with CRLF line ends, after `trace`, the header fields that transport added."""
     author = letter.behalf or letter.sender
     headers = [f"From: {mailbox(author)}"]
@@ -100,14 +100,14 @@ def render(letter: Letter, trace: str = "") -> bytes:
     return (trace + "\r\n".join(headers) + "\r\n").encode("ascii") + _content(letter)
 
 
-def _content(letter: Letter) -> bytes:
+def _content(letter: SampleLetter) -> bytes:
     body = _body(letter)
     if not letter.files:
         return body
     return multipart("mixed", f"=_m{letter.number:08d}", [body, *map(_attachment, letter.files)])
 
 
-def _body(letter: Letter) -> bytes:
+def _body(letter: SampleLetter) -> bytes:
     plain = _leaf("text/plain", letter.text, letter.encoding)
     if letter.style == "plain":
         return plain
@@ -135,7 +135,7 @@ def _leaf(content_type: str, text: str, encoding: str) -> bytes:
     return head.encode("ascii") + data
 
 
-def _attachment(file: File) -> bytes:
+def _attachment(file: SampleFile) -> bytes:
     head = (
         f'Content-Type: {file.content_type}; name="{file.name}"\r\n'
         f'Content-Disposition: attachment; filename="{file.name}"\r\n'

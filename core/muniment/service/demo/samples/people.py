@@ -11,7 +11,7 @@ JOURNAL = f"journal@{DOMAIN}"
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class SamplePerson:
     """A person who sends or receives mail."""
 
     name: str
@@ -22,14 +22,14 @@ class Person:
     """Primary address of their user in the vault; "" for people outside the company."""
     aliases: tuple[str, ...] = ()
 
-    def at(self, address: str) -> Person:
+    def at(self, address: str) -> SamplePerson:
         """The same person with another address."""
-        return Person(self.name, address, self.language, self.user, self.aliases)
+        return SamplePerson(self.name, address, self.language, self.user, self.aliases)
 
 
-def _colleague(name: str, local: str, language: str, *aliases: str) -> Person:
+def _colleague(name: str, local: str, language: str, *aliases: str) -> SamplePerson:
     address = f"{local}@{DOMAIN}"
-    return Person(name, address, language, address, tuple(f"{alias}@{DOMAIN}" for alias in aliases))
+    return SamplePerson(name, address, language, address, tuple(f"{alias}@{DOMAIN}" for alias in aliases))
 
 
 STAFF = (
@@ -50,14 +50,14 @@ NEWCOMER = _colleague("Front desk", "empfang", "de")
 """Has an address at the company but no line in the CSV file, and so becomes an automatic user."""
 
 PARTNERS = (
-    Person("Ines Caldera", "ines@caldera-glass.example", "en"),
-    Person("Glashütte Sonnberg", "vertrieb@sonnberg.example", "de"),
-    Person("Port of Halvik", "office@port-halvik.example", "en"),
-    Person("Кантора Маяк", "bureau@mayak-bureau.example", "uk"),
-    Person("Spedition Wellenreiter", "dispo@wellenreiter.example", "de"),
-    Person("Taras Lypko", "taras@lypko-metal.example", "uk"),
+    SamplePerson("Ines Caldera", "ines@caldera-glass.example", "en"),
+    SamplePerson("Glashütte Sonnberg", "vertrieb@sonnberg.example", "de"),
+    SamplePerson("Port of Halvik", "office@port-halvik.example", "en"),
+    SamplePerson("Кантора Маяк", "bureau@mayak-bureau.example", "uk"),
+    SamplePerson("Spedition Wellenreiter", "dispo@wellenreiter.example", "de"),
+    SamplePerson("Taras Lypko", "taras@lypko-metal.example", "uk"),
 )
-STRANGER = Person("Prize Office", "winner@prizes.example", "en")
+STRANGER = SamplePerson("Prize Office", "winner@prizes.example", "en")
 
 LISTS = {
     f"alle@{DOMAIN}": STAFF,

@@ -6,8 +6,8 @@ import base64
 from collections.abc import Sequence
 
 from muniment.service.demo.samples.letter import (
-    Letter,
-    Recipient,
+    SampleLetter,
+    SampleRecipient,
     in_lines,
     mailbox,
     multipart,
@@ -22,7 +22,7 @@ REPORTER = f"MicrosoftExchange329e71ec88ae4615bbc36ab6ce41109e@{DOMAIN}"
 FORMS = ("usual", "base64", "unclosed", "2003", "transport")
 
 
-def trace(letter: Letter, fork: int) -> str:
+def trace(letter: SampleLetter, fork: int) -> str:
     """The header fields that transport adds to one fork of a letter; they differ between forks."""
     hop = f"mx{fork + 1}.{DOMAIN}"
     lines = [
@@ -40,7 +40,11 @@ def trace(letter: Letter, fork: int) -> str:
 
 
 def report(
-    letter: Letter, original: bytes, recipients: Sequence[Recipient], fork: int = 0, form: str = "usual"
+    letter: SampleLetter,
+    original: bytes,
+    recipients: Sequence[SampleRecipient],
+    fork: int = 0,
+    form: str = "usual",
 ) -> bytes:
     """A journal report: the envelope with some recipients of a letter, and the original.
 
@@ -63,7 +67,7 @@ def report(
     return _headers(letter, fork, form) + multipart("mixed", boundary, [text, inner], form != "unclosed")
 
 
-def _headers(letter: Letter, fork: int, form: str) -> bytes:
+def _headers(letter: SampleLetter, fork: int, form: str) -> bytes:
     marker = {
         "2003": "Content-Identifier: ExJournalReport",
         "transport": "X-MS-Exchange-Organization-Journal-Report:",
@@ -83,7 +87,7 @@ def _headers(letter: Letter, fork: int, form: str) -> bytes:
     return ("\r\n".join(lines) + "\r\n").encode("ascii")
 
 
-def _envelope(letter: Letter, recipients: Sequence[Recipient], form: str) -> str:
+def _envelope(letter: SampleLetter, recipients: Sequence[SampleRecipient], form: str) -> str:
     lines = [f"Sender: {letter.sender.address}"]
     if letter.behalf:
         lines.append(f"On-Behalf-Of: {letter.behalf.address}")
@@ -95,7 +99,7 @@ def _envelope(letter: Letter, recipients: Sequence[Recipient], form: str) -> str
     return "".join(line + "\r\n" for line in lines)
 
 
-def _line(letter: Letter, recipient: Recipient) -> str:
+def _line(letter: SampleLetter, recipient: SampleRecipient) -> str:
     kind = recipient.kind if letter.sent else "Recipient"
     note = f", {recipient.note}" if recipient.note else ""
     return f"{kind}: {recipient.person.address}{note}"

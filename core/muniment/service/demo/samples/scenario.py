@@ -9,10 +9,10 @@ from itertools import islice
 from random import Random
 
 from muniment.service.demo.samples.files import price_list
-from muniment.service.demo.samples.letter import Letter, Recipient, mailbox, multipart, render
+from muniment.service.demo.samples.letter import SampleLetter, SampleRecipient, mailbox, multipart, render
 from muniment.service.demo.samples.people import DOMAIN, STAFF, STRANGER
 from muniment.service.demo.samples.report import report, trace
-from muniment.service.demo.samples.writer import Writer
+from muniment.service.demo.samples.writer import LetterWriter
 
 COUNT = 1000
 SEED = 17
@@ -23,7 +23,7 @@ SEARCHES = ("Leuchtturm", SHARING_QUERY, f"user:{OLEKSA.address} рахунок"
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class SampleMail:
     """One mail as it arrives at the journal mailbox."""
 
     data: bytes
@@ -34,7 +34,7 @@ class Sample:
 
 
 @dataclass(slots=True)
-class Counts:
+class FolderCounts:
     """Messages in a user's folders."""
 
     inbox: int = 0
@@ -42,7 +42,7 @@ class Counts:
 
 
 @dataclass(slots=True)
-class Truth:
+class SampleTruth:
     """What an archive of the samples must contain, counted from the letters and not from their bytes."""
 
     reports: int = 0
@@ -54,7 +54,7 @@ class Truth:
     quarantined: int = 0
     catch_all: int = 0
     """Messages that concern no user."""
-    users: dict[str, Counts] = field(default_factory=dict)
+    users: dict[str, FolderCounts] = field(default_factory=dict)
     """Counts by primary address."""
     searches: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SEARCHES, 0))
     """Hits by query."""
@@ -65,21 +65,21 @@ class _Posting:
     """One mail on its way to the journal mailbox: a letter or one fork of it."""
 
     kind: str
-    letter: Letter
-    recipients: tuple[Recipient, ...]
+    letter: SampleLetter
+    recipients: tuple[SampleRecipient, ...]
     fork: int = 0
     form: str = "usual"
 
 
-def samples(count: int = COUNT, seed: int = SEED) -> Iterator[Sample]:
+def samples(count: int = COUNT, seed: int = SEED) -> Iterator[SampleMail]:
     """The first `count` mails in order of arrival. The same arguments give the same bytes."""
     for posting in _postings(count, seed):
-        yield Sample(_bytes(posting), posting.kind, posting.letter.sender.address)
+        yield SampleMail(_bytes(posting), posting.kind, posting.letter.sender.address)
 
 
-def truth(count: int = COUNT, seed: int = SEED) -> Truth:
+def truth(count: int = COUNT, seed: int = SEED) -> SampleTruth:
     """What a vault with the domain DOMAIN must contain after `samples(count, seed)`."""
-    expected = Truth()
+    expected = SampleTruth()
     for letter, postings in _by_letter(_postings(count, seed)):
         expected.reports += len(postings)
         if postings[0].kind == "broken":
@@ -93,12 +93,12 @@ def truth(count: int = COUNT, seed: int = SEED) -> Truth:
     return expected
 
 
-def _file(expected: Truth, letter: Letter) -> None:
+def _file(expected: SampleTruth, letter: SampleLetter) -> None:
     inbox, sent = letter.inbox, letter.sent
     for user in inbox:
-        expected.users.setdefault(user, Counts()).inbox += 1
+        expected.users.setdefault(user, FolderCounts()).inbox += 1
     for user in sent:
-        expected.users.setdefault(user, Counts()).sent += 1
+        expected.users.setdefault(user, FolderCounts()).sent += 1
     expected.catch_all += not inbox and not sent
     words = set(re.findall(r"\w+", f"{letter.subject}\n{letter.text}".casefold()))
     found = (
@@ -110,7 +110,7 @@ def _file(expected: Truth, letter: Letter) -> None:
         expected.searches[query] += hit
 
 
-def _by_letter(postings: Iterator[_Posting]) -> Iterator[tuple[Letter, list[_Posting]]]:
+def _by_letter(postings: Iterator[_Posting]) -> Iterator[tuple[SampleLetter, list[_Posting]]]:
     """Group the mails by letter. The forks of a letter arrive one after another."""
     held: list[_Posting] = []
     for posting in postings:
@@ -132,7 +132,7 @@ def _postings(count: int, seed: int) -> Iterator[_Posting]:
 def _endless(seed: int) -> Iterator[_Posting]:
     """Letters and their forks, and in each 1,000 letters some other mails that arrive at such a mailbox."""
     random = Random(seed)  # noqa: S311 - letters, not keys
-    for nth, letter in enumerate(Writer(random).letters(), 1):
+    for nth, letter in enumerate(LetterWriter(random).letters(), 1):
         forks = _forks(letter)
         yield from forks
         place = nth % 1000
@@ -146,11 +146,11 @@ def _endless(seed: int) -> Iterator[_Posting]:
             yield replace(forks[0], kind="repeat")
 
 
-def _addressed(letter: Letter) -> tuple[Letter, tuple[Recipient, ...]]:
+def _addressed(letter: SampleLetter) -> tuple[SampleLetter, tuple[SampleRecipient, ...]]:
     return letter, letter.recipients
 
 
-def _forks(letter: Letter) -> list[_Posting]:
+def _forks(letter: SampleLetter) -> list[_Posting]:
     """One report for each fork: the company's recipients (in halves if they are many), and all others."""
     own = tuple(r for r in letter.recipients if r.person.user)
     others = tuple(r for r in letter.recipients if not r.person.user)
@@ -169,13 +169,13 @@ def _form(number: int) -> str:
     return "usual"
 
 
-def _outside(near: Letter, offset: int) -> Letter:
+def _outside(near: SampleLetter, offset: int) -> SampleLetter:
     """A mail from outside to a person of the company, with a date near that of a letter."""
     person = STAFF[near.number % len(STAFF)]
-    return Letter(
+    return SampleLetter(
         number=offset + near.number,
         sender=STRANGER,
-        recipients=(Recipient("To", person),),
+        recipients=(SampleRecipient("To", person),),
         subject=f"Newsletter {near.number}: lamps of the month",
         text=f"Dear {person.name},\n\nthis month we present seven lamps that every lighthouse needs.\n",
         time=near.time + 30,
@@ -183,7 +183,7 @@ def _outside(near: Letter, offset: int) -> Letter:
     )
 
 
-def _hostile(near: Letter) -> Letter:
+def _hostile(near: SampleLetter) -> SampleLetter:
     """A mail that attacks the screen that lists it: escape sequences, markup, reversed text."""
     attacker = replace(STRANGER, name="[bold red]Prize[/x] Office")
     return replace(
@@ -204,7 +204,7 @@ def _bytes(posting: _Posting) -> bytes:
     return report(letter, original, posting.recipients, posting.fork, posting.form)
 
 
-def _broken(letter: Letter) -> bytes:
+def _broken(letter: SampleLetter) -> bytes:
     """A mail that claims to be a journal report, but contains no message."""
     text = b"Content-Type: text/plain\r\n\r\nSender: " + letter.sender.address.encode("ascii") + b"\r\n"
     headers = (

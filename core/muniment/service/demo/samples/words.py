@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Topic:
+class LetterTopic:
     """One kind of letter: its possible subjects and sentences."""
 
     subjects: tuple[str, ...]
@@ -18,7 +18,7 @@ class Topic:
 
 
 @dataclass(frozen=True, slots=True)
-class Tongue:
+class LetterLanguage:
     """The phrases of letters in one language."""
 
     greeting: str
@@ -26,7 +26,7 @@ class Tongue:
     wrote: str
     items: tuple[str, ...]
     filler: tuple[str, ...]
-    topics: dict[str, Topic]
+    topics: dict[str, LetterTopic]
 
 
 PROJECTS = (
@@ -41,7 +41,7 @@ PROJECTS = (
 )
 PLACES = ("Flensburg", "Bergen", "Odesa", "Whitby", "Rostock", "Lviv", "Esbjerg", "Tromsø", "Dundee", "Husum")
 
-ENGLISH = Tongue(
+ENGLISH = LetterLanguage(
     greeting="Hello {name},",
     closing="Kind regards",
     wrote="On {day} {name} wrote:",
@@ -68,7 +68,7 @@ ENGLISH = Tongue(
         "Let us not promise a date before the glassworks has confirmed theirs.",
     ),
     topics={
-        "offer": Topic(
+        "offer": LetterTopic(
             ("Offer {ref} for {project}", "Your enquiry about the {item}"),
             (
                 "Thank you for asking about the {item}; our offer {ref} is ready.",
@@ -78,7 +78,7 @@ ENGLISH = Tongue(
                 "The {item} comes with a certificate of its luminous range.",
             ),
         ),
-        "order": Topic(
+        "order": LetterTopic(
             ("Order {ref}: {count} x {item}", "Confirmation of order {ref}"),
             (
                 "We confirm order {ref} for {count} pieces of the {item}.",
@@ -88,7 +88,7 @@ ENGLISH = Tongue(
                 "Part of it may come early, as long as the crates are marked {project}.",
             ),
         ),
-        "delivery": Topic(
+        "delivery": LetterTopic(
             ("Delivery to {place} is late", "Shipment {ref} has left"),
             (
                 "The lorry with {count} crates left this morning and should reach {place} on {day}.",
@@ -98,7 +98,7 @@ ENGLISH = Tongue(
                 "Shipment {ref} is insured for {amount} euros.",
             ),
         ),
-        "invoice": Topic(
+        "invoice": LetterTopic(
             ("Invoice {ref}", "Reminder: invoice {ref} is open"),
             (
                 "Please find invoice {ref} over {amount} euros for the {item}.",
@@ -108,7 +108,7 @@ ENGLISH = Tongue(
                 "Kindly name the project {project} when you transfer the money.",
             ),
         ),
-        "meeting": Topic(
+        "meeting": LetterTopic(
             ("Meeting about {project} on {day}", "Notes from our meeting in {place}"),
             (
                 "Can we meet on {day} to look at the plan for {project}?",
@@ -118,7 +118,7 @@ ENGLISH = Tongue(
                 "Bring a warm coat, the gallery is open to the wind.",
             ),
         ),
-        "quality": Topic(
+        "quality": LetterTopic(
             ("Test report {ref} for the {item}", "Scratches on the {item}"),
             (
                 "We tested {count} units of the {item}, and all but one held the limit.",
@@ -128,7 +128,7 @@ ENGLISH = Tongue(
                 "The repair would cost {amount} euros, more than a new one.",
             ),
         ),
-        "travel": Topic(
+        "travel": LetterTopic(
             ("Trip to {place}", "Rooms for the crew in {place}"),
             (
                 "I shall be in {place} until {day} and read mail in the evenings only.",
@@ -141,7 +141,7 @@ ENGLISH = Tongue(
     },
 )
 
-GERMAN = Tongue(
+GERMAN = LetterLanguage(
     greeting="Hallo {name},",
     closing="Viele Grüße",
     wrote="Am {day} schrieb {name}:",
@@ -168,7 +168,7 @@ GERMAN = Tongue(
         "Versprechen wir keinen Termin, bevor die Glashütte ihren bestätigt hat.",
     ),
     topics={
-        "offer": Topic(
+        "offer": LetterTopic(
             ("Angebot {ref} für {project}", "Ihre Anfrage: {item}"),
             (
                 "vielen Dank für Ihre Anfrage, unser Angebot {ref} liegt bereit.",
@@ -178,7 +178,7 @@ GERMAN = Tongue(
                 "Zum Lieferumfang gehört ein Zeugnis über die Tragweite des Lichts ({item}).",
             ),
         ),
-        "order": Topic(
+        "order": LetterTopic(
             ("Bestellung {ref}: {count} x {item}", "Auftragsbestätigung {ref}"),
             (
                 "wir bestätigen die Bestellung {ref} über {count} Stück, Artikel: {item}.",
@@ -188,7 +188,7 @@ GERMAN = Tongue(
                 "Teillieferungen sind willkommen, wenn die Kisten mit {project} beschriftet sind.",
             ),
         ),
-        "delivery": Topic(
+        "delivery": LetterTopic(
             ("Lieferung nach {place} verspätet sich", "Sendung {ref} ist unterwegs"),
             (
                 "der Lastwagen mit {count} Kisten fuhr heute früh los und soll am {day} in {place} sein.",
@@ -198,7 +198,7 @@ GERMAN = Tongue(
                 "Die Sendung {ref} ist mit {amount} Euro versichert.",
             ),
         ),
-        "invoice": Topic(
+        "invoice": LetterTopic(
             ("Rechnung {ref}", "Zahlungserinnerung zu Rechnung {ref}"),
             (
                 "anbei die Rechnung {ref} über {amount} Euro, Artikel: {item}.",
@@ -208,7 +208,7 @@ GERMAN = Tongue(
                 "Bitte geben Sie bei der Überweisung das Projekt {project} an.",
             ),
         ),
-        "meeting": Topic(
+        "meeting": LetterTopic(
             ("Besprechung zu {project} am {day}", "Protokoll unserer Besprechung in {place}"),
             (
                 "können wir uns am {day} den Plan für {project} ansehen?",
@@ -218,7 +218,7 @@ GERMAN = Tongue(
                 "Zieht euch warm an, die Galerie steht im Wind.",
             ),
         ),
-        "quality": Topic(
+        "quality": LetterTopic(
             ("Prüfbericht {ref}: {item}", "Kratzer ({item})"),
             (
                 "wir haben {count} Geräte geprüft ({item}), alle bis auf eines halten den Grenzwert ein.",
@@ -228,7 +228,7 @@ GERMAN = Tongue(
                 "Die Reparatur würde {amount} Euro kosten, mehr als ein neues Gerät.",
             ),
         ),
-        "travel": Topic(
+        "travel": LetterTopic(
             ("Reise nach {place}", "Zimmer für die Mannschaft in {place}"),
             (
                 "ich bin bis {day} in {place} und lese Post nur am Abend.",
@@ -241,7 +241,7 @@ GERMAN = Tongue(
     },
 )
 
-UKRAINIAN = Tongue(
+UKRAINIAN = LetterLanguage(
     greeting="Вітаю, {name}!",
     closing="З повагою",
     wrote="{day} {name} пише:",
@@ -268,7 +268,7 @@ UKRAINIAN = Tongue(
         "Не обіцяймо дати, доки скляний завод не підтвердить свою.",
     ),
     topics={
-        "offer": Topic(
+        "offer": LetterTopic(
             ("Пропозиція {ref}: {project}", "Ваш запит: {item}"),
             (
                 "Дякуємо за запит, наша пропозиція {ref} готова.",
@@ -278,7 +278,7 @@ UKRAINIAN = Tongue(
                 "До виробу ({item}) додаємо свідоцтво про дальність світла.",
             ),
         ),
-        "order": Topic(
+        "order": LetterTopic(
             ("Замовлення {ref}: {item}", "Підтвердження замовлення {ref}"),
             (
                 "Підтверджуємо замовлення {ref}: {item}, {count} штук.",
@@ -288,7 +288,7 @@ UKRAINIAN = Tongue(
                 "Можна й частинами, якщо на ящиках буде напис {project}.",
             ),
         ),
-        "delivery": Topic(
+        "delivery": LetterTopic(
             ("Доставка запізнюється: {place}", "Вантаж {ref} у дорозі"),
             (
                 "Вантажівка ({count} ящиків) виїхала вранці, прибуття {day}, місце: {place}.",
@@ -298,7 +298,7 @@ UKRAINIAN = Tongue(
                 "Вантаж {ref} застраховано на {amount} євро.",
             ),
         ),
-        "invoice": Topic(
+        "invoice": LetterTopic(
             ("Рахунок {ref}", "Нагадування: рахунок {ref} не сплачено"),
             (
                 "Надсилаємо рахунок {ref} на {amount} євро ({item}).",
@@ -308,7 +308,7 @@ UKRAINIAN = Tongue(
                 "У платежі вкажіть, будь ласка, проєкт {project}.",
             ),
         ),
-        "meeting": Topic(
+        "meeting": LetterTopic(
             ("Зустріч щодо {project}, {day}", "Нотатки з нашої зустрічі: {place}"),
             (
                 "Чи можемо ми {day} переглянути план ({project})?",
@@ -318,7 +318,7 @@ UKRAINIAN = Tongue(
                 "Візьміть теплий одяг, на галереї вітер.",
             ),
         ),
-        "quality": Topic(
+        "quality": LetterTopic(
             ("Звіт про випробування {ref}: {item}", "Подряпини: {item}"),
             (
                 "Перевірено {count} виробів ({item}), усі, крім одного, у межах норми.",
@@ -328,7 +328,7 @@ UKRAINIAN = Tongue(
                 "Ремонт коштував би {amount} євро, більше за новий виріб.",
             ),
         ),
-        "travel": Topic(
+        "travel": LetterTopic(
             ("Відрядження: {place}", "Кімнати для бригади: {place}"),
             (
                 "Я у відрядженні до {day} ({place}), пошту читаю лише ввечері.",

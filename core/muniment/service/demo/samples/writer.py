@@ -10,10 +10,10 @@ from random import Random
 from textwrap import fill
 
 from muniment.service.demo.samples import files
-from muniment.service.demo.samples.files import File
-from muniment.service.demo.samples.letter import Letter, Recipient, mailbox
-from muniment.service.demo.samples.people import DOMAIN, LISTS, NEWCOMER, PARTNERS, STAFF, Person
-from muniment.service.demo.samples.words import PLACES, PROJECTS, TONGUES, Tongue
+from muniment.service.demo.samples.files import SampleFile
+from muniment.service.demo.samples.letter import SampleLetter, SampleRecipient, mailbox
+from muniment.service.demo.samples.people import DOMAIN, LISTS, NEWCOMER, PARTNERS, STAFF, SamplePerson
+from muniment.service.demo.samples.words import PLACES, PROJECTS, TONGUES, LetterLanguage
 
 START = 1736150400
 """2025-01-06 08:00 UTC, a Monday."""
@@ -24,7 +24,7 @@ ENCODINGS = ("8bit", "quoted-printable", "base64")
 
 
 @dataclass(slots=True)
-class Writer:
+class LetterWriter:
     """Writes letters without end. The same seed gives the same letters."""
 
     random: Random
@@ -32,9 +32,9 @@ class Writer:
     clock: int = START
     shared: int = 0
 
-    def letters(self) -> Iterator[Letter]:
+    def letters(self) -> Iterator[SampleLetter]:
         """Yield letters in the order of their dates."""
-        recent: deque[Letter] = deque(maxlen=40)
+        recent: deque[SampleLetter] = deque(maxlen=40)
         price_list = files.price_list()
         while True:
             self.number += 1
@@ -47,36 +47,38 @@ class Writer:
 
     # --- people ------------------------------------------------------------------------------------
 
-    def _first(self, price_list: File) -> Letter:
+    def _first(self, price_list: SampleFile) -> SampleLetter:
         if self.random.random() < 0.3:
             sender = self.random.choice(PARTNERS)
-            to = [Recipient("To", self._reached(self.random.choice(STAFF)))]
+            to = [SampleRecipient("To", self._reached(self.random.choice(STAFF)))]
         else:
             sender = self.random.choice(STAFF)
-            to = [Recipient("To", person) for person in self._others(sender, self.random.randrange(1, 3))]
-        cc = [Recipient("Cc", p) for p in self._others(sender, self.random.choice((0, 0, 1, 2)))]
+            to = [
+                SampleRecipient("To", person) for person in self._others(sender, self.random.randrange(1, 3))
+            ]
+        cc = [SampleRecipient("Cc", p) for p in self._others(sender, self.random.choice((0, 0, 1, 2)))]
         return self._letter(sender, to, cc, None, self._files(price_list))
 
-    def _reply(self, answered: Letter) -> Letter:
+    def _reply(self, answered: SampleLetter) -> SampleLetter:
         """A reply by a recipient to the author, with a copy to others."""
         names = [r.person for r in answered.recipients if r.kind != "Bcc"]
         sender = self._plain_self(self.random.choice(names)) if names else self.random.choice(STAFF)
         author = answered.behalf or answered.sender
-        cc = [Recipient("Cc", p) for p in names if p.user not in (sender.user, author.user)][:2]
-        return self._letter(sender, [Recipient("To", author)], cc, answered, ())
+        cc = [SampleRecipient("Cc", p) for p in names if p.user not in (sender.user, author.user)][:2]
+        return self._letter(sender, [SampleRecipient("To", author)], cc, answered, ())
 
-    def _plain_self(self, person: Person) -> Person:
+    def _plain_self(self, person: SamplePerson) -> SamplePerson:
         """The person with their primary address, from which they write."""
         return person.at(person.user) if person.user else person
 
-    def _others(self, sender: Person, count: int) -> list[Person]:
+    def _others(self, sender: SamplePerson, count: int) -> list[SamplePerson]:
         pool = [p for p in (*STAFF, *STAFF, *PARTNERS, NEWCOMER) if p.address != sender.address]
         if not sender.user:
             pool = [p for p in pool if p.user]
         chosen = dict.fromkeys(self.random.choice(pool) for _ in range(count))
         return [self._reached(person) for person in chosen]
 
-    def _reached(self, person: Person) -> Person:
+    def _reached(self, person: SamplePerson) -> SamplePerson:
         """The person with a random one of their addresses, as the sender may know it."""
         luck = self.random.random()
         if person.aliases and luck < 0.1:
@@ -92,12 +94,12 @@ class Writer:
 
     def _letter(
         self,
-        sender: Person,
-        to: list[Recipient],
-        cc: list[Recipient],
-        answered: Letter | None,
-        attached: tuple[File, ...],
-    ) -> Letter:
+        sender: SamplePerson,
+        to: list[SampleRecipient],
+        cc: list[SampleRecipient],
+        answered: SampleLetter | None,
+        attached: tuple[SampleFile, ...],
+    ) -> SampleLetter:
         tongue = TONGUES[sender.language]
         values = self._values(tongue)
         topic = tongue.topics[self.random.choice(tuple(tongue.topics))]
@@ -106,7 +108,7 @@ class Writer:
         sentences = [s.format_map(values) for s in (*chosen, *self.random.sample(tongue.filler, 2))]
         listed = self._list(sender)
         extra, behalf = self._extras(sender, to[0].person)
-        return Letter(
+        return SampleLetter(
             number=self.number,
             sender=sender,
             recipients=_once((*to, *cc, *_members(listed), *extra)),
@@ -122,22 +124,24 @@ class Writer:
             encoding=self.random.choice(ENCODINGS),
         )
 
-    def _list(self, sender: Person) -> str:
+    def _list(self, sender: SamplePerson) -> str:
         return self.random.choice(tuple(LISTS)) if sender.user and self.random.random() < 0.06 else ""
 
-    def _extras(self, sender: Person, first: Person) -> tuple[list[Recipient], Person | None]:
+    def _extras(
+        self, sender: SamplePerson, first: SamplePerson
+    ) -> tuple[list[SampleRecipient], SamplePerson | None]:
         """Recipients by Bcc or forwarding, and the person on whose behalf the letter is written."""
         luck = self.random.random()
         if sender.user and luck < 0.08:
-            return [Recipient("Bcc", person) for person in self._others(sender, 1)], None
+            return [SampleRecipient("Bcc", person) for person in self._others(sender, 1)], None
         if not sender.user and luck < 0.1:
             stand_in = self.random.choice(STAFF)
-            return [Recipient("To", stand_in, f"Forwarded: {first.address}")], None
+            return [SampleRecipient("To", stand_in, f"Forwarded: {first.address}")], None
         if sender.user and luck < 0.11 and sender != STAFF[0]:
             return [], STAFF[0]
         return [], None
 
-    def _values(self, tongue: Tongue) -> dict[str, str]:
+    def _values(self, tongue: LetterLanguage) -> dict[str, str]:
         number = self.random.randrange
         day = time.gmtime(self.clock + 86400 * number(2, 30))
         return {
@@ -150,13 +154,18 @@ class Writer:
             "day": time.strftime("%d.%m.%Y", day),
         }
 
-    def _subject(self, answered: Letter | None, fresh: str) -> str:
+    def _subject(self, answered: SampleLetter | None, fresh: str) -> str:
         if answered is None:
             return fresh
         return answered.subject if answered.subject.startswith("Re: ") else f"Re: {answered.subject}"
 
     def _text(
-        self, tongue: Tongue, sender: Person, first: Person, sentences: list[str], answered: Letter | None
+        self,
+        tongue: LetterLanguage,
+        sender: SamplePerson,
+        first: SamplePerson,
+        sentences: list[str],
+        answered: SampleLetter | None,
     ) -> str:
         middle = len(sentences) // 2
         paragraphs = [
@@ -171,7 +180,7 @@ class Writer:
             paragraphs += [tongue.wrote.format(day=day, name=answered.sender.name) + "\n" + quoted]
         return "\n\n".join(paragraphs) + "\n"
 
-    def _files(self, price_list: File) -> tuple[File, ...]:
+    def _files(self, price_list: SampleFile) -> tuple[SampleFile, ...]:
         if self.shared < SHARING and self.number % 5 == 0:
             self.shared += 1
             return (price_list,)
@@ -183,10 +192,10 @@ class Writer:
         return ()
 
 
-def _members(listed: str) -> list[Recipient]:
-    return [Recipient("To", person, f"Expanded: {listed}") for person in LISTS.get(listed, ())]
+def _members(listed: str) -> list[SampleRecipient]:
+    return [SampleRecipient("To", person, f"Expanded: {listed}") for person in LISTS.get(listed, ())]
 
 
-def _once(recipients: tuple[Recipient, ...]) -> tuple[Recipient, ...]:
+def _once(recipients: tuple[SampleRecipient, ...]) -> tuple[SampleRecipient, ...]:
     """Each address once, since a server delivers a message once to a mailbox."""
     return tuple({r.person.address.lower(): r for r in reversed(recipients)}.values())[::-1]
