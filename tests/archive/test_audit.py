@@ -99,8 +99,9 @@ def test_the_trail_survives_a_rebuild_and_is_verified(vault: Vault) -> None:
     segment = vault.folder / "ledger" / "000000000001.seg"
     damaged = segment.read_bytes().replace("größe".encode(), "grösse".encode()[:7])
     if damaged == segment.read_bytes():  # it was compressed
-        damaged = bytearray(damaged)
-        damaged[len(damaged) // 2] ^= 1
+        changed = bytearray(damaged)
+        changed[len(changed) // 2] ^= 1
+        damaged = bytes(changed)
     segment.write_bytes(damaged)
     reader = Vault.open(vault.folder, write=False)
     try:

@@ -138,7 +138,7 @@ def test_each_backup_of_a_vault_that_is_being_written_is_complete(vault: TestVau
     put(new, letters(0, 1500, size=6000))
     program = Program(vault.folder)
     run = subprocess.Popen(command(vault.folder, "run", "box"), stdout=subprocess.DEVNULL)
-    taken = []
+    taken: list[Path] = []
     while run.poll() is None:
         program("backup", str(tmp_path / "backup"))
         copy = tmp_path / f"copy-{len(taken)}"

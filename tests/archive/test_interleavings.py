@@ -43,11 +43,11 @@ from muniment.people.planning import add_changes, remove_changes
 from muniment.runs.pipeline.archivist import Archivist
 from muniment.runs.pipeline.plan import RunPlan
 from muniment.runs.prepare.prepare import CopyPreparer
-from muniment.runs.prepare.prepared_copy import PreparedCopy
-from muniment.runs.prepare.worker_process import CopyJob
+from muniment.runs.prepare.prepared_copy import CopyJob, PreparedCopy
 from muniment.service.host.session import apply_settings
 from muniment.sources.base import FetchedItem, MailItem, MailPlace
 from support.interleaving import Actor, Busy, Scheduler, interleaved
+from support.machines import machine_test
 from support.reports import plain, report
 
 NOW = 1_700_000_000
@@ -300,7 +300,7 @@ def _host(scheduler: Scheduler) -> Any:
     """Return a lock in place of the host's one thread for runs and rebuilds."""
     from muniment.archive.files import gate
 
-    return gate.threading.Lock()
+    return vars(gate)["threading"].Lock()  # the module's own, which the scheduler has replaced
 
 
 def directory_of(written: list[tuple[str, int]]) -> Directory:
@@ -387,15 +387,9 @@ BRIEF = settings(
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-TestInterleavings = Interleavings.TestCase
-TestInterleavings.settings = BRIEF
-
-
-@pytest.mark.soak
-class TestInterleavingsAtLength(Interleavings.TestCase):
-    """The same, with more and longer examples."""
-
-    settings = settings(BRIEF, max_examples=500, stateful_step_count=80)
+TestInterleavings = machine_test(Interleavings, BRIEF)
+LONG = settings(BRIEF, max_examples=500, stateful_step_count=80)
+TestInterleavingsAtLength = pytest.mark.soak(machine_test(Interleavings, LONG))
 
 
 # --- in a row ---------------------------------------------------------------------------------------

@@ -43,8 +43,8 @@ from muniment.errors import QueryError
 NOW = datetime(2024, 5, 15, 13, 30, tzinfo=UTC).timestamp()
 
 
-def at(*parts: int) -> int:
-    return int(datetime(*parts, tzinfo=UTC).timestamp())  # type: ignore[arg-type]
+def at(year: int, month: int, day: int, hour: int = 0, minute: int = 0, second: int = 0) -> int:
+    return int(datetime(year, month, day, hour, minute, second, tzinfo=UTC).timestamp())
 
 
 A, B, C, D = WordTerm("a"), WordTerm("b"), WordTerm("c"), WordTerm("d")

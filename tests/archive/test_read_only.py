@@ -51,7 +51,7 @@ def mounted(made: Path) -> Iterator[Path]:
         (outer / "rw").mkdir()
         (outer / "ro").mkdir()
         shutil.copytree(made, outer / "rw" / "vault")
-        steps = (
+        steps: tuple[list[str | Path], ...] = (
             ["mount", "--bind", outer / "rw", outer / "ro"],
             ["mount", "-o", "remount,ro,bind", outer / "ro"],
         )

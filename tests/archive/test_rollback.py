@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -364,19 +366,19 @@ def test_the_last_checkpoint_of_each_day_is_kept_with_any_clock(
     """The clock may go back; checkpoints are in the order of the ledger, and the newest always stays."""
     from muniment.archive.vault import known_roots
 
-    class Clock(known_roots.datetime):  # type: ignore[misc]
-        day = 1
+    class Clock(datetime):
+        day_now = 1
 
         @classmethod
-        def now(cls, tz: object = None) -> known_roots.datetime:
-            return known_roots.datetime(2026, 5, cls.day, tzinfo=known_roots.UTC)
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return cls(2026, 5, cls.day_now, tzinfo=UTC)
 
     monkeypatch.setattr(known_roots, "datetime", Clock)
     states = heads(vault.folder / "ledger")
     kept = CheckpointFile(vault.folder, read_file(vault.folder)[0].vault)
     kept.begin()
     for n, state in enumerate(states):
-        Clock.day = (5, 5, 4, 3)[n % 4]
+        Clock.day_now = (5, 5, 4, 3)[n % 4]
         kept.now(state)
     found = [note.head for note in read_file(vault.folder)]
     assert found == sorted(found, key=lambda head: head.tree_size)

@@ -8,6 +8,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -367,8 +368,7 @@ def test_a_prefix_of_two_messages_is_ambiguous(archive: Archive, first: str) -> 
         archive.batches.message(str(number))
         fact = archive.batches.facts[-1]
         assert isinstance(fact, MessageFact)
-        values = {name: getattr(fact, name) for name in MessageFact.__slots__}
-        archive.batches.facts[-1] = MessageFact(**(values | {"sha": one}))
+        archive.batches.facts[-1] = replace(fact, sha=one)
     archive.commit()
     for length in (8, 16, 24):
         with pytest.raises(NotFound, match="More than one"):
@@ -749,7 +749,11 @@ def test_mentions_are_those_of_all_copies(archive: Archive) -> None:
 
 # --- displacement ------------------------------------------------------------------------------------
 
-REWRITTEN = {"flags": (REGENERATED, "and more"), "route": RoutingReason.OWNER, "owner": "bob@firm.example"}
+REWRITTEN: dict[str, Any] = {
+    "flags": (REGENERATED, "and more"),
+    "route": RoutingReason.OWNER,
+    "owner": "bob@firm.example",
+}
 
 
 def test_the_id_of_a_displaced_message_leads_to_the_original(archive: Archive) -> None:

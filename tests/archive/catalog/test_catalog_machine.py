@@ -28,6 +28,7 @@ from muniment.people.changes import (
 )
 from muniment.people.directory import Directory
 from support.catalogued import Batches, filed, heirs
+from support.machines import machine_test
 
 ADDRESSES = ["a@own.example", "a+t@own.example", "b@own.example", "c@else.example"]
 Parties = list[tuple[AddressRole, str]]
@@ -275,11 +276,7 @@ BRIEF = settings(
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )
-CatalogMachine.TestCase.settings = BRIEF
-TestCatalog = pytest.mark.slow(CatalogMachine.TestCase)
 
-
-@pytest.mark.soak
-@pytest.mark.timeout(3600)
-class TestCatalogAtLength(CatalogMachine.TestCase):
-    settings = settings(BRIEF, max_examples=300, stateful_step_count=40)
+TestCatalog = pytest.mark.slow(machine_test(CatalogMachine, BRIEF))
+LONG = settings(BRIEF, max_examples=300, stateful_step_count=40)
+TestCatalogAtLength = pytest.mark.soak(pytest.mark.timeout(3600)(machine_test(CatalogMachine, LONG)))

@@ -14,7 +14,7 @@ from muniment.archive.ledger import recipe
 from muniment.archive.ledger.files import segment_path
 from muniment.archive.ledger.model import CHUNK, LedgerHead, LedgerRecord, PayloadCodec, RecordKind
 from muniment.archive.ledger.reader import LedgerReader, scan
-from muniment.archive.ledger.recipe import ContentSlice, LiteralBytes, PartBase64
+from muniment.archive.ledger.recipe import ContentSlice, LiteralBytes, PartBase64, Piece
 from muniment.archive.ledger.writer import Ledger
 from muniment.errors import LedgerDamaged, VaultError
 from support.ledgers import Writing, sha256, text, written
@@ -189,11 +189,11 @@ def read_large(tmp_path: Path, count: int) -> None:
             )
         )
         reader = LedgerReader(tmp_path / "ledger", writing.places.get)
-        inner = [LiteralBytes(b"Subject: large\r\n\r\n"), PartBase64(part.digest())]
+        inner: list[Piece] = [LiteralBytes(b"Subject: large\r\n\r\n"), PartBase64(part.digest())]
         writing.commit()
         message = append_recipe(writing, reader, RecordKind.MESSAGE, inner)
         size = reader.size(message)
-        report = [
+        report: list[Piece] = [
             LiteralBytes(b"report\r\n"),
             ContentSlice(message, 0, size - 5000),
             ContentSlice(message, size - 4000, 4000),

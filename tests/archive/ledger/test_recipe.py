@@ -49,12 +49,13 @@ def cooked(draw: st.DrawFn) -> tuple[list[Piece], dict[bytes, bytes], bytes]:
         width, eol, own = draw(WIDTHS), draw(EOL), draw(st.binary(max_size=200))
         start = draw(st.integers(0, len(data)))
         end = draw(st.integers(start, len(data)))
-        piece, result = {
+        cases: dict[str, tuple[Piece, bytes]] = {
             "l": (LiteralBytes(own), own),
             "i": (InlineBase64(own, width, eol), wrapped(own, width, eol)),
             "p": (PartBase64(sha, width, eol), wrapped(data, width, eol)),
             "s": (ContentSlice(sha, start, end - start), data[start:end]),
-        }[make]
+        }
+        piece, result = cases[make]
         pieces.append(piece)
         made.append(result)
     return pieces, contents, b"".join(made)
@@ -162,7 +163,10 @@ def test_slices_in_order_read_the_content_once() -> None:
 def test_large_content_is_encoded_and_cut_in_bounded_memory() -> None:
     chunk = bytes(range(256)) * 4096 * 4
     count = 38
-    pieces = [PartBase64(bytes(32), 76, b"\r\n"), ContentSlice(bytes(32), len(chunk), 36 * len(chunk))]
+    pieces: list[Piece] = [
+        PartBase64(bytes(32), 76, b"\r\n"),
+        ContentSlice(bytes(32), len(chunk), 36 * len(chunk)),
+    ]
     size = 0
     tracemalloc.start()
     try:
