@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from muniment import api
+from muniment.archive.ledger.check import LedgerCheck
 from muniment.archive.operations.indexing import renew_index
 from muniment.archive.operations.search import find
 from muniment.archive.operations.verify import verify_vault
@@ -37,6 +38,7 @@ from muniment.runs.prepare.worker_pool import WorkerPool
 from muniment.runs.run import ArchiveRun
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.files.maildir import MaildirSource
+from support.machines import machine_test
 from support.regenerating import mailbox, regenerated
 from support.reports import EPOCH, fork, line, plain, report
 from support.vaults import TestVault
@@ -300,6 +302,7 @@ class Machine(RuleBasedStateMachine):
     def teardown(self) -> None:
         try:
             *_, found = verify_vault(self.vault, deep=True)
+            assert isinstance(found, LedgerCheck)
             assert found.problems == []
             self.rebuild()
         finally:
@@ -415,17 +418,9 @@ OPTIONS = settings(
 )
 
 
-class TestMachine(Machine.TestCase):
-    """As much as a test run has time for, the same each time."""
-
-    settings = settings(OPTIONS, max_examples=8, stateful_step_count=12)
-
-
-@pytest.mark.soak
-@pytest.mark.timeout(7200)
-class TestMachineLong(Machine.TestCase):
-    """Much more, and different each time."""
-
-    settings = settings(
-        OPTIONS, derandomize=False, max_examples=500, stateful_step_count=30, phases=list(Phase)
-    )
+BRIEF = settings(OPTIONS, max_examples=8, stateful_step_count=12)
+"""As much as a test run has time for, the same each time."""
+LONG = settings(OPTIONS, derandomize=False, max_examples=500, stateful_step_count=30, phases=list(Phase))
+"""Much more, and different each time."""
+TestMachine = machine_test(Machine, BRIEF)
+TestMachineLong = pytest.mark.soak(pytest.mark.timeout(7200)(machine_test(Machine, LONG)))

@@ -7,7 +7,7 @@ import contextlib
 import random
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -74,7 +74,7 @@ def ragged() -> bytes:
     return whole[:middle] + whole[middle + 2 :]
 
 
-FORMS = {
+FORMS: dict[str, Callable[[], bytes]] = {
     "a large attachment": drawings,
     "a long text": lambda: plain(subject="log", body=lines(20_000_000)),
     "8-bit text without MIME": eight_bit,

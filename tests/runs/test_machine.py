@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MethodType
 from typing import Any
 from unittest import mock
 
@@ -25,6 +26,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from muniment.archive.facts import RoutingReason
+from muniment.archive.ledger.check import LedgerCheck
 from muniment.archive.ledger.model import RecordKind
 from muniment.archive.ledger.scan import scan
 from muniment.archive.ledger.writer import Ledger
@@ -41,6 +43,7 @@ from muniment.runs.run import ArchiveRun
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.files.maildir import MaildirSource
 from support.crashpoints import FAULTS, POINTS, CrashPoints
+from support.machines import machine_test
 from support.reports import EPOCH, fork, line, plain, report
 
 OWN = "example.com"
@@ -157,8 +160,9 @@ class Machine(RuleBasedStateMachine):
         self.older = self.base / "older.db"
         self.points = CrashPoints([self.folder, self.mail], self.base / "copies")
         (self.base / "copies").mkdir()
-        for defaults in (Ledger.open.__func__.__kwdefaults__, Ledger.create.__func__.__kwdefaults__):
-            self.stack.enter_context(mock.patch.dict(defaults, segment=12_000))
+        for method in (Ledger.open, Ledger.create):
+            assert isinstance(method, MethodType)
+            self.stack.enter_context(mock.patch.dict(method.__func__.__kwdefaults__, segment=12_000))
         self.stack.enter_context(mock.patch("muniment.archive.vault.vault.SAMPLES", 8))
         self.stack.enter_context(self.points.watching())
         self.numbers = itertools.count(1)
@@ -352,6 +356,7 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def verify(self) -> None:
         *_, found = verify_vault(self.vault, deep=True)
+        assert isinstance(found, LedgerCheck)
         assert found.problems == []
         self.check_bytes()
         self.check_search()
@@ -430,17 +435,20 @@ class Machine(RuleBasedStateMachine):
         bases: dict[str, int] = {}
         for sha, row in dump["envelopes"].items():
             (message,) = row[10]
-            assert bases.setdefault(message, self.sent[sha].base) == self.sent[sha].base
+            base = self.sent[sha].base
+            assert base is not None
+            assert bases.setdefault(message, base) == base
         assert set(bases) == set(dump["messages"])
         assert len(set(bases.values())) == len(bases)
         return bases
 
     def expected_places(self, dump: dict[str, Any]) -> set[tuple[str, str, int]]:
         """Where the messages of all kept copies must be, by what was sent."""
-        places: dict[int, set[tuple[str, str]]] = {}
+        places: dict[int, set[tuple[str | None, str]]] = {}
         for sha, row in dump["envelopes"].items():
             mail, time, route = self.sent[sha], row[3], row[5]
             assert time in self.times[sha]
+            assert mail.base is not None
             found = places.setdefault(mail.base, set())
             if route & RoutingReason.OWNER:
                 found.add((self.people.who(OWNER, time), "Inbox"))
@@ -450,7 +458,7 @@ class Machine(RuleBasedStateMachine):
         return {
             (user, folder, base)
             for base, found in places.items()
-            for user, folder in ({one for one in found if one[0]} or {("catch-all", "Inbox")})
+            for user, folder in {(user, folder) for user, folder in found if user} or {("catch-all", "Inbox")}
         }
 
     def check_bytes(self) -> None:
@@ -487,17 +495,9 @@ OPTIONS = settings(
 )
 
 
-class TestMachine(Machine.TestCase):
-    """As much as a test run has time for, the same each time."""
-
-    settings = settings(OPTIONS, max_examples=10, stateful_step_count=20)
-
-
-@pytest.mark.soak
-@pytest.mark.timeout(7200)
-class TestMachineLong(Machine.TestCase):
-    """Much more, and different each time."""
-
-    settings = settings(
-        OPTIONS, derandomize=False, max_examples=600, stateful_step_count=40, phases=list(Phase)
-    )
+BRIEF = settings(OPTIONS, max_examples=10, stateful_step_count=20)
+"""As much as a test run has time for, the same each time."""
+LONG = settings(OPTIONS, derandomize=False, max_examples=600, stateful_step_count=40, phases=list(Phase))
+"""Much more, and different each time."""
+TestMachine = machine_test(Machine, BRIEF)
+TestMachineLong = pytest.mark.soak(pytest.mark.timeout(7200)(machine_test(Machine, LONG)))

@@ -275,8 +275,13 @@ def test_a_vault_without_rewritten_copies_gets_no_further_queries(
 
 def test_ordinary_mail_costs_one_query_for_many(vault: TestVault, monkeypatch: pytest.MonkeyPatch) -> None:
     mailbox(vault, "bob", COPY)
-    asked = []
-    monkeypatch.setattr(Catalog, "regenerated_by_name", lambda self, name: asked.append(name) or [])
+    asked: list[bytes] = []
+
+    def regenerated_by_name(self: Catalog, name: bytes) -> list[Any]:
+        asked.append(name)
+        return []
+
+    monkeypatch.setattr(Catalog, "regenerated_by_name", regenerated_by_name)
     assert vault.archive([report(plain(subject=f"{n}")) for n in range(40)]).new == 40
     assert asked == []
 

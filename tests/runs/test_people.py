@@ -83,22 +83,22 @@ def test_a_person_with_an_international_domain_has_all_their_mail(vault: TestVau
                 plain(subject=f"to {number}", to=[spelling]), recipients=[spelling], sender="anna@contoso.com"
             )
         )
-        sent = plain(subject=f"from {number}", sender=f"Joerg <{spelling}>", to=["x@y.example"])
-        mails.append(report(sent, recipients=["x@y.example"], sender=spelling))
+        mail = plain(subject=f"from {number}", sender=f"Joerg <{spelling}>", to=["x@y.example"])
+        mails.append(report(mail, recipients=["x@y.example"], sender=spelling))
     vault.archive(mails, journal=True)
     count = len(SPELLINGS)
     assert vault.tree()[UNICODE] == {"Inbox": count + 1, "Sent": count}
-    to, sent = {f"to {n}" for n in range(count)}, {f"from {n}" for n in range(count)}
+    received, sent = {f"to {n}" for n in range(count)}, {f"from {n}" for n in range(count)}
     for spelling in SPELLINGS[1:4]:  # quotes belong to the query language
         host = spelling.rpartition("@")[2]
         assert {hit.subject for hit in listed(vault, spelling, "Sent")} == sent
-        assert subjects(vault, f"to:{spelling}") == to | {"j idn-puny"}
+        assert subjects(vault, f"to:{spelling}") == received | {"j idn-puny"}
         assert subjects(vault, f"from:{spelling}") == sent
         assert subjects(vault, f"from:{host}") == sent
-        assert subjects(vault, f"to:@{host}") == to | {"j idn-puny"}
-        assert subjects(vault, f"user:{spelling}") == to | sent | {"j idn-puny"}
+        assert subjects(vault, f"to:@{host}") == received | {"j idn-puny"}
+        assert subjects(vault, f"user:{spelling}") == received | sent | {"j idn-puny"}
         assert subjects(vault, "in:sent", spelling) == sent
-        assert to | sent <= subjects(vault, host.rstrip(".")), "as words"
+        assert received | sent <= subjects(vault, host.rstrip(".")), "as words"
         assert vault.client.call(api.ShowUser(user=spelling), api.UserWord).user == UNICODE
     hit = next(hit for hit in vault.messages() if hit.subject == "from 1")
     assert hit.sender == f"Joerg <{UNICODE}>"

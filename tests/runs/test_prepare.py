@@ -14,6 +14,7 @@ import pytest
 
 from muniment.archive.ledger.codec import PayloadDecoder, RecordEncoder
 from muniment.archive.ledger.model import LedgerRecord, PayloadCodec, RecordKind
+from muniment.mail.mime.split import split
 from muniment.mail.mime.walker import leaves
 from muniment.parsing.pipe_frames import KEPT, FrameReader, send
 from muniment.runs.prepare import prepare as module
@@ -146,8 +147,8 @@ def test_a_message_that_its_pieces_do_not_rebuild_is_stored_whole(monkeypatch: p
     mail = plain(attachments=[("data.bin", bytes(5000))])
     monkeypatch.setattr(module, "leaves", lambda data: leaves(data.replace(b"data.bin", b"atad.nib")))
     assert prepared([CopyJob(mail, "", False)])[0].messages[0].parts
-    real = module.split
-    monkeypatch.setattr(module, "split", lambda data, found: real(data, found)[:-1])
+
+    monkeypatch.setattr(module, "split", lambda data, found: split(data, found)[:-1])
     (message,) = prepared([CopyJob(mail, "", False)])[0].messages
     assert not message.parts
     assert PayloadDecoder().payload(message.record) == mail
