@@ -37,7 +37,7 @@ from muniment.service.dispatch.table import OPERATIONS, table_of
 from muniment.service.host.session import ClientSession
 from muniment.service.operations import reading
 from muniment.service.operations.audit import list_audit
-from support.asking import answers
+from support.asking import answers, leave
 from support.reports import EPOCH, fork, line, plain, report
 from support.vaults import TestVault
 
@@ -482,7 +482,7 @@ def test_a_user_has_one_export_at_a_time(house: House) -> None:
     with pytest.raises(VaultError, match="under way"):
         next(export(BOB))
     assert next(export(CAROL))
-    first.close()
+    leave(first)
     written = [path for path in (house.folder / "work").rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in written) < 4096
     assert list(export(BOB))
@@ -510,8 +510,8 @@ def test_a_call_sent_as_a_stream_is_refused_and_recorded(house: House) -> None:
         api.Show(id=house.ids["plughbob"]),
     ]
     for request in requests:
-        wrong = guard.call if OPERATIONS[type(request)].streams else guard.stream
+        wrong: Any = guard.call if OPERATIONS[type(request)].streams else guard.stream
         with pytest.raises(AccessRefused, match="can't be requested in this way"):
-            list(wrong(session, request))  # type: ignore[call-overload]
+            list(wrong(session, request))
     refused = [event for event in house.trail() if event.event == "refused"]
     assert {type(request).__name__ for request in requests} <= {event.word for event in refused}

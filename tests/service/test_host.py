@@ -20,6 +20,7 @@ from muniment.service.host.session import ClientSession
 from muniment.service.operations import runs
 from muniment.service.operations.history import get_history
 from muniment.service.operations.users import add_user
+from support.asking import leave
 from support.engine_double import HOSTILE, assert_harmless
 from support.reports import letters, plain
 from support.vaults import TestVault, put
@@ -90,7 +91,7 @@ def test_a_run_goes_on_when_its_watcher_leaves(
     new = big(vault)
     replies = runs.run(session, api.Run(profile="big"))
     assert isinstance(next(replies), api.ProgressWord)
-    replies.close()
+    leave(replies)
     eventually(lambda: not host.busy)
     assert list(new.iterdir()) == []
     (record,) = runs_of(session)
@@ -335,7 +336,7 @@ def test_without_a_service_a_run_ends_with_its_watcher(vault: TestVault) -> None
     new = big(vault, 3000)
     replies = vault.client.stream(api.Run(profile="big"))
     assert isinstance(next(replies), api.ProgressWord)
-    replies.close()  # type: ignore[attr-defined]
+    leave(replies)
     assert vault.status().owner == ""
     assert len(list(new.iterdir())) > 0
     assert vault.run("big").state == "ok"

@@ -119,10 +119,10 @@ def _unanswered(replies: list[WireWord]) -> bool:
 
 def requests(killer: str, out: Path) -> list[tuple[Request, Check]]:
     """Requests that read the content of mail, each with a check of its answer."""
-    own = {"user": "bob@example.com", "folder": "Inbox"}
+
     return [
         (api.GetTree(), _ends_with(api.Tree)),
-        (api.ListMessages(**own), _found),
+        (api.ListMessages(user="bob@example.com", folder="Inbox"), _found),
         (api.Search(query="ordinary"), _found),
         (api.Search(query="subject:crash*"), _found),
         (api.Show(id=killer), _shown_in_part),

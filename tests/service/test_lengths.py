@@ -107,7 +107,7 @@ def test_a_service_refuses_long_texts_at_once(tmp_path: Path) -> None:
             api.Show(id=LONG),
         ]
         began = time.monotonic()
-        hostile = [threading.Thread(target=lambda one=one: refused(client, one)) for one in requests_sent]  # type: ignore[misc]
+        hostile = [threading.Thread(target=refused, args=(client, one)) for one in requests_sent]
         for thread in hostile:
             thread.start()
         assert client.call(api.GetStatus(), Status)

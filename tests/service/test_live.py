@@ -292,7 +292,7 @@ def _within(seconds: float, watchers: list[Watcher], holds: Callable[[Watcher], 
 def test_a_slow_pipe_holds_no_old_states(served: Served, seconds: float) -> None:
     """The reader takes a line every 1.5 seconds. The pipe alone could buffer dozens."""
     job = served.begin(seconds + 60)
-    ages = []
+    ages: list[float] = []
     with subprocess.Popen(served.command("watch", "--json"), stdout=subprocess.PIPE) as command:
         assert command.stdout is not None
         begun = time.monotonic()

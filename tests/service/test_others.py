@@ -131,7 +131,7 @@ class Twin:
 
     def named(self, request: Request) -> Request:
         """The same request, with this vault's ids in place of the names of messages."""
-        changes = {}
+        changes: dict[str, object] = {}
         for field in ("id", "query"):
             value = getattr(request, field, None)
             if isinstance(value, str):

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from muniment.runs.schedule import LATE, RunSchedule
+from muniment.runs.schedule import LATE, RunSchedule, ScheduledTask
 from muniment.service.daemon.systemd import SystemdNotifier, Watchdog
 from muniment.service.daemon.watchdog import GRACE, STUCK, HostPulse
 from muniment.service.host import run_host as host_module
@@ -84,8 +85,8 @@ def test_a_host_with_a_stuck_lock_does_not_feed_the_watchdog(
 
 
 def test_a_job_must_make_progress_within_two_hours(bench: Bench) -> None:
-    job = SimpleNamespace(progress_mark=object(), cancel=threading.Event())
-    bench.host._jobs.append(job)  # type: ignore[arg-type]
+    job: Any = SimpleNamespace(progress_mark=object(), cancel=threading.Event())
+    bench.host._jobs.append(job)
     assert bench.beat(STUCK)
     job.progress_mark = object()
     assert bench.beat(STUCK)
@@ -97,13 +98,12 @@ def test_a_job_must_make_progress_within_two_hours(bench: Bench) -> None:
 
 def test_a_schedule_that_hangs_is_noticed_but_not_one_that_waits_for_a_run(bench: Bench) -> None:
     now, inside = [0.0], []
-    profiles = [SimpleNamespace(name="gw", every=300, enabled=True, scheduled=True)]
 
-    def run(name: str) -> None:
+    def run() -> None:
         now[0] += 10 * LATE
         inside.append(schedule.lively)
 
-    schedule = RunSchedule(lambda: profiles, run, lambda: now[0])
+    schedule = RunSchedule(lambda: [ScheduledTask("profile gw", 300, run)], lambda: now[0])
     bench.host._schedule = schedule
     schedule.step()
     assert inside == [True]

@@ -14,6 +14,7 @@ from typing import Any, cast
 import pytest
 
 from muniment import api
+from muniment.archive.catalog.replay import replay as catalog_replay
 from muniment.archive.ledger.model import RecordKind
 from muniment.archive.ledger.records import json_record
 from muniment.archive.operations.indexing import renew_index
@@ -95,7 +96,7 @@ def test_another_process_reads_while_catalog_and_index_are_replaced(made: TestVa
 def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[threading.Event, threading.Event]]:
     """A rebuild that reports its begin, and waits until the test lets it continue."""
     begun, go_on = threading.Event(), threading.Event()
-    real = vault_module.replay
+    real = catalog_replay
 
     def replay(*arguments: Any) -> None:
         begun.set()

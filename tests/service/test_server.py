@@ -32,6 +32,7 @@ from muniment.errors import (
 from muniment.service.access.roles import Caller
 from muniment.service.transport import server
 from muniment.service.transport.log_quota import LogQuota
+from support.asking import leave
 from support.served import answering
 from support.waiting import eventually
 
@@ -362,11 +363,11 @@ def test_more_streams_of_one_user_wait_for_their_turn(client: Client, folder: Pa
     assert works(client)
     assert len(streams) == server.OWN_STREAMS
     assert not late
-    open_[0].close()
+    leave(open_[0])
     thread.join(PATIENCE)
     assert late
     for one in (*open_, more):
-        one.close()
+        leave(one)
 
 
 def test_leaving_a_stream_ends_its_work_before_close_returns(client: Client, engine: Double) -> None:
@@ -375,7 +376,7 @@ def test_leaving_a_stream_ends_its_work_before_close_returns(client: Client, eng
     replies = client.stream(Verify())
     for _ in range(5):
         next(replies)
-    replies.close()
+    leave(replies)
     assert endless.closed.is_set()
     assert works(client)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from muniment.archive.vault.vault import Vault
 from muniment.config.file import load
 from muniment.config.model import Profile
 from muniment.errors import MunimentError
-from muniment.runs.schedule import RunSchedule
+from muniment.runs.schedule import RunSchedule, ScheduledTask
 from muniment.service.host.run_host import RunHost
 from muniment.service.host.session import ClientSession
 from muniment.service.host.untested_profiles import WAY, UntestedProfiles, marked
@@ -51,7 +52,14 @@ def profiles(vault: TestVault) -> tuple[Profile, ...]:
 def scheduled(vault: TestVault) -> bool:
     """Whether the schedule of a service would run it now."""
     ran: list[str] = []
-    RunSchedule(lambda: profiles(vault), ran.append).step()
+
+    def tasks() -> list[ScheduledTask]:
+        return [
+            ScheduledTask(one.name, one.every, partial(ran.append, one.name), one.scheduled)
+            for one in profiles(vault)
+        ]
+
+    RunSchedule(tasks).step()
     return bool(ran)
 
 

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Iterator
+
 from muniment.api import Request, WireWord
 from muniment.service.dispatch import guard
 from muniment.service.dispatch.table import OPERATIONS
 from muniment.service.host.session import ClientSession
+
+
+def leave(replies: Iterator[WireWord]) -> None:
+    """Close a stream before its end, as a caller does that leaves."""
+    assert isinstance(replies, Generator)
+    replies.close()
 
 
 def answers(session: ClientSession, request: Request) -> list[WireWord]:
