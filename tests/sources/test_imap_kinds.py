@@ -13,6 +13,7 @@ from muniment.sources.base import FetchedItem, PartialSource, Source, UnfetchedI
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.factory import open_source
 from muniment.sources.folders import FolderChoice
+from support.boxes import held
 from support.certs import server_certificate
 from support.imap_double import ImapDouble
 
@@ -41,7 +42,7 @@ def filled(server: ImapDouble) -> ImapDouble:
 
 def read(source: Source) -> list[bytes]:
     answers = list(source.fetch(list(source.listing())))
-    return [bytes(one.content) for one in answers if isinstance(one, FetchedItem)]  # type: ignore[arg-type]
+    return [held(one) for one in answers if isinstance(one, FetchedItem)]
 
 
 @pytest.mark.parametrize("capabilities", ["IMAP4rev2 AUTH=PLAIN", "IMAP4rev2"])
@@ -193,7 +194,7 @@ def test_complete_messages_of_a_broken_batch_are_kept(tmp_path: Path) -> None:
 
         server.override = dying
         answers = source.fetch(items)
-        assert [bytes(next(answers).content) for _ in range(2)] == MAILS[:2]  # type: ignore[arg-type,union-attr]
+        assert [held(next(answers)) for _ in range(2)] == MAILS[:2]
         with pytest.raises(SourceError):
             next(answers)
         source.close()

@@ -14,7 +14,7 @@ from muniment.sources.base import FetchedItem, MailItem, Source, UnfetchedItem
 from muniment.sources.factory import open_source
 from muniment.sources.folders import FolderChoice, FolderUse
 from muniment.sources.imap.text import encode_folder, quoted, read_list
-from support.boxes import ServerBox, server_box
+from support.boxes import ServerBox, held, server_box
 from support.dovecot import Dovecot
 
 
@@ -116,10 +116,10 @@ def test_a_message_is_deleted_only_in_its_own_folder(account: ServerBox, session
         chosen = [item for item in items if item.key.endswith(":1")]
         assert sorted(i.place.title for i in source.delete(chosen)) == ["A", "B"]
         left = list(source.listing())
-        assert sorted(a.content for a in source.fetch(left) if isinstance(a, FetchedItem)) == [
+        assert sorted(held(a) for a in source.fetch(left) if isinstance(a, FetchedItem)) == [
             mail("a2"),
             mail("b2"),
-        ]  # type: ignore[type-var]
+        ]
 
 
 def test_a_folder_that_disappears_does_not_stop_the_others(

@@ -9,6 +9,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from exchangelib.util import TNS
 
 from muniment.sources.ews import connection
 from muniment.sources.graph import source
@@ -67,7 +68,7 @@ def item(received: str) -> Any:
     """An item in Exchange's list."""
     found = ElementTree.Element("Message")
     for name, text in (("ItemId", ""), ("Size", "5"), ("DateTimeReceived", received)):
-        ElementTree.SubElement(found, f"{{{connection.TNS}}}{name}").text = text
+        ElementTree.SubElement(found, f"{{{TNS}}}{name}").text = text
     return found
 
 

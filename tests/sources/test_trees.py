@@ -22,6 +22,7 @@ from muniment.sources.base import FetchedItem, MailItem, SkippingSource, Source,
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.factory import open_source
 from muniment.sources.files import unpacking
+from muniment.sources.files.base import open_plain
 from muniment.sources.source_limits import SourceLimits
 from support.cases import cases_dir
 
@@ -294,7 +295,7 @@ def test_a_file_that_fails_in_a_tree_is_named_and_the_rest_is_read(
     opened: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = opened("mbox", fill(tmp_path / "box", {"a": MBOX, "b": MBOX}))
-    plain = unpacking.open_plain
+    plain = open_plain
 
     def failing(path: Path) -> BinaryIO:
         if Path(path).name == "a":

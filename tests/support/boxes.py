@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from muniment.sources.base import Source
+from muniment.sources.base import FetchedItem, Source, UnfetchedItem
 from muniment.sources.endpoint import Endpoint
 from muniment.sources.factory import open_source
 from support.dovecot import Dovecot, Mailbox
@@ -21,6 +21,13 @@ DELIVERED = 1_700_000_000
 """When the files of folders were written, in seconds since 1970: long ago, so they count as complete."""
 REMOTE_KINDS = ("gateway", "pop3", "pop3-unpipelined", "imap", "imap-starttls")
 FILE_KINDS = ("maildir", "mbox", "eml", "spool")
+
+
+def held(answer: FetchedItem | UnfetchedItem) -> bytes:
+    """The content of a small item, which a source gives in memory."""
+    assert isinstance(answer, FetchedItem), answer
+    assert isinstance(answer.content, bytes)
+    return answer.content
 
 
 class Box(ABC):
