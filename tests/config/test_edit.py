@@ -226,12 +226,13 @@ def test_a_hand_edit_since_it_was_read_is_not_lost(path: Path) -> None:
     version = version_of(read(path))
     by_hand = WRITTEN.replace("old.mbox", "older.mbox")
     path.write_text(by_hand)
-    for change in (
+    changes: tuple[Callable[[], object], ...] = (
         lambda: put_profile(path, "hq", {"every": 5}, version=version),
         lambda: put_profile(path, "new", FIELDS, True, version),
         lambda: rename_profile(path, "hq", "h2", version),
         lambda: remove_profile(path, "hq", version),
-    ):
+    )
+    for change in changes:
         with pytest.raises(SettingsChanged, match="changed by someone else since"):
             change()
     assert path.read_text() == by_hand

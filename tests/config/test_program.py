@@ -26,7 +26,7 @@ def test_a_program_that_can_not_be_killed_holds_up_nothing(
         raise PermissionError
 
     monkeypatch.setattr(program, "GRACE", 0.1)
-    monkeypatch.setattr(program.os, "killpg", refused)
+    monkeypatch.setattr(os, "killpg", refused)
     began = time.monotonic()
     with pytest.raises(TooSlow):
         run_program([sys.executable, "-c", "import time; time.sleep(60)"], tmp_path, seconds=0.1, most=10)

@@ -245,7 +245,7 @@ def test_messages_that_look_different_have_different_hashes(data: st.DataObject,
 @settings(max_examples=200_000, deadline=None, derandomize=False)
 @given(data=st.data(), base=st.sampled_from(BASES))
 def test_many_messages_that_look_different(data: st.DataObject, base: bytes) -> None:
-    test_messages_that_look_different_have_different_hashes.hypothesis.inner_test(data, base)  # type: ignore[attr-defined]
+    test_messages_that_look_different_have_different_hashes.hypothesis.inner_test(data, base)
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ def test_a_broken_domain_stays_unchanged(broken: str) -> None:
     readable(broken), spellings(broken), ascii_form(broken)
 
 
-LABELS = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
+LABELS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 XN = st.from_regex(r"xn--[a-z0-9-]{1,20}", fullmatch=True)
 
 

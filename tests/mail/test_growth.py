@@ -36,6 +36,7 @@ from muniment.mail.headers import (
 from muniment.mail.headers import fields as headers
 from muniment.mail.journal import envelope, report
 from muniment.mail.mime import cms, delimiters, parts, rtf, split, stated_charsets, tnef, uuencode, walker
+from muniment.mail.model import UnwrapError
 from muniment.mail.text import folding, html, likeness, links, listing, outline, words
 from muniment.mail.text import read_text as text
 from muniment.people import importer
@@ -106,7 +107,7 @@ PLACES: dict[str, tuple[bytes, bytes]] = {
 
 def read_mail(message: bytes) -> None:
     """Everything that is done with a mail when it is fetched and indexed."""
-    with suppress(report.UnwrapError):
+    with suppress(UnwrapError):
         report.read_report(message)
     routing.read_routing(message)
     routing.named_in(message, ("to", "x-other"))
@@ -265,8 +266,8 @@ def read_wrapping(value: bytes) -> None:
     rtf.is_rtf(value)
     rtf.read_rtf(value)
     rtf.read_rtf(rb"{\rtf1\fromhtml1{\*\htmltag1 " + value)
-    for kind in (b"LZFu", b"MELA"):
-        rtf.decompressed(bytes(4) + b"\xff\xff\xff\x7f" + kind + bytes(4) + value, 1_000_000)
+    for magic in (b"LZFu", b"MELA"):
+        rtf.decompressed(bytes(4) + b"\xff\xff\xff\x7f" + magic + bytes(4) + value, 1_000_000)
     for begun in (b"begin 644 a\n", b"begin-base64 644 a\n", b""):
         uuencode.blocks(begun + value)
     uuencode.uu_line(value)

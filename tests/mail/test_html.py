@@ -164,7 +164,7 @@ for path in sorted(Path(sys.argv[1]).iterdir()):
 def test_documents_that_crash_native_parsers_are_read(filling: str) -> None:
     """Fresh memory is filled with a pattern, so that the use of uninitialised memory shows."""
     settings = {**os.environ, "MALLOC_PERTURB_": filling, "PYTHONMALLOC": "malloc"}
-    command = [sys.executable, "-X", "faulthandler", "-c", READS_CRASHES, CRASHES]
+    command: list[str | Path] = [sys.executable, "-X", "faulthandler", "-c", READS_CRASHES, CRASHES]
     done = subprocess.run(command, env=settings, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == sorted(path.name for path in CRASHES.iterdir()) != []

@@ -34,7 +34,7 @@ MODULES = (
     naming,
     separator,
 )
-PATTERNS = {
+PATTERNS: dict[str, re.Pattern[Any]] = {
     f"{module.__name__.removeprefix('muniment.')}.{name}": value
     for module in MODULES
     for name, value in vars(module).items()
@@ -125,8 +125,13 @@ def test_a_pattern_takes_linear_time(name: str) -> None:
 
 
 def test_a_pattern_that_takes_quadratic_time_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, pattern in {"label": rb"name\*=([^';\s]+)'", "tag": "<a[^>]*>", "nested": "(?:a|b)+c"}.items():
-        monkeypatch.setitem(PATTERNS, name, re.compile(pattern))  # type: ignore[call-overload]
+    patterns: list[re.Pattern[Any]] = [
+        re.compile(rb"name\*=([^';\s]+)'"),
+        re.compile("<a[^>]*>"),
+        re.compile("(?:a|b)+c"),
+    ]
+    for name, pattern in zip(("label", "tag", "nested"), patterns, strict=True):
+        monkeypatch.setitem(PATTERNS, name, pattern)
         assert any(_fails(name) for _ in range(5)), name  # a busy machine blurs one measurement
 
 

@@ -30,7 +30,7 @@ LIMITS = NotifySection(disk_percent=10, disk_bytes=GIB)
 
 
 def profile(**fields: Any) -> ProfileFacts:
-    values = {"name": "gw", "journal": True, "report": NOW} | fields
+    values: dict[str, Any] = {"name": "gw", "journal": True, "report": NOW} | fields
     return ProfileFacts(**values)
 
 
@@ -39,7 +39,8 @@ def run(state: str = "ok", balanced: bool = True, error: str = "") -> dict[str, 
 
 
 def facts(**fields: Any) -> ArchiveFacts:
-    return ArchiveFacts(**({"now": NOW, "profiles": (profile(),), "disk": (100 * GIB, 50 * GIB)} | fields))
+    values: dict[str, Any] = {"now": NOW, "profiles": (profile(),), "disk": (100 * GIB, 50 * GIB)}
+    return ArchiveFacts(**(values | fields))
 
 
 def wrong(

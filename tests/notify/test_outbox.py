@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from muniment.notify import outbox as module
 from muniment.notify.memory import NAME, NotifyMemory, ReportedTrouble, load
 from muniment.notify.model import NotifyEvent
 from muniment.notify.outbox import Outbox
-from muniment.notify.ways import ArchiveOrigin, NotifyFailed
+from muniment.notify.telling import ArchiveOrigin, NotifyFailed
 from support.waiting import eventually
 
 NOW = 1_770_000_000.0
@@ -66,6 +67,10 @@ class Bench:
     def post(self, box: Outbox, *events: NotifyEvent) -> None:
         box.update(lambda memory: list(events))
 
+    def is_due(self, due: float) -> bool:
+        """Whether the only mail that waits is tried again at this time."""
+        return [parcel.due for parcel in load(self.folder).parcels] == [due]
+
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
@@ -102,7 +107,8 @@ def test_a_failure_is_tried_again_after_growing_waits(bench: Bench, caplog: pyte
     box = bench.open()
     bench.post(box, event("one"))
     for pause in (module.BACKOFF, 2 * module.BACKOFF):
-        eventually(lambda pause=pause: [p.due for p in load(bench.folder).parcels] == [bench.now + pause])
+        due = bench.now + pause
+        eventually(partial(bench.is_due, due))
         bench.now += pause
         bench.post(box)
     eventually(lambda: friend.sent == ["one"])
@@ -159,7 +165,12 @@ def test_waiting_and_reported_events_survive_a_restart(bench: Bench) -> None:
     again = bench.open()
     eventually(lambda: friend.sent == ["one"])
     seen: list[NotifyMemory] = []
-    again.update(lambda memory: seen.append(memory) or [])
+
+    def look(memory: NotifyMemory) -> list[NotifyEvent]:
+        seen.append(memory)
+        return []
+
+    again.update(look)
     assert seen[0].reported == {"disk-short": ReportedTrouble(int(NOW), "short")}
     assert seen[0].reports == {"gw": 7}
 

@@ -136,7 +136,7 @@ def test_addresses_in_own_domains_are_noted() -> None:
 def test_every_guide_says_something_for_both_platforms() -> None:
     for platform in ("microsoft-365", "exchange-server"):
         for reports in ("gateway", "mailbox", "embedded"):
-            journaling = JournalingSection(platform=platform, reports=reports)  # type: ignore[arg-type]
+            journaling = JournalingSection(platform=platform, reports=reports)
             about = SetupSituation(Path("/v"), Settings(journaling=journaling), NOW)
             texts = [step.guide(about) for step in STEPS]
             assert all(texts)

@@ -32,7 +32,8 @@ def literals(text: str) -> list[str]:
     Any of five characters opens and closes a literal. Two of them in a row mean the first. Nothing is
     expanded.
     """
-    found, inside, current, at = [], False, "", 0
+    found: list[str] = []
+    inside, current, at = False, "", 0
     while at < len(text):
         quote = text[at] in commands.QUOTES
         if quote and inside and text[at + 1 : at + 2] and text[at + 1] in commands.QUOTES:

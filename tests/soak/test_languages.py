@@ -276,7 +276,8 @@ def shows(message: Message, where: str, text: str) -> bool:
 
 def test_every_script_is_shown_and_found_in_every_field(tmp_path: Path) -> None:
     vault = TestVault(tmp_path / "vault")
-    cases, mails = [], []
+    cases: list[tuple[str, str, str, str, str]] = []
+    mails: list[bytes] = []
     for script, (text, charset) in SCRIPTS.items():
         for number, (where, fields, body, by) in enumerate(encodings(text, charset)):
             name = f"{number}.{len(cases)}@scripts.example"

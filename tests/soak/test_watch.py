@@ -95,12 +95,16 @@ def test_neither_app_nor_service_grows_in_eight_hours(vault: TestVault, tmp_path
             watch(tty, client, new / "new", reports)
             go_round(tty)
             scroll(tty)
-            pids = tty.process.pid, service_of(vault.folder)
-            sizes.append(tuple(psutil.Process(pid).memory_info().rss for pid in pids))  # type: ignore[arg-type]
+            sizes.append((memory_of(tty.process.pid), memory_of(service_of(vault.folder))))
             print("app {:,}  service {:,}  terminal {:,}".format(*sizes[-1], tty.count))
     summary = "\n".join(f"app {app:,}, service {service:,}" for app, service in sizes)
     for first, later in zip(most(sizes[:WARM_UP]), most(sizes[WARM_UP:]), strict=True):
         assert later <= first * GROWTH + SLACK, summary
+
+
+def memory_of(pid: int) -> int:
+    """The resident memory of a process in bytes."""
+    return int(psutil.Process(pid).memory_info().rss)
 
 
 def most(sizes: list[tuple[int, int]]) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Self
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
@@ -61,7 +61,7 @@ class Relay:
         assert isinstance(server, Server)
         return int(server.sockets[0].getsockname()[1])
 
-    def __enter__(self) -> Relay:
+    def __enter__(self) -> Self:
         # aiosmtpd tests whether it runs by connecting to the given port, which is 0 here.
         self._controller._trigger_server = self._knock  # type: ignore[method-assign]
         self._controller.start()
