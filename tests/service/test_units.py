@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,10 +25,9 @@ LISTENING = Settings(gateway=GatewaySection(listen="0.0.0.0:25", addresses=("jou
 AWKWARD = Path('/srv/my "mail" 100% of $HOME\\x')
 
 
-def place(vault: Path = Path("/srv/mail"), **fields: object) -> UnitContext:
-    return UnitContext(
-        **({"vault": vault, "user": "root", "program": (sys.executable, "-m", "muniment")} | fields)
-    )  # type: ignore[arg-type]
+def place(vault: Path = Path("/srv/mail"), **fields: Any) -> UnitContext:
+    values: dict[str, Any] = {"vault": vault, "user": "root", "program": (sys.executable, "-m", "muniment")}
+    return UnitContext(**(values | fields))
 
 
 def analyse(folder: Path, *arguments: str) -> str:

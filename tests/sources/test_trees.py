@@ -26,7 +26,7 @@ from muniment.sources.files.base import open_plain
 from muniment.sources.source_limits import SourceLimits
 from support.cases import cases_dir
 
-Opener = Callable[[str, Path], Source]
+Opener = Callable[..., Source]
 MAIL = b"From: ann@example.org\r\nSubject: %d\r\n\r\ntext\r\n"
 SEP = b"From ann@example.org Mon Nov 23 11:00:00 2009\n"
 MBOX = SEP + MAIL % 1 + b"\r\n" + SEP + MAIL % 2 + b"\r\n"
@@ -461,9 +461,9 @@ def test_compressed_files_keep_their_keys_and_are_unpacked_once(
     unpacked: list[str] = []
     unpack = unpacking._unpack
 
-    def watched(file: BinaryIO, kind: str, into: BinaryIO) -> str:
+    def watched(file: BinaryIO, kind: str, into: BinaryIO, limits: SourceLimits) -> str:
         unpacked.append(kind)
-        return unpack(file, kind, into)
+        return unpack(file, kind, into, limits)
 
     monkeypatch.setattr(unpacking, "_unpack", watched)
     assert len([answer for answer in source.fetch(items) if isinstance(answer, FetchedItem)]) == 6
