@@ -125,8 +125,11 @@ class CommandWay:
         return f"command {clean(Path(self.settings.run[0]).name)}"
 
     def send(self, event: NotifyEvent, origin: ArchiveOrigin) -> None:
-        """Run the program (see NotifyWay.send). Raises NotifyFailed if it can't start, fails, or takes too
-        long."""
+        """Run the program (see NotifyWay.send).
+
+        Raises:
+            NotifyFailed: It can't start, fails, or takes too long.
+        """
         _require_owner(self)
         try:
             code, _ = run_program(
