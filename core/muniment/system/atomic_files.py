@@ -50,7 +50,7 @@ def write_file(
         path: The file. Its folder must exist. A symbolic link is replaced, not followed.
         data: The whole content.
         durable: Whether the content is on disk when the call returns.
-        mode: The permissions of the file, whatever the umask is.
+        mode: The permissions of the file. The umask does not change them.
         last_check: Called when all is written, just before the file is replaced. If it raises, nothing is
             changed.
 
@@ -79,7 +79,7 @@ def create_file(path: Path, data: bytes, *, durable: bool, mode: int = PRIVATE) 
         path: The file. Its folder must exist.
         data: The whole content.
         durable: Whether the content is on disk when the call returns.
-        mode: The permissions of the file, whatever the umask is.
+        mode: The permissions of the file. The umask does not change them.
 
     Raises:
         FileExistsError: There is something at `path`.
