@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 
 from muniment_tui.app import MunimentApp
 from support.engine_double import EngineDouble
-from support.screens import LARGE, SMALL, Compare, Script, app_of, app_on, settled
+from support.screens import LARGE, SMALL, Compare, Script, app_of, app_on, settled, shows
 
 Make = Callable[..., MunimentApp]
 
@@ -33,7 +33,11 @@ def test_help(picture: Compare, make: Make) -> None:
 
 
 def test_the_palette(picture: Compare, make: Make) -> None:
-    picture("frame-palette", make, pressing("ctrl+p", *"not"))
+    async def script(pilot: Pilot[Any]) -> None:
+        await shows(pilot, "Quill")  # the name of the vault comes after the first frame
+        await pilot.press("ctrl+p", *"not")
+
+    picture("frame-palette", make, script)
 
 
 def test_the_command_line(picture: Compare, make: Make) -> None:

@@ -202,7 +202,7 @@ def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
     try:
         return ipaddress.ip_network(text)
     except ValueError:
-        raise ConfigError(f"gateway: {text!r} is no network; write it as 192.0.2.0/24") from None
+        raise ConfigError(f"gateway: {text!r} is not a network; write it as 192.0.2.0/24") from None
 
 
 @dataclass(slots=True)

@@ -272,7 +272,7 @@ def test_a_path_is_checked_while_typing(make: Make, tmp_path: Path) -> None:
         entry.value = str(tmp_path / "there.zip")
         await shows(pilot, "already exists")
         entry.value = str(tmp_path / "there.zip" / "no")
-        await shows(pilot, "is not writable")
+        await shows(pilot, "not writable")
         await pilot.press("escape")
         assert screen_of(pilot).found.rows.has_focus
 

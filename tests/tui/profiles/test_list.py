@@ -48,7 +48,7 @@ async def test_disable_rename_remove(vault: TestVault) -> None:
         await hand.press("ctrl+u")
         await hand.type("old")
         await hand.press("enter")
-        await hand.sees("is called old now", "› old")
+        await hand.sees("Profile two is now old", "› old")
         await hand.press("x")
         await hand.sees("Remove profile old?")
         await hand.press("enter")
