@@ -307,7 +307,7 @@ def test_no_query_reveals_other_peoples_mail(
 def test_the_number_behind_counts_own_mail_only(
     twins: tuple[Twin, Twin], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(view, "bound", lambda *_: True)
+    monkeypatch.setattr(view, "is_bound", lambda *_: True)
     for late in range(12):
         counts = []
         for twin in twins:

@@ -8,13 +8,13 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import closing, suppress
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from msgspec.structs import replace
 from sqlalchemy.dialects import sqlite
 
 from muniment.archive.catalog import EMPTY, Catalog, CatalogMention, CatalogOutdated, KnownKey, listing, sql

@@ -90,7 +90,7 @@ def test_closing_the_app_continues_the_run_and_prints_how_to_return(tmp_path: Pa
     again = terminal(words, env=env)
     again.wait_for("1 Setup")
     again.press("3")
-    again.wait_for(f"{LASTING:,} new", patience=150)
+    again.wait_for(f"{LASTING:,} new", "✓ ok", patience=150)
     again.press("q")
     again.wait_ended()
     assert list(new.iterdir()) == []
