@@ -36,7 +36,7 @@ def test_a_profile_typed_in_a_terminal_reaches_the_server(
         tty.type(text)
         tty.press("Enter")
     tty.press("F4")
-    tty.wait_for("Authorities")
+    tty.wait_for("▾ More options")
     for _ in range(6):
         tty.press("Down")
     tty.type(str(dovecot.pop3))
