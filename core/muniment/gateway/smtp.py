@@ -163,7 +163,7 @@ class SmtpGateway:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    # The methods of Host, called on the thread of the event loop.
+    # The methods of GatewayHost, called on the thread of the event loop.
 
     def admit(self, client: Address, server: Address) -> tuple[DeliveringClient, str]:
         """Decide whether a new client may connect."""

@@ -20,7 +20,7 @@ from support.services import muniment, service_of
 from support.terminal import MUNIMENT
 from support.vaults import TestVault, put
 
-LASTING = 12_000
+LASTING = 6_000
 """Enough messages that the run is still going when it is seen. An idle machine archives 3,500 a second."""
 
 

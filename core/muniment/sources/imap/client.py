@@ -189,7 +189,7 @@ def translated(
     Args:
         endpoint: The server.
         client: The connection, whose BYE explains why it ended.
-        oversized: Let Oversized pass unchanged.
+        oversized: Let AnswerTooLarge pass unchanged.
     """
     try:
         yield
