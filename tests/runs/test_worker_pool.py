@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import wait
 from contextlib import closing
@@ -45,3 +46,16 @@ def test_work_that_was_submitted_is_done_before_the_pool_is_closed() -> None:
     pool.close()
     assert all(future.done() and None not in future.result() for future in many)
     assert pool.pids == []
+
+
+def test_a_machine_that_starts_no_more_threads_has_the_work_done_by_one(
+    pool: WorkerPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    many = [pool.submit([job(content) for content in MAILS]) for _ in range(10)]
+    assert wait(many, 60).not_done == set()
+    assert all(None not in future.result() for future in many)
+    assert len(pool.pids) == 1

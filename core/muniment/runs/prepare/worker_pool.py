@@ -151,7 +151,8 @@ class WorkerPool:
         with self._counting:
             self._unfinished += 1
             if len(self._threads) < min(self._unfinished, self._limit):
-                self._add_thread()
+                with contextlib.suppress(RuntimeError):  # no thread can start now: the others do the work
+                    self._add_thread()
         self._queue.put((jobs, future))
         return future
 
@@ -168,8 +169,9 @@ class WorkerPool:
         Most runs bring a few messages, for which one worker is enough, and starting one takes time.
         """
         name = f"worker-{len(self._threads)}"
-        self._threads.append(threading.Thread(target=self._serve, name=name, daemon=True))
-        self._threads[-1].start()
+        thread = threading.Thread(target=self._serve, name=name, daemon=True)
+        thread.start()
+        self._threads.append(thread)
 
     def _serve(self) -> None:
         slot = threading.get_ident()
