@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import tomllib
@@ -360,3 +361,18 @@ def test_any_sequence_of_edits_has_the_right_result(
         assert tomllib.loads(text).get("profile", {}) == model.profiles
         assert all(comment in text for comment in ("# Kept by Anna", "# The firewall"))
     assert {**tomllib.loads(model.path.read_text()), "profile": model.profiles} == model.tables
+
+
+def test_a_change_whose_folder_could_not_be_synced_is_not_denied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "vault.toml"
+    create(path, name="Quill", domains=["quill.example"])
+
+    def failing(folder: Path) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr("muniment.system.atomic_files.sync_folder", failing)
+    with pytest.raises(VaultError, match="is written, but may not survive a power failure"):
+        set_values(path, {"name": "Feather"})
+    assert load(path).name == "Feather"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -225,7 +226,18 @@ def _replace(path: Path, text: str, before: str | None) -> None:
     try:
         write_file(path, text.encode(), durable=True, last_check=lambda: _require_unchanged(path, before))
     except OSError as error:
+        if _holds(path, text):
+            raise VaultError(
+                f"{path} is written, but may not survive a power failure ({error.strerror}): check the disk"
+            ) from error
         raise VaultError(f"{path} can't be written ({error.strerror}): nothing was changed") from error
+
+
+def _holds(path: Path, text: str) -> bool:
+    """Whether a file has this content; the last step of a durable write can fail after it was replaced."""
+    with suppress(OSError):
+        return path.read_bytes() == text.encode()
+    return False
 
 
 def _require_unchanged(path: Path, before: str | None) -> None:
