@@ -1,7 +1,8 @@
 """Answers over HTTP, read piece by piece, with limits on their size and slowness.
 
 requests and urllib3 have no such limits: they read an answer of any length, and their time limits start again
-with every byte. http.client reads any number of answers with status 100 before the final one.
+with every byte. http.client reads any number of answers with status 100 before the final one. On Python 3.11
+it also reads any number of header lines of a proxy.
 """
 
 from __future__ import annotations
@@ -12,19 +13,20 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from urllib3 import HTTPConnectionPool, HTTPResponse, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from muniment.net.limits import WHOLE_ANSWER, AnswerLimits, too_much, too_slow
 
+_Head = TypeVar("_Head")
 PIECE = 64 * 1024
 """Number of bytes to read at once. Decompression can make a piece a thousand times as large."""
 
 
 def bounded(
-    response: Any, pieces: Iterable[bytes], address: str, timeout: float, most: int, least_rate: int
+    response: Any, pieces: Iterable[bytes], address: str, timeout: float, most: int, limits: AnswerLimits
 ) -> Iterator[bytes]:
     """Pass on the pieces of an answer, within limits.
 
@@ -32,15 +34,15 @@ def bounded(
         response: The urllib3 response that the pieces come from.
         pieces: The pieces, as they are read.
         address: The server, for errors.
-        timeout: Seconds after which the answer must not be slower than `least_rate`.
+        timeout: Seconds after which the answer must not be too slow.
         most: Largest number of bytes.
-        least_rate: Least bytes a second (see AnswerLimits).
+        limits: What is too slow.
 
     Raises:
         SourceError: The answer has more than `most` bytes.
         TransientError: The answer comes too slowly.
     """
-    with _Watch(response, timeout, least_rate) as watch:
+    with _Watch(response, timeout, limits) as watch:
         for piece in pieces:
             watch.received += len(piece)
             if watch.received > most:
@@ -49,18 +51,19 @@ def bounded(
             if watch.slow:
                 break
     if watch.slow:
-        raise too_slow(address, least_rate)
+        raise too_slow(address, watch.slow)
 
 
 class _Watch:
     """Ends an answer that comes too slowly. It needs a thread of its own, since the reader is blocked."""
 
-    def __init__(self, response: Any, timeout: float, least_rate: int) -> None:
+    def __init__(self, response: Any, timeout: float, limits: AnswerLimits) -> None:
         self.received = 0
-        self.slow = False
+        self.slow = 0
+        """The bytes a second that the answer did not reach; 0 if it is fast enough."""
         self._response = response
         self._timeout = timeout
-        self._least_rate = least_rate
+        self._limits = limits
         self._began = time.monotonic()
         self._timer: threading.Timer | None = None
 
@@ -74,7 +77,7 @@ class _Watch:
         if self._timer:
             self._timer.cancel()
         # Ending the answer makes the library raise an error, which says nothing new.
-        return self.slow and isinstance(error, Exception)
+        return bool(self.slow) and isinstance(error, Exception)
 
     def _arm(self) -> None:
         self._timer = threading.Timer(self._timeout, self._look)
@@ -82,11 +85,12 @@ class _Watch:
         self._timer.start()
 
     def _look(self) -> None:
-        due = self._least_rate * (time.monotonic() - self._began)
-        if self.received + PIECE >= due:
+        taken = time.monotonic() - self._began
+        rate = self._limits.rate(taken)
+        if self.received + PIECE >= rate * taken:
             self._arm()
             return
-        self.slow = True
+        self.slow = rate
         with suppress(OSError, RuntimeError, ValueError):  # it has already ended
             self._response.shutdown()
 
@@ -111,12 +115,12 @@ def bound_response(
     def iter_content(chunk_size: int | None = None, decode_unicode: bool = False) -> Iterator[bytes]:
         most = WHOLE_ANSWER if chunk_size or not largest else largest
         pieces = read(PIECE, decode_unicode)
-        return bounded(response.raw, pieces, address, timeout, most, limits.least_rate)
+        return bounded(response.raw, pieces, address, timeout, most, limits)
 
     response.iter_content = iter_content
 
 
-def _head_in_time(connection: HTTPConnection, read: Callable[[], HTTPResponse]) -> HTTPResponse:
+def _head_in_time(connection: HTTPConnection, read: Callable[[], _Head]) -> _Head:
     """Call `read`, which waits for the head of an answer, within the connection's time limit.
 
     Raises TimeoutError, and any error of `read`.
@@ -155,10 +159,13 @@ class _Http(HTTPConnection):
 
 
 class _Https(HTTPSConnection):
-    """The same with TLS."""
+    """The same with TLS, and with a time limit for a proxy's whole answer to CONNECT."""
 
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # so does urllib3
         return _head_in_time(self, super().getresponse)
+
+    def _tunnel(self) -> None:
+        _head_in_time(self, super()._tunnel)
 
 
 class _HttpPool(HTTPConnectionPool):

@@ -33,9 +33,17 @@ class AnswerLimits:
     """Seconds to wait for the first line of a server that speaks first; then it is tested for TLS."""
     least_rate: int = 64
     """Least bytes a second of an answer, once it has taken longer than the timeout."""
+    long: float = 3600.0
+    """Seconds after which an answer counts as a long one."""
+    long_rate: int = 8 * 1024
+    """Least bytes a second of a long answer: even the largest message then ends after three days."""
     lively: int = 10
     """Factor on the timeout for a slower answer with whole lines: a server that works on a long command sends
     a line every minute or two to show that it is still there."""
+
+    def rate(self, seconds: float) -> int:
+        """Least bytes a second of an answer that has taken this many seconds."""
+        return self.long_rate if seconds > self.long else self.least_rate
 
 
 def too_much(address: str, answer: str) -> SourceError:
@@ -46,10 +54,10 @@ def too_much(address: str, answer: str) -> SourceError:
     )
 
 
-def too_slow(address: str, least_rate: int) -> TransientError:
-    """The error for an answer that comes more slowly than `least_rate` bytes a second."""
+def too_slow(address: str, rate: int) -> TransientError:
+    """The error for an answer that comes more slowly than `rate` bytes a second."""
     return TransientError(
-        f"{address} sends less than {least_rate} bytes a second: check the network, and run again."
+        f"{address} sends less than {rate:,} bytes a second: check the network, and run again."
     )
 
 
@@ -113,6 +121,7 @@ class AnswerPace:
         self._received += count
         limits = self._server.limits
         patience = self._server.timeout * (limits.lively if self._lines else 1)
-        if self._waited > patience and self._received < limits.least_rate * self._waited:
-            raise too_slow(self._server.address, limits.least_rate)
+        rate = limits.rate(self._waited)
+        if self._waited > patience and self._received < rate * self._waited:
+            raise too_slow(self._server.address, rate)
         return count

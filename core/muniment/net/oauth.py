@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from muniment.errors import ConfigError, LoginRefused, SourceError
-from muniment.net.http_answers import bound_heads, bound_response
 from muniment.net.limits import AnswerLimits
 from muniment.net.retry import TransientError
 from muniment.system.atomic_files import write_file
@@ -33,7 +32,7 @@ _PASSING = frozenset({"temporarily_unavailable", "server_error", "service_unavai
 
 
 class MailboxAccount(Protocol):
-    """The mailbox and server that a token is for; an Endpoint is one."""
+    """The mailbox and server that a token is for; a ServerEndpoint is one."""
 
     @property
     def mailbox(self) -> str: ...
@@ -268,6 +267,8 @@ def http_session(server: str, ca_file: str, timeout: float, limits: AnswerLimits
     """
     import requests
     from requests.adapters import HTTPAdapter
+
+    from muniment.net.http_answers import bound_heads, bound_response
 
     class LimitedAdapter(HTTPAdapter):
         """Sets the limits of each request, since neither library does."""

@@ -45,6 +45,8 @@ class RetryPolicy:
         sleep: Callable[[float], None] = time.sleep,
         attempts: int = ATTEMPTS,
         obeys: float = PATIENT_FOR,
+        *,
+        first_wait: float = FIRST_WAIT,
     ) -> None:
         """Set the limits.
 
@@ -52,10 +54,12 @@ class RetryPolicy:
             sleep: Waits for a number of seconds.
             attempts: Largest number of attempts without progress.
             obeys: Largest total wait in seconds, for a server that says how long to wait.
+            first_wait: Seconds before the second attempt.
         """
         self._sleep = sleep
         self._attempts = attempts
         self._obeys = obeys
+        self._first_wait = first_wait
         self._failures = 0
         self._obeyed = 0.0
 
@@ -86,7 +90,7 @@ class RetryPolicy:
             if self._failures >= self._attempts:
                 self._failures = 0
                 raise error
-            wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** (self._failures - 1))
+            wait = min(LONGEST_WAIT, self._first_wait * 2 ** (self._failures - 1))
         wait *= random.uniform(1.0, 1.25)  # noqa: S311  jitter is no secret
         self._sleep(wait)
         return wait

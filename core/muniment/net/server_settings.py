@@ -10,7 +10,7 @@ from muniment.net.limits import AnswerLimits
 
 
 class ServerSettings(Protocol):
-    """The settings of one server and of the login there, such as a `sources.endpoint.Endpoint`."""
+    """The settings of one server and of the login there, such as a `sources.endpoint.ServerEndpoint`."""
 
     @property
     def host(self) -> str:

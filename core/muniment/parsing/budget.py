@@ -22,9 +22,10 @@ class CpuBudgets:
 
     __slots__ = ("_left", "_now")
 
-    def __init__(self, sizes: Iterable[int]) -> None:
-        """`sizes`: bytes of each mail."""
-        self._left = [SECONDS + size * SECONDS_PER_BYTE for size in sizes]
+    def __init__(self, sizes: Iterable[int], seconds: float | None = None) -> None:
+        """`sizes`: bytes of each mail. `seconds`: processor time for any mail; None for SECONDS."""
+        base = SECONDS if seconds is None else seconds
+        self._left = [base + size * SECONDS_PER_BYTE for size in sizes]
         self._now = -1
 
     def begin(self, number: int) -> None:

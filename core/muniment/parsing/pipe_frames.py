@@ -57,7 +57,7 @@ def send(
             left[0] = left[0][written:]
 
 
-class FrameReader(Generic[T]):
+class PipeReader(Generic[T]):
     """Reads frames, each with a value of one type, from a pipe. It belongs to one thread."""
 
     def __init__(self, pipe: BufferedReader, decoder: msgspec.msgpack.Decoder[T]) -> None:

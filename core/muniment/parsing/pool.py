@@ -68,16 +68,21 @@ Question = tuple[OpenMail, int]
 class _Worker:
     """One reading worker that has read its sample mail."""
 
-    def __init__(self) -> None:
+    def __init__(self, module: str, patience: float) -> None:
         """Start the worker.
+
+        Args:
+            module: the module that it runs.
+            patience: seconds that an answer may take.
 
         Raises:
             WorkersUnusable: it can't start, or can't read a sample mail.
         """
         try:
-            self._process = WorkerProcess(MODULE, ANSWERS)
+            self._process = WorkerProcess(module, ANSWERS)
         except OSError as error:
             raise WorkersUnusable(f"{UNUSABLE} ({error.strerror})") from error
+        self._patience = patience
         self.since = 0.0
         try:
             (hello,) = self._process.receive(GREETING)
@@ -104,7 +109,7 @@ class _Worker:
                 length = -1
                 size += os.fstat(mail.content.fileno()).st_size
             asks.append(ReaderRequest(task, length, mail.start, mail.end, mail.outline, option))
-        answers = self._process.ask(asks, contents, timeout=PATIENCE + size * SECONDS_PER_BYTE)
+        answers = self._process.ask(asks, contents, timeout=self._patience + size * SECONDS_PER_BYTE)
         if len(answers) != len(questions):
             raise WorkerDied("its answer does not match the request")
         return answers
@@ -120,13 +125,23 @@ class _Worker:
 class ReaderPool:
     """A MailReader with worker processes. `close` ends them; the pool can be used again afterwards."""
 
-    def __init__(self, size: int | None = None, idle: float = IDLE) -> None:
+    def __init__(
+        self,
+        size: int | None = None,
+        idle: float = IDLE,
+        module: str = MODULE,
+        patience: float = PATIENCE,
+    ) -> None:
         """Prepare the pool. No worker starts yet.
 
         Args:
             size: largest number of workers; None for one a core and at least two.
             idle: seconds without work after which a worker ends.
+            module: the module that a worker runs.
+            patience: seconds that an answer may take.
         """
+        self.module = module
+        self.patience = patience
         self.size = size or max(2, len(os.sched_getaffinity(0)))
         self._idle_after = idle
         self._changed = threading.Condition()
@@ -140,8 +155,8 @@ class ReaderPool:
 
     # --- one mail ---------------------------------------------------------------------------
 
-    def view(self, mail: OpenMail) -> MessageView:
-        return self._one(VIEW, mail)
+    def view(self, mail: OpenMail, width: int = 0) -> MessageView:
+        return self._one(VIEW, mail, width)
 
     def content(self, mail: OpenMail, number: int, into: IO[bytes] | None = None) -> AttachmentContent:
         return self._one(CONTENT, mail, number, into)
@@ -276,7 +291,7 @@ class ReaderPool:
             self._starting += 1
         started = None
         try:
-            started = _Worker()
+            started = _Worker(self.module, self.patience)
             return started
         finally:
             with self._changed:

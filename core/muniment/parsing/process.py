@@ -18,7 +18,7 @@ from typing import IO, Any, Generic, TypeVar, cast
 import msgspec
 
 from muniment.errors import MunimentError
-from muniment.parsing.pipe_frames import FrameReader, send
+from muniment.parsing.pipe_frames import PipeReader, send
 
 PIPE_SIZE = 1024 * 1024
 BUFFER = 64 * 1024
@@ -28,7 +28,7 @@ PASSED_ON = (
     *("PYTHONUTF8", "PYTHONWARNINGS", "PYTHONHASHSEED", "PYTHONMALLOC"),
 )
 """The variables that a worker needs to find Python and this program. All others stay with the service, since
-a profile's password may be one (`{ env = "..." }`)."""
+a profile's password may be one (`{ env = "..." }`). docs/security.md lists them."""
 
 T = TypeVar("T")
 
@@ -108,7 +108,7 @@ class WorkerProcess(Generic[T]):
         self._input = cast(IO[bytes], self._process.stdin)
         self._output = cast(IO[bytes], self._process.stdout)
         self._timed = _TimedPipe(self._output)
-        self._answers = FrameReader(BufferedReader(self._timed, BUFFER), answers)
+        self._answers = PipeReader(BufferedReader(self._timed, BUFFER), answers)
         os.set_blocking(self._input.fileno(), False)
         for stream in (self._input, self._output):
             with contextlib.suppress(OSError):

@@ -77,8 +77,13 @@ class MailReader(Protocol):
         WorkersUnusable: from any method, if no worker can work at all.
     """
 
-    def view(self, mail: OpenMail) -> MessageView:
-        """The message as a person reads it."""
+    def view(self, mail: OpenMail, width: int = 0) -> MessageView:
+        """The message as a person reads it.
+
+        Args:
+            mail: the message.
+            width: cells that a table of its drawn HTML may take; 0 to draw nothing.
+        """
 
     def content(self, mail: OpenMail, number: int, into: IO[bytes] | None = None) -> AttachmentContent:
         """An attachment.

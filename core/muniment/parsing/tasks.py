@@ -36,6 +36,11 @@ class MessageView(msgspec.Struct, frozen=True, array_like=True):
     text: str
     files: tuple[FileInfo, ...]
     notes: tuple[str, ...]
+    drawn: str = ""
+    """The text with its HTML drawn (see `mail.text.drawn_text`); "" if that was not requested or is too
+    long."""
+    styles: tuple[tuple[int, int, str], ...] = ()
+    """(start, end, kind) of spans of `drawn`."""
 
 
 class AttachmentContent(msgspec.Struct, frozen=True, array_like=True):
@@ -114,7 +119,8 @@ class ReaderRequest(msgspec.Struct, frozen=True, array_like=True):
     outline: bool = False
     """Whether no text is read."""
     option: int = 0
-    """CONTENT and CONTENT_TEXT: the number of the attachment, from 1. COPY: 1 to unwrap a journal report."""
+    """CONTENT and CONTENT_TEXT: the number of the attachment, from 1. COPY: 1 to unwrap a journal report.
+    VIEW: cells that a drawn table may take; 0 to draw nothing."""
 
 
 class ReaderAnswer(msgspec.Struct, frozen=True, array_like=True):

@@ -26,12 +26,13 @@ from muniment.mail.mime.parts import NOTE, FilePart, files
 from muniment.mail.mime.stated_charsets import labels_of
 from muniment.mail.mime.walker import content, leaves
 from muniment.mail.model import Likeness, MailBuffer, UnwrapError
+from muniment.mail.text.drawn_text import DrawnText, read_drawn
 from muniment.mail.text.likeness import likeness
 from muniment.mail.text.outline import read_outline
 from muniment.mail.text.read_text import read_file, read_message
 from muniment.parsing.budget import CpuBudgets
 from muniment.parsing.confinement import confine, last_words
-from muniment.parsing.pipe_frames import FrameReader, send
+from muniment.parsing.pipe_frames import PipeReader, send
 from muniment.parsing.tasks import (
     ASKS,
     CONTENT,
@@ -67,11 +68,14 @@ def view(buffer: MailBuffer, ask: ReaderRequest, into: int) -> MessageView:
     others = labels_of(buffer, known)
     text = (read_outline if ask.outline else read_message)(buffer, known)[1]
     found = ((name.decode(), field(header, name)) for name in SHOWN)
+    drawn = read_drawn(buffer, ask.option, known) if ask.option and not ask.outline else DrawnText()
     return MessageView(
         headers=tuple((name, _shown(name, value, others)) for name, value in found if value is not None),
         text=text.body,
         files=tuple(_info(file) for file in files(buffer, known, others, inside=not ask.outline)),
         notes=text.notes,
+        drawn=drawn.text,
+        styles=drawn.styles,
     )
 
 
@@ -171,7 +175,7 @@ def answer(ask: ReaderRequest, mail: bytes | int, into: int = -1) -> ReaderAnswe
 
 
 def _answer_all(
-    asks: list[ReaderRequest], requests: FrameReader[list[ReaderRequest]], files: socket.socket
+    asks: list[ReaderRequest], requests: PipeReader[list[ReaderRequest]], files: socket.socket
 ) -> list[ReaderAnswer]:
     mails = [requests.behind(ask.size) if ask.size >= 0 else b"" for ask in asks]
     answers = []
@@ -192,7 +196,7 @@ def main() -> None:
     """Serve requests until the input ends."""
     confine(MEMORY_LIMIT)
     files = socket.socket(fileno=int(sys.argv[1]))
-    requests = FrameReader(os.fdopen(os.dup(0), "rb"), ASKS)
+    requests = PipeReader(os.fdopen(os.dup(0), "rb"), ASKS)
     answers = last_words()
     send(answers, [answer(ReaderRequest(VIEW.name, len(SAMPLE)), SAMPLE)])
     ease_collector()

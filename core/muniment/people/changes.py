@@ -4,14 +4,15 @@ A change is an object with `v` (1), `op`, and the fields of its operation; field
 out. Times are seconds since 1970 UTC. A domain may have any spelling (see mail.headers.domains), since older
 versions did not normalise it.
 
-    add-user        user, name, primary [, since]
+    add-user        user, name, primary [, since] [, origin]
                     A new user, or another name or primary address of a user. The primary address is
                     given to the user as by add-address.
-    add-address     user, address [, since] [, valid_from] [, valid_to]
+    add-address     user, address [, since] [, valid_from] [, valid_to] [, origin]
                     The address is the user's from `valid_from` until just before `valid_to`; without
                     them, at all times. If another person has the address, their period ends where
                     this one begins: at `valid_from`, else at `since`, else at the time of the change.
-                    `since` has no meaning if no other person had the address.
+                    `since` has no meaning if no other person had the address. `origin` says where
+                    the address comes from: "hand" or "csv"; older versions did not record it.
     remove-address  user, address         The address never was the user's.
     remove-user     user                  The user never existed.
     set-domains     domains               All of the organisation's own domains.
@@ -67,6 +68,18 @@ def add_address(
     return _change(
         "add-address", user=user, address=address, since=since, valid_from=valid_from, valid_to=valid_to
     )
+
+
+HAND, CSV = "hand", "csv"
+"""Origins of addresses."""
+
+
+def with_origin(made: Iterable[Change], origin: str) -> list[Change]:
+    """Return changes that say where their users and addresses come from."""
+    return [
+        change | {"origin": origin} if change["op"] in ("add-user", "add-address") else change
+        for change in made
+    ]
 
 
 def remove_address(user: str, address: str) -> Change:
@@ -136,6 +149,8 @@ def check(change: Any) -> Change:
     for field in _TIMES.get(op, ()):
         if not isinstance(change.get(field), int | None):
             raise ConfigError(f"A change of the directory ({op}) has a {field} that is not a time.")
+    if not isinstance(change.get("origin", ""), str):
+        raise ConfigError(f"A change of the directory ({op}) has an origin that is not a text.")
     if not isinstance(change.get("user", ""), str):
         raise ConfigError(f"A change of the directory ({op}) has a user that is not an id.")
     return change

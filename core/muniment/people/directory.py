@@ -66,6 +66,8 @@ class AddressTenure:
     """The first second of the period, since 1970 UTC; None if it has no start."""
     end: int | None
     """The first second after the period, since 1970 UTC; None if it has no end."""
+    origin: str = ""
+    """Where the address comes from: "hand", "csv", or "" if that was not recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +87,13 @@ class Directory:
     def __init__(self) -> None:
         self._lines: dict[str, Line] = {}
         self._people: dict[str, _Person] = {}
+        self._added: dict[str, int] = {}
+        """When each person was added, in seconds since 1970 UTC."""
         self._logins: dict[str, LoginBinding] = {}
         self._spelt: dict[tuple[str, str], frozenset[str]] = {}
         """Recorded spellings of a user's address, where they differ from the current form."""
+        self._origins: dict[tuple[str, str], str] = {}
+        """Where a user's address comes from, by user and address."""
         self._read: set[str] = set()
         """Ids of users whose mail a login reads or has read."""
         self.id_key = b""
@@ -107,8 +113,9 @@ class Directory:
         """Return an equal directory that can be changed."""
         made = Directory()
         made._lines, made._people = dict(self._lines), dict(self._people)
+        made._added = dict(self._added)
         made._logins, made._read = dict(self._logins), set(self._read)
-        made._spelt = dict(self._spelt)
+        made._spelt, made._origins = dict(self._spelt), dict(self._origins)
         made._domains, made._own, made.id_key = self._domains, self._own, self.id_key
         made._version = self._version
         return made
@@ -152,8 +159,10 @@ class Directory:
             raise ConfigError(f"The user {change['primary']} has no name; give one.")
         primary = _checked(change["primary"])
         before = self._people.get(user)
+        self._added.setdefault(user, time)
         self._people[user] = _Person(name, primary, before.addresses if before else ())
         self._spell(user, primary, change["primary"])
+        self._note_origin(user, primary, change)
         return self._grant(user, primary, time, change.get("since"), None, None)
 
     def _add_address(self, change: Change, time: int) -> set[str]:
@@ -163,6 +172,7 @@ class Directory:
             raise ConfigError(f"{change['address']} would end before it begins; correct its validity.")
         address = _checked(change["address"])
         self._spell(change["user"], address, change["address"])
+        self._note_origin(change["user"], address, change)
         return self._grant(change["user"], address, time, change.get("since"), valid_from, valid_to)
 
     def _grant(
@@ -186,6 +196,7 @@ class Directory:
         if spelling in spelt and len(spelt) > 1:
             self._spelt[user, address] = spelt - {spelling}
             return set()
+        self._origins.pop((user, address), None)
         left = tuple(one for one in person.addresses if one != address)
         self._people[user] = replace(person, addresses=left)
         return self._put(address, without_user(self._lines[address], user))
@@ -196,7 +207,9 @@ class Directory:
         for address in self._person(user).addresses:
             affected |= self._put(address, without_user(self._lines[address], user))
             self._spelt.pop((user, address), None)
+            self._origins.pop((user, address), None)
         del self._people[user]
+        del self._added[user]
         self._release(user)  # another person may get this id later
         return affected
 
@@ -240,6 +253,11 @@ class Directory:
             held = address in self._people[user].addresses
             known = known or frozenset({address} if held else ())
             self._spelt[user, address] = known | {_spelling(written)}
+
+    def _note_origin(self, user: str, address: str, change: Change) -> None:
+        """Note where an address comes from, when the user gets it first."""
+        if address not in self._people[user].addresses and change.get("origin"):
+            self._origins[user, address] = change["origin"]
 
     def spellings(self, user: str, address: str) -> tuple[str, ...]:
         """Return all recorded spellings of a user's address. To remove the address, remove each of them."""
@@ -346,6 +364,10 @@ class Directory:
         person, label = self._person(user), self.label(user)
         return User(user, person.name, label, tuple(a for a in person.addresses if a != label))
 
+    def added(self, user: str) -> int:
+        """Return when a user was added, in seconds since 1970 UTC; 0 for one that nobody has added."""
+        return self._added.get(user, 0)
+
     def find(self, address: str) -> User:
         """Return the user with a label, or the last user who has an address.
 
@@ -387,7 +409,12 @@ class Directory:
             return [AddressTenure(user.removeprefix(AUTO), None, None)]
         person = self._people.get(user)
         found = [
-            AddressTenure(a, None if h.start == BEGINNING else h.start, None if h.end == FOREVER else h.end)
+            AddressTenure(
+                a,
+                None if h.start == BEGINNING else h.start,
+                None if h.end == FOREVER else h.end,
+                self._origins.get((user, a), ""),
+            )
             for a in (person.addresses if person else ())
             for h in self._lines[a]
             if h.user == user

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -58,6 +57,15 @@ def write_file(
         OSError: The file can't be written; the table says what is there then.
     """
     _replace(path, (data,), durable, mode, last_check)
+
+
+def write_pieces(path: Path, pieces: Iterable[bytes], *, durable: bool, mode: int = PRIVATE) -> None:
+    """Make or replace a file by content in pieces, with the guarantees of `write_file`.
+
+    Raises:
+        OSError: The file can't be written; the table says what is there then.
+    """
+    _replace(path, pieces, durable, mode, None)
 
 
 def copy_file(source: Path, target: Path, *, durable: bool, mode: int = PRIVATE) -> None:
@@ -118,7 +126,7 @@ def _replace(
     path: Path, pieces: Iterable[bytes], durable: bool, mode: int, last_check: Callable[[], None] | None
 ) -> None:
     _remove_stale(path)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
     handle = _open_new(temporary)
     try:
         _fill(handle, pieces, durable, mode)

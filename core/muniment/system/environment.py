@@ -1,4 +1,4 @@
-"""The caller's environment: which vault is meant, and whether a shell asks for completions."""
+"""The caller's environment: the vault that is meant, the folder for state, and completions for a shell."""
 
 from __future__ import annotations
 
@@ -14,3 +14,13 @@ COMPLETION = "_MUNIMENT_COMPLETE"
 def absolute(path: str | Path) -> Path:
     """A path that means the same in every process of the engine. `~` is the caller's home."""
     return Path(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100 - resolve() would follow links
+
+
+def state_folder() -> Path:
+    """The folder for what the program remembers, by the XDG Base Directory Specification 0.8.
+
+    A relative XDG_STATE_HOME is ignored.
+    """
+    named = os.environ.get("XDG_STATE_HOME", "")
+    home = Path(named) if named.startswith("/") else Path.home() / ".local" / "state"
+    return home / "muniment"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
@@ -63,6 +64,28 @@ def local_moment(timestamp: int) -> datetime:
     with suppress(OverflowError, OSError, ValueError):
         return at.astimezone(local_tz())
     return at
+
+
+def offset(timestamp: int) -> str:
+    """The offset of this process's time zone at a time, such as `UTC-05:00`; `UTC` for none."""
+    at = local_moment(timestamp).strftime("%z")
+    return "UTC" if at in ("", "+0000") else f"UTC{at[:3]}:{at[3:5]}"
+
+
+def localised(sentence: str, *, zone: bool = False) -> str:
+    """A sentence of the engine, with times such as `2026-01-05 11:58 UTC` in this process's time zone.
+
+    With `zone`, each time ends with its offset; without, the caller shows the offset once.
+    """
+
+    def here(found: re.Match[str]) -> str:
+        try:
+            at = int(datetime.strptime(found[1], "%Y-%m-%d %H:%M").replace(tzinfo=UTC).timestamp())
+        except ValueError:
+            return found[0]
+        return f"{local(at)} {offset(at)}" if zone else local(at)
+
+    return re.sub(r"(\d{4}-\d\d-\d\d \d\d:\d\d) UTC\b", here, sentence)
 
 
 def name_of(sender: str) -> str:

@@ -29,9 +29,14 @@ _NAME = re.compile(r"[A-Za-z0-9_+/-]+")
 _UTC = frozenset({"", "UTC", "UTC0", "UCT", "GMT", "GMT0", "Zulu", "Universal"})
 
 
-def local_zone() -> str:
-    """The zone of this process in the form of requests: from TZ, otherwise from the machine's setting."""
-    return _named(os.environ.get("TZ"))
+def local_zone(machine: Path = MACHINE, written: Path = MACHINE_NAME) -> str:
+    """The zone of this process in the form of requests: from TZ, otherwise from the machine's setting.
+
+    Args:
+        machine: the file of the machine's zone.
+        written: the file with the name of that zone.
+    """
+    return _named(os.environ.get("TZ"), machine, written)
 
 
 def local_tz() -> tzinfo:
@@ -80,31 +85,31 @@ def _by_rule(rule: str) -> tzinfo | None:
 
 
 @lru_cache(maxsize=8)
-def _named(setting: str | None) -> str:
-    """The meaning of TZ's value; None if TZ is not set."""
-    for name in _candidates(setting):
+def _named(setting: str | None, machine: Path, written: Path) -> str:
+    """The meaning of TZ's value; None if TZ is not set. Then the files of the machine's zone count."""
+    for name in _candidates(setting, machine, written):
         try:
             zone = zone_of(name)
         except ValueError:
             continue
         return "" if zone is UTC else name
-    written = time.strftime("%z")
-    return "" if written in ("", "+0000") else f"{written[:3]}:{written[3:]}"
+    shift = time.strftime("%z")
+    return "" if shift in ("", "+0000") else f"{shift[:3]}:{shift[3:]}"
 
 
-def _candidates(setting: str | None) -> list[str]:
+def _candidates(setting: str | None, machine: Path, written: Path) -> list[str]:
     """Possible names of the zone, the best one first."""
     if setting is not None:
         name = setting.removeprefix(":")
         return _of_file(Path(name)) if name.startswith("/") else [name]
-    return [*_written_down(), *_of_file(MACHINE)]
+    return [*_written_down(machine, written), *_of_file(machine)]
 
 
-def _written_down() -> list[str]:
+def _written_down(machine: Path, written: Path) -> list[str]:
     """The machine's zone in the file where Debian writes its name, if that file is right."""
     try:
-        name = MACHINE_NAME.read_text("ascii").strip()
-        same = bool(name) and (DATABASE / name).read_bytes() == MACHINE.read_bytes()
+        name = written.read_text("ascii").strip()
+        same = bool(name) and (DATABASE / name).read_bytes() == machine.read_bytes()
     except (OSError, ValueError):
         return []
     return [name] if same else []

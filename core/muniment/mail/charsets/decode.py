@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from functools import cache
 
 from muniment.mail.charsets import escapes
 from muniment.mail.charsets.grids import BAD
@@ -44,7 +45,6 @@ _LOOK = 1024
 _UNLIKELY = re.compile("[\u0180-\u036f\u0500-\u058f\u0700-\u07ff]")
 """What a capital letter followed by a quote or a dash in Windows-1252 looks like, read as UTF-8."""
 _WITHIN_WORD = re.compile("[A-Za-z][\u00c0-\u024f]|[\u00c0-\u024f][A-Za-z]")
-_ASIAN = re.compile("[\u2e80-\ud7ff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]")
 _SEVERAL = 6
 """Number of characters of several bytes that can't be UTF-8 by chance."""
 _SHORT = 200
@@ -252,12 +252,18 @@ def _mostly_good(text: str, share: int = 4) -> bool:
     return len(text) - len(text.encode("ascii", "ignore")) - bad >= bad * share
 
 
+@cache
+def _asian() -> re.Pattern[str]:
+    """Matches a character of East Asia. Few mails need it, and it takes long to compile."""
+    return re.compile("[\u2e80-\ud7ff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]")
+
+
 def _multibyte(raw: bytes, name: str, others: Others, cut: bool) -> str:
     """Text whose label names a charset with several bytes a character."""
     utf8 = _utf8(raw, cut)
     if utf8 is not None:
         upper = len(utf8) - len(utf8.encode("ascii", "ignore"))
-        if len(_ASIAN.findall(utf8)) * 2 > upper:
+        if len(_asian().findall(utf8)) * 2 > upper:
             return utf8
     text = read_strictly(raw, name, cut)
     if text is not None:

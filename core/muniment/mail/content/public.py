@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 
 from muniment.mail.content.fork import STORE_HEADERS, is_store, is_transport
 from muniment.mail.headers.fields import BLOCK_LIMIT, header_end
@@ -62,15 +63,6 @@ _ADDRESSES = re.compile(
 """Matches names of fields that are known to name recipients."""
 _UNUSUAL = re.compile(rb"\n(?:(?![!-9;-~]{1,100}[ \t]*:|[ \t]|\r?\n|\Z|>?From )|(?<=\A\n)[ \t])")
 """Matches in front of a line that is no field, no continuation, and no separator of an mbox file."""
-_SHOWN = re.compile(
-    "\n{}(?!{}[ \t]*:)(?:{}|(?:{})[!-9;-~]*)[ \t]*:[^\n]*+(?:\n[ \t][^\n]*+)*+".format(
-        begins_any(PUBLIC_FIELDS),
-        any_of([name.decode() for name in STORE_HEADERS if name.startswith(_PREFIXES)]),
-        any_of([name for name in PUBLIC_FIELDS if not name.endswith("*")]),
-        any_of([name[:-1] for name in PUBLIC_FIELDS if name.endswith("*")]),
-    ).encode()
-)
-"""Matches a line end and the public field behind it."""
 _LOOK = 100
 """Bytes of a line in which a broken name is sought."""
 
@@ -169,6 +161,19 @@ def is_usual(header: bytes) -> bool:
     return ended and _LONE_CR.search(header) is None and _UNUSUAL.search(b"\n" + header) is None
 
 
+@cache
+def _shown() -> re.Pattern[bytes]:
+    """Matches a line end and the public field behind it. It takes long to compile."""
+    return re.compile(
+        "\n{}(?!{}[ \t]*:)(?:{}|(?:{})[!-9;-~]*)[ \t]*:[^\n]*+(?:\n[ \t][^\n]*+)*+".format(
+            begins_any(PUBLIC_FIELDS),
+            any_of([name.decode() for name in STORE_HEADERS if name.startswith(_PREFIXES)]),
+            any_of([name for name in PUBLIC_FIELDS if not name.endswith("*")]),
+            any_of([name[:-1] for name in PUBLIC_FIELDS if name.endswith("*")]),
+        ).encode()
+    )
+
+
 def hidden_bytes(buf: MailBuffer, header: bytes | None = None, usual: bool | None = None) -> int:
     """How many bytes the public form of a message leaves out.
 
@@ -180,7 +185,7 @@ def hidden_bytes(buf: MailBuffer, header: bytes | None = None, usual: bool | Non
     head = header_at(buf, 0, len(buf)) if header is None else header
     if is_usual(head) if usual is None else usual:
         blank = 2 if head.endswith(b"\r\n") else 1
-        return len(head) - blank - sum(map(len, _SHOWN.findall(b"\n" + head)))
+        return len(head) - blank - sum(map(len, _shown().findall(b"\n" + head)))
     spans, end = public_header(buf)
     return end - sum(stop - start for start, stop in spans)
 

@@ -49,8 +49,6 @@ _PLAIN_WORD = r"=\?[^?\s\"(<>,;:@]{1,80}\?[bq]\?[^?\s\"(<>,;:@]*\?="
 _PLAIN_NAME = rf'[^"(<>,;:=]*+(?:(?:"[^"\\]*+"|{_PLAIN_WORD}|=[^?"(<>,;:=])[^"(<>,;:=]*+)*'
 _MAILBOX = re.compile(rf"\s*+(?:{_PLAIN_NAME}<\s*+({_PLAIN})\s*+>|({_PLAIN}))\s*+(?:,|\Z)")
 """An ordinary mailbox in lower case, and the comma behind it."""
-_LISTED = 32_768
-"""Characters of a list of ordinary mailboxes. A longer one may have too many."""
 _END = re.compile(r"[\s.]+\Z")
 
 
@@ -153,17 +151,18 @@ def _read(value: bytes | str) -> tuple[str, ...]:
 
 
 def _listed(value: bytes | str) -> tuple[str, ...] | None:
-    """The addresses in a list of ordinary mailboxes; None for any other list. Nearly all are ordinary.
+    """At most COUNT_LIMIT addresses of a list of ordinary mailboxes; None for any other list.
 
-    `parse` gives the same result, but takes many times as long.
+    Nearly all lists are ordinary. `parse` gives the same result, but takes many times as long.
     """
-    if len(value) > _LISTED or not value.isascii():
+    if not value.isascii():
         return None
     text = (value.decode("ascii") if isinstance(value, bytes) else value).lower()
     if "\x1b" in text or domains.PREFIX in text:
         return None
-    found, at = [], 0
-    while at < len(text):
+    found: list[str] = []
+    at = 0
+    while at < len(text) and len(found) < COUNT_LIMIT:
         mailbox = _MAILBOX.match(text, at)
         if mailbox is None:
             return None

@@ -36,8 +36,25 @@ class DelimiterLine(NamedTuple):
     """Whether it closes the multipart."""
 
 
-def delimiters(buf: MailBuffer, boundary: bytes, start: int, end: int) -> Iterator[DelimiterLine]:
-    """Yield the delimiter lines in [start, end) in order. Linear in time."""
+def delimiters(
+    buf: MailBuffer,
+    boundary: bytes,
+    start: int,
+    end: int,
+    *,
+    patience: int = PATIENCE,
+    window: int = WINDOW,
+) -> Iterator[DelimiterLine]:
+    """Yield the delimiter lines in [start, end) in order. Linear in time.
+
+    Args:
+        buf: the buffer.
+        boundary: the multipart's boundary.
+        start: where the multipart begins.
+        end: where it ends.
+        patience: false delimiters that are examined one by one.
+        window: bytes that a pattern searches at a time.
+    """
     needle = b"--" + boundary
     false = 0
     at = buf.find(needle, start, end)
@@ -47,14 +64,25 @@ def delimiters(buf: MailBuffer, boundary: bytes, start: int, end: int) -> Iterat
             yield found
         else:
             false += 1
-            if false > PATIENCE and len(needle) <= _LONGEST:
-                yield from _by_pattern(buf, needle, at + len(needle), start, end)
+            if false > patience and len(needle) <= _LONGEST:
+                yield from _by_pattern(buf, needle, at + len(needle), start, end, window)
                 return
         at = buf.find(needle, at + len(needle), end)
 
 
-def last_closing(buf: MailBuffer, boundary: bytes, start: int, end: int) -> DelimiterLine | None:
-    """The last closing delimiter line in [start, end); None if there is none. Linear in time."""
+def last_closing(
+    buf: MailBuffer,
+    boundary: bytes,
+    start: int,
+    end: int,
+    *,
+    patience: int = PATIENCE,
+    window: int = WINDOW,
+) -> DelimiterLine | None:
+    """The last closing delimiter line in [start, end); None if there is none. Linear in time.
+
+    `patience` and `window` are those of `delimiters`.
+    """
     needle = b"--" + boundary
     false = 0
     at = buf.rfind(needle + b"--", start, end)
@@ -63,8 +91,8 @@ def last_closing(buf: MailBuffer, boundary: bytes, start: int, end: int) -> Deli
         if found is not None and found.closing:
             return found
         false += 1
-        if false > PATIENCE and len(needle) <= _LONGEST:
-            return _last_by_pattern(buf, needle, start, at, end)
+        if false > patience and len(needle) <= _LONGEST:
+            return _last_by_pattern(buf, needle, start, at, end, window)
         at = buf.rfind(needle + b"--", start, at)
     return None
 
@@ -85,18 +113,22 @@ def _delimiter(buf: MailBuffer, at: int, length: int, start: int, end: int) -> D
     return None if rest is None else DelimiterLine(at, behind + rest.end(), rest[1] is not None)
 
 
-def _by_pattern(buf: MailBuffer, needle: bytes, at: int, start: int, end: int) -> Iterator[DelimiterLine]:
+def _by_pattern(
+    buf: MailBuffer, needle: bytes, at: int, start: int, end: int, window: int
+) -> Iterator[DelimiterLine]:
     """The delimiter lines that begin in [at, end), all of them after a line end."""
     pattern = re.compile(rb"[\r\n]" + re.escape(needle) + rb"(?=((--)?" + _BEHIND + rb"))")
-    for low in range(at, end, WINDOW):
-        yield from _in_window(buf, pattern, len(needle), max(low - 1, start), min(low + WINDOW, end), end)
+    for low in range(at, end, window):
+        yield from _in_window(buf, pattern, len(needle), max(low - 1, start), min(low + window, end), end)
 
 
-def _last_by_pattern(buf: MailBuffer, needle: bytes, start: int, at: int, end: int) -> DelimiterLine | None:
+def _last_by_pattern(
+    buf: MailBuffer, needle: bytes, start: int, at: int, end: int, window: int
+) -> DelimiterLine | None:
     """The last closing delimiter line that begins before `at`."""
     pattern = re.compile(rb"[\r\n]" + re.escape(needle) + rb"(?=((--)" + _BEHIND + rb"))")
-    for high in range(at, start, -WINDOW):
-        low = max(high - WINDOW, start)
+    for high in range(at, start, -window):
+        low = max(high - window, start)
         last = deque(_in_window(buf, pattern, len(needle), max(low - 1, start), high, end), 1)
         if last:
             return last[0]

@@ -8,6 +8,7 @@ line stay with the message. Irregular base64 is kept undecoded.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import pybase64
 
@@ -32,20 +33,38 @@ _ENCODEBYTES_WIDTH = 76
 _TAIL = 64
 
 
-def split(buf: MailBuffer, found: Sequence[MimeLeaf] | None = None) -> list[MessageCut]:
+@dataclass(frozen=True, slots=True)
+class SplitLimits:
+    """How many bytes `split` holds and keeps with a message."""
+
+    chunk: int = CHUNK
+    """Bytes that are held of one message."""
+    verbatim: int = VERBATIM
+    """Bytes that stay with the message at most."""
+    window: int = WINDOW
+    """Bytes of a larger part that are checked at a time."""
+
+
+LIMITS = SplitLimits()
+
+
+def split(
+    buf: MailBuffer, found: Sequence[MimeLeaf] | None = None, limits: SplitLimits = LIMITS
+) -> list[MessageCut]:
     """Cut a message. Joined and encoded again, the cuts give the exact bytes of the buffer.
 
-    Some parts have no `data`: those with an encoded size above CHUNK, and those that exceed CHUNK bytes of
-    one message together. Read them with `decode_chunks`.
+    Some parts have no `data`: those with an encoded size above `limits.chunk`, and those that exceed it
+    together in one message. Read them with `decode_chunks`.
 
     Args:
         buf: the message.
         found: the result of `mime.walker.leaves`, if it is there already.
+        limits: how many bytes are held, and kept with the message.
 
     Returns:
         Cuts that cover the buffer without gaps, in order.
     """
-    cutter = _Cutter(buf)
+    cutter = _Cutter(buf, limits)
     for leaf in leaves(buf) if found is None else found:
         cutter.leaf(leaf)
     cutter.gap(len(buf))
@@ -55,14 +74,15 @@ def split(buf: MailBuffer, found: Sequence[MimeLeaf] | None = None) -> list[Mess
 class _Cutter:
     """Makes the cuts of one buffer from its beginning to its end."""
 
-    __slots__ = ("at", "buf", "cuts", "room", "verbatim")
+    __slots__ = ("at", "buf", "cuts", "room", "verbatim", "window")
 
-    def __init__(self, buf: MailBuffer) -> None:
+    def __init__(self, buf: MailBuffer, limits: SplitLimits) -> None:
         self.buf = buf
         self.cuts: list[MessageCut] = []
         self.at = 0
-        self.room = CHUNK
-        self.verbatim = VERBATIM
+        self.room = limits.chunk
+        self.verbatim = limits.verbatim
+        self.window = limits.window
 
     def leaf(self, leaf: MimeLeaf) -> None:
         """Cut out the part of the leaf, if it has one."""
@@ -104,7 +124,7 @@ class _Cutter:
             data = _content(self.buf[leaf.body : end], width, eol)
             if data is None:
                 return False
-        elif inline or not is_regular(self.buf, leaf.body, end, width, eol):
+        elif inline or not is_regular(self.buf, leaf.body, end, width, eol, self.window):
             return False
         self.gap(leaf.body)
         self._take(MessageCut(leaf.body, end, "base64", width, eol, inline, data))
@@ -148,10 +168,12 @@ def _content(core: bytes, width: int, eol: bytes) -> bytes | None:
     return data if pybase64.b64encode(data) == flat else None
 
 
-def _pieces(buf: MailBuffer, start: int, end: int, width: int, eol: bytes) -> Iterator[bytes | None]:
+def _pieces(
+    buf: MailBuffer, start: int, end: int, width: int, eol: bytes, window: int
+) -> Iterator[bytes | None]:
     """Yield the content of base64 text, some whole lines at a time. Irregular text ends with None."""
     stride = width + len(eol)
-    step = WINDOW // stride * stride
+    step = window // stride * stride
     for at in range(start, end, step):
         piece = buf[at : min(at + step, end)]
         last = at + step >= end
@@ -167,21 +189,22 @@ def _pieces(buf: MailBuffer, start: int, end: int, width: int, eol: bytes) -> It
             return
 
 
-def is_regular(buf: MailBuffer, start: int, end: int, width: int, eol: bytes) -> bool:
-    """Whether base64 text follows its `layout` from beginning to end."""
-    return all(piece is not None for piece in _pieces(buf, start, end, width, eol))
+def is_regular(buf: MailBuffer, start: int, end: int, width: int, eol: bytes, window: int = WINDOW) -> bool:
+    """Whether base64 text follows its `layout` from beginning to end. It is read by `window` bytes."""
+    return all(piece is not None for piece in _pieces(buf, start, end, width, eol, window))
 
 
-def decode_chunks(buf: MailBuffer, cut: MessageCut, size: int = CHUNK) -> Iterator[bytes]:
+def decode_chunks(buf: MailBuffer, cut: MessageCut, size: int = CHUNK, step: int = WINDOW) -> Iterator[bytes]:
     """Yield the content of a part in chunks of `size` bytes, the last one shorter.
 
-    The chunks depend only on the content, not on its encoding. `cut` comes from `split`.
+    The chunks depend only on the content, not on its encoding, nor on `step`, the bytes of base64 that are
+    decoded at a time. `cut` comes from `split`.
     """
     if cut.encoding != "base64":
         yield from window(buf, cut.start, cut.end, size)
         return
     held = bytearray()
-    for piece in _pieces(buf, cut.start, cut.end, cut.width, cut.eol):
+    for piece in _pieces(buf, cut.start, cut.end, cut.width, cut.eol, step):
         held += piece or b""
         while len(held) >= size:
             with memoryview(held) as view:

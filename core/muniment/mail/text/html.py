@@ -15,6 +15,8 @@ What is decided here, and why:
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from functools import cache
 from html import unescape
 
 from muniment.mail.patterns import any_of
@@ -68,9 +70,7 @@ _TOKEN = re.compile(
 """Everything that is no text. Groups: what begins a line; contents that are text without further reading; SVG
 and MathML."""
 _GROUPS = 5
-_FOREIGN_TOKEN = re.compile(rf"<(?:({_LINE_TAG})|{_OTHER}|!\[CDATA\[|{_BOGUS})|\]\]>")
-"""The same from the first SVG or MathML on. In these, elements of any name contain tags and text, and CDATA
-is text. Where they end depends on the tree, so it is not known here."""
+_LINE_GROUP, _FOREIGN_GROUP = 1, 5
 _LINK = re.compile(f"<{any_of(['a', 'area', 'form'])}{_AFTER_NAME}{_ATTRIBUTES}")
 _TARGET = re.compile(
     rf"[\t\n\r /\"']{any_of(['href', 'action'])}[\t\n\r ]*+=[\t\n\r ]*+"
@@ -105,25 +105,71 @@ def link_targets(html: str) -> list[str]:
     """The targets of a document's links and forms, each once, at most LINKS. Never raises; linear in time."""
     found: dict[str, None] = {}
     for tag in _LINK.finditer(html[:LIMIT]):
-        stated = _TARGET.search(tag[0])
-        if stated is not None:
-            written = stated[stated.lastindex or 0]
-            if not written.isprintable():
-                written = written.translate(_NO_BLANKS)
-            target = unescape(written).strip()[:TARGET_LIMIT]
-            if is_target(target):
-                found[target] = None
-            if len(found) >= LINKS:
-                break
+        if is_target(target := target_of(tag[0])):
+            found[target] = None
+        if len(found) >= LINKS:
+            break
     return list(found)
+
+
+def target_of(tag: str) -> str:
+    """The target that a tag states, at most TARGET_LIMIT characters of it; "" for none."""
+    stated = _TARGET.search(tag)
+    if stated is None:
+        return ""
+    written = stated[stated.lastindex or 0]
+    if not written.isprintable():
+        written = written.translate(_NO_BLANKS)
+    return unescape(written).strip()[:TARGET_LIMIT]
+
+
+def tokens(html: str) -> Iterator[tuple[str, str, bool]]:
+    """Yield the text and the tags of a document in order, of at most its first LIMIT characters.
+
+    The texts are those of `raw_text`, and the tags that begin a line there are the same. Never raises.
+
+    Yields:
+        The decoded text up to a tag; the tag, which is "" behind the last text and may be a comment; and
+        whether the tag begins a line.
+    """
+    html = html[:LIMIT].replace("\f", " ").replace("\0", " ")
+    at = 0
+    for found in _TOKEN.finditer(html):
+        before, at = html[at : found.start()], found.end()
+        if found.lastindex == _FOREIGN_GROUP:
+            yield _decoded(before), "", False
+            yield from _foreign_tokens(f"<{found[_FOREIGN_GROUP]}")
+            return
+        yield _decoded(before), found[0], found.lastindex == _LINE_GROUP
+        if found.lastindex not in (None, _LINE_GROUP):  # a text that contains no tags
+            yield _decoded(found[found.lastindex or 0]), "", False
+    yield _decoded(html[at:]), "", False
+
+
+def _foreign_tokens(html: str) -> Iterator[tuple[str, str, bool]]:
+    at = 0
+    for found in _foreign_token().finditer(html):
+        yield _decoded(html[at : found.start()]), found[0], found.lastindex == _LINE_GROUP
+        at = found.end()
+    yield _decoded(html[at:]), "", False
 
 
 def _without_tags(html: str) -> str:
     r"""The text, with "\f" where a line ends, and "\0" in place of any other tag."""
     pieces = _pieces(_TOKEN, _GROUPS, html)
     if len(pieces) > 1 and (foreign := pieces[-2]):
-        pieces[-2:] = _pieces(_FOREIGN_TOKEN, 1, f"<{foreign}")
+        pieces[-2:] = _pieces(_foreign_token(), 1, f"<{foreign}")
     return "".join(filter(None, pieces))
+
+
+@cache
+def _foreign_token() -> re.Pattern[str]:
+    """Matches everything that is no text, from the first SVG or MathML on.
+
+    In these, elements of any name contain tags and text, and CDATA is text. Where they end depends on the
+    tree, so it is not known here. Few mails have any, and it takes long to compile.
+    """
+    return re.compile(rf"<(?:({_LINE_TAG})|{_OTHER}|!\[CDATA\[|{_BOGUS})|\]\]>")
 
 
 def _pieces(token: re.Pattern[str], groups: int, html: str) -> list[str | None]:

@@ -38,12 +38,14 @@ def reduced(target: str) -> str:
     text = _SCHEME.sub("", text, count=1)
     if "xn--" in text.lower():
         text = _PUNY.sub(_unicode, text)
-    # A long word, and one that mixes letters and digits, is an id: it is left out.
-    return " ".join(
-        word
-        for word in halfway(text).split()
-        if len(word) < _ID or (len(word) <= _WORD and (word.isalpha() or word.isdigit()))
-    )
+    return " ".join(word for word in halfway(text).split() if not _is_id(word))
+
+
+def _is_id(word: str) -> bool:
+    """Whether a word is long, or mixes letters and digits. Vowel signs are neither, and stay with letters."""
+    if len(word) < _ID or word.isalpha() or word.isdigit():
+        return len(word) > _WORD
+    return len(word) > _WORD or any(map(str.isdigit, word))
 
 
 def is_reduced(word: str) -> bool:

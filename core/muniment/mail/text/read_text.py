@@ -74,7 +74,7 @@ def read_leaf(buf: MailBuffer, leaf: MimeLeaf, found: Sequence[MimeLeaf] | None 
         leaf: a leaf of `buf`.
         found: the result of `mime.walker.leaves`, if it is there already.
     """
-    reader = _Reader()
+    reader = TextReader()
     reader.others = lambda: labels_of(buf, leaves(buf) if found is None else found)()
     if is_text(leaf.content_type):
         reader._text(MessagePart(buf, leaf, 0, None, TEXT))
@@ -83,7 +83,7 @@ def read_leaf(buf: MailBuffer, leaf: MimeLeaf, found: Sequence[MimeLeaf] | None 
 
 def read_file(file: FilePart) -> MessageText:
     """The text of a file, as a person reads it; empty if the file is no text. Never raises."""
-    reader = _Reader()
+    reader = TextReader()
     if file.reading in (MESSAGE, HEADER):
         inner = opened(file.buf, file.leaf)
         if inner is not None:
@@ -114,7 +114,7 @@ def read_message(
     known = leaves(buf) if found is None else found
     others = labels_of(buf, known)
     stated = gather(header, _SHOWN)
-    reader = _Reader()
+    reader = TextReader()
     reader.known = stated[0]
     reader.message(buf, known, b"" if usual else header, others)
     summary = summary_of(stated, reader.attached, hidden_bytes(buf, header, usual), others)
@@ -135,7 +135,7 @@ def read_message(
     return summary, text
 
 
-class _Reader:
+class TextReader:
     """Collects the text of one message, and of the messages in it, leaf by leaf."""
 
     __slots__ = (
@@ -238,11 +238,19 @@ class _Reader:
             html = is_html(leaf, part.file[0] if part.file else "")
             text = self._readable(raw, leaf, "text/html" if html else leaf.content_type, part.cuts)
             if html:
-                self._links(text)
-                self._html(raw_text(text))
+                self._page(text, part)
             else:
-                self._unread.append(text)
-                self._add(text)
+                self._plain(text, part)
+
+    def _plain(self, text: str, part: MessagePart) -> None:
+        """Add a text that is no HTML."""
+        self._unread.append(text)
+        self._add(text)
+
+    def _page(self, html: str, part: MessagePart) -> None:
+        """Add an HTML document and the targets of its links."""
+        self._links(html)
+        self._html(raw_text(html))
 
     def _links(self, html: str) -> None:
         """Add the targets of the links of an HTML leaf."""
@@ -271,8 +279,9 @@ class _Reader:
                     self._note(CUT)
             text, html = rtf.read_rtf(raw)
             if html:
-                self._links(text)
-            self._html(raw_text(text) if html else text.replace("\f", " ").replace("\n", "\f"))
+                self._page(text, part)
+            else:
+                self._html(text.replace("\f", " ").replace("\n", "\f"))
 
     def _html(self, raw: str) -> None:
         """Add an HTML leaf's text, unless the plain text before it has all its words.
