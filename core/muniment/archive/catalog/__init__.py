@@ -1,7 +1,19 @@
-"""The catalog: a projection of the ledger into SQLite, for lists and look-ups."""
+"""The catalog: a projection of the ledger, for lists and look-ups.
 
-from muniment.archive.catalog.catalog import EMPTY, Catalog
+`base` is the contract, `sqlite` the implementation. Who asks a catalog imports the contract alone.
+"""
+
+from muniment.archive.catalog.base import (
+    EMPTY,
+    Catalog,
+    CatalogReader,
+    CatalogWriter,
+    DirectoryReader,
+    MessageReader,
+)
+from muniment.archive.catalog.history import RunHistory
 from muniment.archive.catalog.model import (
+    ArrivalCount,
     AuditRow,
     CatalogDamaged,
     CatalogMention,
@@ -17,24 +29,28 @@ from muniment.archive.catalog.model import (
     TrustedReport,
     VaultTotals,
 )
-from muniment.archive.catalog.store import seen_by
 
 __all__ = [
     "EMPTY",
+    "ArrivalCount",
     "AuditRow",
     "Catalog",
     "CatalogDamaged",
     "CatalogMention",
     "CatalogOutdated",
+    "CatalogReader",
+    "CatalogWriter",
+    "DirectoryReader",
     "EnvelopeRow",
     "FolderPage",
     "IndexChange",
     "KnownKey",
+    "MessageReader",
     "MessageRow",
     "NamedMessage",
     "QuarantineRow",
+    "RunHistory",
     "RunRow",
     "TrustedReport",
     "VaultTotals",
-    "seen_by",
 ]

@@ -193,6 +193,17 @@ class IndexChange(NamedTuple):
     """The index's watermark once this change and all changes before it are taken in."""
 
 
+class ArrivalCount(NamedTuple):
+    """How many copies were journaled or received in a quarter of an hour."""
+
+    start: int
+    """The beginning of the quarter, in seconds since 1970 UTC."""
+    reports: int
+    """Number of journal reports."""
+    others: int
+    """Number of other copies."""
+
+
 @dataclass(frozen=True, slots=True)
 class VaultTotals:
     """Counts over the whole vault."""

@@ -36,6 +36,8 @@ class CatalogRows(NamedTuple):
     """What each row is, in plural."""
     statement: str
     """Reads sequence, time in seconds and content of each row before a sequence, in order."""
+    by_hash: bool = False
+    """Whether the content is the hash (hex) and the size of the record's content, such as "3f9a 120"."""
 
 
 def _skip(
@@ -137,7 +139,16 @@ RECORD_KINDS: dict[RecordKind, RecordHandler] = {
     RecordKind.ENVELOPE: RecordHandler(_collect_copy, _mail_facts),
     RecordKind.RECEIPT: RecordHandler(_collect_receipts),
     RecordKind.DELETION: RecordHandler(_collect_deletion),
-    RecordKind.QUARANTINE: RecordHandler(_collect_copy, _quarantine_facts),
+    RecordKind.QUARANTINE: RecordHandler(
+        _collect_copy,
+        _quarantine_facts,
+        CatalogRows(
+            "quarantine",
+            "items",
+            "SELECT id, time, lower(hex(sha)) || ' ' || size FROM quarantine WHERE id < ? ORDER BY id",
+            by_hash=True,
+        ),
+    ),
     RecordKind.DIRECTORY: RecordHandler(
         _collect_directory_change,
         rows=CatalogRows(

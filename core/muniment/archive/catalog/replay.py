@@ -7,13 +7,14 @@ import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from muniment.archive.catalog import Catalog
+from muniment.archive.catalog.base import Catalog, CatalogReader
 from muniment.archive.catalog.projection import project
 from muniment.archive.facts import DirectoryFact, Fact, FramePosition
 from muniment.archive.ledger.model import Frame, LedgerHead
 from muniment.archive.ledger.reader import LedgerReader
 from muniment.archive.ledger.recovery import Damage
 from muniment.archive.ledger.scan import scan
+from muniment.archive.ledger.segment_store import SegmentStore
 from muniment.errors import ConfigError, NotFound, VaultError
 from muniment.people import changes
 from muniment.people.directory import Directory
@@ -66,7 +67,7 @@ class _Observed:
             self._catalog.meta_set(DAMAGE, json.dumps(list(self._damage)))
 
 
-def known_damage(catalog: Catalog) -> list[str]:
+def known_damage(catalog: CatalogReader) -> list[str]:
     """Return the damage that a catalog was built without: a sentence each, at most MAX_DAMAGE."""
     found: list[str] = catalog.meta_json(DAMAGE) or []
     return found
@@ -78,7 +79,7 @@ class RebuildStopped(VaultError):
 
 def replay(
     catalog: Catalog,
-    ledger: Path,
+    segments: SegmentStore,
     since: LedgerHead | None,
     work: Path,
     stopped: Callable[[LedgerHead], bool] = lambda head: False,
@@ -90,7 +91,7 @@ def replay(
 
     Args:
         catalog: The catalog to bring forward.
-        ledger: The ledger's folder.
+        segments: The ledger's segments.
         since: The committed state after which to begin; None begins at the first record.
         work: A folder for temporary files.
         stopped: Called after each batch with the state it has come to. If it returns true, the replay stops;
@@ -102,9 +103,9 @@ def replay(
         VaultError: The ledger or the catalog can't be used.
     """
     observed = _Observed(catalog)
-    reader = LedgerReader(ledger, observed.locate)
+    reader = LedgerReader(segments, observed.locate)
     try:
-        for facts, head in project(_frames(ledger, since), reader, work, observed):
+        for facts, head in project(_frames(segments, since), reader, work, observed):
             catalog.apply(_fitting(facts, catalog.directory, observed), head)
             observed.forget_positions()
             for _ in catalog.refile():
@@ -120,10 +121,10 @@ def replay(
         reader.close()
 
 
-def _frames(ledger: Path, since: LedgerHead | None) -> Iterator[Frame | Damage]:
+def _frames(segments: SegmentStore, since: LedgerHead | None) -> Iterator[Frame | Damage]:
     """Yield the frames in order, and each damage where it was met."""
     found: list[Damage] = []
-    for frame in scan(ledger, since, on_damage=found.append):
+    for frame in scan(segments, since, on_damage=found.append):
         yield from found
         found.clear()
         yield frame

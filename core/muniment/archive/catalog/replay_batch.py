@@ -32,6 +32,7 @@ class LightFrame:
 
     @property
     def received(self) -> int:
+        """When the record was written, in seconds since 1970 UTC."""
         return self.time // SECOND
 
 

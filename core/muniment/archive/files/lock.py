@@ -6,11 +6,21 @@ import fcntl
 import json
 import os
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from muniment.errors import VaultError, VaultLocked
 
 NAME = "lock"
+
+
+@dataclass(frozen=True, slots=True)
+class LockHolder:
+    """The process that holds the lock of a vault."""
+
+    pid: int
+    since: int
+    """Seconds since 1970 UTC."""
 
 
 class VaultLock:
@@ -77,13 +87,33 @@ def require_own(folder: Path) -> None:
 
 
 def holder(folder: Path) -> str:
-    """Return which process holds the lock, such as "process 4711, since 2026-01-31 02:00:00"; "" if none."""
+    """Return which process holds the lock, such as "process 4711, since 2026-01-31 02:00:00 +0100".
+
+    It is "" if none does. The time is that of this process's zone.
+    """
     try:
-        value = json.loads((folder / NAME).read_text() or "{}")
-        pid, since = int(value["pid"]), time.localtime(value["since"])
-        os.kill(pid, 0)
+        found = holding(folder)
     except PermissionError:
         return "a process of another user"
-    except (OSError, ValueError, KeyError, TypeError):
+    if found is None:
         return ""
-    return f"process {pid}, since {time.strftime('%Y-%m-%d %H:%M:%S', since)}"
+    since = time.strftime("%Y-%m-%d %H:%M:%S %z", time.localtime(found.since))
+    return f"process {found.pid}, since {since}"
+
+
+def holding(folder: Path) -> LockHolder | None:
+    """Return the process that holds the lock; None if none does.
+
+    Raises:
+        PermissionError: A process of another user holds it.
+    """
+    try:
+        value = json.loads((folder / NAME).read_text() or "{}")
+        found = LockHolder(pid=int(value["pid"]), since=int(value["since"]))
+        time.localtime(found.since)
+        os.kill(found.pid, 0)
+    except PermissionError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
+        return None
+    return found

@@ -1,22 +1,31 @@
-"""The full-text index: a projection of the ledger that can be rebuilt and that states what it lacks."""
+"""The full-text index: a projection of the ledger that can be rebuilt and that states what it lacks.
 
-from muniment.archive.index.document import IndexDocument, IndexMention
-from muniment.archive.index.index import ASIDE, Index, IndexState, peek, put_aside
-from muniment.archive.index.search import SearchPage, SearchScope, search
-from muniment.archive.index.terms import UserAddress, UserAddresses, Users
+`base` is the contract. All other modules but `model` are the implementation, with Tantivy.
+"""
+
+from muniment.archive.index.base import MAX_LIMIT, SearchIndex
+from muniment.archive.index.model import (
+    IndexDocument,
+    IndexMention,
+    IndexState,
+    Placed,
+    SearchPage,
+    SearchScope,
+    UserAddress,
+    UserAddresses,
+    Users,
+)
 
 __all__ = [
-    "ASIDE",
-    "Index",
+    "MAX_LIMIT",
     "IndexDocument",
     "IndexMention",
     "IndexState",
+    "Placed",
+    "SearchIndex",
     "SearchPage",
     "SearchScope",
     "UserAddress",
     "UserAddresses",
     "Users",
-    "peek",
-    "put_aside",
-    "search",
 ]

@@ -25,8 +25,8 @@ import re
 from collections.abc import Iterator
 
 import tantivy
-from msgspec import Struct
 
+from muniment.archive.index.model import IndexDocument, IndexMention
 from muniment.mail.headers.addresses import without_tag
 from muniment.mail.model import INBOX_ROLES, SENT_ROLES, AddressRole, MessageText
 from muniment.mail.text.folding import halfway, plain, second_spellings
@@ -45,44 +45,6 @@ MENTION_WEIGHT = 150
 """Estimated bytes of the tags for one address on an envelope."""
 MAX_NAME = 1024
 """Most characters of an address or folder; longer ones are not real and are not indexed."""
-
-
-class IndexMention(Struct, frozen=True):
-    """An address on a copy of a message."""
-
-    role: AddressRole
-    address: str
-    """Normalised, in lower case."""
-    time: int
-    """When the copy was journaled or received, in seconds since 1970 UTC."""
-    trusted: bool
-    """Whether the copy is filed with this address; an address that is not trusted is found only by from: and
-    to:."""
-    owner_folder: str = ""
-    """The folder of the owner of an ordinary mailbox, in any role; `address` is then the owner's."""
-    senders: tuple[str, ...] = ()
-    """The normalised senders of this copy, if it is trusted: they know every address on it."""
-
-
-class IndexDocument(Struct, frozen=True):
-    """A message as input of the index."""
-
-    id: int
-    """The message's number: the sequence of its record."""
-    date: int
-    """The date that lists are sorted by, in seconds since 1970 UTC."""
-    size: int
-    """Size of the message, in bytes."""
-    attachments: int
-    """Number of attachments."""
-    sha: bytes
-    """SHA-256 of the message's bytes."""
-    text: MessageText
-    mentions: tuple[IndexMention, ...] = ()
-    formers: tuple[bytes, ...] = ()
-    """SHA-256 of each message that it has displaced: their ids find it, too."""
-    public_size: int = 0
-    """Size of the public form, in bytes; 0 if it is not known."""
 
 
 def schema() -> tantivy.Schema:

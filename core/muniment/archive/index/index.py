@@ -21,8 +21,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar, cast
 
-from muniment.archive.index.document import FORMAT, IndexDocument
+from muniment.archive.index.document import FORMAT
+from muniment.archive.index.model import IndexDocument, IndexState, Placed, SearchPage, SearchScope, Users
+from muniment.archive.index.search import LIMITS, SearchLimits, search_shards
 from muniment.archive.index.shards import IndexBroken, Shard, ShardView, guarded
+from muniment.archive.query import Node
 from muniment.errors import VaultError
 from muniment.system.atomic_files import sync_folder, write_file
 
@@ -44,16 +47,19 @@ SHARD_BYTES = 96 * 1024 * 1024
 maps, and a bulk load needs no merge: the library begins to merge at eight segments of similar size."""
 
 
-class Index:
-    """The full-text index of a vault. One thread of one process writes it; any thread may search it.
-
-    A document's id is the message's number, which is the sequence of its record.
-    """
+class TantivyIndex:
+    """A `SearchIndex` in shards of Tantivy. Make it with `open`."""
 
     def __init__(
-        self, folder: Path, heap: int, docs_per_shard: int, shard_bytes: int, read_only: bool
+        self,
+        folder: Path,
+        heap: int,
+        docs_per_shard: int,
+        shard_bytes: int,
+        read_only: bool,
+        limits: SearchLimits,
     ) -> None:
-        """Not for callers: use `Index.open`."""
+        """Not for callers: use `TantivyIndex.open`."""
         self.folder = folder
         self.set_aside: Path | None = None
         """The folder to which an unusable index was renamed when this one was opened; None if none was."""
@@ -63,6 +69,7 @@ class Index:
         self._docs_per_shard = docs_per_shard
         self._shard_bytes = shard_bytes
         self._read_only = read_only
+        self._limits = limits
         self._watermark = 0
         self._binding = ""
         self._shards: list[Shard] = []
@@ -79,7 +86,8 @@ class Index:
         docs_per_shard: int = DOCS_PER_SHARD,
         shard_bytes: int = SHARD_BYTES,
         read_only: bool = False,
-    ) -> Index:
+        limits: SearchLimits = LIMITS,
+    ) -> TantivyIndex:
         """Open an index, or make a new one.
 
         An index that is damaged or of another format is renamed to `<folder>.broken-<time>`, and an empty
@@ -92,26 +100,33 @@ class Index:
             shard_bytes: Size on disk at which a shard is full, in bytes.
             read_only: Whether to open it only for searching. Commits of another process are then seen at the
                 next search.
+            limits: How many candidates a scoped search verifies.
 
         Raises:
             VaultError: The index can't be read or written; or it is damaged and `read_only` is true.
             VaultLocked: Another process is writing it.
         """
         try:
-            return cls._opened(folder, heap, docs_per_shard, shard_bytes, read_only)
+            return cls._opened(folder, heap, docs_per_shard, shard_bytes, read_only, limits)
         except IndexBroken as error:
             if read_only:
                 raise _unusable(error) from error
             aside = put_aside(folder)
-            index = cls._opened(folder, heap, docs_per_shard, shard_bytes, read_only)
+            index = cls._opened(folder, heap, docs_per_shard, shard_bytes, read_only, limits)
             index.set_aside, index.why_set_aside = aside, str(error)
             return index
 
     @classmethod
     def _opened(
-        cls, folder: Path, heap: int, docs_per_shard: int, shard_bytes: int, read_only: bool
-    ) -> Index:
-        index = cls(folder, heap, docs_per_shard, shard_bytes, read_only)
+        cls,
+        folder: Path,
+        heap: int,
+        docs_per_shard: int,
+        shard_bytes: int,
+        read_only: bool,
+        limits: SearchLimits,
+    ) -> TantivyIndex:
+        index = cls(folder, heap, docs_per_shard, shard_bytes, read_only, limits)
         with guarded("Opening the index"):
             if not read_only:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -131,7 +146,7 @@ class Index:
         if not self._read_only:
             self._load_once()
             return
-        _undisturbed(self.folder, self._load_once)
+        undisturbed(self.folder, self._load_once)
 
     def _load_once(self) -> None:
         stamp = _stamp(self._state_file)
@@ -152,31 +167,22 @@ class Index:
 
     @property
     def watermark(self) -> int:
-        """Everything in records below this sequence is in the index."""
         return self._watermark
 
     @property
     def binding(self) -> str:
-        """The text that the last commit stored to say which ledger this index is of; "" before the first."""
         return self._binding
 
     @property
     def uncommitted(self) -> int:
-        """Number of documents that were added or removed since the last commit."""
         return sum(shard.pending for shard in self._shards)
 
     @property
     def uncommitted_text(self) -> int:
-        """Estimated bytes of text that were added since the last commit."""
         return sum(shard.pending_text for shard in self._shards)
 
     @property
     def docs(self) -> int:
-        """Number of documents that can be found.
-
-        Raises:
-            VaultError: The index can't be read.
-        """
         return sum(view.searcher.num_docs for view in self.views())
 
     def views(self) -> list[ShardView]:
@@ -211,18 +217,40 @@ class Index:
         with self._following:
             swap()
 
+    def search(
+        self,
+        node: Node,
+        *,
+        users: Users | None = None,
+        placed: Placed | None = None,
+        scope: SearchScope | None = None,
+        limit: int = 50,
+        after: str = "",
+        by_relevance: bool = False,
+        bcc_allowed: bool = True,
+        count: bool = True,
+        exact: bool = False,
+        oldest_first: bool = False,
+        around: int | None = None,
+    ) -> SearchPage:
+        return search_shards(
+            self.views,
+            node,
+            users=users,
+            placed=placed,
+            scope=scope,
+            limit=limit,
+            after=after,
+            by_relevance=by_relevance,
+            bcc_allowed=bcc_allowed,
+            count=count,
+            exact=exact,
+            oldest_first=oldest_first,
+            around=around,
+            limits=self._limits,
+        )
+
     def add(self, docs: Iterable[IndexDocument], *, replace: bool = False) -> None:
-        """Add documents, or replace those with the same id. They can be found after `commit`.
-
-        Args:
-            docs: The documents. Ids above the highest in the index need no deletion, so they are faster.
-            replace: Whether to delete documents with the same ids in any case.
-
-        Raises:
-            VaultError: The index can't be written, such as on a full disk. Close it and open it again, then
-                add everything from the watermark on.
-            VaultLocked: Another process is writing it.
-        """
         with guarded("Writing the index"):
             for doc in docs:
                 shard = self._shard_of(doc.id)
@@ -230,12 +258,6 @@ class Index:
                 shard.add(doc, replace)
 
     def remove(self, ids: Iterable[int]) -> None:
-        """Remove the documents with these ids, as far as they exist. They can be found until `commit`.
-
-        Raises:
-            VaultError: The index can't be written; see `add`.
-            VaultLocked: Another process is writing it.
-        """
         with guarded("Writing the index"):
             for number in ids:
                 if self._shards and number <= (shard := self._holder(number)).top:
@@ -280,15 +302,6 @@ class Index:
             shard.close()
 
     def commit(self, watermark: int, binding: str = "") -> None:
-        """Make all changes durable and visible, then store the watermark.
-
-        Args:
-            watermark: Everything in records below this sequence is in the index.
-            binding: Text that says which ledger the index is of, for the next opening.
-
-        Raises:
-            VaultError: The index can't be written; the watermark stays as it was.
-        """
         with guarded("Writing the index"):
             for shard in self._shards:
                 shard.commit()
@@ -316,7 +329,6 @@ class Index:
         write_file(self._state_file, text.encode(), durable=True)
 
     def close(self) -> None:
-        """Wait for merges, discard uncommitted changes and close the index. It may be called twice."""
         shards, self._shards = self._shards, []
         for shard in shards:
             # Committed changes are safe, and a failure of the writer was raised when it happened.
@@ -335,8 +347,11 @@ def _stamp(path: Path) -> tuple[int, int] | None:
 T = TypeVar("T")
 
 
-def _undisturbed(folder: Path, read: Callable[[], T]) -> T:
-    """Call `read`, and call it again if the index in `folder` was replaced or committed meanwhile."""
+def undisturbed(folder: Path, read: Callable[[], T]) -> T:
+    """Call `read`, and call it again if the index in `folder` was replaced or committed meanwhile.
+
+    Another process replaces an index by two renames, between which there is no folder.
+    """
     for _ in range(TRIES):
         before = _stamp(folder / STATE)
         try:
@@ -353,20 +368,16 @@ def _undisturbed(folder: Path, read: Callable[[], T]) -> T:
 
 
 @dataclass(frozen=True, slots=True)
-class IndexState:
+class StoredState(IndexState):
     """The content of state.json."""
 
-    watermark: int = 0
-    """Everything in records below this sequence is in the index."""
-    binding: str = ""
-    """The text that says which ledger the index is of."""
     identity: str = ""
     """A random id: an index that replaces this one has another."""
     shards: tuple[str, ...] = ()
     """Names of the shards' folders."""
 
 
-def peek(folder: Path) -> IndexState:
+def peek(folder: Path) -> StoredState:
     """Read the state of an index without opening it.
 
     Raises:
@@ -374,12 +385,12 @@ def peek(folder: Path) -> IndexState:
     """
     try:
         with guarded("Reading the index"):
-            return _undisturbed(folder, lambda: _state_of(folder)[0])
+            return undisturbed(folder, lambda: _state_of(folder)[0])
     except IndexBroken as error:
         raise _unusable(error) from error
 
 
-def _state_of(folder: Path) -> tuple[IndexState, list[str]]:
+def _state_of(folder: Path) -> tuple[StoredState, list[str]]:
     """Return the state on disk and the names of the shards in the folder; both empty for a new index."""
     names = sorted(entry.name for entry in folder.glob("[0-9]*") if entry.name.isdecimal())
     path = folder / STATE
@@ -388,17 +399,17 @@ def _state_of(folder: Path) -> tuple[IndexState, list[str]]:
     except FileNotFoundError:
         if names:
             raise IndexBroken("state.json is missing") from None
-        return IndexState(), []
+        return StoredState(), []
     if missing := set(state.shards).difference(names):
         raise IndexBroken(f"shards are missing: {', '.join(sorted(missing))}")
     return state, names
 
 
-def _read_state(path: Path) -> IndexState:
+def _read_state(path: Path) -> StoredState:
     try:
         state = json.loads(path.read_bytes())
         form = state["format"]
-        read = IndexState(
+        read = StoredState(
             watermark=int(state["watermark"]),
             binding=str(state.get("mark", "")),
             identity=str(state.get("identity", "")),

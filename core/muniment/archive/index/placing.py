@@ -7,18 +7,15 @@ people, and everything for the catch-all. A query about people is compiled so th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Sequence
 
 from tantivy import Query
 
 from muniment.archive import query as q
+from muniment.archive.index.model import Placed
 from muniment.archive.index.queries import with_ids
 from muniment.archive.index.shards import ShardView
 from muniment.archive.index.terms import QueryCompiler, named_users, needs_catalog
-
-Placed = Callable[[str, Iterable[int], str], Collection[int]]
-"""Takes a person's name, numbers of messages, and the name of a folder ("" for any); returns the subset of
-messages that are in the person's folder."""
 
 
 class CandidateCheck:

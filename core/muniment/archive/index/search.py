@@ -1,4 +1,4 @@
-"""Searches the shards: by date in pages, or by relevance."""
+"""Searches shards: by date in pages, or by relevance."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ from dataclasses import dataclass, replace
 
 from tantivy import Query
 
+from muniment.archive.index.base import MAX_LIMIT
 from muniment.archive.index.document import date_of, order_of
-from muniment.archive.index.index import Index
-from muniment.archive.index.placing import CandidateCheck, Placed
+from muniment.archive.index.model import Placed, SearchPage, SearchScope, UserAddresses, Users
+from muniment.archive.index.placing import CandidateCheck
 from muniment.archive.index.queries import past_order, with_ids
 from muniment.archive.index.shards import ShardView, guarded
-from muniment.archive.index.terms import QueryCompiler, UserAddresses, Users, needs_catalog
+from muniment.archive.index.terms import QueryCompiler, needs_catalog
 from muniment.archive.query import Node
 from muniment.errors import NotFound, QueryError
 
-MAX_LIMIT = 10_000
-"""Most results of a page."""
 MAX_RANKED = 20_000
 """Most results of a search by relevance."""
 VERIFY_ALL = 1_000
@@ -31,37 +30,18 @@ MAX_EXAMINED = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class SearchScope:
-    """The person whose mail is searched."""
+class SearchLimits:
+    """How many candidates a scoped search verifies."""
 
-    user: UserAddresses
-    verify: Callable[[Sequence[int]], Collection[int]]
-    """Takes ids that the index found, and returns the subset that the person may see by the catalog."""
-    name: str = ""
-    """The person's name, as `placed` takes it."""
+    verify_all: int = VERIFY_ALL
+    """With at most this many candidates, all of them are verified at once: the total is then exact."""
+    batch: int = BATCH
+    """Candidates that are verified at a time at first."""
+    max_examined: int = MAX_EXAMINED
+    """Most candidates that are verified for one page; after that the page is short."""
 
 
-@dataclass(frozen=True, slots=True)
-class SearchPage:
-    """A page of results."""
-
-    total: int
-    """Number of matches. If `exact` is false, an estimate: the index's count minus the candidates that were
-    found to belong to others."""
-    exact: bool
-    """Whether `total` is exact."""
-    ids: tuple[int, ...]
-    """Numbers of the messages on this page, in order."""
-    dates: tuple[int, ...]
-    """The date of each message that lists are sorted by, in seconds since 1970 UTC."""
-    after: str = ""
-    """The position after this page, to request the next one; "" at the end. A page may be short although
-    there is a next one."""
-    before: str = ""
-    """The position before this page, to request the previous one with the opposite `oldest_first`; "" for an
-    empty page and for a search by relevance."""
-    first: int = -1
-    """Number of matches before this page; -1 if the page was requested by `after`."""
+LIMITS = SearchLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,61 +66,35 @@ class _Cursor:
             raise QueryError("This page can't be found; search again from the first page.") from None
 
 
-def search(
-    index: Index,
+def search_shards(
+    open_views: Callable[[], list[ShardView]],
     node: Node,
     *,
-    users: Users | None = None,
-    placed: Placed | None = None,
-    scope: SearchScope | None = None,
-    limit: int = 50,
-    after: str = "",
-    by_relevance: bool = False,
-    bcc_allowed: bool = True,
-    count: bool = True,
-    exact: bool = False,
-    oldest_first: bool = False,
-    around: int | None = None,
+    users: Users | None,
+    placed: Placed | None,
+    scope: SearchScope | None,
+    limit: int,
+    after: str,
+    by_relevance: bool,
+    bcc_allowed: bool,
+    count: bool,
+    exact: bool,
+    oldest_first: bool,
+    around: int | None,
+    limits: SearchLimits,
 ) -> SearchPage:
-    """Search the index.
-
-    Args:
-        index: The index.
-        node: The parsed query.
-        users: Looks up a name after `user:`; without it, `user:` finds no user.
-        placed: Looks up the catalog's placements. With it, results of `user:` and `in:` are compared with
-            them.
-        scope: The person whose mail is searched; None searches all mail.
-        limit: Most results of the page, from 1 to MAX_LIMIT.
-        after: The position that a page with the same arguments returned, to go on there.
-        by_relevance: Whether the most relevant messages come first; otherwise they are sorted by date.
-        bcc_allowed: Whether the reader may know Bcc and all recipients, as an auditor or administrator.
-            Without it, Bcc, recipients that no header shows, and `user:` of others match only in mail that
-            the scope's person sent.
-        count: Whether to count all matches. Without it, shards that can't have a result of this page are not
-            searched, and `total` is 0 and not exact.
-        exact: Whether to verify all candidates of a scope, so that neither total, positions nor order reveal
-            anything about other people's mail.
-        oldest_first: Whether the oldest message comes first, in a search by date.
-        around: The date to begin at, in seconds since 1970 UTC, in a search by date. It is ignored if `after`
-            is given.
-
-    Raises:
-        QueryError: The query can't be run, or `after` is not a position from a page.
-        NotFound: `user:` names an unknown user.
-        VaultError: The index can't be read.
-    """
+    """Search shards as `SearchIndex.search` says. `open_views` returns them; it is called last."""
     limit = min(max(limit, 1), MAX_LIMIT)
     compared = (
         placed is not None and (scope is None or scope.name != "") and needs_catalog(node, scope is not None)
     )
     compiler = QueryCompiler(users or _no_user, scope.user if scope else None, bcc_allowed, compared)
     with guarded("Searching the index"):
-        query, views = compiler.compile(node), index.views()
+        query, views = compiler.compile(node), open_views()
         checks: list[Verify] = [scope.verify] if scope else []
         if placed is not None and compared:
             checks.append(CandidateCheck(node, compiler, views, placed, scope.name if scope else "").verify)
-        run = _Run(views, query, _together(checks), count, exact, oldest_first and not by_relevance)
+        run = _Run(views, query, _together(checks), count, exact, oldest_first and not by_relevance, limits)
         cursor = _Cursor.read(after)
         if by_relevance:
             return run.ranked(limit, cursor)
@@ -179,6 +133,7 @@ class _Run:
         count: bool,
         exact: bool,
         oldest: bool,
+        limits: SearchLimits,
     ) -> None:
         self._views = sorted(views, key=lambda view: view.low) if oldest else views
         self._query = query
@@ -186,6 +141,7 @@ class _Run:
         self._count = count
         self._exact = exact
         self._oldest = oldest
+        self._limits = limits
 
     # --- by date
 
@@ -219,7 +175,7 @@ class _Run:
             examined += len(batch)
             if ended or len(rows) < len(batch):
                 return passed, True
-            if examined >= MAX_EXAMINED and not self._exact:
+            if examined >= self._limits.max_examined and not self._exact:
                 break
         return min(self._counted() - self._counted(at), total), False
 
@@ -240,7 +196,7 @@ class _Run:
             examined += len(batch)
             total -= 0 if exact else len(batch) - len(passed)
             last = batch[-1][0] if batch else last
-            enough = len(kept) > limit or (examined >= MAX_EXAMINED and not self._exact)
+            enough = len(kept) > limit or (examined >= self._limits.max_examined and not self._exact)
             if ended or (enough and not to_the_end):
                 break
         if ended and cursor is None:
@@ -250,7 +206,8 @@ class _Run:
 
     def _batches(self, past: int | None, limit: int, total: int) -> Iterator[tuple[list[Row], bool]]:
         """Yield rows in order, in growing batches, each with whether it is the last."""
-        size = total + 1 if past is None and total <= VERIFY_ALL else max(BATCH, limit + 1)
+        at_once = past is None and total <= self._limits.verify_all
+        size = total + 1 if at_once else max(self._limits.batch, limit + 1)
         while True:
             _, rows = self._top(past, size, False)
             yield rows, len(rows) < size
@@ -284,7 +241,8 @@ class _Run:
             return self._ranked_exactly(start, limit, first=cursor is None)
         need = min(start + limit + 1, MAX_RANKED)
         total = self._counted()
-        reach, rows = min(need if self._verify is None else max(BATCH, need * 2), MAX_RANKED), list[Row]()
+        reach = need if self._verify is None else max(self._limits.batch, need * 2)
+        reach, rows = min(reach, MAX_RANKED), list[Row]()
         while True:
             rows = self._verified(self._best(reach))
             if len(rows) >= need or reach >= min(total, MAX_RANKED):

@@ -14,7 +14,8 @@ from typing import Any
 
 import tantivy
 
-from muniment.archive.index.document import IndexDocument, analyzer, encode, schema, weight
+from muniment.archive.index.document import analyzer, encode, schema, weight
+from muniment.archive.index.model import IndexDocument
 from muniment.errors import MunimentError, QueryError, VaultError, VaultLocked
 from muniment.system.atomic_files import sync_folder
 from muniment.system.paths import as_text

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tantivy import Query
 
 from muniment.archive import query as q
 from muniment.archive.index.document import ID_DIGITS, SENT, clean, in_tag, known_tag, tagged
+from muniment.archive.index.model import UserAddress, UserAddresses, Users
 from muniment.archive.index.queries import (
     MAX_U64,
     all_of,
@@ -34,32 +35,6 @@ _TEXT = {"from": "sender", "to": "to", "cc": "cc", "bcc": "bcc"}
 _ADDRESSED = frozenset(_TEXT)
 _WEIGHTS = {"subject": 4.0, "sender": 2.0, "filename": 2.0}
 """The weight of a word by its field, where rare words do not count more; 1.0 in other fields."""
-
-
-@dataclass(frozen=True, slots=True)
-class UserAddress:
-    """An address of a person, with the time in which it was theirs."""
-
-    address: str
-    valid_from: int | None = None
-    """The first second, since 1970 UTC; None from the beginning."""
-    valid_to: int | None = None
-    """The second at which it ended, since 1970 UTC; None if it has not ended."""
-    tagged: bool = False
-    """Whether mail to the address with a `+tag` is theirs, too, as in the organisation's own domains."""
-
-
-@dataclass(frozen=True, slots=True)
-class UserAddresses:
-    """A person in the terms of the index: by addresses."""
-
-    addresses: tuple[UserAddress, ...]
-    everything: bool = False
-    """Whether any message may be theirs, as for the catch-all, which has no addresses."""
-
-
-Users = Callable[[str], UserAddresses]
-"""Takes the name or address after `user:`, and returns the person; raises MunimentError if there is none."""
 
 
 class QueryCompiler:

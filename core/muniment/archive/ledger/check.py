@@ -13,17 +13,17 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from muniment.archive.facts import FramePosition
 from muniment.archive.ledger.checkpoints import Checkpoint, CheckpointProof, CheckpointProver
 from muniment.archive.ledger.commits import UNCOUNTED, Commit
-from muniment.archive.ledger.files import framed_id, read_vault_id, segment_path, segments
 from muniment.archive.ledger.frame import leaf_hash
 from muniment.archive.ledger.merkle import EMPTY_ROOT, MerkleFrontier
 from muniment.archive.ledger.model import Frame, LedgerHead, RecordKind
 from muniment.archive.ledger.reader import ContentCache, LedgerReader, Locate
+from muniment.archive.ledger.segment_store import SegmentStore, segment_size
 from muniment.archive.ledger.stored import UNKNOWN, describe_record, make_frame
+from muniment.archive.ledger.vault_id import framed_id, read_vault_id
 from muniment.archive.ledger.walk import FoundFrame, FrameGap, commit_of, walk
 from muniment.errors import LedgerDamaged, MunimentError
 
@@ -64,7 +64,7 @@ class LedgerCheck:
 
 
 def check(
-    folder: Path,
+    segments: SegmentStore,
     *,
     deep: bool,
     locate: Locate | None = None,
@@ -76,7 +76,7 @@ def check(
     """Check a ledger and compare it with checkpoints.
 
     Args:
-        folder: The ledger's folder, VAULT/ledger.
+        segments: The ledger's segments.
         deep: Whether to decode every record and hash its content as well. Otherwise only the checksums of
             every frame and the Merkle root at every commit frame are checked.
         locate: Finds content by its SHA-256, for a deep check. Without it, a temporary file records the
@@ -96,32 +96,32 @@ def check(
     """
     report = LedgerCheck()
     chain = _Chain(report, CheckpointProver(checkpoints))
-    with _Deep(folder, report, locate) if deep and _readable(folder) else _Shallow() as follow:
-        _read_all(folder, _vault_id(folder, report), chain, follow, progress, until, watch)
+    with _Deep(segments, report, locate) if deep and _readable(segments) else _Shallow() as follow:
+        _read_all(segments, _vault_id(segments, report), chain, follow, progress, until, watch)
     chain.finish()
     report.problems = list(dict.fromkeys(report.problems))
     return report
 
 
-def _readable(folder: Path) -> bool:
+def _readable(segments: SegmentStore) -> bool:
     try:
-        read_vault_id(folder)
+        read_vault_id(segments)
     except LedgerDamaged:
         return False
     return True
 
 
-def _vault_id(folder: Path, report: LedgerCheck) -> bytes:
-    """Return the vault's id, from the segments if its file is damaged."""
+def _vault_id(segments: SegmentStore, report: LedgerCheck) -> bytes:
+    """Return the vault's id, from the segments if its text is damaged."""
     try:
-        return read_vault_id(folder)
+        return read_vault_id(segments)
     except LedgerDamaged as error:
         report.problems.append(str(error))
-        return framed_id(folder) or b""
+        return framed_id(segments) or b""
 
 
 def _read_all(
-    folder: Path,
+    segments: SegmentStore,
     tag: bytes,
     chain: _Chain,
     follow: _Shallow,
@@ -129,12 +129,12 @@ def _read_all(
     until: LedgerHead | None,
     watch: Watch | None,
 ) -> None:
-    numbers = segments(folder)
-    sizes = {number: segment_path(folder, number).stat().st_size for number in numbers}
+    numbers = segments.numbers()
+    sizes = {number: segment_size(segments, number) for number in numbers}
     total, done = sum(sizes.values()), 0
     for number in numbers:
         chain.begin(number)
-        for item in walk(segment_path(folder, number), tag):
+        for item in walk(segments, number, tag):
             if isinstance(item, FrameGap):
                 chain.gap(item)
             else:
@@ -211,7 +211,7 @@ class _Chain:
         header = found.header
         commit = commit_of(found)
         if self.ended:
-            self._follow(commit)
+            self._follow(commit, header.time)
             self._leaf(header.kind, header.time, header.size, header.sha)
             return
         self._bytes += found.end - found.offset
@@ -236,14 +236,14 @@ class _Chain:
     def _leaf(self, kind: int, time: int, size: int, sha: bytes) -> None:
         if self._tree is not None:
             self._tree.add(leaf_hash(kind, time, size, sha))
-            self._proofs.add_tree(self._tree)
+            self._proofs.add_tree(self._tree, time)
 
-    def _follow(self, commit: Commit | None) -> None:
+    def _follow(self, commit: Commit | None, time: int) -> None:
         """Go on with the tree that a commit frame states."""
         if commit is None:
             return
         self._tree = commit.tree.copy()
-        self._proofs.add_tree(self._tree)
+        self._proofs.add_tree(self._tree, time)
         if not commit.segment:
             self._proven = commit.tree.size
 
@@ -259,7 +259,7 @@ class _Chain:
                     found, f"it counts {commit.audits} audit records, but {self._audits} are before it"
                 )
             self._audits = commit.audits
-        self._follow(commit)
+        self._follow(commit, found.header.time)
         if commit.segment:
             if commit.segment != self._segment or found.offset:
                 self._problem(found, f"it is the beginning of segment {commit.segment}, out of place")
@@ -307,9 +307,9 @@ class _Shallow:
 class _Deep(_Shallow):
     """Decodes and hashes records in other threads, in batches that stay close behind the reading."""
 
-    def __init__(self, folder: Path, report: LedgerCheck, locate: Locate | None) -> None:
+    def __init__(self, segments: SegmentStore, report: LedgerCheck, locate: Locate | None) -> None:
         self._places = None if locate is not None else _Places()
-        self._reader = LedgerReader(folder, locate or self._place)
+        self._reader = LedgerReader(segments, locate or self._place)
         self._report = report
         self._workers = len(os.sched_getaffinity(0))
         self._pool = ThreadPoolExecutor(self._workers, "verify")

@@ -39,6 +39,8 @@ class CheckpointProof:
     state: State
     text: str
     """The result as a sentence without its full stop."""
+    time: int = 0
+    """When the last record that it covers was written, microseconds since 1970 UTC; 0 if not known."""
 
     @property
     def holds(self) -> bool:
@@ -72,13 +74,17 @@ class CheckpointProver:
         """Sizes that the tree has not reached yet, in descending order."""
         self._most = max(self._sizes, default=0)
         self._roots: dict[int, bytes] = {}
+        self._times: dict[int, int] = {}
 
-    def add_tree(self, tree: MerkleFrontier) -> None:
-        """Take the tree of the leaves so far. Call this after every leaf, or checkpoints are not compared."""
+    def add_tree(self, tree: MerkleFrontier, time: int) -> None:
+        """Take the tree of the leaves so far. Call this after every leaf, or checkpoints are not compared.
+
+        `time` is when the last of these leaves was written, microseconds since 1970 UTC.
+        """
         while self._sizes and self._sizes[-1] <= tree.size:
             size = self._sizes.pop()
             if size == tree.size:
-                self._roots[size] = tree.root()
+                self._roots[size], self._times[size] = tree.root(), time
 
     def needs_more_than(self, tree_size: int) -> bool:
         """Return whether a checkpoint covers more than `tree_size` leaves."""
@@ -113,4 +119,5 @@ class CheckpointProver:
             )
         more = tree_size - one.tree_size
         grown = f"the ledger has grown from it by {more} records" if more else "the ledger is what it was"
-        return CheckpointProof(one, "unchanged", f"{grown}, unchanged")
+        time = self._times.get(one.tree_size, 0)
+        return CheckpointProof(one, "unchanged", f"{grown}, unchanged", time)

@@ -9,16 +9,16 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 
 from muniment.archive.facts import FramePosition
 from muniment.archive.ledger import recipe
 from muniment.archive.ledger.codec import DecodeError, PayloadDecoder
 from muniment.archive.ledger.commits import read_commit
-from muniment.archive.ledger.files import read_vault_id
 from muniment.archive.ledger.model import Frame, LedgerHead, PayloadCodec
 from muniment.archive.ledger.scan import scan
-from muniment.archive.ledger.stored import Dictionaries, SegmentFiles, describe_position, describe_record
+from muniment.archive.ledger.segment_store import SegmentStore
+from muniment.archive.ledger.stored import Dictionaries, FrameReader, describe_position, describe_record
+from muniment.archive.ledger.vault_id import read_vault_id
 from muniment.errors import LedgerDamaged, VaultError
 
 __all__ = ["ContentCache", "LedgerReader", "Locate", "chunks", "scan"]
@@ -44,21 +44,21 @@ class LedgerReader:
     format.
     """
 
-    def __init__(self, folder: Path, locate: Locate) -> None:
+    def __init__(self, segments: SegmentStore, locate: Locate) -> None:
         """Open a ledger for reading.
 
         Args:
-            folder: The ledger's folder, VAULT/ledger.
+            segments: The ledger's segments.
             locate: Finds the position of content by its SHA-256; usually the catalog's `locate`.
 
         Raises:
-            VaultError: There is no ledger in the folder.
-            LedgerDamaged: The file with the vault's id is damaged.
+            VaultError: There is no ledger.
+            LedgerDamaged: The text with the vault's id is damaged.
         """
-        self._folder = folder
-        self._files = SegmentFiles(folder, read_vault_id(folder))
+        self._segments = segments
+        self._frames = FrameReader(segments, read_vault_id(segments))
         self._locate = locate
-        self._dictionaries = Dictionaries(self._files)
+        self._dictionaries = Dictionaries(self._frames)
         self._decoder = PayloadDecoder(self._dictionaries)
 
     @property
@@ -67,8 +67,8 @@ class LedgerReader:
         return self._dictionaries.committed()
 
     def close(self) -> None:
-        """Close the files; the next read opens them again."""
-        self._files.close()
+        """Close the segments; the next read opens them again."""
+        self._frames.close()
 
     def scan_from(self, head: LedgerHead) -> Iterator[Frame]:
         """Yield all committed frames after the commit frame of `head`, in order (see `scan`).
@@ -77,7 +77,7 @@ class LedgerReader:
             VaultError: A newer program wrote a frame.
             LedgerDamaged: A frame is damaged.
         """
-        return scan(self._folder, head)
+        return scan(self._segments, head)
 
     def read_frame(self, position: FramePosition) -> Frame:
         """Read the frame at `position`; its sequence is UNKNOWN.
@@ -85,7 +85,7 @@ class LedgerReader:
         Raises:
             LedgerDamaged: There is no intact frame at that position.
         """
-        return self._files.frame(position)
+        return self._frames.frame(position)
 
     def head(self, frame: Frame) -> LedgerHead:
         """Return the state that a commit frame proves.

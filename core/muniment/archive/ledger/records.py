@@ -57,8 +57,8 @@ class Receipt(Struct, frozen=True):
     """The SMTP envelope at the embedded gateway: `from`, `to`, `original`, and `people` (addresses of people
     among the recipients)."""
     instead: dict[bytes, bytes] = {}
-    """Displaced messages. Key: SHA-256 of a message known only in bytes that a service wrote. Value: SHA-256
-    of its original, which this copy holds and which takes its place."""
+    """Displaced messages. Key: SHA-256 of a message that is known only in bytes that a service wrote, or by
+    copies that no report vouches for. Value: SHA-256 of its original, which this copy holds."""
     rule: int = 1
     """Number of the rule by which `instead` was decided."""
 

@@ -7,27 +7,16 @@ and nothing is cut off. `docs/ledger-format.md`, section "After a crash", specif
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from pathlib import Path
 
 from muniment.archive.facts import FramePosition
 from muniment.archive.ledger.commits import Commit
-from muniment.archive.ledger.files import (
-    TORN,
-    descriptor,
-    read_vault_id,
-    segment_path,
-    segments,
-)
 from muniment.archive.ledger.frame import leaf_hash
 from muniment.archive.ledger.merkle import EMPTY_ROOT, MerkleFrontier
 from muniment.archive.ledger.model import Frame, LedgerHead, RecordKind
+from muniment.archive.ledger.segment_store import SegmentStore, segment_size
+from muniment.archive.ledger.vault_id import read_vault_id
 from muniment.archive.ledger.walk import FoundFrame, FrameGap, commit_of, walk
-from muniment.system.atomic_files import sync_folder
-
-_COPY = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +41,8 @@ class TornTail:
     segment: int
     offset: int
     length: int
-    moved_to: Path | None = None
-    """The file that it was moved to; None while it is still in the segment."""
+    moved_to: str = ""
+    """Where it was moved to, as text for messages; "" while it is still in the segment."""
 
 
 @dataclass(slots=True)
@@ -100,59 +89,58 @@ class RecoveryResult:
     state: LedgerEnd
 
 
-def examine(folder: Path) -> RecoveryResult:
+def examine(segments: SegmentStore) -> RecoveryResult:
     """Examine the end of a ledger without changing it.
 
     Reading begins at the last segment that has a commit.
 
     Raises:
         VaultError: There is no ledger, or a newer program wrote it.
-        LedgerDamaged: The file with the vault's id is damaged.
+        LedgerDamaged: The text with the vault's id is damaged.
     """
-    tag = read_vault_id(folder)
+    tag = read_vault_id(segments)
     torn: list[TornTail] = []
     damage: list[Damage] = []
-    for number in reversed(segments(folder)):
-        path = segment_path(folder, number)
+    for number in reversed(segments.numbers()):
         segment = _Segment(number)
-        for item in walk(path, tag):
+        for item in walk(segments, number, tag):
             segment.take(item)
         damage += segment.damage
-        committed = segment.state.offset
-        if path.stat().st_size > committed:
-            torn.append(TornTail(number, committed, path.stat().st_size - committed))
+        committed, size = segment.state.offset, segment_size(segments, number)
+        if size > committed:
+            torn.append(TornTail(number, committed, size - committed))
         if segment.head is not None:
             return RecoveryResult(torn, damage, segment.head, segment.state)
     return RecoveryResult(torn, damage, LedgerHead(0, EMPTY_ROOT, 1, 0), LedgerEnd())
 
 
-def recover(folder: Path) -> RecoveryResult:
+def recover(segments: SegmentStore) -> RecoveryResult:
     """Bring a ledger back to its last committed state, by moving torn tails aside.
 
     A damaged ledger is not changed.
 
     Raises:
         VaultError: There is no ledger, or a newer program wrote it.
-        LedgerDamaged: The file with the vault's id is damaged.
+        LedgerDamaged: The text with the vault's id is damaged.
         OSError: A tail could not be moved.
     """
-    found = examine(folder)
+    found = examine(segments)
     if found.damage:
         return found
-    return move_torn_tails(folder, found)
+    return move_torn_tails(segments, found)
 
 
-def move_torn_tails(folder: Path, found: RecoveryResult) -> RecoveryResult:
-    """Move the torn tails in `found` into the folder `torn`, durably.
+def move_torn_tails(segments: SegmentStore, found: RecoveryResult) -> RecoveryResult:
+    """Move the torn tails in `found` aside, durably.
 
     Raises:
         OSError: A tail could not be moved.
     """
-    torn = [_moved(folder, tail) for tail in found.torn]
+    torn = [_moved(segments, tail) for tail in found.torn]
     return RecoveryResult(torn, found.damage, found.head, found.state)
 
 
-def rewrite_last_batch(folder: Path, state: LedgerEnd) -> None:
+def rewrite_last_batch(segments: SegmentStore, state: LedgerEnd) -> None:
     """Write the bytes of the last batch again and sync them: only then are they known to be on the disk.
 
     The program that wrote them may have died before the sync, or the sync may have failed. After a failed
@@ -162,15 +150,8 @@ def rewrite_last_batch(folder: Path, state: LedgerEnd) -> None:
     Raises:
         OSError: The bytes could not be written.
     """
-    if not state.offset:
-        return
-    with descriptor(segment_path(folder, state.segment), os.O_RDWR) as file:
-        offset = state.batch
-        while offset < state.offset:
-            data = os.pread(file, min(_COPY, state.offset - offset), offset)
-            offset += os.pwrite(file, data, offset)
-        os.fdatasync(file)
-    sync_folder(folder)
+    if state.offset:
+        segments.sync_again(state.segment, state.batch, state.offset)
 
 
 class _Segment:
@@ -236,28 +217,6 @@ class _Segment:
         )
 
 
-def _moved(folder: Path, tail: TornTail) -> TornTail:
-    """Copy a torn tail into its own file, durably, and only then cut it off."""
-    target = folder / TORN
-    target.mkdir(mode=0o700, exist_ok=True)
-    now = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-    path = target / f"{tail.segment:012d}-{tail.offset}-{now}.bin"
-    with (
-        descriptor(segment_path(folder, tail.segment), os.O_RDWR) as source,
-        descriptor(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as copy,
-    ):
-        _copy(source, tail.offset, copy)
-        os.fsync(copy)
-        sync_folder(target)
-        sync_folder(folder)
-        os.ftruncate(source, tail.offset)
-        os.fsync(source)
-    return TornTail(tail.segment, tail.offset, tail.length, path)
-
-
-def _copy(source: int, offset: int, target: int) -> None:
-    while data := os.pread(source, _COPY, offset):
-        view = memoryview(data)
-        while view:
-            view = view[os.write(target, view) :]
-        offset += len(data)
+def _moved(segments: SegmentStore, tail: TornTail) -> TornTail:
+    moved_to = segments.set_aside(tail.segment, tail.offset)
+    return TornTail(tail.segment, tail.offset, tail.length, moved_to)

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from muniment.archive.facts import FramePosition
-from muniment.archive.ledger.files import read_vault_id, segment_path, segments
 from muniment.archive.ledger.model import Frame, LedgerHead
 from muniment.archive.ledger.recovery import Damage
+from muniment.archive.ledger.segment_store import SegmentStore
 from muniment.archive.ledger.stored import describe_record, make_frame
+from muniment.archive.ledger.vault_id import read_vault_id
 from muniment.archive.ledger.walk import FoundFrame, FrameGap, commit_before, commit_of, last_commit, walk
 from muniment.errors import LedgerDamaged
 
 
-def has_commit(folder: Path, vault_id: bytes, head: LedgerHead) -> bool:
+def has_commit(segments: SegmentStore, vault_id: bytes, head: LedgerHead) -> bool:
     """Return whether the ledger has a commit frame that proves `head`, at the place that `head` states.
 
     Args:
-        folder: The ledger's folder.
+        segments: The ledger's segments.
         vault_id: The vault's id, 8 bytes.
         head: The committed state to look for; an empty one is always known.
 
@@ -27,27 +27,42 @@ def has_commit(folder: Path, vault_id: bytes, head: LedgerHead) -> bool:
     """
     if not head.tree_size:
         return True
-    last = commit_before(segment_path(folder, head.segment), vault_id, head.offset)
+    last = commit_before(segments, head.segment, vault_id, head.offset)
     return last is not None and (last[1].tree.size, last[1].root) == (head.tree_size, head.root)
 
 
-def last_head(folder: Path) -> LedgerHead | None:
-    """Return the last committed state of the ledger in `folder`; None if nothing is committed.
+def last_head(segments: SegmentStore) -> LedgerHead | None:
+    """Return the last committed state of a ledger; None if nothing is committed.
 
     Raises:
         VaultError: There is no ledger, or a newer program wrote it.
-        LedgerDamaged: The file with the vault's id is on_damage.
+        LedgerDamaged: The text with the vault's id is damaged.
     """
-    tag = read_vault_id(folder)
-    for number in reversed(segments(folder)):
-        last = last_commit(segment_path(folder, number), tag)
+    tag = read_vault_id(segments)
+    for number in reversed(segments.numbers()):
+        last = last_commit(segments, number, tag)
         if last is not None:
             return LedgerHead(last[1].tree.size, last[1].root, number, last[0].end)
     return None
 
 
+def last_written(segments: SegmentStore) -> int:
+    """Return when the last commit frame was written, microseconds since 1970 UTC; 0 if nothing is committed.
+
+    Raises:
+        VaultError: There is no ledger, or a newer program wrote it.
+        LedgerDamaged: The text with the vault's id is damaged.
+    """
+    tag = read_vault_id(segments)
+    for number in reversed(segments.numbers()):
+        last = last_commit(segments, number, tag)
+        if last is not None:
+            return last[0].header.time
+    return 0
+
+
 def scan(
-    folder: Path,
+    segments: SegmentStore,
     start: FramePosition | LedgerHead | None = None,
     *,
     committed_only: bool = True,
@@ -56,7 +71,7 @@ def scan(
     """Yield the frames of a ledger in order.
 
     Args:
-        folder: The ledger's folder.
+        segments: The ledger's segments.
         start: The position of the first frame, or a committed state after which to begin; None begins at
             the first frame.
         committed_only: Whether to end at the last commit frame that exists when the scan begins.
@@ -65,11 +80,11 @@ def scan(
 
     Raises:
         VaultError: There is no ledger, or a newer program wrote it.
-        LedgerDamaged: A frame is on_damage and `on_damage` is not given; the text says where.
+        LedgerDamaged: A frame is damaged and `on_damage` is not given; the text says where.
     """
-    tag = read_vault_id(folder)
-    numbers = segments(folder)
-    limit = last_head(folder) if committed_only else None
+    tag = read_vault_id(segments)
+    numbers = segments.numbers()
+    limit = last_head(segments) if committed_only else None
     if not numbers or (committed_only and limit is None):
         return
     begin = FramePosition(numbers[0], 0) if start is None else start
@@ -79,7 +94,7 @@ def scan(
             continue
         offset = begin.offset if number == begin.segment else 0
         end = limit.offset if limit is not None and number == limit.segment else None
-        stretch = _Stretch(segment_path(folder, number), number, tag, sequence, on_damage)
+        stretch = _Stretch(segments, number, tag, sequence, on_damage)
         yield from stretch.frames(offset, end)
         sequence = stretch.sequence
         if end is not None:
@@ -91,13 +106,13 @@ class _Stretch:
 
     def __init__(
         self,
-        path: Path,
+        segments: SegmentStore,
         number: int,
         tag: bytes,
         sequence: int | None,
         on_damage: Callable[[Damage], None] | None,
     ) -> None:
-        self._path = path
+        self._segments = segments
         self._number = number
         self._tag = tag
         self._on_damage = on_damage
@@ -105,10 +120,10 @@ class _Stretch:
         """Sequence of the next frame; None while it is not known."""
 
     def frames(self, offset: int, end: int | None) -> Iterator[Frame]:
-        """Yield the frames from `offset` to `end`, or to the end of the file."""
+        """Yield the frames from `offset` to `end`, or to the end of the segment."""
         if end is not None and offset >= end:
             return
-        for item in walk(self._path, self._tag, offset):
+        for item in walk(self._segments, self._number, self._tag, offset):
             if isinstance(item, FrameGap):
                 if end is None and item.cut_short:
                     return
@@ -124,7 +139,7 @@ class _Stretch:
 
     def _sequence(self, found: FoundFrame) -> int:
         if self.sequence is None:
-            self.sequence = sequence_at(self._path, self._tag, found.offset)
+            self.sequence = sequence_at(self._segments, self._number, self._tag, found.offset)
         commit = commit_of(found)
         if commit is not None and commit.tree.size != self.sequence:
             self._report_damage(
@@ -140,7 +155,7 @@ class _Stretch:
         else:
             what = f"{describe_record(gap.header.kind, gap.header.sha)}: "
             if self.sequence is None:
-                self.sequence = sequence_at(self._path, self._tag, gap.offset)
+                self.sequence = sequence_at(self._segments, self._number, self._tag, gap.offset)
             lost = make_frame(self.sequence, FramePosition(self._number, gap.offset), gap.header, b"")
             self.sequence += 1
         self._report_damage(gap.offset, gap.length, what + gap.reason, lost)
@@ -152,7 +167,7 @@ class _Stretch:
         self._on_damage(damage)
 
 
-def sequence_at(path: Path, tag: bytes, offset: int) -> int:
+def sequence_at(segments: SegmentStore, number: int, tag: bytes, offset: int) -> int:
     """Return the sequence of the frame at `offset`.
 
     It is computed from the tree size in the next commit frame, or in the commit frame that ends at `offset`.
@@ -161,12 +176,14 @@ def sequence_at(path: Path, tag: bytes, offset: int) -> int:
         LedgerDamaged: There is no such commit frame.
     """
     between = 0
-    for item in walk(path, tag, offset, payloads=False):
+    for item in walk(segments, number, tag, offset, payloads=False):
         commit = commit_of(item) if isinstance(item, FoundFrame) else None
         if commit is not None:
             return commit.tree.size - between
         between += isinstance(item, FoundFrame) or item.header is not None
-    last = commit_before(path, tag, offset)
+    last = commit_before(segments, number, tag, offset)
     if last is None:
-        raise LedgerDamaged(f"{path}, offset {offset}: no commit frame says which record this is")
+        raise LedgerDamaged(
+            f"{segments.name(number)}, offset {offset}: no commit frame says which record this is"
+        )
     return last[1].tree.size + 1

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 from muniment.archive.facts import FramePosition
 from muniment.archive.ledger.codec import DecodeError, PayloadDecoder
-from muniment.archive.ledger.files import segment_path, segments
 from muniment.archive.ledger.frame import HEADER_SIZE, FrameError, FrameHeader, intact, parse_header
 from muniment.archive.ledger.model import Frame, RecordKind
+from muniment.archive.ledger.segment_store import OpenSegment, SegmentStore
 from muniment.archive.ledger.walk import FoundFrame, last_commit, walk
 from muniment.errors import LedgerDamaged
 
@@ -21,32 +19,20 @@ log = logging.getLogger("muniment.ledger")
 
 UNKNOWN = -1
 """The sequence of a frame that was read by position, so that its leaf index is not known."""
-OPEN_FILES = 64
-"""Most segment files that are kept open."""
+OPEN_SEGMENTS = 64
+"""Most segments that are kept open."""
 GUESS = 16 * 1024
 """Bytes that the first read of a frame asks for; most frames are smaller."""
 
 
-class _File:
-    """A file descriptor that closes when the last reference to it is gone."""
+class FrameReader:
+    """Reads frames by position, and keeps at most OPEN_SEGMENTS segments open. Thread-safe."""
 
-    __slots__ = ("fd",)
-
-    def __init__(self, path: Path) -> None:
-        self.fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-
-    def __del__(self) -> None:
-        if hasattr(self, "fd"):
-            os.close(self.fd)
-
-
-class SegmentFiles:
-    """Reads frames by position through at most OPEN_FILES open files. Thread-safe."""
-
-    def __init__(self, folder: Path, vault_id: bytes) -> None:
-        self.folder = folder
+    def __init__(self, segments: SegmentStore, vault_id: bytes) -> None:
+        self.segments = segments
         self.vault_id = vault_id
-        self._files: OrderedDict[int, _File] = OrderedDict()
+        self._open: OrderedDict[int, OpenSegment] = OrderedDict()
+        """Segments by number. One that is dropped here may still be read by another thread."""
         self._lock = threading.Lock()
 
     def frame(self, position: FramePosition) -> Frame:
@@ -62,32 +48,31 @@ class SegmentFiles:
         return make_frame(UNKNOWN, position, header, payload)
 
     def close(self) -> None:
-        """Close all files; the next read opens them again."""
+        """Close all segments; the next read opens them again."""
         with self._lock:
-            self._files.clear()
+            self._open.clear()
 
     def _read(self, position: FramePosition) -> tuple[FrameHeader, bytes]:
-        file = self._file(position.segment)
-        data = os.pread(file.fd, GUESS, position.offset)
+        segment = self._segment(position.segment)
+        data = segment.read(position.offset, GUESS)
         header = parse_header(data, self.vault_id)
         payload = data[HEADER_SIZE : HEADER_SIZE + header.length]
         if len(payload) < header.length:
-            rest = os.pread(file.fd, header.length - len(payload), position.offset + len(data))
-            payload += rest
+            payload += segment.read(position.offset + len(data), header.length - len(payload))
         if not intact(header, payload):
             raise FrameError(f"the payload of {describe_record(header.kind, header.sha)} is damaged")
         return header, payload
 
-    def _file(self, segment: int) -> _File:
+    def _segment(self, number: int) -> OpenSegment:
         with self._lock:
-            file = self._files.get(segment)
-            if file is None:
-                file = self._files[segment] = _File(segment_path(self.folder, segment))
-                if len(self._files) > OPEN_FILES:
-                    self._files.popitem(last=False)
+            segment = self._open.get(number)
+            if segment is None:
+                segment = self._open[number] = self.segments.open(number)
+                if len(self._open) > OPEN_SEGMENTS:
+                    self._open.popitem(last=False)
             else:
-                self._files.move_to_end(segment)
-            return file
+                self._open.move_to_end(number)
+            return segment
 
 
 def make_frame(sequence: int, position: FramePosition, header: FrameHeader, payload: bytes) -> Frame:
@@ -120,7 +105,7 @@ def describe_record(kind: int, sha: bytes) -> str:
     return f"{name} {sha.hex()}"
 
 
-def read_dictionaries(files: SegmentFiles, positions: Mapping[int, FramePosition]) -> dict[int, bytes]:
+def read_dictionaries(frames: FrameReader, positions: Mapping[int, FramePosition]) -> dict[int, bytes]:
     """Read the dictionaries at these positions, by number.
 
     A dictionary that can't be read is left out, and a warning is logged.
@@ -128,7 +113,7 @@ def read_dictionaries(files: SegmentFiles, positions: Mapping[int, FramePosition
     found = {}
     for number, position in sorted(positions.items()):
         try:
-            found[number] = PayloadDecoder().payload(files.frame(position))
+            found[number] = PayloadDecoder().payload(frames.frame(position))
         except (LedgerDamaged, DecodeError) as error:
             log.warning("compression dictionary %d can't be read: %s", number, error)
     return found
@@ -137,8 +122,8 @@ def read_dictionaries(files: SegmentFiles, positions: Mapping[int, FramePosition
 class Dictionaries(Mapping[int, bytes]):
     """The ledger's compression dictionaries by number, each read when it is first needed."""
 
-    def __init__(self, files: SegmentFiles) -> None:
-        self._files = files
+    def __init__(self, frames: FrameReader) -> None:
+        self._frames = frames
         self._known: dict[int, bytes] = {}
         self._preferred = threading.local()
 
@@ -151,13 +136,13 @@ class Dictionaries(Mapping[int, bytes]):
 
     def committed(self) -> dict[int, bytes]:
         """Return all dictionaries of the last committed state, by number."""
-        folder, tag = self._files.folder, self._files.vault_id
-        for number in reversed(segments(folder)):
-            last = last_commit(segment_path(folder, number), tag)
+        segments = self._frames.segments
+        for number in reversed(segments.numbers()):
+            last = last_commit(segments, number, self._frames.vault_id)
             if last is not None:
                 places = last[1].dictionaries
                 missing = {key: at for key, at in places.items() if key not in self._known}
-                self._known |= read_dictionaries(self._files, missing)
+                self._known |= read_dictionaries(self._frames, missing)
                 return {key: self._known[key] for key in places if key in self._known}
         return {}
 
@@ -174,10 +159,11 @@ class Dictionaries(Mapping[int, bytes]):
 
     def _find(self, id: int) -> bytes:
         own = getattr(self._preferred, "segment", 0)
-        for number in sorted(segments(self._files.folder), key=lambda number: (number != own, number)):
-            for item in walk(segment_path(self._files.folder, number), self._files.vault_id, payloads=False):
+        segments = self._frames.segments
+        for number in sorted(segments.numbers(), key=lambda number: (number != own, number)):
+            for item in walk(segments, number, self._frames.vault_id, payloads=False):
                 if isinstance(item, FoundFrame) and _is_dictionary(item.header, id):
-                    found = read_dictionaries(self._files, {id: FramePosition(number, item.offset)})
+                    found = read_dictionaries(self._frames, {id: FramePosition(number, item.offset)})
                     if found:
                         return found[id]
         raise KeyError(id)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
+import io
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from muniment.archive.ledger.commits import MAX_COMMIT, Commit, read_commit
-from muniment.archive.ledger.files import descriptor
 from muniment.archive.ledger.frame import (
     HEADER_SIZE,
     TAG_OFFSET,
@@ -21,9 +20,14 @@ from muniment.archive.ledger.frame import (
     stated_identity,
 )
 from muniment.archive.ledger.model import RecordKind
+from muniment.archive.ledger.segment_store import OpenSegment, SegmentStore, segment_size
 from muniment.errors import VaultError
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
 BUFFER = 1024 * 1024
+SMALL_BUFFER = 8 * 1024
 
 
 class FoundFrame(NamedTuple):
@@ -57,12 +61,13 @@ class FrameGap:
 
 
 def walk(
-    path: Path, tag: bytes, offset: int = 0, *, payloads: bool = True
+    segments: SegmentStore, number: int, tag: bytes, offset: int = 0, *, payloads: bool = True
 ) -> Iterator[FoundFrame | FrameGap]:
-    """Yield the frames and gaps of a segment, up to the end that the file has now.
+    """Yield the frames and gaps of a segment, up to the end that it has now.
 
     Args:
-        path: The segment file.
+        segments: The ledger's segments.
+        number: The segment's number.
         tag: The vault's id, 8 bytes.
         offset: Byte offset to begin at.
         payloads: Whether to read and check payloads. Those of commit frames are always read.
@@ -70,13 +75,45 @@ def walk(
     Raises:
         VaultError: A newer program wrote a frame.
     """
-    with path.open("rb", buffering=BUFFER if payloads else 8192) as file:
-        end = os.fstat(file.fileno()).st_size
+    with closing(segments.open(number)) as segment:
+        end = segment.size()
+        file = io.BufferedReader(_RawSegment(segment), BUFFER if payloads else SMALL_BUFFER)
         file.seek(offset)
         while offset < end:
-            item = _next(file, tag, offset, end, payloads)
+            try:
+                item = _next(file, tag, offset, end, payloads)
+            except NewerFrame as error:
+                where = f"{segments.name(number)}, offset {offset}"
+                raise VaultError(f"{where}: {error}: update Muniment to use it") from error
             yield item
             offset = item.end if isinstance(item, FoundFrame) else offset + item.length
+
+
+class _RawSegment(io.RawIOBase):
+    """A segment as a file without a buffer."""
+
+    def __init__(self, segment: OpenSegment) -> None:
+        self._segment = segment
+        self._offset = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        if whence != io.SEEK_SET:
+            offset += self._offset if whence == io.SEEK_CUR else self._segment.size()
+        self._offset = offset
+        return offset
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        view = memoryview(buffer)
+        data = self._segment.read(self._offset, len(view))
+        view[: len(data)] = data
+        self._offset += len(data)
+        return len(data)
 
 
 def _next(file: BinaryIO, tag: bytes, offset: int, end: int, payloads: bool) -> FoundFrame | FrameGap:
@@ -84,8 +121,8 @@ def _next(file: BinaryIO, tag: bytes, offset: int, end: int, payloads: bool) -> 
     head = file.read(HEADER_SIZE)
     try:
         header = parse_header(head, tag)
-    except NewerFrame as error:
-        raise VaultError(f"{file.name}, offset {offset}: {error}: update Muniment to use it") from error
+    except NewerFrame:
+        raise
     except FrameError as error:
         gap_end = _resynchronise(file, tag, offset + 1, end)
         cut_short = len(head) < HEADER_SIZE
@@ -153,12 +190,14 @@ def commit_of(found: FoundFrame) -> Commit | None:
         return None
 
 
-def commit_before(path: Path, tag: bytes, end: int) -> tuple[FoundFrame, Commit] | None:
+def commit_before(
+    segments: SegmentStore, number: int, tag: bytes, end: int
+) -> tuple[FoundFrame, Commit] | None:
     """Find the commit frame that ends at offset `end`, without reading the segment from its beginning."""
     start = max(0, end - MAX_COMMIT)
     try:
-        with descriptor(path, os.O_RDONLY) as fd:
-            data = os.pread(fd, end - start, start)
+        with closing(segments.open(number)) as segment:
+            data = segment.read(start, end - start)
     except FileNotFoundError:
         return None
     at = len(data)
@@ -171,7 +210,7 @@ def commit_before(path: Path, tag: bytes, end: int) -> tuple[FoundFrame, Commit]
 
 
 def _found(data: bytes, tag: bytes, at: int, start: int) -> FoundFrame | None:
-    """Return the intact frame at index `at` of `data`, which was read at offset `start` of a file."""
+    """Return the intact frame at index `at` of `data`, which was read at offset `start` of a segment."""
     try:
         header = parse_header(data, tag, at)
     except FrameError:
@@ -180,18 +219,18 @@ def _found(data: bytes, tag: bytes, at: int, start: int) -> FoundFrame | None:
     return FoundFrame(start + at, header, payload) if intact(header, payload) else None
 
 
-def last_commit(path: Path, tag: bytes) -> tuple[FoundFrame, Commit] | None:
+def last_commit(segments: SegmentStore, number: int, tag: bytes) -> tuple[FoundFrame, Commit] | None:
     """Return the last commit frame of a segment, not counting its opening frame; None if there is none.
 
-    This is quick if the file ends with that frame. Otherwise, such as during a write, all headers of the
+    This is quick if the segment ends with that frame. Otherwise, such as during a write, all headers of the
     segment are read.
 
     Raises:
         VaultError: A newer program wrote a frame.
     """
-    last = commit_before(path, tag, path.stat().st_size)
+    last = commit_before(segments, number, tag, segment_size(segments, number))
     if last is None:
-        for item in walk(path, tag, payloads=False):
+        for item in walk(segments, number, tag, payloads=False):
             commit = commit_of(item) if isinstance(item, FoundFrame) else None
             if commit is not None and isinstance(item, FoundFrame):
                 last = item, commit

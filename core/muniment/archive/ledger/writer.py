@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import os
-from pathlib import Path
 
 from muniment.archive.facts import FramePosition
 from muniment.archive.ledger.codec import RecordEncoder
 from muniment.archive.ledger.commits import UNCOUNTED, Commit, write_commit
-from muniment.archive.ledger.files import (
-    make_vault_id,
-    read_vault_id,
-    segment_path,
-    segments,
-)
 from muniment.archive.ledger.frame import HEADER_SIZE, leaf_hash, pack_header
 from muniment.archive.ledger.model import (
     SEGMENT,
@@ -26,9 +18,10 @@ from muniment.archive.ledger.model import (
 )
 from muniment.archive.ledger.recovery import RecoveryResult, move_torn_tails, recover, rewrite_last_batch
 from muniment.archive.ledger.scan import has_commit
-from muniment.archive.ledger.stored import SegmentFiles, read_dictionaries
+from muniment.archive.ledger.segment_store import SegmentLost, SegmentStore
+from muniment.archive.ledger.stored import FrameReader, read_dictionaries
+from muniment.archive.ledger.vault_id import make_vault_id, read_vault_id
 from muniment.errors import LedgerDamaged, VaultError
-from muniment.system.atomic_files import sync_folder
 
 BUFFER = 8 * 1024 * 1024
 """Bytes of frames that are gathered in memory before they are written (not synced)."""
@@ -47,11 +40,13 @@ class Ledger:
     VaultError until it is opened again.
     """
 
-    def __init__(self, folder: Path, vault_id: bytes, segment: int, recovery: RecoveryResult) -> None:
+    def __init__(
+        self, segments: SegmentStore, vault_id: bytes, segment: int, recovery: RecoveryResult
+    ) -> None:
         """Not for callers: use `create` or `open`."""
-        self._folder = folder
+        self._segments = segments
         self._limit = segment
-        self._files = SegmentFiles(folder, vault_id)
+        self._frames = FrameReader(segments, vault_id)
         self._head = recovery.head
         self._committed = recovery.state
         self._now = recovery.state.copy()
@@ -59,9 +54,8 @@ class Ledger:
         """Number of records since the last commit frame."""
         self._pending: list[bytes] = []
         self._pending_size = 0
-        self._descriptor: int | None = None
         self._void = self._dead = False
-        self._contents = read_dictionaries(self._files, recovery.state.dictionaries)
+        self._contents = read_dictionaries(self._frames, recovery.state.dictionaries)
         self._fresh: dict[int, bytes] = {}
         """Dictionaries of the current batch, by number."""
         self.vault_id = vault_id
@@ -70,30 +64,26 @@ class Ledger:
         """Torn tails and damage that were found when the ledger was opened."""
 
     @classmethod
-    def create(cls, folder: Path, *, segment: int = SEGMENT) -> Ledger:
+    def create(cls, segments: SegmentStore, *, segment: int = SEGMENT) -> Ledger:
         """Make an empty ledger and open it.
 
         Args:
-            folder: The ledger's folder, VAULT/ledger; it is made if it does not exist.
+            segments: The place of the ledger's segments.
             segment: Size in bytes after which a segment is sealed.
 
         Raises:
-            VaultError: There is a ledger in the folder already.
-            OSError: The folder can't be written.
+            VaultError: There is a ledger already.
+            OSError: The place can't be written.
         """
-        folder.mkdir(mode=0o700, exist_ok=True)
-        make_vault_id(folder)
-        segment_path(folder, 1).touch(0o600)
-        sync_folder(folder)
-        sync_folder(folder.parent)
-        return cls.open(folder, segment=segment)
+        make_vault_id(segments)
+        return cls.open(segments, segment=segment)
 
     @classmethod
-    def open(cls, folder: Path, *, segment: int = SEGMENT, accept_damage: bool = False) -> Ledger:
+    def open(cls, segments: SegmentStore, *, segment: int = SEGMENT, accept_damage: bool = False) -> Ledger:
         """Open a ledger for writing. A torn tail is moved aside; `recovery` says what was found.
 
         Args:
-            folder: The ledger's folder, VAULT/ledger.
+            segments: The ledger's segments.
             segment: Size in bytes after which a segment is sealed.
             accept_damage: Whether to go on, in a new segment, although records are damaged. Only an
                 administrator may decide this.
@@ -101,10 +91,10 @@ class Ledger:
         Raises:
             VaultError: There is no ledger, or a newer program wrote it.
             LedgerDamaged: Records before the last commit frame can't be read; nothing was changed.
-            OSError: The folder can't be written.
+            OSError: A segment can't be read or written.
         """
-        vault_id = read_vault_id(folder)
-        recovery = recover(folder)
+        vault_id = read_vault_id(segments)
+        recovery = recover(segments)
         if recovery.damage and not accept_damage:
             raise LedgerDamaged(
                 f"the ledger is damaged in {recovery.damage[0]} ({len(recovery.damage)} places in all); "
@@ -112,10 +102,10 @@ class Ledger:
                 "or go on without it by `muniment rebuild --catalog --accept-damage`"
             )
         if recovery.damage:
-            recovery = move_torn_tails(folder, recovery)
-        rewrite_last_batch(folder, recovery.state)
-        ledger = cls(folder, vault_id, segment, recovery)
-        if recovery.damage or recovery.state.offset >= segment or _followed(folder, recovery.state.segment):
+            recovery = move_torn_tails(segments, recovery)
+        rewrite_last_batch(segments, recovery.state)
+        ledger = cls(segments, vault_id, segment, recovery)
+        if recovery.damage or recovery.state.offset >= segment or _followed(segments, recovery.state.segment):
             ledger._seal()
         return ledger
 
@@ -140,7 +130,7 @@ class Ledger:
         Raises:
             OSError: The segment can't be read.
         """
-        return has_commit(self._folder, self.vault_id, head)
+        return has_commit(self._segments, self.vault_id, head)
 
     def append(self, record: LedgerRecord, time: int) -> AppendedRecord:
         """Append a record to the current batch.
@@ -201,7 +191,7 @@ class Ledger:
             return self._head
         tree_size, root = self._now.tree.size, self._now.tree.root()
         self._frame(self._commit_record(root), self._now.time)
-        self._require_own_file()
+        self._require_own_segment()
         self._flush()
         self._sync()
         self._count = 0
@@ -217,13 +207,13 @@ class Ledger:
         """Discard the current batch, and cut off what was written of it. An empty batch needs nothing.
 
         Raises:
-            VaultError: The ledger was dead already, or is dead now since the file could not be cut.
+            VaultError: The ledger was dead already, or is dead now since the segment could not be cut.
         """
         self._check_alive()
         self._pending.clear()
         self._pending_size = 0
         try:
-            self._cut()
+            self._segments.cut(self._committed.segment, self._committed.offset)
         except OSError as error:
             self._dead = True
             raise VaultError(f"the ledger could not be rolled back: {error}; open the vault again") from error
@@ -233,18 +223,18 @@ class Ledger:
         self._void = False
 
     def close(self) -> None:
-        """Discard the current batch and close the files. It may be called twice.
+        """Discard the current batch and close the segments. It may be called twice.
 
         Raises:
-            VaultError: The batch could not be cut off; the files are closed all the same.
+            VaultError: The batch could not be cut off; the segments are closed all the same.
         """
         try:
             if not self._dead:
                 self.rollback()
         finally:
             self._dead = True
-            self._close_file()
-            self._files.close()
+            self._segments.close()
+            self._frames.close()
 
     # --- frames ---------------------------------------------------------------------------
 
@@ -302,7 +292,7 @@ class Ledger:
         self._now.dictionaries[id] = position
         self._now.present.add(id)
 
-    # --- the file -------------------------------------------------------------------------
+    # --- the segment ----------------------------------------------------------------------
 
     def _check_alive(self) -> None:
         if self._dead:
@@ -333,52 +323,36 @@ class Ledger:
 
     def _write(self, offset: int, data: bytes) -> None:
         try:
-            descriptor = self._open_file()
-            view = memoryview(data)
-            while view:
-                written = os.pwrite(descriptor, view, offset)
-                view = view[written:]
-                offset += written
+            self._segments.append(self._now.segment, offset, data)
         except OSError:
             self._void = True
             raise
 
-    def _open_file(self) -> int:
-        if self._descriptor is None:
-            path = segment_path(self._folder, self._now.segment)
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_CREAT, 0o600)
-        return self._descriptor
-
-    def _require_own_file(self) -> None:
-        """Check that the segment's path still names the file that was written.
+    def _require_own_segment(self) -> None:
+        """Check that the segment is still the one that was written.
 
         Otherwise the batch is lost, and a source must not delete the mail in it.
 
         Raises:
-            VaultError: Another program cut, replaced or removed the file; the ledger is dead.
+            VaultError: Another program cut, replaced or removed the segment; the ledger is dead.
         """
-        path, own = segment_path(self._folder, self._now.segment), os.fstat(self._open_file())
+        number = self._now.segment
         try:
-            problem = "" if os.path.samestat(own, path.stat()) else "was replaced"
-        except FileNotFoundError:
-            problem = "was removed"
-        if not problem and own.st_size < self._committed.offset:
-            problem = "was cut"
+            problem = "was cut" if self._segments.own_size(number) < self._committed.offset else ""
+        except SegmentLost as error:
+            problem = str(error)
         if not problem:
             return
         self._dead = True
         raise VaultError(
-            f"{path} {problem} by another program while Muniment wrote it: nothing more is written; run "
-            "`muniment verify`, and restore the ledger from a backup"
+            f"{self._segments.name(number)} {problem} by another program while Muniment wrote it: nothing "
+            "more is written; run `muniment verify`, and restore the ledger from a backup"
         )
 
     def _sync(self) -> None:
-        """Make the file durable, and its name if it is new. A failure is final."""
-        assert self._descriptor is not None
+        """Make the batch durable. A failure is final."""
         try:
-            os.fdatasync(self._descriptor)
-            if not self._committed.offset:
-                sync_folder(self._folder)
+            self._segments.sync(self._now.segment)
         except OSError as error:
             self._dead = True
             raise VaultError(
@@ -387,22 +361,12 @@ class Ledger:
 
     def _seal(self) -> None:
         """Seal the segment; the next frame goes into a new one."""
-        self._close_file()
         state = self._now
+        self._segments.seal(state.segment)
         state.segment, state.offset, state.present = state.segment + 1, 0, set()
         self._committed = state.copy()
 
-    def _cut(self) -> None:
-        """Cut off what the current batch has written."""
-        if self._descriptor is not None:
-            os.ftruncate(self._descriptor, self._committed.offset)
 
-    def _close_file(self) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
-
-
-def _followed(folder: Path, segment: int) -> bool:
-    """Return whether there is a segment file with a higher number, which recovery left empty."""
-    return any(number > segment for number in segments(folder))
+def _followed(segments: SegmentStore, number: int) -> bool:
+    """Return whether there is a segment with a higher number, which recovery left empty."""
+    return any(other > number for other in segments.numbers())

@@ -12,18 +12,20 @@ import errno
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
 
 from muniment.archive.catalog import EMPTY
-from muniment.archive.ledger.files import VAULT_ID, read_vault_id
 from muniment.archive.ledger.model import LedgerHead
 from muniment.archive.ledger.scan import has_commit
+from muniment.archive.ledger.segment_store import OpenSegment, SegmentStore, segment_size
+from muniment.archive.ledger.vault_id import read_vault_id
+from muniment.archive.operations.stage_progress import StageProgress
 from muniment.archive.vault.known_roots import as_json
-from muniment.archive.vault.open_catalog import LEDGER
+from muniment.archive.vault.layout import LEDGER, beside_segments, segments_of, vault_id_file
 from muniment.archive.vault.vault import Vault
 from muniment.errors import UsageError, VaultError, VaultLocked
 from muniment.system.atomic_files import copy_file, is_temporary, sync_folder, write_file
@@ -34,9 +36,12 @@ DRAFT = ".new"
 """The ending of temporary files that earlier versions left."""
 OVERLAP = 64 * 1024
 BLOCK = 4 * 1024 * 1024
+COPIED = "the new records are copied"
+EVERY = 1.0
+"""Time between two reports of progress, in seconds."""
 
 
-def backup_vault(vault: Vault, target: Path) -> Iterator[str]:
+def backup_vault(vault: Vault, target: Path) -> Iterator[str | StageProgress]:
     """Bring a backup to the vault's current state, or begin a new one.
 
     Args:
@@ -44,7 +49,8 @@ def backup_vault(vault: Vault, target: Path) -> Iterator[str]:
         target: The backup's folder; it is made if it does not exist.
 
     Yields:
-        A sentence for each step.
+        A sentence for each step, and the progress of the copy in bytes: at its beginning, every second, and
+        at its end.
 
     Raises:
         UsageError: `target` is not a backup of this vault, or holds what the vault does not have.
@@ -64,29 +70,68 @@ def backup_vault(vault: Vault, target: Path) -> Iterator[str]:
     yield f"backup holds {head.tree_size} records, root {head.root.hex()}"
 
 
-def _copy(source: Path, target: Path, head: LedgerHead) -> Iterator[str]:
-    before = _read_state(target)
+def _copy(source: Path, target: Path, head: LedgerHead) -> Iterator[str | StageProgress]:
+    before = read_state(target)
     if before.tree_size > head.tree_size:
         raise UsageError(
             f"the backup in {target} holds {before.tree_size} records, but the vault {head.tree_size}: the "
             "vault was set back; back up into a new folder, and keep this one"
         )
-    if not has_commit(source / LEDGER, read_vault_id(source / LEDGER), before):
+    segments = segments_of(source)
+    if not has_commit(segments, read_vault_id(segments), before):
         raise UsageError(
             f"the backup in {target} holds a state that the vault's ledger never had: the vault was "
             f"rewritten, or {STATE} was edited; verify both with `muniment verify --was`, back up into a new "
             "folder, and keep this one"
         )
-    for path in sorted((source / LEDGER).iterdir()):
-        if path.is_file() and path.suffix != ".seg":
-            copy_file(path, target / LEDGER / path.name, durable=True)
-    for segment in range(1, head.segment + 1):
-        if copied := _segment(source / LEDGER, target / LEDGER, segment, head, before):
-            yield f"segment {segment}: {copied:,} bytes copied"
+    for path in beside_segments(source):
+        copy_file(path, target / LEDGER / path.name, durable=True)
+    with closing(segments_of(target)) as copies:
+        lacking = _missing(segments, copies, head)
+        yield f"copying what is new, {lacking:,} bytes"
+        far = _Copied(lacking)
+        if lacking:
+            yield far.progress
+        for number in range(1, head.segment + 1):
+            yield from _segment(segments, copies, number, head, before, far)
+        if lacking:
+            yield far.progress
     sync_folder(target / LEDGER)
     if (source / SETTINGS).is_file():
         copy_file(source / SETTINGS, target / SETTINGS, durable=True)
-    _write_state(target, head, (source / LEDGER / VAULT_ID).read_text().strip())
+    _write_state(target, head, vault_id_file(source).read_text().strip())
+
+
+class _Copied:
+    """How many bytes of a backup are copied."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._done = 0
+        self._told = time.monotonic()
+
+    @property
+    def progress(self) -> StageProgress:
+        return StageProgress(COPIED, min(self._done, self._total), self._total)
+
+    def add(self, copied: int) -> bool:
+        """Count copied bytes; returns whether it is time for a report."""
+        self._done += copied
+        due = time.monotonic() - self._told >= EVERY
+        if due:
+            self._told = time.monotonic()
+        return due
+
+
+def _missing(segments: SegmentStore, copies: SegmentStore, head: LedgerHead) -> int:
+    """Return how many bytes of the vault's segments the backup lacks."""
+    lacking = 0
+    for number in range(1, head.segment + 1):
+        size = head.offset if number == head.segment else segment_size(segments, number)
+        with suppress(FileNotFoundError):
+            size -= segment_size(copies, number)
+        lacking += max(0, size)
+    return lacking
 
 
 def _unbegun(target: Path) -> bool:
@@ -113,9 +158,9 @@ def _locked(target: Path) -> Iterator[None]:
 def _prepare(source: Path, target: Path) -> None:
     if target.resolve() == source.resolve() or source.resolve() in target.resolve().parents:
         raise UsageError(f"{target} is inside the vault: name a folder elsewhere, best on another disk")
-    identity = target / LEDGER / VAULT_ID
+    identity = vault_id_file(target)
     if identity.exists():
-        if identity.read_bytes() != (source / LEDGER / VAULT_ID).read_bytes():
+        if identity.read_bytes() != vault_id_file(source).read_bytes():
             raise UsageError(f"{target} holds a backup of another vault: name another folder")
     elif target.exists() and not target.is_dir():
         raise UsageError(f"{target} is a file: name a folder for the backup")
@@ -125,7 +170,7 @@ def _prepare(source: Path, target: Path) -> None:
     target.chmod(0o700)
 
 
-def _read_state(target: Path) -> LedgerHead:
+def read_state(target: Path) -> LedgerHead:
     """Return the state of the last complete backup; EMPTY if there is none, or its file can't be read."""
     try:
         state = json.loads((target / STATE).read_bytes())
@@ -136,28 +181,45 @@ def _read_state(target: Path) -> LedgerHead:
         return EMPTY
 
 
-def _segment(source: Path, target: Path, number: int, head: LedgerHead, before: LedgerHead) -> int:
-    """Copy the bytes of a segment that the backup lacks; returns how many bytes were copied."""
-    name = f"{number:012d}.seg"
-    size = head.offset if number == head.segment else (source / name).stat().st_size
-    handle = os.open(target / name, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    with (source / name).open("rb") as read, os.fdopen(handle, "r+b") as write:
-        done = write.seek(0, os.SEEK_END)
+def _segment(
+    source: SegmentStore,
+    target: SegmentStore,
+    number: int,
+    head: LedgerHead,
+    before: LedgerHead,
+    far: _Copied,
+) -> Iterator[StageProgress]:
+    """Copy the bytes of a segment that the backup lacks, and yield the progress of the whole copy."""
+    with closing(source.open(number)) as segment:
+        size = head.offset if number == head.segment else segment.size()
+        done = _kept(segment, size, target, number, before)
+        offset = done
+        while offset < size and (block := segment.read(offset, min(BLOCK, size - offset))):
+            target.append(number, offset, block)
+            offset += len(block)
+            if far.add(len(block)):
+                yield far.progress
+    if offset < size:
+        raise OSError(errno.EIO, f"{source.name(number)} is shorter than the catalog says")
+    target.sync(number)
+    target.seal(number)
+
+
+def _kept(segment: OpenSegment, size: int, target: SegmentStore, number: int, before: LedgerHead) -> int:
+    """Return how many bytes of a segment the backup has, once they were compared with the vault's."""
+    try:
+        copy = target.open(number)
+    except FileNotFoundError:
+        return 0
+    with closing(copy):
+        done = copy.size()
         if done > size:
             raise UsageError(
-                f"{target / name} is larger than the vault's own segment: the vault was set back; "
+                f"{target.name(number)} is larger than the vault's own segment: the vault was set back; "
                 "back up into a new folder, and keep this one"
             )
-        _compare(read, write, target / name, _unproven(number, done, before), done)
-        left = size - done
-        while left and (block := read.read(min(BLOCK, left))):
-            write.write(block)
-            left -= len(block)
-        if left:
-            raise OSError(errno.EIO, f"{source / name} is shorter than the catalog says")
-        write.flush()
-        os.fsync(write.fileno())
-    return size - done
+        _compare(segment, copy, target.name(number), _unproven(number, done, before), done)
+    return done
 
 
 def _unproven(number: int, done: int, before: LedgerHead) -> int:
@@ -170,16 +232,14 @@ def _unproven(number: int, done: int, before: LedgerHead) -> int:
     return max(0, min(done - OVERLAP, whole))
 
 
-def _compare(read: BinaryIO, copy: BinaryIO, target: Path, start: int, end: int) -> None:
-    """Check that both files have the same bytes from `start` to `end`; both are at `end` afterwards."""
-    read.seek(start)
-    copy.seek(start)
+def _compare(segment: OpenSegment, copy: OpenSegment, name: str, start: int, end: int) -> None:
+    """Check that a segment and its copy, called `name`, have the same bytes from `start` to `end`."""
     while start < end:
         count = min(BLOCK, end - start)
-        if read.read(count) != copy.read(count):
+        if segment.read(start, count) != copy.read(start, count):
             raise UsageError(
-                f"{target} differs from the vault's own segment: verify the vault; back up into a new "
-                "folder, and keep this one"
+                f"{name} differs from the vault's own segment: verify the vault; back up into a new folder, "
+                "and keep this one"
             )
         start += count
 

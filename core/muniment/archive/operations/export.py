@@ -10,205 +10,35 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
-import re
 import secrets
-import zipfile
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
-from time import gmtime, strftime
-from types import TracebackType
 from typing import IO
 
 from muniment.archive.catalog import EnvelopeRow, MessageRow
 from muniment.archive.index import SearchPage
 from muniment.archive.ledger.checkpoints import Checkpoint
+from muniment.archive.operations.export_explanation import Explanation
+from muniment.archive.operations.export_targets import MANIFEST, ExportTarget, new_file, open_target
 from muniment.archive.operations.search import find
 from muniment.archive.vault.vault import Vault
-from muniment.errors import UsageError, VaultError
+from muniment.errors import VaultError
 from muniment.people.directory import User
 from muniment.system.time_zones import zone_of
 
+PROVEN = 100_000
+"""Most messages of an export that are proven one by one. A proof is held in memory while it is made."""
 PAGE = 500
 """Messages that are looked up at a time."""
-PIECE = 1024 * 1024
-"""Most bytes that are handed on at a time."""
-MANIFEST = "manifest.jsonl"
 FORMAT = 1
 CHECK = (
     "`checkpoint` is the archive's ledger when this was made: `muniment verify --was CHECKPOINT` there, or "
     "`verify_ledger.py LEDGER --was CHECKPOINT`, proves that nothing before it was changed or removed since"
 )
 """What a manifest says about its checkpoint."""
-ZIP_FIRST, ZIP_LAST = 315_532_800, 4_354_819_198
-"""The earliest and the latest date of a file in a zip, in seconds since 1970 UTC: 1980 to 2107."""
-_FROM = re.compile(rb"(\n>*)From ")
-
-
-class ExportTarget(ABC):
-    """The file or folder that an export is written to. As a context manager, it closes its files."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    @abstractmethod
-    def add(self, name: str, date: int, content: Iterable[bytes]) -> None:
-        """Write one message.
-
-        Args:
-            name: The name of the message's file.
-            date: The message's date, in seconds since 1970 UTC.
-            content: The message's bytes, in chunks.
-
-        Raises:
-            OSError: The message can't be written.
-        """
-
-    @abstractmethod
-    def finish(self, manifest: Path) -> None:
-        """Move the manifest from the file `manifest`, beside the export, to its place.
-
-        Raises:
-            OSError: The manifest can't be written.
-        """
-
-    def __enter__(self) -> ExportTarget:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        return None
-
-
-def new_file(path: Path) -> IO[bytes]:
-    """Open a new file with mode 0600 for writing.
-
-    Raises:
-        FileExistsError: The file exists already.
-        OSError: The file can't be made.
-    """
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    return os.fdopen(handle, "wb")
-
-
-class FolderTarget(ExportTarget):
-    """A folder of .eml files."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        if path.is_dir() and any(path.iterdir()):
-            raise UsageError(f"{path} is not empty: name a new folder")
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-
-    def add(self, name: str, date: int, content: Iterable[bytes]) -> None:
-        with new_file(self.path / name) as file:
-            file.writelines(content)
-
-    def finish(self, manifest: Path) -> None:
-        manifest.rename(self.path / MANIFEST)
-
-
-class ZipTarget(ExportTarget):
-    """A zip of .eml files."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self._file = new_file(path)
-        self._zip = zipfile.ZipFile(self._file, "w", zipfile.ZIP_DEFLATED, allowZip64=True)
-
-    def add(self, name: str, date: int, content: Iterable[bytes]) -> None:
-        info = zipfile.ZipInfo(name, gmtime(min(max(date, ZIP_FIRST), ZIP_LAST))[:6])
-        info.compress_type = zipfile.ZIP_DEFLATED
-        with self._zip.open(info, "w", force_zip64=True) as file:
-            for chunk in content:
-                file.write(chunk)
-
-    def finish(self, manifest: Path) -> None:
-        self._zip.write(manifest, MANIFEST)
-        manifest.unlink()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        with self._file:
-            self._zip.close()
-
-
-class MboxTarget(ExportTarget):
-    """One mboxrd file, with its manifest beside it."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self._manifest = path.with_name(f"{path.name}.{MANIFEST}")
-        if self._manifest.exists():
-            raise UsageError(f"{self._manifest} exists already: name a new file")
-        self._file = new_file(path)
-
-    def add(self, name: str, date: int, content: Iterable[bytes]) -> None:
-        self._file.writelines(mbox_entry(date, content))
-
-    def finish(self, manifest: Path) -> None:
-        manifest.rename(self._manifest)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._file.close()
-
-
-def mbox_entry(date: int, content: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield one message in mbox form; `date` is in seconds since 1970 UTC."""
-    stamp = strftime("%a %b %e %H:%M:%S %Y", gmtime(max(date, 0)))
-    yield f"From muniment@localhost {stamp}\n".encode()
-    last = b"\n"
-    for data in quoted(content):
-        yield data
-        last = data[-1:] or last
-    yield b"\n" if last == b"\n" else b"\n\n"
-
-
-def quoted(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the same bytes with one more `>` in each line that begins with `>*From ` (mboxrd).
-
-    The `>` is put before `From `, which makes the same line as at its beginning. So at most four bytes are
-    held back, however long a line is.
-    """
-    held, begun = b"", True
-    for chunk in _cut(chunks):
-        data = b"".join((b"\n" if begun else b"", held, chunk))
-        data = _FROM.sub(rb"\1>From ", data)[begun:]
-        line = data[data.rfind(b"\n") + 1 :] if begun or b"\n" in data else None
-        rest = None if line is None else line.lstrip(b">")
-        begun = rest is not None and b"From".startswith(rest)
-        held = rest if begun and rest else b""
-        yield data[: len(data) - len(held)]
-    yield held
-
-
-def _cut(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the same bytes in pieces of at most PIECE bytes."""
-    for chunk in chunks:
-        yield from (chunk[start : start + PIECE] for start in range(0, len(chunk), PIECE))
-
-
-def open_target(path: Path) -> ExportTarget:
-    """Open the target for a path: a zip for `.zip`, an mbox for `.mbox`, else a folder.
-
-    Raises:
-        UsageError: The path exists already, or can't be written.
-    """
-    kinds: dict[str, type[ExportTarget]] = {".zip": ZipTarget, ".mbox": MboxTarget}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return kinds.get(path.suffix.lower(), FolderTarget)(path)
-    except FileExistsError as error:
-        raise UsageError(f"{path} exists already: name a new file") from error
-    except OSError as error:
-        raise UsageError(f"{path} can't be written ({error.strerror}): name another place") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,10 +65,17 @@ class ExportView:
     def __init__(self, vault: Vault, choice: ExportChoice) -> None:
         self.vault = vault
         self.choice = choice
+        self.total = 0
+        """Number of messages, once the first page was read; an estimate for some queries."""
+        self.head = vault.head
+        """The state of the ledger that the manifest names, and in which messages are proven."""
+        self._records: dict[int, bytes] = {}
+        """SHA-256 of the messages that are to be proven, by the positions of their records."""
+        self._unproven = 0
 
     def header(self) -> dict[str, object]:
         """Return the manifest's first line."""
-        head = self.vault.head
+        head = self.head
         return {
             "format": FORMAT,
             "made": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -274,6 +111,7 @@ class ExportView:
 
     def _named(self) -> Iterator[list[MessageRow]]:
         seen: set[int] = set()
+        self.total = len(set(self.choice.ids))
         for start in range(0, len(self.choice.ids), PAGE):
             rows = [self.row(one) for one in self.choice.ids[start : start + PAGE]]
             new = {row.sequence: row for row in rows if row.sequence not in seen}
@@ -293,6 +131,7 @@ class ExportView:
         after = ""
         while True:
             page = self.vault.catalog.page(user.id, self.choice.folder, PAGE, after)
+            self.total = self.total or page.total
             yield page.rows
             after = page.after
             if not after:
@@ -302,6 +141,7 @@ class ExportView:
         after = ""
         while True:
             found = self.find(after)
+            self.total = self.total or found.total
             yield self.vault.catalog.rows(list(found.ids))
             after = found.after
             if not after:
@@ -333,10 +173,18 @@ class ExportView:
 
     def entry(self, row: MessageRow, name: str) -> dict[str, object]:
         """Return a message's line of the manifest; call it after its content was read."""
+        if row.sequence < self.head.tree_size and len(self._records) < PROVEN:
+            self._records[row.sequence] = row.sha
+        else:
+            self._unproven += 1
         return _entry(self.vault, row, name)
 
+    def explanation(self) -> Explanation:
+        """Return what explains and proves the messages; call it after all entries were made."""
+        return Explanation(self.vault.segments, self.head, self._records, self._unproven)
 
-def export_messages(edition: ExportView, path: Path) -> Iterator[int]:
+
+def export_messages(edition: ExportView, path: Path) -> Generator[int, None, None]:
     """Write an export.
 
     Args:
@@ -344,7 +192,7 @@ def export_messages(edition: ExportView, path: Path) -> Iterator[int]:
         path: The export's path; `.zip` and `.mbox` decide its form, else it is a folder.
 
     Yields:
-        The number of messages that are done.
+        The number of messages that are done; the last one again while a proof is made.
 
     Raises:
         UsageError: The path exists already, or can't be written.
@@ -360,7 +208,7 @@ def export_messages(edition: ExportView, path: Path) -> Iterator[int]:
             yield from _write(edition, target, itertools.chain([first], pages))
     except OSError as error:
         raise VaultError(
-            f"the export stopped ({error.strerror}): free space, remove {path}, and try again"
+            f"the export stopped ({error.strerror}) and left nothing behind: free space, and try again"
         ) from error
 
 
@@ -369,11 +217,18 @@ def _write(edition: ExportView, target: ExportTarget, pages: Iterable[list[Messa
     try:
         with new_file(manifest) as lines:
             _line(lines, edition.header())
+            done = 0
             for done, row in enumerate(itertools.chain.from_iterable(pages), start=1):
                 name = edition.name(row)
                 target.add(name, row.date, edition.content(row))
                 _line(lines, edition.entry(row, name))
                 yield done
+        if target.explains:
+            explanation = edition.explanation()
+            for _ in explanation.read():
+                yield done
+            for name, pieces in explanation.files():
+                target.add(name, int(time.time()), pieces)
         target.finish(manifest)
     finally:
         manifest.unlink(missing_ok=True)

@@ -16,7 +16,8 @@ from time import gmtime
 from typing import IO, NamedTuple
 
 from muniment.archive.catalog import MessageRow
-from muniment.archive.operations.export import MANIFEST, PIECE, ZIP_FIRST, ZIP_LAST, ExportView, mbox_entry
+from muniment.archive.operations.export import ExportView
+from muniment.archive.operations.export_targets import MANIFEST, PIECE, ZIP_FIRST, ZIP_LAST, mbox_entry
 
 
 class StreamedFile(NamedTuple):
@@ -102,6 +103,11 @@ def _zip(export: _Export) -> Iterator[Piece]:
         for name, row in export.messages():
             info = zipfile.ZipInfo(name, gmtime(min(max(row.date, ZIP_FIRST), ZIP_LAST))[:6])
             yield from _zipped(archive, info, export.edition.content(row), drain)
+        explanation = export.edition.explanation()
+        for _ in explanation.read():
+            yield b""
+        for name, pieces in explanation.files():
+            yield from _zipped(archive, zipfile.ZipInfo(name, gmtime()[:6]), pieces, drain)
         info = zipfile.ZipInfo(MANIFEST, gmtime()[:6])
         yield from _zipped(archive, info, export.proof(), drain)
     yield from drain.taken()

@@ -7,7 +7,6 @@ import json
 
 from muniment.archive.ledger.model import LedgerHead
 from muniment.archive.ledger.scan import has_commit
-from muniment.archive.vault.open_catalog import LEDGER
 from muniment.archive.vault.vault import Vault
 
 
@@ -53,4 +52,4 @@ def is_bound(vault: Vault, watermark: int, written: str) -> bool:
     now, vault_id = vault.head, vault.catalog.vault_id
     if origin != (vault_id, _digest(vault)) or not watermark <= head.tree_size <= now.tree_size:
         return False
-    return head == now or has_commit(vault.folder / LEDGER, vault_id, head)
+    return head == now or has_commit(vault.segments, vault_id, head)

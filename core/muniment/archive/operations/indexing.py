@@ -13,10 +13,12 @@ from muniment.archive.catalog import CatalogMention, MessageRow
 from muniment.archive.facts import DAMAGED
 from muniment.archive.files.contents import mail_from
 from muniment.archive.files.temp_files import own_work
-from muniment.archive.index import Index, IndexDocument, IndexMention, put_aside
+from muniment.archive.index import IndexDocument, IndexMention, SearchIndex
 from muniment.archive.ledger.model import LedgerHead
 from muniment.archive.operations.index_binding import binding_of, is_bound
-from muniment.archive.vault.open_catalog import INDEX, INDEX_NEW, INDEX_OLD
+from muniment.archive.vault.layout import INDEX
+from muniment.archive.vault.open_catalog import INDEX_NEW, INDEX_OLD
+from muniment.archive.vault.open_index import open_for_writing
 from muniment.archive.vault.vault import Vault
 from muniment.errors import LedgerDamaged, MailUnreadable
 from muniment.mail.headers.addresses import mailboxes
@@ -81,16 +83,18 @@ def renew_index(vault: Vault) -> Iterator[int]:
 class IndexFeeder:
     """Writes the index of a vault. Only one thread may use it."""
 
-    def __init__(self, vault: Vault, folder: Path | None = None) -> None:
+    def __init__(self, vault: Vault, folder: Path | None = None, commit_text: int = COMMIT_TEXT) -> None:
         """Keep the place of the index; `open` opens it.
 
         Args:
             vault: The vault, open for writing.
             folder: The index's folder; by default the vault's own.
+            commit_text: Bytes of text after which a commit is made.
         """
         self._vault = vault
+        self._commit_text = commit_text
         self._folder = folder or vault.folder / INDEX
-        self._index: Index | None = None
+        self._index: SearchIndex | None = None
         self._reached = 0
 
     @property
@@ -98,7 +102,7 @@ class IndexFeeder:
         """Number of documents that were added or removed since the last commit."""
         return self._index.uncommitted if self._index is not None else 0
 
-    def open(self) -> Index:
+    def open(self) -> SearchIndex:
         """Open the index for writing, if it is not open yet.
 
         An index that is unusable or belongs to another ledger is renamed, and an empty one replaces it; then
@@ -109,32 +113,17 @@ class IndexFeeder:
             VaultLocked: Another process is writing it.
         """
         if self._index is None:
-            self._index = self._opened()
+            self._index = open_for_writing(self._folder, self._fits)
             self._reached = self._index.watermark
         return self._index
 
-    def _opened(self) -> Index:
-        folder = self._folder
-        index = Index.open(folder)
-        if index.set_aside is not None:
-            log.warning(
-                "the index is rebuilt (%s); the old one was renamed to %s",
-                index.why_set_aside,
-                index.set_aside,
-            )
-        if is_bound(self._vault, index.watermark, index.binding):
-            return index
-        index.close()
-        log.warning(
-            "the index belongs to another ledger, or to another state of it: it was renamed to %s",
-            put_aside(folder),
-        )
-        return Index.open(folder)
+    def _fits(self, index: SearchIndex) -> bool:
+        return is_bound(self._vault, index.watermark, index.binding)
 
     def add(self, head: LedgerHead, documents: Sequence[IndexDocument], touched: Sequence[bytes]) -> None:
         """Index a committed batch. Everything before it must be indexed already (see `catch_up`).
 
-        It commits the index when COMMIT_DOCUMENTS or COMMIT_TEXT is reached.
+        It commits the index when there are COMMIT_DOCUMENTS, or `commit_text` bytes of their text.
 
         Args:
             head: The committed state after the batch.
@@ -195,11 +184,11 @@ class IndexFeeder:
     def _commit_if_full(self) -> None:
         index = self._index
         if index is not None and (
-            index.uncommitted >= COMMIT_DOCUMENTS or index.uncommitted_text >= COMMIT_TEXT
+            index.uncommitted >= COMMIT_DOCUMENTS or index.uncommitted_text >= self._commit_text
         ):
             self.commit()
 
-    def _renew(self, index: Index, sequences: list[int]) -> None:
+    def _renew(self, index: SearchIndex, sequences: list[int]) -> None:
         """Index messages in their current form, and remove the messages that they have displaced."""
         formers = self._vault.catalog.displaced_by(sequences)
         mentions = self._vault.catalog.mentions(sequences)

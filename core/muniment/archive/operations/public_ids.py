@@ -13,7 +13,7 @@ from __future__ import annotations
 import hmac
 import secrets
 
-from muniment.archive.catalog import Catalog, MessageRow
+from muniment.archive.catalog import MessageReader, MessageRow
 
 KEY_BYTES = 32
 DIGITS = 8
@@ -61,7 +61,7 @@ class PublicIds:
         digest = hmac.digest(self._key, b"number" + bytes((step,)) + half.to_bytes(2, "big"), "sha256")
         return int.from_bytes(digest[:2], "big")
 
-    def find(self, catalog: Catalog, prefix: str) -> MessageRow | None:
+    def find(self, catalog: MessageReader, prefix: str) -> MessageRow | None:
         """Return the message whose public id begins with `prefix`, or the original that displaced it.
 
         It returns None if there is no such message, and takes the same time then.

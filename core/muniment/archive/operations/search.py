@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, tzinfo
 
-from muniment.archive.index import SearchPage, SearchScope, UserAddress, UserAddresses, search
+from muniment.archive.catalog import MessageRow
+from muniment.archive.catalog.id_prefixes import is_prefix
+from muniment.archive.index import SearchPage, SearchScope, UserAddress, UserAddresses
 from muniment.archive.operations.check_names import person, require_known
+from muniment.archive.operations.conversations import with_conversations
 from muniment.archive.operations.index_binding import is_bound
 from muniment.archive.operations.public_ids import PublicIds
 from muniment.archive.query import And, IdPrefix, Node, Not, Or, RecordNumber, parse
@@ -104,8 +107,12 @@ def find(
     index = vault.index()
     if not is_bound(vault, index.watermark, index.binding):
         return SearchPage(0, True, (), (), first=0)  # its numbers are those of other messages
-    return search(
-        index,
+
+    def found(part: Node, most: int) -> Sequence[int]:
+        return index.search(part, scope=scope, limit=most, bcc_allowed=not own, exact=own, count=False).ids
+
+    node = with_conversations(vault, node, lambda id_: _message(vault, id_, whose if own else None), found)
+    return index.search(
         node,
         users=lambda name: terms_of(vault, name),
         placed=placed,
@@ -118,6 +125,22 @@ def find(
         oldest_first=oldest_first,
         around=around,
     )
+
+
+def _message(vault: Vault, id_: str, reader: User | None) -> MessageRow | None:
+    """Return the message with an id; None if there is none, or several.
+
+    `reader` is the plain user who searches: then the id is a public one, of a message of theirs.
+    """
+    if reader is None:
+        rows = vault.catalog.messages_by_prefix(id_)
+        if len(rows) == 1:
+            return rows[0]
+    key = vault.directory.id_key
+    row = PublicIds(key).find(vault.catalog, id_) if (key or reader) and is_prefix(id_) else None
+    if row is None or reader is None:
+        return row
+    return row if row.sequence in vault.catalog.placed(reader.id, [row.sequence]) else None
 
 
 def _with_public_ids(vault: Vault, node: Node) -> Node:

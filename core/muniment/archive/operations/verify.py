@@ -6,25 +6,27 @@ import sqlite3
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from muniment.archive.catalog import VaultTotals
-from muniment.archive.catalog.trouble import as_vault_errors
 from muniment.archive.files.permissions import exposed, readable
-from muniment.archive.index import Index
 from muniment.archive.ledger.check import LedgerCheck, check
 from muniment.archive.ledger.checkpoints import Checkpoint
-from muniment.archive.ledger.files import framed_id
 from muniment.archive.ledger.model import LedgerHead
 from muniment.archive.ledger.scan import last_head
+from muniment.archive.ledger.vault_id import framed_id
+from muniment.archive.ledger.walk import FoundFrame
 from muniment.archive.operations.index_binding import is_bound
-from muniment.archive.proof.index import damaged_files, search_works, wrong_documents
+from muniment.archive.operations.stage_progress import StageProgress
+from muniment.archive.proof.index import damaged_files, index_of, search_works, wrong_documents
 from muniment.archive.proof.inward import RecordDigests, inspect_catalog
-from muniment.archive.proof.replica import catalog_differences
+from muniment.archive.proof.lookups import PAGE, CatalogLookups
+from muniment.archive.proof.replica import PATIENCE, SPARE, catalog_differences
 from muniment.archive.vault.known_roots import OF_CATALOG, KnownRoot, missing_file, notes_of, swapped
-from muniment.archive.vault.open_catalog import INDEX, LEDGER
+from muniment.archive.vault.layout import INDEX, segments_of
 from muniment.archive.vault.vault import Vault
 from muniment.errors import MunimentError
 
@@ -34,38 +36,63 @@ EVERY = 1.0
 REMEDY = "run `muniment rebuild --catalog`"
 
 
-def verify_vault(vault: Vault, deep: bool, was: Sequence[Checkpoint] = ()) -> Iterator[str | LedgerCheck]:
+@dataclass(frozen=True, slots=True)
+class VerifyLimits:
+    """How a check of a vault uses memory, disk and time."""
+
+    page: int = PAGE
+    """Records that are looked up in the catalog at a time."""
+    spare: int = SPARE
+    """Space on the disk that a second catalog must leave free, in bytes."""
+    patience: float = PATIENCE
+    """How long to wait until mail is filed after a change of the directory, in seconds."""
+
+
+LIMITS = VerifyLimits()
+
+
+def verify_vault(
+    vault: Vault, deep: bool, was: Sequence[Checkpoint] = (), limits: VerifyLimits = LIMITS
+) -> Iterator[str | StageProgress | LedgerCheck]:
     """Check a vault.
 
     A shallow check covers the checksums of every frame, the Merkle root of every commit, the catalog's audit
-    trail, runs and directory compared with the ledger's records, its own sums, and the checksums of the
-    index. A deep check also decodes every record, hashes every byte of every message, report and part, and
-    compares the whole catalog with another one that is made from the ledger.
+    trail, runs, directory and quarantine compared with the ledger's records, whether it finds all content
+    and keys, its own sums, and the checksums of the index. A deep check also decodes every record, hashes
+    every byte of every message, report and part, and compares the whole catalog with another one that is
+    made from the ledger.
 
     Args:
         vault: The vault.
         deep: Whether to make a deep check.
         was: Checkpoints that were noted earlier; the report has a result for each.
+        limits: How the check uses memory, disk and time.
 
     Yields:
-        A sentence for each step, and at last the report with all problems.
+        A sentence for each stage, its progress, and at last the report with all problems.
 
     Raises:
         VaultError: A newer program wrote a file, or there is no room for a deep check.
     """
     yield "reading the ledger" + (" and hashing every byte" if deep else "")
-    notes, records = notes_of(vault.folder), RecordDigests(vault.folder / LEDGER)
+    notes, records = notes_of(vault.folder), RecordDigests(vault.segments)
+    lookups = CatalogLookups(vault.segments, vault.catalog, limits.page)
+
+    def watch(segment: int, sequence: int | None, found: FoundFrame) -> None:
+        records.take(segment, sequence, found)
+        lookups.take(segment, sequence, found)
+
     # Both are of one state of the catalog; what a writer adds meanwhile is not checked.
     head, totals = vault.catalog.snapshot()
     report = yield from _stoppable(
         partial(
             check,
-            vault.folder / LEDGER,
+            vault.segments,
             deep=deep,
             locate=vault.catalog.locate,
             until=head,
             checkpoints=[*was, *(note.checkpoint for note in notes)],
-            watch=records.take,
+            watch=watch,
         )
     )
     damaged = bool(report.problems)
@@ -75,13 +102,13 @@ def verify_vault(vault: Vault, deep: bool, was: Sequence[Checkpoint] = ()) -> It
     report.problems.extend(catalog_problems(head, totals, report))
     report.problems.extend(unapplied(vault))
     if not damaged and vault.catalog.vault_id == records.vault_id:
-        catalog = vault.catalog
-        inspect = partial(inspect_catalog, catalog.path, catalog.is_immutable, records, head.tree_size)
+        inspect = partial(inspect_catalog, vault.catalog, records, head.tree_size)
         report.problems.extend((yield from _stoppable(inspect, "the catalog is inspected")))
+        report.problems.extend(lookups.differences(head))
     report.messages -= totals.moved_messages
     if deep:
         yield "making a second catalog from the ledger, to compare all of it"
-        again = partial(catalog_differences, vault, not damaged)
+        again = partial(catalog_differences, vault, not damaged, spare=limits.spare, patience=limits.patience)
         report.problems.extend((yield from _stoppable(again, "the ledger is read a second time")))
     yield "comparing the index"
     report.problems.extend(index_problems(vault, deep))
@@ -90,7 +117,7 @@ def verify_vault(vault: Vault, deep: bool, was: Sequence[Checkpoint] = ()) -> It
 
 def verify_ledger(
     folder: Path, deep: bool, problem: str, was: Sequence[Checkpoint] = ()
-) -> Iterator[str | LedgerCheck]:
+) -> Iterator[str | StageProgress | LedgerCheck]:
     """Check only the ledger, of a vault whose catalog can't be opened.
 
     Args:
@@ -100,7 +127,7 @@ def verify_ledger(
         was: Checkpoints that were noted earlier; the report has a result for each.
 
     Yields:
-        A sentence for each step, and at last the report with all problems.
+        A sentence for each stage, its progress, and at last the report with all problems.
 
     Raises:
         VaultError: There is no ledger, or a newer program wrote it.
@@ -108,7 +135,7 @@ def verify_ledger(
     yield "reading the ledger" + (" and hashing every byte" if deep else "")
     notes = notes_of(folder)
     checkpoints = [*was, *(note.checkpoint for note in notes)]
-    report = yield from _stoppable(partial(check, folder / LEDGER, deep=deep, checkpoints=checkpoints))
+    report = yield from _stoppable(partial(check, segments_of(folder), deep=deep, checkpoints=checkpoints))
     check_notes(folder, notes, was, report)
     check_folder(folder, report)
     report.problems.append(problem)
@@ -119,7 +146,7 @@ def check_notes(folder: Path, notes: list[KnownRoot], was: Sequence[Checkpoint],
     """Add a problem for each note that the ledger contradicts, and keep only the proofs of `was`."""
     proofs = {proof.checkpoint: proof for proof in report.proofs}
     report.proofs = [proofs[checkpoint] for checkpoint in was]
-    vault_id = framed_id(folder / LEDGER)
+    vault_id = framed_id(segments_of(folder))
     for note in notes:
         proof = proofs[note.checkpoint]
         if vault_id is not None and note.vault != vault_id:
@@ -146,19 +173,21 @@ class _Left(Exception):
     """The caller no longer waits for the check."""
 
 
-def _stoppable(check: Callable[..., Found], doing: str = READ) -> Generator[str, None, Found]:
+def _stoppable(
+    check: Callable[..., Found], doing: str = READ, every: float = EVERY
+) -> Generator[StageProgress, None, Found]:
     """Run a check in a thread, and yield its progress; closing the generator stops the check."""
-    left, far = threading.Event(), [f"0% of {doing}"]
+    left, far = threading.Event(), [StageProgress(doing, 0, 0)]
 
     def progress(done: int, total: int) -> None:
         if left.is_set():
             raise _Left
-        far[0] = f"{done * 100 // max(total, 1)}% of {doing}"
+        far[0] = StageProgress(doing, done, total)
 
     with ThreadPoolExecutor(1, "check") as thread:
         checked = thread.submit(check, progress=progress)
         try:
-            while not wait([checked], EVERY).done:
+            while not wait([checked], every).done:
                 yield far[0]
             return checked.result()
         finally:
@@ -192,7 +221,7 @@ def unapplied(vault: Vault) -> Iterator[str]:
             f"the catalog was built without damaged records ({len(damage)} findings, such as {damage[0]}); "
             f"restore them from a backup, then {REMEDY}"
         )
-    last = last_head(vault.folder / LEDGER)
+    last = last_head(vault.segments)
     if last is None or vault.owner():
         return
     behind = last.tree_size - vault.head.tree_size
@@ -209,8 +238,7 @@ def index_problems(vault: Vault, deep: bool = False) -> list[str]:
 def _index_problems(vault: Vault, deep: bool) -> Iterator[str]:
     remedy = "run `muniment rebuild --index`"
     try:
-        with vault.index_place.held():
-            index = Index.open(vault.folder / INDEX, read_only=True)
+        index = index_of(vault)
     except MunimentError as error:
         yield f"the index can't be used ({error})"
         return
@@ -228,9 +256,7 @@ def _index_problems(vault: Vault, deep: bool) -> Iterator[str]:
             yield f"the index has {docs} messages, but should have {least}: {remedy}"
         yield from search_works(index)
         if deep:
-            with as_vault_errors(vault.catalog.path, "read"):
-                found = list(wrong_documents(vault, index, unchanging))
-            yield from found
+            yield from list(wrong_documents(vault, index, unchanging))
     except (MunimentError, sqlite3.Error) as error:
         yield f"the index can't be compared ({error}): {remedy}"
     finally:

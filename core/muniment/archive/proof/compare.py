@@ -6,11 +6,13 @@ import os
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
+from muniment.archive.catalog import Catalog
+from muniment.archive.catalog.sqlite.catalog import SqliteCatalog
 from muniment.archive.proof.tables import VIEWS, Row, TableView, count_of
 from muniment.system.sanitise import clean
 
@@ -86,6 +88,16 @@ def reading(path: Path, immutable: bool = False) -> Iterator[sqlite3.Connection]
         yield connection
     finally:
         connection.close()
+
+
+def tables_of(catalog: Catalog) -> AbstractContextManager[sqlite3.Connection]:
+    """Open the file of a vault's catalog; see `reading`.
+
+    Raises:
+        TypeError: The catalog is not in SQLite.
+    """
+    file = SqliteCatalog.of(catalog)
+    return reading(file.path, file.is_immutable)
 
 
 def _opened(path: Path, mode: str) -> sqlite3.Connection:

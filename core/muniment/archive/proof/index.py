@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import struct
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -16,10 +17,13 @@ from zlib import crc32
 
 import tantivy
 
-from muniment.archive.index import Index
+from muniment.archive.catalog.sqlite.catalog import SqliteCatalog
+from muniment.archive.catalog.sqlite.trouble import as_vault_errors
 from muniment.archive.index.document import order_of
+from muniment.archive.index.index import TantivyIndex, undisturbed
 from muniment.archive.index.shards import ShardView
-from muniment.archive.proof.compare import reading
+from muniment.archive.proof.compare import tables_of
+from muniment.archive.vault.layout import INDEX
 from muniment.archive.vault.vault import Vault
 from muniment.errors import MunimentError
 
@@ -32,8 +36,8 @@ TAIL = struct.Struct("<II")
 MAGIC = 1337
 MOST_FOOTER = 10_000
 BLOCK = 1024 * 1024
-TRIES = 5
-"""How often a shard is read again that was written meanwhile."""
+TRIES, SOON = 5, 0.01
+"""How often a shard is read again that was written meanwhile, and the seconds between."""
 
 
 def damaged_files(
@@ -46,9 +50,12 @@ def damaged_files(
         held: Keeps the index from being replaced while a shard is read.
     """
     wrong = []
-    with held():  # while the index is replaced, there is no folder to list
-        shards = sorted(folder.glob("[0-9]*"))
-    for shard in shards:
+
+    def shards() -> list[Path]:
+        with held():
+            return sorted(folder.glob("[0-9]*"))
+
+    for shard in undisturbed(folder, shards):
         with held():
             wrong += [f"{shard.name}/{what}" for what in _of_shard(shard)]
     if wrong:
@@ -57,23 +64,30 @@ def damaged_files(
 
 
 def _of_shard(shard: Path) -> list[str]:
-    """Return what is wrong in a shard. A writer may merge segments meanwhile and remove the merged ones."""
+    """Return what is wrong in a shard.
+
+    Meanwhile a writer may merge segments and remove the merged ones. Another process may replace the index.
+    """
     wrong: list[str] = []
-    if not shard.is_dir():
-        return wrong  # the index was replaced
     for _ in range(TRIES):
-        meta = _meta(shard)
-        wrong = list(_of_segments(shard, meta))
-        if not wrong or _meta(shard) == meta:
+        state = _state(shard)
+        wrong = list(_of_segments(shard, state[1]))
+        if not shard.is_dir():
+            return []  # the index was replaced
+        if not wrong or _state(shard) == state:
             break
+        time.sleep(SOON)
     return wrong
 
 
-def _meta(shard: Path) -> bytes:
+def _state(shard: Path) -> tuple[int, bytes]:
+    """Return the folder's inode, and the list of its segments; 0 or b"" where there is none."""
+    inode = 0
     try:
-        return (shard / "meta.json").read_bytes()
+        inode = shard.stat().st_ino
+        return inode, (shard / "meta.json").read_bytes()
     except OSError:
-        return b""
+        return inode, b""
 
 
 def _of_segments(shard: Path, meta: bytes) -> Iterator[str]:
@@ -129,7 +143,17 @@ def intact(path: Path) -> bool:
     return bool(stated == found)
 
 
-def wrong_documents(vault: Vault, index: Index, exact: bool) -> Iterator[str]:
+def index_of(vault: Vault) -> TantivyIndex:
+    """Open a vault's index for checks that read its shards.
+
+    Raises:
+        VaultError: The index can't be read, or is damaged.
+    """
+    with vault.index_place.held():
+        return TantivyIndex.open(vault.folder / INDEX, read_only=True)
+
+
+def wrong_documents(vault: Vault, index: TantivyIndex, exact: bool) -> Iterator[str]:
     """Yield a sentence if the documents of an index differ from the catalog's messages.
 
     Args:
@@ -140,12 +164,13 @@ def wrong_documents(vault: Vault, index: Index, exact: bool) -> Iterator[str]:
 
     Raises:
         sqlite3.Error: The catalog can't be read.
+        CatalogDamaged: The catalog contradicts itself.
         VaultError: The index can't be read.
     """
     watermark = index.watermark
     views = sorted(index.views(), key=lambda view: view.first)
     missing = extra = moved = 0
-    with reading(vault.catalog.path, vault.catalog.is_immutable) as catalog:
+    with as_vault_errors(SqliteCatalog.of(vault.catalog).path, "read"), tables_of(vault.catalog) as catalog:
         for place, view in enumerate(views):
             end = views[place + 1].first if place + 1 < len(views) else 1 << 62
             found = {number: order for order, number in _documents(view)}
@@ -171,7 +196,7 @@ def _documents(view: ShardView) -> list[tuple[int, int]]:
     return view.newest(tantivy.Query.all_query(), count, False)[1] if count else []
 
 
-def search_works(index: Index) -> Iterator[str]:
+def search_works(index: TantivyIndex) -> Iterator[str]:
     """Yield a sentence if the index can't be searched."""
     try:
         for view in index.views():

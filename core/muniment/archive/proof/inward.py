@@ -1,8 +1,8 @@
 """The shallow check of a catalog: comparison with the ledger's small records, and internal consistency.
 
-Audit events, runs and changes of the directory are compared with the ledger's records exactly, by a digest
-over all of them in order. Mail is not read here, so its tables must only be consistent: each count with the
-rows that it counts, each row with the rows that it refers to.
+Audit events, runs, changes of the directory and quarantined items are compared with the ledger's records
+exactly, by a digest over all of them in order. Mail is not read here, so its tables must only be consistent:
+each count with the rows that it counts, each row with the rows that it refers to. See also `proof.lookups`.
 """
 
 from __future__ import annotations
@@ -10,16 +10,18 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
+from muniment.archive.catalog import Catalog
 from muniment.archive.catalog.record_kinds import RECORD_KINDS
+from muniment.archive.catalog.sqlite.encoding import split
 from muniment.archive.facts import FramePosition
-from muniment.archive.ledger.files import read_vault_id
 from muniment.archive.ledger.model import RecordKind
 from muniment.archive.ledger.reader import LedgerReader
+from muniment.archive.ledger.segment_store import SegmentStore
 from muniment.archive.ledger.stored import make_frame
+from muniment.archive.ledger.vault_id import read_vault_id
 from muniment.archive.ledger.walk import FoundFrame
-from muniment.archive.proof.compare import reading
+from muniment.archive.proof.compare import tables_of
 from muniment.errors import LedgerDamaged
 from muniment.system.sanitise import clean
 
@@ -55,10 +57,10 @@ class _Digest:
 class RecordDigests:
     """Makes digests of the ledger's small records during a check of the ledger."""
 
-    def __init__(self, folder: Path) -> None:
-        self._reader = LedgerReader(folder, lambda sha: None)
+    def __init__(self, segments: SegmentStore) -> None:
+        self._reader = LedgerReader(segments, lambda sha: None)
         self._digests = {kind: _Digest() for kind in RECORDS}
-        self.vault_id = read_vault_id(folder)
+        self.vault_id = read_vault_id(segments)
         self.whole = True
         """Whether all of these records could be read."""
 
@@ -70,6 +72,10 @@ class RecordDigests:
         if sequence is None:
             self.whole = False
             return
+        if RECORDS[kind].by_hash:
+            content = f"{found.header.sha.hex()} {found.header.size}"
+            self._digests[kind].add(sequence, found.header.time // SECOND, content)
+            return
         frame = make_frame(sequence, FramePosition(segment, found.offset), found.header, found.payload)
         try:
             content = self._reader.payload(frame).decode("utf-8", "surrogateescape")
@@ -79,7 +85,7 @@ class RecordDigests:
         self._digests[kind].add(sequence, frame.time // SECOND, content)
 
     def close(self) -> None:
-        """Close the files."""
+        """Close the segments."""
         self._reader.close()
 
     def differences(self, catalog: sqlite3.Connection, tree_size: int) -> Iterator[str]:
@@ -88,20 +94,22 @@ class RecordDigests:
         Raises:
             sqlite3.Error: The catalog can't be read.
         """
-        for kind, (what, unit, statement) in RECORDS.items():
+        for kind, rows in RECORDS.items():
             ours, right = _Digest(), self._digests[kind]
-            for row in catalog.execute(statement, (tree_size,)):
+            for row in catalog.execute(rows.statement, (tree_size,)):
                 ours.add(*row)
+            what = f"the {rows.name} in the catalog"
             if ours.count != right.count:
-                yield f"the {what} in the catalog has {ours.count} {unit}, the ledger {right.count}: {REMEDY}"
+                yield f"{what} has {ours.count} {rows.unit}, the ledger {right.count}: {REMEDY}"
             elif ours.value() != right.value():
-                yield f"the {what} in the catalog was changed: it differs from the ledger: {REMEDY}"
+                yield f"{what} was changed: it differs from the ledger: {REMEDY}"
 
 
 SUMS = (
     ("messages", "SELECT messages FROM state", "SELECT count(*) FROM message"),
     ("copies", "SELECT envelopes FROM state", "SELECT count(*) FROM envelope"),
     ("bytes of messages", "SELECT message_bytes FROM state", "SELECT coalesce(sum(size), 0) FROM message"),
+    ("bytes of copies", "SELECT copy_bytes FROM state", "SELECT coalesce(sum(size), 0) FROM envelope"),
     (
         "messages in folders",
         "SELECT coalesce(sum(messages), 0) FROM box",
@@ -113,6 +121,7 @@ SUMS = (
         "FROM message",
         "SELECT count(*) FROM placement",
     ),
+    ("arrivals", "SELECT coalesce(sum(copies), 0) FROM arrival", "SELECT count(*) FROM envelope"),
     (
         "changes of the directory",
         "SELECT coalesce(max(id) + 1, 0) FROM directory",
@@ -137,6 +146,30 @@ NONE_OF = (
         "copies without a message",
         "SELECT count(*) FROM envelope "
         "WHERE NOT EXISTS (SELECT 1 FROM link WHERE link.envelope = envelope.id)",
+    ),
+    (
+        "messages without a copy",
+        "SELECT count(*) FROM message WHERE NOT EXISTS (SELECT 1 FROM link WHERE link.message = message.id)",
+    ),
+    (
+        "copies of a profile that does not exist, or without a reason for their folders",
+        "SELECT count(*) FROM envelope LEFT JOIN profile ON profile.id = envelope.profile "
+        "WHERE profile.id IS NULL OR route NOT BETWEEN 1 AND 15 "
+        "OR (route & 8 <> 0) <> EXISTS (SELECT 1 FROM owner WHERE owner.envelope = envelope.id)",
+    ),
+    (
+        "owners of copies that do not exist",
+        "SELECT count(*) FROM owner LEFT JOIN envelope ON envelope.id = owner.envelope "
+        "LEFT JOIN address ON address.id = owner.address WHERE envelope.id IS NULL OR address.id IS NULL",
+    ),
+    (
+        "folders of users that do not exist",
+        "SELECT count(*) FROM box LEFT JOIN user ON user.id = box.user WHERE user.id IS NULL",
+    ),
+    (
+        "displaced messages without their original",
+        "SELECT count(*) FROM former LEFT JOIN message ON message.id = former.message "
+        "WHERE message.id IS NULL",
     ),
     (
         "links to rows that do not exist",
@@ -200,6 +233,19 @@ def inconsistencies(catalog: sqlite3.Connection) -> Iterator[str]:
         if count:
             yield f"the catalog is inconsistent: it has {count} {what}: {REMEDY}"
     yield from _unnamed(catalog)
+    yield from _unresolved(catalog)
+
+
+def _unresolved(catalog: sqlite3.Connection) -> Iterator[str]:
+    """Yield a sentence if the items that count as in quarantine are not those without a copy."""
+    wrong = 0
+    for number, sha, resolved in catalog.execute("SELECT id, sha, resolved FROM quarantine").fetchall():
+        key, rest = split(sha if isinstance(sha, bytes) else b"")
+        copies = "SELECT coalesce(max(id), -1) FROM envelope WHERE key = ? AND rest = ?"
+        (last,) = catalog.execute(copies, (key, rest)).fetchone()
+        wrong += last < 0 if resolved else last > number
+    if wrong:
+        yield f"the catalog is inconsistent: it has {wrong} items wrongly in or out of quarantine: {REMEDY}"
 
 
 def _unnamed(catalog: sqlite3.Connection) -> Iterator[str]:
@@ -216,13 +262,12 @@ def _unnamed(catalog: sqlite3.Connection) -> Iterator[str]:
 
 
 def inspect_catalog(
-    path: Path, immutable: bool, records: RecordDigests, tree_size: int, progress: Callable[[int, int], None]
+    catalog: Catalog, records: RecordDigests, tree_size: int, progress: Callable[[int, int], None]
 ) -> list[str]:
     """Check a catalog's file without reading mail.
 
     Args:
-        path: The catalog's file.
-        immutable: Whether no process can write the file.
+        catalog: The catalog.
         records: The digests of the ledger's records.
         tree_size: Number of leaves that the ledger has at the catalog's head.
         progress: Called regularly. An error that it raises ends the check.
@@ -231,9 +276,9 @@ def inspect_catalog(
         The problems, a sentence each.
     """
     try:
-        with reading(path, immutable) as catalog:
-            catalog.set_progress_handler(lambda: progress(0, 1), STEPS)
-            found = [*records.differences(catalog, tree_size)] if records.whole else []
-            return [*found, *inconsistencies(catalog)]
+        with tables_of(catalog) as tables:
+            tables.set_progress_handler(lambda: progress(0, 1), STEPS)
+            found = [*records.differences(tables, tree_size)] if records.whole else []
+            return [*found, *inconsistencies(tables)]
     except sqlite3.Error as error:
         return [f"the catalog can't be read ({clean(str(error))[:200]}): {REMEDY}"]

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from sqlalchemy.exc import DatabaseError
 
-from muniment.archive.catalog import Catalog
 from muniment.archive.catalog.replay import known_damage, replay
+from muniment.archive.catalog.sqlite.catalog import SqliteCatalog
 from muniment.archive.files.disk_usage import size_of_files
 from muniment.archive.files.temp_files import make_work, own_work
 from muniment.archive.ledger.model import LedgerHead
-from muniment.archive.proof.compare import TableDifference, differences, faults, misshapen, reading
-from muniment.archive.vault.open_catalog import CATALOG, LEDGER
+from muniment.archive.proof.compare import TableDifference, differences, faults, misshapen, reading, tables_of
+from muniment.archive.vault.layout import CATALOG
 from muniment.archive.vault.vault import Vault
 from muniment.errors import VaultError
 from muniment.system.sanitise import clean
@@ -37,13 +37,17 @@ Progress = Callable[[int, int], None]
 """Called with the records that are applied so far and in all. An error that it raises ends the work."""
 
 
-def catalog_differences(vault: Vault, sound: bool, progress: Progress) -> list[str]:
+def catalog_differences(
+    vault: Vault, sound: bool, progress: Progress, *, spare: int = SPARE, patience: float = PATIENCE
+) -> list[str]:
     """Compare a vault's whole catalog with its ledger. Runs may go on meanwhile.
 
     Args:
         vault: The vault.
         sound: Whether the ledger has no damage.
         progress: Called with the records that are applied so far and in all.
+        spare: Space on the disk that must stay free, in bytes.
+        patience: How long to wait until mail is filed after a change of the directory, in seconds.
 
     Returns:
         The differences, a sentence each.
@@ -51,18 +55,18 @@ def catalog_differences(vault: Vault, sound: bool, progress: Progress) -> list[s
     Raises:
         VaultError: There is no room for a second catalog.
     """
-    with _scratch(vault) as folder, closing(_Replica(vault, folder)) as replica:
+    with _scratch(vault, spare) as folder, closing(_Replica(vault, folder)) as replica:
         try:
-            return list(replica.compared(sound, progress))
+            return list(replica.compared(sound, progress, patience))
         except (sqlite3.Error, DatabaseError) as error:
             return [f"the catalog can't be read completely ({clean(str(error))[:200]}): {REMEDY}"]
 
 
 @contextmanager
-def _scratch(vault: Vault) -> Iterator[Path]:
+def _scratch(vault: Vault, spare: int) -> Iterator[Path]:
     """Make a temporary folder with room for a second catalog; it is removed at the end."""
     work = make_work(own_work(vault.folder))
-    need = 2 * size_of_files(vault.folder.glob(f"{CATALOG}*")) + SPARE
+    need = 2 * size_of_files(vault.folder.glob(f"{CATALOG}*")) + spare
     free = shutil.disk_usage(work).free
     if free < need:
         raise VaultError(
@@ -80,16 +84,16 @@ class _Replica:
         self._vault = vault
         self._work = folder
         self._path = folder / CATALOG
-        self._catalog = Catalog.create(self._path, vault.catalog.vault_id)
+        self._catalog = SqliteCatalog.create(self._path, vault.catalog.vault_id)
 
     def close(self) -> None:
         """Close the file."""
         self._catalog.close()
 
-    def compared(self, sound: bool, progress: Progress) -> Iterator[str]:
+    def compared(self, sound: bool, progress: Progress, patience: float) -> Iterator[str]:
         """Yield the differences, a sentence each."""
         self._advance(self._vault.head, progress)
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + patience
         with self._with_all_filed(until) as catalog:
             if catalog is None:
                 yield "old mail is still being filed after a change of the directory: verify again later"
@@ -129,13 +133,13 @@ class _Replica:
         since = self._catalog.head
         if since.tree_size < head.tree_size:
             begun = since if since.tree_size else None
-            replay(self._catalog, self._vault.folder / LEDGER, begun, self._work, stopped, head)
+            replay(self._catalog, self._vault.segments, begun, self._work, stopped, head)
 
     @contextmanager
     def _with_all_filed(self, until: float) -> Iterator[sqlite3.Connection | None]:
         """Open the vault's catalog in a state where all mail is filed; None if there is none in time."""
         while True:
-            with reading(self._vault.catalog.path, self._vault.catalog.is_immutable) as catalog:
+            with tables_of(self._vault.catalog) as catalog:
                 (affected,) = catalog.execute("SELECT affected FROM state").fetchone()
                 if affected is None or time.monotonic() > until:
                     yield catalog if affected is None else None

@@ -130,6 +130,7 @@ VIEWS = (
         "WHERE substr(name, 1, 5) <> 'mark:' AND substr(name, 1, 8) <> 'failure:' ORDER BY name",
     ),
     _view("audit", "audit trail", "id", "segment offset time event"),
+    _view("audit_key", "keys of the audit trail", "key audit", ""),
     _view("run", "history of runs", "id", "profile time summary"),
     _view("directory", "directory of users", "id", "sequence time change"),
     _view(
@@ -150,6 +151,7 @@ VIEWS = (
         "flags FROM envelope LEFT JOIN profile ON profile.id = envelope.profile ORDER BY envelope.id",
         names=((10, party_names),),
     ),
+    _view("arrival", "counts of arrivals", "report quarter", "copies newest"),
     _view("link", "links of copies to messages", "message envelope", ""),
     _view(
         "mention",

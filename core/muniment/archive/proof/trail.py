@@ -7,10 +7,8 @@ from dataclasses import dataclass, replace
 
 from muniment.archive.catalog import AuditRow
 from muniment.archive.ledger.commits import UNCOUNTED
-from muniment.archive.ledger.files import segment_path
 from muniment.archive.ledger.model import LedgerHead, RecordKind
 from muniment.archive.ledger.walk import commit_before
-from muniment.archive.vault.open_catalog import LEDGER
 from muniment.archive.vault.vault import Vault
 from muniment.errors import LedgerDamaged
 
@@ -27,12 +25,14 @@ class TrailCheck:
     """A sentence each."""
 
 
-def read_trail(vault: Vault, rows: Iterable[AuditRow]) -> TrailCheck:
+def read_trail(vault: Vault, rows: Iterable[AuditRow], counted: bool = True) -> TrailCheck:
     """Read the events of the catalog's rows from the ledger, and find whether the catalog was changed.
 
     Args:
         vault: The vault.
         rows: Rows of the catalog's audit trail.
+        counted: Whether the catalog's number of events is compared with the ledger's, which takes time in
+            proportion to their number.
 
     Returns:
         The events as the ledger has them, without rows that have no record there, and the problems.
@@ -48,9 +48,11 @@ def read_trail(vault: Vault, rows: Iterable[AuditRow]) -> TrailCheck:
         problems.append(
             f"the catalog's audit trail was changed: {wrong} of these events differ from the ledger"
         )
-    counted, held = _counts(vault)
-    if counted not in (UNCOUNTED, held):
-        problems.append(f"the catalog's audit trail was changed: it has {held} events, the ledger {counted}")
+    in_ledger, held = _counts(vault) if counted else (UNCOUNTED, 0)
+    if in_ledger not in (UNCOUNTED, held):
+        problems.append(
+            f"the catalog's audit trail was changed: it has {held} events, the ledger {in_ledger}"
+        )
     return TrailCheck(tuple(read), tuple(f"{problem}; {REMEDY}" for problem in problems))
 
 
@@ -75,6 +77,5 @@ def _counts(vault: Vault) -> tuple[int, int]:
 def _counted(vault: Vault, head: LedgerHead) -> int:
     if not head.tree_size:
         return UNCOUNTED
-    path = segment_path(vault.folder / LEDGER, head.segment)
-    found = commit_before(path, vault.catalog.vault_id, head.offset)
+    found = commit_before(vault.segments, head.segment, vault.catalog.vault_id, head.offset)
     return UNCOUNTED if found is None else found[1].audits

@@ -4,13 +4,18 @@
     from:anna OR from:bob                one of both; OR binds tighter than a space
     (a OR b) NOT c        a | b          parentheses, other spellings
     from: to: cc: bcc: subject: body: filename: link:     a word, a "phrase", an address, or (several)
+    attachment:                          another name of filename:
     invoi*  *bill  hand*work  wom?n      wildcards in words; in phrases, too: "in a phr*"
     from:anna@  from:*@example.com       the start or the end of an address
     has:attachment  in:inbox  in:sent  in:"a folder"  user:anna@example.com  id:3f9a01c2
     msgid:a1@example.com                 the message with this Message-ID; the bare id finds it as well
-    thread:a1@example.com                the same, and messages that name it in References or In-Reply-To
+    thread:3f9a01c2                      the conversation of the message with this id
+    thread:a1@example.com                the message with this Message-ID, and messages that name it in
+                                         References or In-Reply-To
     after:2024-05-01  before:2024-05     from the start of the period on; before its start
     on:2024-05-01  on:today  on:7d       within the period; 7d, 2w, 3m, 1y are the day that long ago
+    between:2024-05-01..2024-06          from the start of the first to the end of the second
+    between:anna,bob@example.com         mail from one of the two to the other
     larger:5M  smaller:10k               bytes, or k, M, G (of 1,024)
 
 A space means AND. `a AND b` binds tighter than OR, and OR binds tighter than a space: `x a OR b` is
@@ -23,6 +28,7 @@ from muniment.archive.query.nodes import (
     TEXT_FIELDS,
     And,
     Condition,
+    Conversation,
     DatedBefore,
     DatedSince,
     HasAttachment,
@@ -57,6 +63,7 @@ __all__ = [
     "TEXT_FIELDS",
     "And",
     "Condition",
+    "Conversation",
     "DatedBefore",
     "DatedSince",
     "HasAttachment",

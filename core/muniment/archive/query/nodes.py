@@ -6,8 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 TEXT_FIELDS = ("from", "to", "cc", "bcc", "subject", "body", "filename", "link")
-_CONDITIONS = ("has", "in", "user", "before", "after", "on", "larger", "smaller", "id", "msgid", "thread")
-FIELDS = (*TEXT_FIELDS, *_CONDITIONS)
+SYNONYMS = {"attachment": "filename"}
+"""Other names of text fields. The text inside files is in `body`, with that of the message."""
+_DATES = ("before", "after", "on", "between")
+_CONDITIONS = ("has", "in", "user", *_DATES, "larger", "smaller", "id", "msgid", "thread")
+FIELDS = (*TEXT_FIELDS, *SYNONYMS, *_CONDITIONS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +140,16 @@ class InThread:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """The conversation of the message whose id begins with these hex digits, in lower case.
+
+    `archive.operations.conversations` replaces it before a search.
+    """
+
+    prefix: str
+
+
 Text = WordTerm | PhraseTerm | PrefixTerm
 Condition = (
     DatedSince
@@ -150,6 +163,7 @@ Condition = (
     | RecordNumber
     | MessageId
     | InThread
+    | Conversation
 )
 Node = And | Or | Not | Text | Condition
 

@@ -7,12 +7,15 @@ import re
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, tzinfo
+from itertools import permutations
 
 from muniment.archive.query.nodes import (
     EVERYTHING,
     FIELDS,
+    SYNONYMS,
     TEXT_FIELDS,
     And,
+    Conversation,
     DatedBefore,
     DatedSince,
     HasAttachment,
@@ -58,12 +61,15 @@ MAX_DEPTH = 40
 MIN_ID = 8
 """Fewest hex digits of a prefix of a message's id."""
 
+_HEX_ID = re.compile(rf"[0-9A-Fa-f]{{{MIN_ID},64}}")
 _QUOTES = '"“”„'
 _SPACE = re.compile(r"\s*")
 _KEYWORD = re.compile(rf"(?:(OR|\|\|?)|(AND)|(NOT))(?=[\s(){_QUOTES}]|$)")
 _RUN = re.compile(rf"[^\s(){_QUOTES}]+")
 _NAME = re.compile(r"([A-Za-z_]{2,}):")
 _QUOTED = re.compile(rf"[{_QUOTES}]([^{_QUOTES}]*)[{_QUOTES}]")
+_TYPED = frozenset({*TEXT_FIELDS, *SYNONYMS})
+"""Names of the fields whose value is text."""
 _SCHEMES = frozenset(
     {"http", "https", "ftp", "ftps", "mailto", "file", "tel", "sip", "urn", "cid", "data", "imap"}
 )
@@ -228,7 +234,7 @@ class _Parser:
         if not self._searchable(text, field, start):
             return None
         self._check_wildcards(text, start + 1)
-        return self._leaf(PhraseTerm(text, field), start)
+        return self._leaf(PhraseTerm(text, SYNONYMS.get(field, field)), start)
 
     def _word(self, text: str, field: str, start: int) -> Node | None:
         if not self._searchable(text, field, start):
@@ -236,7 +242,8 @@ class _Parser:
         self._check_wildcards(text, start)
         stem = text.rstrip("*")
         begins = len(stem) in wildcards(text)
-        return self._leaf(PrefixTerm(stem, field) if begins else WordTerm(text, field), start)
+        searched = SYNONYMS.get(field, field)
+        return self._leaf(PrefixTerm(stem, searched) if begins else WordTerm(text, searched), start)
 
     def _check_wildcards(self, text: str, start: int) -> None:
         """Refuse wildcards that can't work or are too many; `start` is the text's position in the query."""
@@ -299,16 +306,16 @@ class _Parser:
     def _named(self, name: str, value_at: int, depth: int) -> Node | None:
         start, self._at = self._at, value_at
         char = self._query[value_at : value_at + 1]
-        if name in TEXT_FIELDS and char == "(":
+        if name in _TYPED and char == "(":
             if depth >= MAX_DEPTH:
                 raise self._error(f"Parentheses and NOTs can be {MAX_DEPTH} deep; make the query simpler.")
             return self._group(name, depth)
-        if name in TEXT_FIELDS and char and char in _QUOTES:
+        if name in _TYPED and char and char in _QUOTES:
             return self._phrase(name)
         value = self._quoted() if char and char in _QUOTES else self._run()
         if not value.strip():
             raise self._error(f"{name}: needs a value, directly after the colon.", value_at)
-        if name in TEXT_FIELDS:
+        if name in _TYPED:
             return self._word(value, name, value_at)
         return self._leaf(self._condition(name, value.strip(), value_at), start)
 
@@ -325,11 +332,15 @@ class _Parser:
             case "msgid":
                 return MessageId(self._message_id(name, value, at))
             case "thread":
+                if _HEX_ID.fullmatch(value):
+                    return Conversation(value.lower())
                 return InThread(self._message_id(name, value, at))
             case "larger":
                 return LargerThan(self._size(value, at))
             case "smaller":
                 return SmallerThan(self._size(value, at))
+            case "between":
+                return self._between(value, at)
             case _:
                 return self._dated(name, value, at)
 
@@ -344,7 +355,7 @@ class _Parser:
         return HasAttachment()
 
     def _id(self, value: str, at: int) -> Node:
-        if not re.fullmatch(rf"[0-9A-Fa-f]{{{MIN_ID},64}}", value):
+        if not _HEX_ID.fullmatch(value):
             raise self._error(f"id: takes {MIN_ID} to 64 hex digits of a message's id.", at)
         return IdPrefix(value.lower())
 
@@ -366,12 +377,7 @@ class _Parser:
         return int(match[1]) * unit + thousandths * unit // 1000
 
     def _dated(self, name: str, value: str, at: int) -> Node:
-        try:
-            start, end = period(value, self._now, self._zone)
-        except ValueError:
-            raise self._error(
-                "A date is written 2024-05-01, 2024-05, 2024, today, or 7d, 2w, 3m, 1y.", at
-            ) from None
+        start, end = self._period(value, at)
         match name:
             case "after":
                 return DatedSince(start)
@@ -379,3 +385,60 @@ class _Parser:
                 return DatedBefore(start)
             case _:
                 return And((DatedSince(start), DatedBefore(end)))
+
+    def _between(self, value: str, at: int) -> Node:
+        """Parse two dates (`A..B`), or two people (`a,b`)."""
+        if ".." not in value and "," in value:
+            return self._between_people(value, at)
+        first, dots, last = value.partition("..")
+        if not (first and dots and last):
+            raise self._error(
+                "between: takes two dates or two people, such as between:2024-01-01..2024-02-01 "
+                "or between:anna,bob@example.com.",
+                at,
+            )
+        at = self._query.find(value, at)  # behind a quote and blanks
+        start = self._period(first, at)[0]
+        end = self._period(last, at + len(first) + len(dots))[1]
+        if end <= start:
+            raise self._error("The second date is before the first; swap them.", at)
+        return And((DatedSince(start), DatedBefore(end)))
+
+    def _between_people(self, value: str, at: int) -> Node:
+        """Return the mail of two people with each other: from one of them, to the other."""
+        at = self._query.find(value, at)  # behind a quote and blanks
+        comma = value.find(",")
+        one, other = value[:comma].strip(), value[comma + 1 :].strip()
+        if "," in other:
+            raise self._error(
+                "between: takes two people; put a name with a comma in two searches.",
+                at + value.rfind(","),
+            )
+        places = at, at + comma + 1
+        for text, place in zip((one, other), places, strict=True):
+            self._searchable(text, "between", place)
+        return either(
+            both((self._person(sender, "from", here), self._recipient(to, there)))
+            for (sender, here), (to, there) in permutations(zip((one, other), places, strict=True))
+        )
+
+    def _recipient(self, text: str, at: int) -> Node:
+        return either(self._person(text, field, at) for field in ("to", "cc", "bcc"))
+
+    def _person(self, text: str, field: str, at: int) -> Node:
+        """Parse a word or a name as the value of a field; the caller has checked that it has letters."""
+        if any(char.isspace() for char in text):
+            self._check_wildcards(text, at)
+            return self._leaf(PhraseTerm(text, field), at)
+        node = self._word(text, field, at)
+        assert node is not None
+        return node
+
+    def _period(self, value: str, at: int) -> tuple[int, int]:
+        """Return the span [start, end) of a date that was typed at a position."""
+        try:
+            return period(value, self._now, self._zone)
+        except ValueError:
+            raise self._error(
+                "A date is written 2024-05-01, 2024-05, 2024, today, or 7d, 2w, 3m, 1y.", at
+            ) from None

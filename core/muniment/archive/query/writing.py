@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from muniment.archive.query.nodes import (
     And,
+    Conversation,
     DatedBefore,
     DatedSince,
     IdPrefix,
@@ -71,6 +72,8 @@ def _condition(node: Node) -> str:
             return f'msgid:"{name}"'
         case InThread(name):
             return f'thread:"{name}"'
+        case Conversation(prefix):
+            return f"thread:{prefix}"
         case IdPrefix(prefix):
             return f"id:{prefix}"
         case _:

@@ -33,6 +33,30 @@ class DirectoryChange(NamedTuple):
     """Number of messages that were filed again."""
 
 
+class RefilingProgress(NamedTuple):
+    """How far the mail is filed again that a change of the directory concerns."""
+
+    done: int
+    """Number of messages."""
+    expected: int
+    """Number of all messages to be filed again; 0 if it is not known."""
+
+
+def affected_by(directory: Directory, made: Iterable[Change], time: int) -> set[str]:
+    """Return the addresses and domains that changes affect (see `Directory.apply`).
+
+    Args:
+        directory: The directory before them; it is not changed.
+        made: The changes.
+        time: When they are made, in seconds since 1970 UTC.
+
+    Raises:
+        ConfigError, NotFound: A change can't be applied.
+    """
+    after = directory.copy()
+    return set().union(*(after.apply(change, time) for change in made))
+
+
 @dataclass(eq=False, slots=True)
 class WaitingEvents:
     """Audit events that wait for the next commit, and its result for the thread that waits."""

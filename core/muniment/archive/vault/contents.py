@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from muniment.archive.catalog import Catalog
 from muniment.archive.catalog.replay import known_damage
 from muniment.archive.facts import FramePosition
-from muniment.archive.files.lock import holder
-from muniment.archive.index import Index
+from muniment.archive.files.lock import LockHolder, holder, holding
+from muniment.archive.index import SearchIndex
 from muniment.archive.ledger.model import LedgerHead
 from muniment.archive.ledger.readback import ReadBack
 from muniment.archive.ledger.reader import LedgerReader
-from muniment.archive.vault.open_catalog import INDEX, LEDGER
+from muniment.archive.vault.layout import segments_of
 from muniment.archive.vault.open_index import IndexPlace
 from muniment.people.directory import Directory
 
@@ -24,14 +25,16 @@ class VaultContents:
     if it can't be read now or the vault is closed.
     """
 
-    def __init__(self, folder: Path, catalog: Catalog) -> None:
+    def __init__(self, folder: Path, catalog: Catalog, index_place: IndexPlace) -> None:
         self.folder = folder
         """The vault's folder."""
         self.catalog = catalog
         """Lists and look-ups, and the directory of users."""
-        self.reader = LedgerReader(folder / LEDGER, catalog.locate)
+        self.segments = segments_of(folder)
+        """The ledger's segments, for reading."""
+        self.reader = LedgerReader(self.segments, catalog.locate)
         """Reads content from the ledger."""
-        self.index_place = IndexPlace(folder / INDEX)
+        self.index_place = index_place
         """Opens the index, and guards its replacement."""
         self._read_back = ReadBack(self.reader)
 
@@ -81,7 +84,7 @@ class VaultContents:
         """
         return self.reader.size(sha)
 
-    def index(self) -> Index:
+    def index(self) -> SearchIndex:
         """Return the full-text index in its last committed state. It stays open until the vault is closed.
 
         Raises:
@@ -92,3 +95,9 @@ class VaultContents:
     def owner(self) -> str:
         """Return which process is writing the vault, as text for messages; "" if none is."""
         return holder(self.folder)
+
+    def owner_process(self) -> LockHolder | None:
+        """Return the process that is writing the vault; None if none is, or it is another user's."""
+        with suppress(PermissionError):
+            return holding(self.folder)
+        return None

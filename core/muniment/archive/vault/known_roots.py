@@ -18,20 +18,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from muniment.archive.catalog import seen_by
-from muniment.archive.index import put_aside
+from muniment.archive.catalog.sqlite.store import seen_by
+from muniment.archive.index.index import put_aside
 from muniment.archive.ledger.check import check
 from muniment.archive.ledger.checkpoints import Checkpoint
-from muniment.archive.ledger.files import read_vault_id
 from muniment.archive.ledger.merkle import EMPTY_ROOT
 from muniment.archive.ledger.model import LedgerHead
 from muniment.archive.ledger.scan import has_commit, last_head
+from muniment.archive.ledger.segment_store import SegmentStore
+from muniment.archive.ledger.vault_id import read_vault_id
+from muniment.archive.vault.layout import CATALOG, INDEX, segments_of
 from muniment.errors import LedgerDamaged, VaultError
 from muniment.system.atomic_files import write_file
 
 log = logging.getLogger("muniment.vault")
 
-LEDGER, CATALOG, INDEX = "ledger", "catalog.db", "index"
 CHECKPOINTS, NOTICES, BACKUP = "checkpoints", "notify.json", "backup.json"
 OF_CATALOG, OF_INDEX, OF_FILE = "the catalog", "the index", f"the file {CHECKPOINTS}"
 OF_BACKUP, OF_NOTICES = f"the backup's state in {BACKUP}", f"the memory of notices in {NOTICES}"
@@ -234,7 +235,7 @@ def _of_index(folder: Path) -> Iterator[KnownRoot]:
     """Yield the state that the index knows, if it is this vault's index; another's does not matter."""
     for note in _of_json(folder / INDEX / "state.json", OF_INDEX, ("mark",)):
         with suppress(VaultError):
-            if note.vault == read_vault_id(folder / LEDGER):
+            if note.vault == read_vault_id(segments_of(folder)):
                 yield note
 
 
@@ -284,19 +285,19 @@ def alarms(folder: Path) -> list[LedgerAlarm]:
         VaultError: There is no ledger, or a newer program wrote a file.
         LedgerDamaged: The file with the vault's id is damaged.
     """
-    ledger = folder / LEDGER
-    vault_id = read_vault_id(ledger)
+    segments = segments_of(folder)
+    vault_id = read_vault_id(segments)
     notes = _newest(notes_of(folder))
-    held = last_head(ledger) or NONE  # read after the notes, since a writer may append meanwhile
+    held = last_head(segments) or NONE  # read after the notes, since a writer may append meanwhile
     found, doubted = [], []
     for note in notes:
         if note.vault != vault_id:
             found.append(LedgerAlarm(note, swapped(note, vault_id)))
         elif note.head.tree_size > held.tree_size:
             found.append(LedgerAlarm(note, cut_short(note.source, note.head.tree_size, held.tree_size)))
-        elif not has_commit(ledger, vault_id, note.head):
+        elif not has_commit(segments, vault_id, note.head):
             doubted.append(note)
-    return [*found, *_rewritten(ledger, doubted)]
+    return [*found, *_rewritten(segments, doubted)]
 
 
 def swapped(note: KnownRoot, vault_id: bytes) -> str:
@@ -323,11 +324,11 @@ def _newest(notes: Iterable[KnownRoot]) -> list[KnownRoot]:
     return list(newest.values())
 
 
-def _rewritten(ledger: Path, doubted: list[KnownRoot]) -> list[LedgerAlarm]:
+def _rewritten(segments: SegmentStore, doubted: list[KnownRoot]) -> list[LedgerAlarm]:
     """Return an alarm for each note of another ledger. It reads the whole ledger: frames may have moved."""
     if not doubted:
         return []
-    report = check(ledger, deep=False, checkpoints=[note.checkpoint for note in doubted])
+    report = check(segments, deep=False, checkpoints=[note.checkpoint for note in doubted])
     states = {proof.checkpoint: proof for proof in report.proofs}
     return [
         LedgerAlarm(note, f"{note.source} knows another ledger: {states[note.checkpoint].text}")
@@ -397,6 +398,6 @@ def _refuted(folder: Path, found: list[LedgerAlarm]) -> list[LedgerHead]:
         notes = read_file(folder)
     except CheckpointsUnreadable:
         return []
-    report = check(folder / LEDGER, deep=False, checkpoints=[note.checkpoint for note in notes])
+    report = check(segments_of(folder), deep=False, checkpoints=[note.checkpoint for note in notes])
     wrong = {proof.checkpoint for proof in report.proofs if not proof.holds}
     return [note.head for note in notes if note.checkpoint in wrong]

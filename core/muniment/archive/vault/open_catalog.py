@@ -13,10 +13,11 @@ from typing import Any
 
 from muniment.archive.catalog import Catalog, CatalogOutdated
 from muniment.archive.catalog.replay import MAX_DAMAGE, known_damage, replay
-from muniment.archive.catalog.store import NEW, put_in_place, remove_catalog
+from muniment.archive.catalog.sqlite.catalog import SqliteCatalog
+from muniment.archive.catalog.sqlite.store import NEW, put_in_place, remove_catalog
 from muniment.archive.files.lock import VaultLock
 from muniment.archive.files.temp_files import own_work
-from muniment.archive.index import ASIDE
+from muniment.archive.index.index import ASIDE
 from muniment.archive.ledger.codec import RecordEncoder
 from muniment.archive.ledger.model import RecordKind
 from muniment.archive.ledger.records import VERSION, json_record
@@ -30,12 +31,31 @@ from muniment.archive.vault.known_roots import (
     missing_file,
     require_whole,
 )
+from muniment.archive.vault.layout import CATALOG, INDEX, segments_of
 
 log = logging.getLogger("muniment.vault")
 
-LEDGER, CATALOG, INDEX = "ledger", "catalog.db", "index"
 INDEX_NEW, INDEX_OLD = INDEX + ".new", INDEX + ASIDE
 """The folders of an index that is being built, and of one that is being replaced."""
+
+
+def empty_catalog(folder: Path, vault_id: bytes) -> Catalog:
+    """Make the catalog of a new vault.
+
+    Raises:
+        VaultError: There is a catalog already, or it can't be made.
+    """
+    return SqliteCatalog.create(folder / CATALOG, vault_id)
+
+
+def readable_catalog(folder: Path) -> Catalog:
+    """Open the catalog of a vault for reading.
+
+    Raises:
+        CatalogOutdated: It must be rebuilt first.
+        VaultError: It can't be read now, or a newer program wrote it.
+    """
+    return SqliteCatalog.open(folder / CATALOG, readonly=True)
 
 
 def matching_catalog(folder: Path, ledger: Ledger) -> Catalog:
@@ -45,7 +65,7 @@ def matching_catalog(folder: Path, ledger: Ledger) -> Catalog:
         VaultError: The catalog can't be read or written, or a newer program wrote it.
     """
     try:
-        catalog = Catalog.open(folder / CATALOG)
+        catalog = SqliteCatalog.open(folder / CATALOG)
         try:
             if _brought_forward(folder, ledger, catalog):
                 return catalog
@@ -67,7 +87,7 @@ def _brought_forward(folder: Path, ledger: Ledger, catalog: Catalog) -> bool:
     if not ledger.knows(seen):
         return False
     if seen.tree_size < ledger.head.tree_size:
-        replay(catalog, folder / LEDGER, seen, own_work(folder))
+        replay(catalog, segments_of(folder), seen, own_work(folder))
     return True
 
 
@@ -95,7 +115,7 @@ def rebuild_catalog(folder: Path, accept_damage: bool = False) -> list[str]:
         lost = alarms(folder)
         if lost and not accept_damage:
             require_whole(folder)
-        ledger = Ledger.open(folder / LEDGER, accept_damage=accept_damage)
+        ledger = Ledger.open(segments_of(folder), accept_damage=accept_damage)
         try:
             if ledger.recovery.damage:
                 record_damage(ledger)
@@ -151,10 +171,10 @@ def _record(ledger: Ledger, event: dict[str, Any]) -> None:
 def rebuilt_catalog(folder: Path, vault_id: bytes) -> Catalog:
     """Rebuild the catalog and put it in place, while this process does not have the old one open."""
     with new_catalog(folder, vault_id) as catalog:
-        replay(catalog, folder / LEDGER, None, own_work(folder))
+        replay(catalog, segments_of(folder), None, own_work(folder))
         catalog.close()
         put_in_place(folder / (CATALOG + NEW), folder / CATALOG)
-    return Catalog.open(folder / CATALOG)
+    return SqliteCatalog.open(folder / CATALOG)
 
 
 @contextmanager
@@ -163,7 +183,7 @@ def new_catalog(folder: Path, vault_id: bytes) -> Iterator[Catalog]:
     path = folder / (CATALOG + NEW)
     remove_catalog(path)
     try:
-        with closing(Catalog.create(path, vault_id)) as catalog:
+        with closing(SqliteCatalog.create(path, vault_id)) as catalog:
             yield catalog
     finally:
         remove_catalog(path)

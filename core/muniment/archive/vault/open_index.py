@@ -1,14 +1,21 @@
-"""The place of a vault's index: it is opened once for all threads, and replaced while no thread opens it."""
+"""Opens a vault's index: for all threads that search, and for the one that writes.
+
+For searching it is opened once, and replaced while no thread opens it.
+"""
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 from muniment.archive.files.gate import ThreadGate
-from muniment.archive.index import Index, IndexState, peek
+from muniment.archive.index import IndexState, SearchIndex
+from muniment.archive.index.index import TantivyIndex, peek, put_aside
+
+log = logging.getLogger("muniment.index")
 
 
 class IndexPlace:
@@ -18,9 +25,9 @@ class IndexPlace:
         self._folder = folder
         self._opening = threading.Lock()
         self._gate = ThreadGate()
-        self._index: Index | None = None
+        self._index: TantivyIndex | None = None
 
-    def index(self) -> Index:
+    def index(self) -> SearchIndex:
         """Return the index in its last committed state. It stays open until `close`.
 
         Raises:
@@ -29,7 +36,7 @@ class IndexPlace:
         with self._opening:
             if self._index is None:
                 with self.held():
-                    self._index = Index.open(self._folder, read_only=True)
+                    self._index = TantivyIndex.open(self._folder, read_only=True)
                 return self._index
             index = self._index
         index.follow()
@@ -62,3 +69,31 @@ class IndexPlace:
             index, self._index = self._index, None
         if index is not None:
             index.close()
+
+
+def open_for_writing(folder: Path, fits: Callable[[SearchIndex], bool]) -> SearchIndex:
+    """Open an index for writing, or make a new one.
+
+    An index that is unusable, or that does not fit, is renamed, and an empty one replaces it.
+
+    Args:
+        folder: The index's folder; it is made if it does not exist.
+        fits: Returns whether an index belongs to the vault's ledger.
+
+    Raises:
+        VaultError: The index can't be written.
+        VaultLocked: Another process is writing it.
+    """
+    index = TantivyIndex.open(folder)
+    if index.set_aside is not None:
+        log.warning(
+            "the index is rebuilt (%s); the old one was renamed to %s", index.why_set_aside, index.set_aside
+        )
+    if fits(index):
+        return index
+    index.close()
+    log.warning(
+        "the index belongs to another ledger, or to another state of it: it was renamed to %s",
+        put_aside(folder),
+    )
+    return TantivyIndex.open(folder)

@@ -1,4 +1,4 @@
-"""The queries behind `CatalogQueries` for folders and the index; its methods have the documentation.
+"""The queries behind `SqliteQueries` for folders and the index; `catalog.base` has the contract of each.
 
 Each function takes a connection for reading.
 """
@@ -10,11 +10,11 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from muniment.archive.catalog import sql
-from muniment.archive.catalog.encoding import fetch_many, read_numbers
-from muniment.archive.catalog.filing import load_addresses, read_parties
 from muniment.archive.catalog.model import CatalogMention, FolderPage, IndexChange, MessageRow
-from muniment.archive.catalog.reading import message_row
+from muniment.archive.catalog.sqlite import sql, sql_lists
+from muniment.archive.catalog.sqlite.encoding import fetch_many, read_numbers
+from muniment.archive.catalog.sqlite.filing import load_addresses, read_parties
+from muniment.archive.catalog.sqlite.reading import message_row
 from muniment.errors import UsageError
 from muniment.mail.model import AddressRole, senders_of
 from muniment.people.directory import CATCH_ALL
@@ -38,9 +38,17 @@ def page(
     after: str,
     oldest_first: bool = False,
     around: int | None = None,
+    counted: int = COUNTED,
 ) -> FolderPage:
+    """Return a page of a folder; an empty one if there is no such folder. `catalog.base` has the details.
+
+    Where a page begins is a key of the folder's order, not a count of rows, so far pages take no longer.
+
+    Raises:
+        UsageError: `after` is not a position from a page.
+    """
     start = _after(after)
-    box = connection.execute(sql.FIND_BOX, {"user": user, "folder": folder}).one_or_none()
+    box = connection.execute(sql_lists.FIND_BOX, {"user": user, "folder": folder}).one_or_none()
     if box is None or limit < 1:
         return FolderPage([], "", 0 if box is None else box.messages, first=0)
     if start is None and around is not None:
@@ -48,14 +56,16 @@ def page(
         start = (around, -1) if oldest_first else (around + 1, -1)
     where = {"box": box.id, "limit": limit + 1}
     if start is None:
-        found = connection.execute(sql.OLDEST_PAGE if oldest_first else sql.FIRST_PAGE, where).all()
+        found = connection.execute(
+            sql_lists.OLDEST_PAGE if oldest_first else sql_lists.FIRST_PAGE, where
+        ).all()
     else:
-        statement = sql.NEXT_OLDEST_PAGE if oldest_first else sql.NEXT_PAGE
+        statement = sql_lists.NEXT_OLDEST_PAGE if oldest_first else sql_lists.NEXT_PAGE
         found = connection.execute(statement, where | {"date": start[0], "message": start[1]}).all()
     shown = [message_row(row) for row in found[:limit]]
     first, exact = -1 if after else 0, True
     if start is not None and not after:
-        newer, exact = _newer(connection, box, start)
+        newer, exact = _newer(connection, box, start, counted)
         first = box.messages - newer if oldest_first else newer
     return FolderPage(
         shown,
@@ -71,21 +81,21 @@ def _place(row: MessageRow) -> str:
     return f"{row.date}.{row.sequence}"
 
 
-def _newer(connection: Connection, box: Any, start: tuple[int, int]) -> tuple[int, bool]:
+def _newer(connection: Connection, box: Any, start: tuple[int, int], most: int) -> tuple[int, bool]:
     """Return how many rows of a folder are newer than `start`, and whether that is exact.
 
-    Near the ends of a folder the rows are counted; elsewhere the number is estimated by the date.
+    Near the ends of a folder at most `most` rows are counted; elsewhere the number is estimated by the date.
     """
-    where = {"box": box.id, "date": start[0], "message": start[1], "most": COUNTED}
-    newer: int = connection.execute(sql.COUNT_NEWER, where).scalar_one()
-    if newer < COUNTED:
+    where = {"box": box.id, "date": start[0], "message": start[1], "most": most}
+    newer: int = connection.execute(sql_lists.COUNT_NEWER, where).scalar_one()
+    if newer < most:
         return newer, True
-    older: int = connection.execute(sql.COUNT_OLDER, where).scalar_one()
-    if older < COUNTED:
+    older: int = connection.execute(sql_lists.COUNT_OLDER, where).scalar_one()
+    if older < most:
         return box.messages - older, True
-    low, high = connection.execute(sql.SPAN, where).one()
+    low, high = connection.execute(sql_lists.SPAN, where).one()
     part = (high - start[0]) / max(high - low, 1)
-    return min(max(round(box.messages * part), COUNTED), box.messages - COUNTED), False
+    return min(max(round(box.messages * part), most), box.messages - most), False
 
 
 def _after(after: str) -> tuple[int, int] | None:
@@ -102,35 +112,46 @@ def _after(after: str) -> tuple[int, int] | None:
 
 
 def tree(connection: Connection) -> list[tuple[str, list[tuple[str, int]]]]:
+    """Return folders that hold mail, with message counts, by the user's label; the catch-all comes last."""
     found: dict[str, list[tuple[str, int]]] = {}
     last: list[tuple[str, int]] = []
-    for row in connection.execute(sql.TREE).all():
+    for row in connection.execute(sql_lists.TREE).all():
         folders = last if row.key == CATCH_ALL else found.setdefault(row.label, [])
         folders.append((row.folder, row.messages))
     return [*found.items(), *([(CATCH_ALL, last)] if last else [])]
 
 
 def folders(connection: Connection, user: str) -> list[tuple[str, int]]:
-    found = connection.execute(sql.FOLDERS, {"user": user}).all()
+    """Return the user's folders that hold mail, by name, with their message counts."""
+    found = connection.execute(sql_lists.FOLDERS, {"user": user}).all()
     return [(row.folder, row.messages) for row in found]
 
 
 def folders_of(connection: Connection, messages: Iterable[int]) -> dict[int, list[str]]:
+    """Return the sorted paths `label/folder`, of any user, for each number that is a message."""
     boxes = {row.id: read_numbers(row.boxes) for row in fetch_many(connection, sql.FILED, messages)}
     wanted: set[int] = set().union(*boxes.values())
     names = {row.id: f"{row.label}/{row.folder}" for row in fetch_many(connection, sql.BOXES, wanted)}
     return {message: sorted(names[box] for box in filed) for message, filed in boxes.items()}
 
 
+def holders(connection: Connection, messages: Iterable[int]) -> set[str]:
+    """Return the ids of all users who have one of these messages in a folder."""
+    boxes = [read_numbers(row.boxes) for row in fetch_many(connection, sql.FILED, messages)]
+    return {row.key for row in fetch_many(connection, sql.BOXES, set().union(*boxes))}
+
+
 def placed(connection: Connection, user: str, messages: Iterable[int], folder: str) -> set[int]:
-    rows = connection.execute(sql.BOXES_OF, {"user": user}).all()
+    """Return the subset of messages in a folder of the user: `folder` in any case, "" for any."""
+    rows = connection.execute(sql_lists.BOXES_OF, {"user": user}).all()
     own = {row.id for row in rows if not folder or row.folder.lower() == folder.lower()}
     found = fetch_many(connection, sql.FILED, messages)
     return {row.id for row in found if not own.isdisjoint(read_numbers(row.boxes))}
 
 
 def own_folders(connection: Connection, user: str, messages: Iterable[int]) -> dict[int, list[str]]:
-    own = {row.id: row.folder for row in connection.execute(sql.BOXES_OF, {"user": user}).all()}
+    """Return the sorted names of the user's folders for each number that is a message, also for none."""
+    own = {row.id: row.folder for row in connection.execute(sql_lists.BOXES_OF, {"user": user}).all()}
     found = {row.id: read_numbers(row.boxes) for row in fetch_many(connection, sql.FILED, messages)}
     return {message: sorted(own[box] for box in boxes if box in own) for message, boxes in found.items()}
 
@@ -139,12 +160,14 @@ def own_folders(connection: Connection, user: str, messages: Iterable[int]) -> d
 
 
 def index_behind(connection: Connection, watermark: int) -> int:
-    return connection.execute(sql.COUNT_TOUCHED, {"watermark": watermark}).scalar_one()
+    """Return how many messages changed in records from `watermark` on."""
+    return connection.execute(sql_lists.COUNT_TOUCHED, {"watermark": watermark}).scalar_one()
 
 
 def unindexed_of(connection: Connection, user: str, watermark: int) -> list[int]:
+    """Return the user's messages that changed in records from `watermark` on, in ascending order."""
     many = index_behind(connection, watermark) > _BACKLOG
-    statement = sql.UNINDEXED_IN if many else sql.UNINDEXED_OF
+    statement = sql_lists.UNINDEXED_IN if many else sql_lists.UNINDEXED_OF
     where = {"user": user, "watermark": watermark}
     return list(connection.execute(statement, where).scalars())
 
@@ -152,7 +175,8 @@ def unindexed_of(connection: Connection, user: str, watermark: int) -> list[int]
 def copies_since(
     connection: Connection, messages: Iterable[int], watermark: int
 ) -> dict[int, list[RoutedEnvelope]]:
-    copies = list(fetch_many(connection, sql.COPIES_SINCE, messages, watermark=watermark))
+    """Return each message's copies in records from `watermark` on; one with several owners, once for each."""
+    copies = list(fetch_many(connection, sql_lists.COPIES_SINCE, messages, watermark=watermark))
     names = load_addresses(connection, (row.parties for row in copies))
     owners: dict[int, list[Any]] = {}
     for row in fetch_many(connection, sql.OWNERS_OF, [row.id for row in copies]):
@@ -166,12 +190,13 @@ def copies_since(
 
 
 def index_changes(connection: Connection, watermark: int, limit: int) -> list[IndexChange]:
-    page = connection.execute(sql.TOUCHED, {"watermark": watermark, "limit": max(limit, 1)}).all()
+    """Return the next `limit` messages to index, and all that share a record with the last of them."""
+    page = connection.execute(sql_lists.TOUCHED, {"watermark": watermark, "limit": max(limit, 1)}).all()
     found = [(row.id, row.touched) for row in page]
     if not found:
         return []
     message, touched = found[-1]
-    rest = connection.execute(sql.TOUCHED_WITH, {"touched": touched, "message": message}).scalars()
+    rest = connection.execute(sql_lists.TOUCHED_WITH, {"touched": touched, "message": message}).scalars()
     found += [(more, touched) for more in rest]
     following = [touched for _, touched in found[1:]] + [-1]
     return [
@@ -181,6 +206,10 @@ def index_changes(connection: Connection, watermark: int, limit: int) -> list[In
 
 
 def mentions(connection: Connection, messages: Iterable[int]) -> dict[int, list[CatalogMention]]:
+    """Return the distinct addresses on all copies of each message, in the order of the ledger.
+
+    Owners of ordinary mailboxes come last, as recipients. Numbers without a message are left out.
+    """
     rows = list(fetch_many(connection, sql.ROUTES_OF, messages))
     names = load_addresses(connection, (row.parties for row in rows))
     found: dict[int, dict[CatalogMention, None]] = {}

@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, Table
 
-from muniment.archive.catalog import sql, tables
-from muniment.archive.catalog.encoding import clean, exact, fetch_many
+from muniment.archive.catalog.sqlite import sql, sql_writes, tables
+from muniment.archive.catalog.sqlite.encoding import clean, exact, fetch_many
 from muniment.people.directory import Directory
 from muniment.people.routing import Placement
 
@@ -80,7 +80,7 @@ class PlaceNumbers:
             if number is None:
                 number = self._counter.next(connection)
                 row = (number, exact(host), exact(mailbox), exact(folder))
-                connection.exec_driver_sql(sql.INSERT_PLACE, row)
+                connection.exec_driver_sql(sql_writes.INSERT_PLACE, row)
             self._ids[place] = number
         return number
 
@@ -134,7 +134,7 @@ class BoxNumbers:
         number = connection.execute(sql.BOX, {"user": user, "folder": folder}).scalar_one_or_none()
         if number is None:
             number = self._counter.next(connection)
-            connection.exec_driver_sql(sql.INSERT_BOX, (number, user, folder, 0))
+            connection.exec_driver_sql(sql_writes.INSERT_BOX, (number, user, folder, 0))
         return number
 
     def _user(self, connection: Connection, user: str, directory: Directory) -> int:
@@ -145,7 +145,7 @@ class BoxNumbers:
             if number is None:
                 number = self._user_counter.next(connection)
                 row = (number, key, clean(directory.label(user)))
-                connection.exec_driver_sql(sql.INSERT_USER, row)
+                connection.exec_driver_sql(sql_writes.INSERT_USER, row)
             self._users[user] = number
         return number
 

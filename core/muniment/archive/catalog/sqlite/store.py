@@ -11,23 +11,28 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
+from functools import cache
 from pathlib import Path
-from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
+from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar, cast
 from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event
+from sqlalchemy import URL, Connection, Dialect, Engine, NullPool, create_engine
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.util import LRUCache
 
-from muniment.archive.catalog import sql, tables
-from muniment.archive.catalog.encoding import blob, whole
 from muniment.archive.catalog.model import CatalogDamaged, CatalogOutdated
-from muniment.archive.catalog.trouble import as_vault_errors
+from muniment.archive.catalog.sqlite import sql, tables
+from muniment.archive.catalog.sqlite.encoding import blob, whole
+from muniment.archive.catalog.sqlite.trouble import as_vault_errors
 from muniment.archive.files.gate import ThreadGate
 from muniment.archive.ledger.model import LedgerHead
 from muniment.errors import VaultError
 
 NEW = ".new"
 """Suffix of the file of a new catalog until it replaces the old one."""
+COMPILED = 1000
+"""How many compiled statements to keep."""
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -90,13 +95,14 @@ class CatalogStore:
     is put in place. `replace` keeps all threads out for that time; each then opens a new connection.
     """
 
-    def __init__(self, path: Path, readonly: bool = False) -> None:
+    def __init__(self, path: Path, readonly: bool = False, busy: float = BUSY) -> None:
         """Prepare the connections; none is opened yet.
 
         Args:
             path: The SQLite file.
             readonly: Whether to open it only for reading. A file that can't be read in place, since its
                 folder is read-only and it has a write-ahead log, is copied to a temporary folder.
+            busy: How long a statement waits for another connection's lock, in seconds.
 
         Raises:
             OSError: The file can't be copied.
@@ -113,9 +119,9 @@ class CatalogStore:
         self._closed = False
         self.is_immutable = readonly and _is_immutable(path)
         """Whether no process can write the file."""
-        self._reading = _engine(path, "ro" if readonly else "rw", sql.READ_PRAGMAS, self.is_immutable)
+        self._reading = _engine(path, "ro" if readonly else "rw", sql.READ_PRAGMAS, busy, self.is_immutable)
         self._reading = self._reading.execution_options(isolation_level="AUTOCOMMIT")
-        self._writing = _engine(path, "rwc", sql.PRAGMAS)
+        self._writing = _engine(path, "rwc", sql.PRAGMAS, busy)
 
     def _copied(self, path: Path) -> Path:
         """Copy a file and its write-ahead log, for the lifetime of this object.
@@ -279,21 +285,37 @@ def _is_immutable(path: Path) -> bool:
     return not os.access(path.parent, os.W_OK) and not (log.exists() and log.stat().st_size)
 
 
-def _engine(path: Path, mode: str, pragmas: tuple[str, ...], immutable: bool = False) -> Engine:
-    url = URL.create(
-        "sqlite+pysqlite",
-        database=f"file:{quote(os.fsencode(path.absolute()))}",
-        query={"mode": mode, "uri": "true"} | ({"immutable": "1"} if immutable else {}),
-    )
-    arguments = {"check_same_thread": False, "timeout": BUSY}
-    engine = create_engine(url, poolclass=NullPool, connect_args=arguments)
+@cache
+def _initialized() -> tuple[Dialect, LRUCache[Any, Any]]:
+    """Return the dialect of SQLite, and the cache of compiled statements that belongs to it.
 
-    @event.listens_for(engine, "connect")
-    def prepare(connection: sqlite3.Connection, record: Any) -> None:
-        for pragma in pragmas:
-            connection.execute(pragma)
+    All catalogs of a process share them. A service opens a vault for each request, and compiling the
+    statements takes longer than executing them.
+    """
+    engine = create_engine("sqlite+pysqlite://")
+    engine.connect().close()  # the first connection tells the dialect what it must know
+    engine.dispose()
+    return engine.dialect, LRUCache(COMPILED)
 
-    return engine
+
+def _engine(path: Path, mode: str, pragmas: tuple[str, ...], busy: float, immutable: bool = False) -> Engine:
+    file = f"file:{quote(os.fsencode(path.absolute()))}"
+    query = f"mode={mode}" + "&immutable=1" * immutable
+
+    def connect() -> sqlite3.Connection:
+        connection = sqlite3.connect(f"{file}?{query}", uri=True, check_same_thread=False, timeout=busy)
+        try:
+            for pragma in pragmas:
+                connection.execute(pragma)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    dialect, compiled = _initialized()
+    url = URL.create("sqlite+pysqlite", database=file)
+    pool = NullPool(cast(Callable[[], DBAPIConnection], connect), dialect=dialect)
+    return Engine(pool, dialect, url, execution_options={"compiled_cache": compiled})
 
 
 class CatalogState(NamedTuple):

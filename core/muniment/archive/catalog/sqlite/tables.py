@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Column, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
 
-SCHEMA = 11
+SCHEMA = 12
 """Version of the tables; a catalog of an older version is rebuilt."""
 
 metadata = MetaData()
@@ -115,6 +115,20 @@ envelope = _table(
 Index("envelope_key", envelope.c.key)
 Index("envelope_flagged", envelope.c.id, sqlite_where=envelope.c.flags.isnot(None))
 
+QUARTER = 900
+"""Seconds of the periods in which arrivals are counted. Every time zone in use differs from UTC by whole
+quarters of an hour, so days and hours of each are sums of these."""
+arrival = _table(
+    "arrival",
+    _int("report", primary_key=True),
+    _int("quarter", primary_key=True),
+    _int("copies"),
+    _int("newest"),
+    rowid=False,
+)
+"""Copies by the time when they were journaled or received: `quarter` is the number of the period since 1970,
+`report` 1 for journal reports and 0 for other copies, `newest` the latest time in it."""
+
 link = _table("link", _int("message", primary_key=True), _int("envelope", primary_key=True), rowid=False)
 Index("link_envelope", link.c.envelope)
 
@@ -178,5 +192,8 @@ Index("quarantine_sha", quarantine.c.sha)
 run = _table("run", _id(), _text("profile"), _int("time"), _text("summary"))
 Index("run_profile", run.c.profile, run.c.id)
 audit = _table("audit", _id(), _int("segment"), _int("offset"), _int("time"), _text("event"))
+Index("audit_time", audit.c.time)
+audit_key = _table("audit_key", _text("key", primary_key=True), _int("audit", primary_key=True), rowid=False)
+"""The keys of audit events (see catalog.audit_keys)."""
 directory = _table("directory", _id(), _int("sequence"), _int("time"), _text("change"))
 """Changes of the directory, numbered from 0 without gaps."""

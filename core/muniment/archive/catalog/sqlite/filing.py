@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from muniment.archive.catalog import sql
-from muniment.archive.catalog.encoding import (
+from muniment.archive.catalog.sqlite import sql, sql_writes
+from muniment.archive.catalog.sqlite.encoding import (
     clean,
     fetch_many,
     join,
@@ -214,10 +214,10 @@ class PlacementMoves:
         """Write the changes to the database."""
         counts = [(count, box) for box, count in self.counts.items() if count]
         for statement, rows in (
-            (sql.DELETE_PLACEMENT, self.deleted),
-            (sql.INSERT_PLACEMENT, sorted(self.inserted)),
-            (sql.FILE_MESSAGE, self.filed),
-            (sql.ADD_TO_BOX, counts),
+            (sql_writes.DELETE_PLACEMENT, self.deleted),
+            (sql_writes.INSERT_PLACEMENT, sorted(self.inserted)),
+            (sql_writes.FILE_MESSAGE, self.filed),
+            (sql_writes.ADD_TO_BOX, counts),
         ):
             if rows:
                 connection.exec_driver_sql(statement, rows)

@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection
 
-from muniment.archive.catalog import sql, tables
-from muniment.archive.catalog.encoding import (
+from muniment.archive.catalog.audit_keys import decoded, event_keys
+from muniment.archive.catalog.sqlite import sql, sql_writes, tables
+from muniment.archive.catalog.sqlite.encoding import (
     clean,
     exact,
     fetch_many,
@@ -21,7 +22,7 @@ from muniment.archive.catalog.encoding import (
     split,
     words,
 )
-from muniment.archive.catalog.filing import (
+from muniment.archive.catalog.sqlite.filing import (
     BatchMessages,
     FiledCopy,
     FiledMessage,
@@ -31,9 +32,9 @@ from muniment.archive.catalog.filing import (
     load_filed,
     load_messages,
 )
-from muniment.archive.catalog.numbering import BoxNumbers, PlaceNumbers, TextNumbers
-from muniment.archive.catalog.originals import DisplacedTotals, displace
-from muniment.archive.catalog.refiling import note_affected, relabel
+from muniment.archive.catalog.sqlite.numbering import BoxNumbers, PlaceNumbers, TextNumbers
+from muniment.archive.catalog.sqlite.originals import DisplacedTotals, displace
+from muniment.archive.catalog.sqlite.refiling import note_affected, relabel
 from muniment.archive.facts import (
     REGENERATED,
     AuditFact,
@@ -95,13 +96,13 @@ class _Sorted:
         return [fact for fact in self.traffic if isinstance(fact, ReceiptFact)]
 
 
-class CatalogWriter:
+class FactWriter:
     """Writes batches, and caches the numbers of addresses, folders and profiles."""
 
     def __init__(self) -> None:
-        self.addresses = TextNumbers(tables.address, sql.ADDRESSES, sql.INSERT_ADDRESS)
+        self.addresses = TextNumbers(tables.address, sql.ADDRESSES, sql_writes.INSERT_ADDRESS)
         self.boxes = BoxNumbers()
-        self._profiles = TextNumbers(tables.profile, sql.PROFILES, sql.INSERT_PROFILE)
+        self._profiles = TextNumbers(tables.profile, sql.PROFILES, sql_writes.INSERT_PROFILE)
         self._places = PlaceNumbers()
 
     def forget(self) -> None:
@@ -139,6 +140,7 @@ class CatalogWriter:
         copies = self._copies(connection, batch, messages)
         copy_bytes = self._receive(batch.receipts, copies)
         self._write_copies(connection, copies.values())
+        _count_arrivals(connection, [copy.fact for copy in copies.values() if copy.fact is not None])
         self._file(connection, messages.by_id.values(), copies.values(), directory)
         self._write_traffic(connection, batch.traffic, copies)
         self._write_quarantines(connection, batch, copies)
@@ -168,8 +170,8 @@ class CatalogWriter:
                 moved.append((fact.position.segment, fact.position.offset, known.id))
                 mended.append(_mended(fact, known.id))
                 known.touched = max(known.touched, fact.sequence)
-        _write(connection, sql.MOVE_MESSAGE, moved)
-        _write(connection, sql.MEND_MESSAGE, mended)
+        _write(connection, sql_writes.MOVE_MESSAGE, moved)
+        _write(connection, sql_writes.MEND_MESSAGE, mended)
         return messages
 
     def _copies(
@@ -187,7 +189,7 @@ class CatalogWriter:
                 copies[key] = _new_copy(fact, messages)
             elif known.fact is None:
                 moved.append((fact.position.segment, fact.position.offset, known.id))
-        _write(connection, sql.MOVE_ENVELOPE, moved)
+        _write(connection, sql_writes.MOVE_ENVELOPE, moved)
         return copies
 
     def _receive(self, receipts: list[ReceiptFact], copies: dict[bytes, FiledCopy]) -> int:
@@ -219,15 +221,15 @@ class CatalogWriter:
             mentions.update((ids[party.address], copy.id) for party in copy.parties)
         for copy in again:
             mentions.update((ids[party.address], copy.id) for party in copy.new_parties)
-        _write(connection, sql.INSERT_ENVELOPE, [_envelope(c, f, ids, profiles) for c, f in new])
-        _write(connection, sql.INSERT_LINK, sorted(links))
-        _write(connection, sql.INSERT_MENTION, sorted(mentions))
-        _write(connection, sql.INSERT_OWNER, sorted(owners))
+        _write(connection, sql_writes.INSERT_ENVELOPE, [_envelope(c, f, ids, profiles) for c, f in new])
+        _write(connection, sql_writes.INSERT_LINK, sorted(links))
+        _write(connection, sql_writes.INSERT_MENTION, sorted(mentions))
+        _write(connection, sql_writes.INSERT_OWNER, sorted(owners))
         rows = [
             (c.route, c.size, profiles[c.profile], parties(c.parties, ids), words(c.flags), c.id)
             for c in again
         ]
-        _write(connection, sql.RECEIVE_ENVELOPE, rows)
+        _write(connection, sql_writes.RECEIVE_ENVELOPE, rows)
 
     # --- places -----------------------------------------------------------------------------------
 
@@ -261,7 +263,7 @@ class CatalogWriter:
                 rows.append(_message(message, message.fact, boxes))
             else:
                 moves.refile(message, boxes)
-        _write(connection, sql.INSERT_MESSAGE, rows)
+        _write(connection, sql_writes.INSERT_MESSAGE, rows)
         moves.write(connection)
 
     # --- keys at sources -----------------------------------------------------------------------------
@@ -286,15 +288,15 @@ class CatalogWriter:
                 copy = copies.get(identity(fact.sha, fact.report))
                 key = (place, exact(fact.key))
                 put[key] = (*key, fact.size, copy.id if copy else None, None if copy else fact.sha)
-        _write(connection, sql.DELETE_KNOWN, list(gone))
-        _write(connection, sql.PUT_KNOWN, list(put.values()))
+        _write(connection, sql_writes.DELETE_KNOWN, list(gone))
+        _write(connection, sql_writes.PUT_KNOWN, list(put.values()))
 
     def _write_quarantines(
         self, connection: Connection, batch: _Sorted, copies: dict[bytes, FiledCopy]
     ) -> None:
         """Store quarantined items, and end the quarantine of those that a record or a copy resolves."""
         items = [_quarantined(fact) for fact in batch.quarantines if not fact.resolved]
-        _write(connection, sql.INSERT_QUARANTINE, items)
+        _write(connection, sql_writes.INSERT_QUARANTINE, items)
         named = [
             (
                 clean(fact.profile),
@@ -306,11 +308,11 @@ class CatalogWriter:
             for fact in batch.receipts
             if identity(fact.sha, fact.report) not in copies
         ]
-        _write(connection, sql.NAME_QUARANTINE, named)
+        _write(connection, sql_writes.NAME_QUARANTINE, named)
         ends = [(fact.sha, fact.sequence) for fact in batch.quarantines if fact.resolved]
         if connection.execute(sql.highest(tables.quarantine)).scalar_one() >= 0:
             ends += [(fact.sha, fact.sequence) for fact in batch.envelopes]
-        _write(connection, sql.RESOLVE_QUARANTINE, ends)
+        _write(connection, sql_writes.RESOLVE_QUARANTINE, ends)
 
 
 def _change_directory(connection: Connection, facts: list[DirectoryFact], directory: Directory) -> Directory:
@@ -326,7 +328,7 @@ def _change_directory(connection: Connection, facts: list[DirectoryFact], direct
     for fact in facts:
         affected |= after.apply(changes.decode(fact.change), fact.time)
     rows = [(n, fact.sequence, fact.time, fact.change) for n, fact in enumerate(facts, stored)]
-    connection.exec_driver_sql(sql.INSERT_DIRECTORY, rows)
+    connection.exec_driver_sql(sql_writes.INSERT_DIRECTORY, rows)
     note_affected(connection, affected)
     relabel(connection, after)
     return after
@@ -404,19 +406,30 @@ def _envelope(
     )  # fmt: skip
 
 
+def _count_arrivals(connection: Connection, copies: Iterable[EnvelopeFact]) -> None:
+    """Add new copies to the arrivals of their quarter of an hour."""
+    found: dict[tuple[int, int], list[int]] = {}
+    for fact in copies:
+        found.setdefault((int(fact.report), fact.time // tables.QUARTER), []).append(fact.time)
+    rows = [(*period, len(times), max(times)) for period, times in sorted(found.items())]
+    _write(connection, sql_writes.COUNT_ARRIVAL, rows)
+
+
 def _write_rest(connection: Connection, batch: _Sorted) -> None:
     """Write parts, runs, the audit trail, and the hash of the latest configuration."""
     rows = [(fact.sha, fact.position.segment, fact.position.offset) for fact in batch.parts]
-    _write(connection, sql.PUT_PART, rows)
+    _write(connection, sql_writes.PUT_PART, rows)
     runs = [(fact.sequence, _profile(fact), fact.time, fact.summary) for fact in batch.runs]
-    _write(connection, sql.INSERT_RUN, runs)
+    _write(connection, sql_writes.INSERT_RUN, runs)
     audits = [
         (fact.sequence, fact.position.segment, fact.position.offset, fact.time, fact.event)
         for fact in batch.audits
     ]
-    _write(connection, sql.INSERT_AUDIT, audits)
+    _write(connection, sql_writes.INSERT_AUDIT, audits)
+    keys = [(key, fact.sequence) for fact in batch.audits for key in event_keys(decoded(fact.event))]
+    _write(connection, sql_writes.INSERT_AUDIT_KEY, sorted(keys))
     for fact in batch.configurations[-1:]:
-        connection.execute(sql.SET_META, {"name": tables.CONFIGURATION, "value": fact.sha.hex()})
+        connection.execute(sql_writes.SET_META, {"name": tables.CONFIGURATION, "value": fact.sha.hex()})
 
 
 def _profile(fact: RunFact) -> str:
@@ -451,4 +464,4 @@ def _write_head(
         "more_copy_bytes": copy_bytes,
         "more_regenerated": sum(REGENERATED in fact.flags for fact in batch.receipts),
     }
-    connection.execute(sql.SET_HEAD, values)
+    connection.execute(sql_writes.SET_HEAD, values)

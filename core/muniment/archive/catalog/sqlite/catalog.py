@@ -1,4 +1,4 @@
-"""The catalog: a projection of the ledger into SQL tables, for lists and look-ups."""
+"""The catalog in a SQLite file: opened, written and replaced."""
 
 from __future__ import annotations
 
@@ -10,39 +10,33 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from muniment.archive.catalog import sql, tables
-from muniment.archive.catalog.queries import CatalogQueries
-from muniment.archive.catalog.refiling import pending, refile_batch
-from muniment.archive.catalog.store import CatalogStore, check, remove_catalog
-from muniment.archive.catalog.trouble import damaged
-from muniment.archive.catalog.writing import CatalogWriter
+from muniment.archive.catalog.base import EMPTY, Catalog
+from muniment.archive.catalog.sqlite import sql, sql_writes, tables
+from muniment.archive.catalog.sqlite.queries import SqliteQueries
+from muniment.archive.catalog.sqlite.refiling import pending, refile_batch
+from muniment.archive.catalog.sqlite.store import BUSY, CatalogStore, check, remove_catalog
+from muniment.archive.catalog.sqlite.trouble import damaged
+from muniment.archive.catalog.sqlite.writing import FactWriter
 from muniment.archive.facts import Fact
 from muniment.archive.ledger.model import LedgerHead
 from muniment.errors import ConfigError, NotFound, VaultError
 from muniment.people import changes
 from muniment.people.directory import Directory
 
-EMPTY = LedgerHead(0, b"", 0, 0)
-"""The head of a catalog to which no batch was applied."""
 
-
-class Catalog(CatalogQueries):
-    """A vault's catalog and its directory of users. Thread-safe. `CatalogQueries` has the look-ups.
-
-    This object owns both: one transaction changes them together, and readers see the last committed state.
-    `replace` puts another file and its directory in place, so that references to this object stay valid.
-    """
+class SqliteCatalog(SqliteQueries):
+    """A `Catalog` in a SQLite file. Make it with `create` or `open`. `SqliteQueries` has the look-ups."""
 
     def __init__(self, store: CatalogStore, directory: Directory) -> None:
         """Not for callers: use `create` or `open`."""
         super().__init__(store)
-        self._writer = CatalogWriter()
+        self._writer = FactWriter()
         self._directory = directory.sealed()
         self._changing = threading.Lock()
         """Held while the file or the directory is changed."""
 
     @classmethod
-    def create(cls, path: Path, vault_id: bytes) -> Catalog:
+    def create(cls, path: Path, vault_id: bytes) -> SqliteCatalog:
         """Make a new, empty catalog.
 
         Args:
@@ -58,7 +52,7 @@ class Catalog(CatalogQueries):
         try:
             with store.writing() as connection:
                 tables.metadata.create_all(connection)
-                connection.execute(sql.NEW_STATE, _new_state(vault_id))
+                connection.execute(sql_writes.NEW_STATE, _new_state(vault_id))
         except BaseException:
             store.close()
             remove_catalog(path)
@@ -66,18 +60,19 @@ class Catalog(CatalogQueries):
         return cls(store, Directory())
 
     @classmethod
-    def open(cls, path: Path, readonly: bool = False) -> Catalog:
+    def open(cls, path: Path, readonly: bool = False, busy: float = BUSY) -> SqliteCatalog:
         """Open an existing catalog.
 
         Args:
             path: The file.
             readonly: Whether to open it only for reading. Another process may then write it, or replace it.
+            busy: How long a statement waits for another connection's lock, in seconds.
 
         Raises:
             CatalogOutdated: The file is missing, damaged or of an older schema: rebuild it.
             VaultError: The file can't be read now, or a newer program wrote it.
         """
-        store = CatalogStore(path, readonly)
+        store = CatalogStore(path, readonly, busy)
         try:
             check(store)
             return cls(store, store.read(_read_directory, path))
@@ -85,8 +80,18 @@ class Catalog(CatalogQueries):
             store.close()
             raise
 
+    @classmethod
+    def of(cls, catalog: Catalog) -> SqliteCatalog:
+        """Return a catalog as the SQLite file that it is, for checks that read the tables themselves.
+
+        Raises:
+            TypeError: It is a catalog of another implementation, which needs checks of its own.
+        """
+        if not isinstance(catalog, cls):
+            raise TypeError(f"not a catalog in SQLite: {type(catalog).__name__}")
+        return catalog
+
     def close(self) -> None:
-        """Close all connections. It may be called twice."""
         self._store.close()
 
     @property
@@ -101,49 +106,17 @@ class Catalog(CatalogQueries):
 
     @property
     def directory(self) -> Directory:
-        """The directory of users after the last applied change. The object itself never changes."""
         return self._directory
 
     # --- writing ------------------------------------------------------------------------------
 
     def apply(self, facts: Sequence[Fact], head: LedgerHead) -> None:
-        """Apply committed batches in one transaction.
-
-        Changes of the directory among the facts make the next directory; `refile` then moves the mail that
-        they concern.
-
-        Args:
-            facts: All facts of one or more whole batches, in order of sequence. Facts that the catalog has
-                already are skipped.
-            head: The ledger's committed state after them.
-
-        Raises:
-            ConfigError: A change does not fit the directory; nothing was applied.
-            NotFound: A change names an unknown user or address; nothing was applied.
-            CatalogDamaged: The file contradicts itself; nothing was applied.
-            VaultError: The file can't be written; nothing was applied.
-        """
         with self._changing, self._forgetting_on_error():
             with self._store.writing() as connection:
                 directory = self._writer.write(connection, facts, head, self._directory)
             self._directory = directory.sealed()
 
     def refile(self, *, batch: int = 1000) -> Iterator[int]:
-        """File old mail again where changes of the directory concern it.
-
-        Each step is one transaction and uses the directory as it is then. Batches may be applied between
-        steps. After a crash or an early end, the next call goes on at the same place.
-
-        Args:
-            batch: Most mentions of changed addresses in one step.
-
-        Yields:
-            The number of messages that the step has looked at.
-
-        Raises:
-            CatalogDamaged: The file contradicts itself.
-            VaultError: The file can't be written.
-        """
         while (done := self._refile(batch)) is not None:
             yield done
 
@@ -160,36 +133,18 @@ class Catalog(CatalogQueries):
             self._writer.forget()
             raise
 
-    def replace(self, new: Catalog) -> None:
-        """Replace file and directory by those of another catalog, and close that one.
-
-        This waits for all calls that use the file now; calls that come meanwhile wait for milliseconds.
-
-        Args:
-            new: A catalog of the same vault, in a file of its own.
-
-        Raises:
-            OSError: The file can't be put in place; this catalog stays as it was.
-            VaultError: The new file is not complete; this catalog stays as it was.
-        """
+    def replace(self, new: SqliteCatalog) -> None:
         with self._changing:
             new.close()
             self._store.replace(new._store.path)
-            self._directory, self._writer = new._directory, CatalogWriter()
+            self._directory, self._writer = new._directory, FactWriter()
 
     def refile_pending(self) -> bool:
-        """Return whether old mail must still be filed again."""
         return bool(self._store.read(pending))
 
     def meta_set(self, name: str, value: str) -> None:
-        """Store a text under a name. It is lost when the catalog is rebuilt.
-
-        Raises:
-            CatalogDamaged: The file contradicts itself.
-            VaultError: The file can't be written.
-        """
         with self._store.writing() as connection:
-            connection.execute(sql.SET_META, {"name": name, "value": value})
+            connection.execute(sql_writes.SET_META, {"name": name, "value": value})
 
 
 def _read_directory(connection: Connection, path: Path) -> Directory:

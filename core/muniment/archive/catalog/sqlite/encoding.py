@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from operator import index
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Select
 
-from muniment.archive.catalog import sql
+from muniment.archive.catalog.sqlite import sql
 from muniment.archive.facts import FramePosition
-from muniment.errors import NotFound
 from muniment.mail.model import AddressRole, EnvelopeParty
 
 T = TypeVar("T")
 _SHOWN = 200
 """Most characters of a header field in lists."""
-_PREFIX = 8
-"""Fewest hex digits of a prefix of an id."""
 
 
 def split(sha: bytes) -> tuple[int, bytes]:
@@ -34,24 +31,6 @@ def number(name: bytes) -> int | None:
 def join(key: int, rest: bytes) -> bytes:
     """Reverse `split`."""
     return key.to_bytes(8, "big", signed=True) + rest
-
-
-def prefix_range(prefix: str) -> tuple[bytes, bytes]:
-    """Return the lowest and the highest SHA-256 whose hex digits begin with `prefix`.
-
-    Raises:
-        NotFound: The text is not a prefix of an id.
-    """
-    digits = prefix.strip().lower()
-    if not is_prefix(digits):
-        raise NotFound(f"{prefix!r} is not an id; give at least {_PREFIX} of its hex digits.")
-    return bytes.fromhex(digits.ljust(64, "0")), bytes.fromhex(digits.ljust(64, "f"))
-
-
-def is_prefix(text: str) -> bool:
-    """Return whether a text has the form of a prefix of an id."""
-    digits = text.strip().lower()
-    return _PREFIX <= len(digits) <= 64 and set(digits) <= set("0123456789abcdef")
 
 
 def clean(value: str) -> str:
@@ -183,21 +162,3 @@ def fetch_many(
             count = 1 << (len(chunk) - 1).bit_length()
             values = (*chunk, *chunk[-1:] * (count - len(chunk)))
             yield from connection.exec_driver_sql(sql.many(statement, count), values).all()
-
-
-def unique(rows: Sequence[T], prefix: str, what: str) -> T:
-    """Return the only row that a prefix of an id has found.
-
-    Args:
-        rows: All rows that were found.
-        prefix: The prefix, for the message.
-        what: What the rows are, such as "message", for the message.
-
-    Raises:
-        NotFound: There is no row, or there are several.
-    """
-    if not rows:
-        raise NotFound(f"There is no {what} {prefix}.")
-    if len(rows) > 1:
-        raise NotFound(f"More than one {what} begins with {prefix}; give more digits.")
-    return rows[0]

@@ -13,16 +13,16 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from muniment.archive.catalog import sql, tables
-from muniment.archive.catalog.encoding import clean, fetch_many
-from muniment.archive.catalog.filing import (
+from muniment.archive.catalog.sqlite import sql, sql_writes, tables
+from muniment.archive.catalog.sqlite.encoding import clean, fetch_many
+from muniment.archive.catalog.sqlite.filing import (
     FiledMessage,
     PlacementMoves,
     load_addresses,
     load_filed,
     read_parties,
 )
-from muniment.archive.catalog.numbering import BoxNumbers
+from muniment.archive.catalog.sqlite.numbering import BoxNumbers
 from muniment.people.directory import Directory, touches
 from muniment.people.routing import OWNED, Placement, RoutedEnvelope, route_envelope, unite
 
@@ -35,7 +35,7 @@ def note_affected(connection: Connection, affected: Iterable[str]) -> None:
     more = set(affected)
     if more and connection.execute(sql.highest(tables.address)).scalar_one() >= 0:
         what = json.dumps(sorted(more | pending(connection)))
-        connection.execute(sql.SET_REFILE, {"what": what, "at_address": 0, "at_envelope": -1})
+        connection.execute(sql_writes.SET_REFILE, {"what": what, "at_address": 0, "at_envelope": -1})
 
 
 def pending(connection: Connection) -> set[str]:
@@ -44,12 +44,25 @@ def pending(connection: Connection) -> set[str]:
     return set(json.loads(value)) if value else set()
 
 
+def count_mentioned(connection: Connection, affected: Iterable[str]) -> int:
+    """Return how many messages have a copy that mentions an affected address."""
+    wanted = set(affected)
+    found: list[int] = []
+    first, more = 0, bool(wanted)
+    while more:
+        rows = connection.execute(sql.ADDRESSES_FROM, {"first": first, "limit": _SCANNED}).all()
+        found += [row.id for row in rows if touches(wanted, row.address)]
+        more = len(rows) == _SCANNED
+        first = rows[-1].id + 1 if rows else 0
+    return int(connection.execute(sql.COUNT_MENTIONED, {"ids": json.dumps(found)}).scalar_one())
+
+
 def relabel(connection: Connection, directory: Directory) -> None:
     """Update the labels of users to those in the directory."""
     rows = [(clean(directory.label(row.key)), row.label, row.id) for row in connection.execute(sql.ALL_USERS)]
     changed = [(label, number) for label, before, number in rows if label != before]
     if changed:
-        connection.exec_driver_sql(sql.LABEL_USER, changed)
+        connection.exec_driver_sql(sql_writes.LABEL_USER, changed)
 
 
 @dataclass(slots=True)
@@ -79,7 +92,7 @@ def refile_batch(connection: Connection, directory: Directory, boxes: BoxNumbers
     if not more:
         cursor = _Cursor(0, -1)  # as in a new catalog, so that a rebuilt one is equal
     position = {"what": what, "at_address": cursor.address, "at_envelope": cursor.envelope}
-    connection.execute(sql.SET_REFILE, position)
+    connection.execute(sql_writes.SET_REFILE, position)
     return len(filed)
 
 

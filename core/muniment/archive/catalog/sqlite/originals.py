@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from muniment.archive.catalog import sql
-from muniment.archive.catalog.encoding import fetch_many, join
-from muniment.archive.catalog.filing import BatchMessages, FiledMessage, PlacementMoves, load_messages
-from muniment.archive.catalog.numbering import BoxNumbers
-from muniment.archive.catalog.refiling import refile_messages
+from muniment.archive.catalog.sqlite import sql, sql_writes
+from muniment.archive.catalog.sqlite.encoding import fetch_many, join
+from muniment.archive.catalog.sqlite.filing import BatchMessages, FiledMessage, PlacementMoves, load_messages
+from muniment.archive.catalog.sqlite.numbering import BoxNumbers
+from muniment.archive.catalog.sqlite.refiling import refile_messages
 from muniment.archive.facts import OriginalFact
 from muniment.people.directory import Directory
 
@@ -66,10 +66,10 @@ def _hand_over(connection: Connection, heirs: dict[int, FiledMessage]) -> None:
     """Link the copies of displaced messages, and what those displaced before, to the originals."""
     links = [(heirs[row.message].id, row.envelope) for row in fetch_many(connection, sql.LINKS_TO, heirs)]
     rows = [(original.id, former) for former, original in heirs.items()]
-    connection.exec_driver_sql(sql.DELETE_LINKS, [(former,) for former in heirs])
+    connection.exec_driver_sql(sql_writes.DELETE_LINKS, [(former,) for former in heirs])
     if links:
-        connection.exec_driver_sql(sql.INSERT_LINK, links)
-    connection.exec_driver_sql(sql.HAND_ON_FORMER, rows)
+        connection.exec_driver_sql(sql_writes.INSERT_LINK, links)
+    connection.exec_driver_sql(sql_writes.HAND_ON_FORMER, rows)
 
 
 def _remove(
@@ -82,9 +82,9 @@ def _remove(
     moves.write(connection)
     rows = list(fetch_many(connection, sql.MESSAGES_BY_ID, heirs))
     parts = [(join(row.key, row.rest), row.segment, row.offset) for row in rows]
-    connection.exec_driver_sql(sql.PUT_PART, parts)
+    connection.exec_driver_sql(sql_writes.PUT_PART, parts)
     connection.exec_driver_sql(
-        sql.INSERT_FORMER, [(row.id, row.key, row.rest, heirs[row.id].id) for row in rows]
+        sql_writes.INSERT_FORMER, [(row.id, row.key, row.rest, heirs[row.id].id) for row in rows]
     )
-    connection.exec_driver_sql(sql.DELETE_MESSAGE, [(former,) for former in heirs])
+    connection.exec_driver_sql(sql_writes.DELETE_MESSAGE, [(former,) for former in heirs])
     return DisplacedTotals(len(rows), sum(row.size for row in rows))
