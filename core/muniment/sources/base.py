@@ -121,7 +121,7 @@ class Source(Protocol):
     """A mailbox, or a set of mailboxes: it is listed, fetched in batches, and emptied by key.
 
     All calls must come from one thread. A source connects again by itself when a connection breaks, with
-    growing waits. The network timeout is `Endpoint.timeout`, in seconds for each operation.
+    growing waits. The network timeout is `ServerEndpoint.timeout`, in seconds for each operation.
 
     Every method can raise `muniment.errors.SourceError`, or its subclasses LoginRefused and
     CertificateRefused. The message is one sentence that says what to do. An error ends the run, so it is

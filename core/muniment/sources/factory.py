@@ -1,4 +1,4 @@
-"""Makes the source for an endpoint. It imports a source's module only when it is used."""
+"""Makes the source for an endpoint. It imports the module of a kind only when such a source is opened."""
 
 from __future__ import annotations
 
@@ -8,23 +8,12 @@ from dataclasses import replace
 from importlib import import_module
 
 from muniment.errors import SourceError
+from muniment.profiles.registry import KIND
+from muniment.profiles.source_kind import SourceKind, tidied
 from muniment.sources.base import Source
-from muniment.sources.endpoint import Endpoint
+from muniment.sources.endpoint import Endpoint, ExchangeEndpoint, FileEndpoint, ServerEndpoint
 
 Sleep = Callable[[float], None]
-
-_CLASSES = {
-    "gateway": ("pop3.source", "Pop3Source"),
-    "pop3": ("pop3.source", "Pop3Source"),
-    "imap": ("imap.source", "ImapSource"),
-    "ews": ("ews.source", "EwsSource"),
-    "graph": ("graph.source", "GraphSource"),
-    "maildir": ("files.maildir", "MaildirSource"),
-    "mbox": ("files.mbox", "MboxSource"),
-    "eml": ("files.eml", "EmlSource"),
-    "spool": ("files.spool", "SpoolSource"),
-}
-_SERVERS = ("gateway", "pop3", "imap", "ews", "graph")
 
 
 def open_source(endpoint: Endpoint, *, sleep: Sleep = time.sleep) -> Source:
@@ -37,25 +26,29 @@ def open_source(endpoint: Endpoint, *, sleep: Sleep = time.sleep) -> Source:
     Raises:
         SourceError: There is no such kind, or the endpoint lacks a field that its kind needs.
     """
-    if endpoint.kind not in _CLASSES:
-        raise SourceError(f"There is no source of kind {endpoint.kind!r}; use one of {', '.join(_CLASSES)}.")
-    if endpoint.kind in _SERVERS:
-        endpoint = _complete(endpoint)
-    elif not endpoint.path:
-        raise SourceError(f"A profile of kind {endpoint.kind} needs a path: set `path`.")
-    module, name = _CLASSES[endpoint.kind]
+    kind = KIND.get(endpoint.kind)
+    if kind is None:
+        raise SourceError(f"There is no source of kind {endpoint.kind!r}; use one of {', '.join(KIND)}.")
+    if isinstance(endpoint, ServerEndpoint):
+        endpoint = _complete(endpoint, kind)
+    elif isinstance(endpoint, FileEndpoint) and not endpoint.path:
+        raise SourceError(f"A profile of kind {kind.name} needs a path: set `path`.")
+    module, _, name = kind.opens.partition(":")
     source: Source = getattr(import_module(f"muniment.sources.{module}"), name)(endpoint, sleep)
     return source
 
 
-def _complete(endpoint: Endpoint) -> Endpoint:
-    """Check the fields that a server needs. The part from `@` on of a gateway's mailbox id is dropped, since
-    people often paste the id with its host."""
+def _complete(endpoint: ServerEndpoint, kind: SourceKind) -> ServerEndpoint:
+    """Check the fields that a server needs, and tidy the name to log in with."""
     for field in ("host", "mailbox", "password") if endpoint.tokens is None else ("host", "mailbox"):
-        if field == "mailbox" and endpoint.tokens is not None and endpoint.mailboxes:
+        if field == "mailbox" and endpoint.tokens is not None and _named(endpoint):
             continue  # an application has no mailbox of its own
         if not getattr(endpoint, field):
-            raise SourceError(f"A profile of kind {endpoint.kind} needs a {field}: set `{field}`.")
-    if endpoint.kind == "gateway":
-        return replace(endpoint, mailbox=endpoint.mailbox.partition("@")[0].strip())
+            raise SourceError(f"A profile of kind {kind.name} needs a {field}: set `{field}`.")
+    if kind.cuts_host:
+        return replace(endpoint, mailbox=tidied(kind, "mailbox", endpoint.mailbox))
     return endpoint
+
+
+def _named(endpoint: ServerEndpoint) -> bool:
+    return isinstance(endpoint, ExchangeEndpoint) and bool(endpoint.mailboxes)

@@ -1,7 +1,8 @@
 """The listing of a mailbox, kept on disk, so that memory does not grow with the mailbox.
 
 It is a private SQLite file in the work folder. The file is unlinked as soon as it is open, so nothing is left
-behind, however the process ends. A million keys take 60 MB of disk and 2 MB of memory.
+behind, however the process ends. A million keys take 60 MB of disk and 2 MB of memory. A list that is longer
+than any mailbox needs is refused, and so is one for which the disk has no room.
 """
 
 from __future__ import annotations
@@ -9,13 +10,20 @@ from __future__ import annotations
 import sqlite3
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
+from muniment.errors import SourceError
+from muniment.sources.source_limits import SourceLimits
 from muniment.sources.spool_files import make_work
+from muniment.system.free_space import free_bytes
 
+_Row = TypeVar("_Row", bound=tuple[object, ...])
 _PAGE = 1000
 _ASKED = 500
+_ROW = 32
+"""Bytes of a row besides its texts, each of which can be kept twice: in its table, and in an index."""
 
 
 class ListingStore:
@@ -25,17 +33,28 @@ class ListingStore:
     are **twins**: in the next session, one of them can have the key that another has now.
     """
 
-    def __init__(self, work: Path) -> None:
+    def __init__(self, work: Path, limits: SourceLimits) -> None:
+        """Make the file.
+
+        Raises:
+            SourceError: It can't be made.
+        """
+        self._work = work
+        self._limits = limits
+        self._size = 0
+        self._checked = limits.unchecked
+        """The size at which the free space is checked again."""
         make_work(work)  # another run can have removed the folder in the meantime
         path = work / f"roll-{uuid.uuid4().hex}"
-        self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        for setting in ("locking_mode = EXCLUSIVE", "journal_mode = OFF", "synchronous = OFF"):
-            self._database.execute(f"PRAGMA {setting}")
-        self._database.execute(
-            "CREATE TABLE roll (number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, note TEXT)"
-        )
-        self._database.execute("CREATE TABLE twins (key TEXT PRIMARY KEY, count INTEGER NOT NULL)")
-        self._database.execute("CREATE TABLE sizes (number INTEGER PRIMARY KEY, size INTEGER NOT NULL)")
+        with self._explained():
+            self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            for setting in ("locking_mode = EXCLUSIVE", "journal_mode = OFF", "synchronous = OFF"):
+                self._database.execute(f"PRAGMA {setting}")
+            self._database.execute(
+                "CREATE TABLE roll (number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, note TEXT)"
+            )
+            self._database.execute("CREATE TABLE twins (key TEXT PRIMARY KEY, count INTEGER NOT NULL)")
+            self._database.execute("CREATE TABLE sizes (number INTEGER PRIMARY KEY, size INTEGER NOT NULL)")
         path.unlink()
 
     def __del__(self) -> None:
@@ -48,16 +67,14 @@ class ListingStore:
 
         Raises:
             ValueError: Two keys have the same number.
+            SourceError: The list is too long, or the disk has no room.
         """
         insert = "INSERT OR IGNORE INTO roll (number, key) VALUES (?, ?)"
-        self._database.execute("BEGIN")
-        try:
-            for number, key in rows:
+        with self._writing():
+            for number, key in self._counted(rows):
                 name = key
                 while not self._database.execute(insert, (number, name)).rowcount:
                     name = self._twin(number, key)
-        finally:
-            self._database.execute("COMMIT")
 
     def _twin(self, number: int, key: str) -> str:
         """The next key for a message whose key is taken. Raises ValueError if its number is known already."""
@@ -81,11 +98,11 @@ class ListingStore:
         return int(count)
 
     def merge(self, rows: Iterable[tuple[str, str]]) -> None:
-        """Add keys with notes; a later note replaces an earlier one of the same key."""
+        """Add keys with notes; a later note replaces an earlier one of the same key. Raises SourceError."""
         self._insert("INSERT OR REPLACE INTO roll (key, note) VALUES (?, ?)", rows)
 
     def add_sizes(self, rows: Iterable[tuple[int, int]]) -> None:
-        """Add the sizes of numbered messages, in bytes."""
+        """Add the sizes of numbered messages, in bytes. Raises SourceError."""
         self._insert("INSERT OR REPLACE INTO sizes VALUES (?, ?)", rows)
 
     def numbers(self, keys: Sequence[str]) -> dict[str, int]:
@@ -123,11 +140,50 @@ class ListingStore:
             yield from rows
 
     def _insert(self, statement: str, rows: Iterable[tuple[object, ...]]) -> None:
-        self._database.execute("BEGIN")
+        with self._writing():
+            self._database.executemany(statement, self._counted(rows))
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        with self._explained():
+            self._database.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self._database.execute("COMMIT")
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn an error of the disk into a sentence."""
         try:
-            self._database.executemany(statement, rows)
-        finally:
-            self._database.execute("COMMIT")
+            yield
+        except sqlite3.OperationalError as error:
+            raise SourceError(
+                f"The list of messages can't be kept in the work folder {self._work} ({error}): make room "
+                "there."
+            ) from error
+
+    def _counted(self, rows: Iterable[_Row]) -> Iterator[_Row]:
+        """Pass on the rows, within the limits. Raises SourceError."""
+        for row in rows:
+            self._size += _ROW + 2 * sum(len(value) for value in row if isinstance(value, str))
+            if self._size > self._limits.message_list:
+                raise SourceError(
+                    "The list of messages is longer than that of any mailbox "
+                    f"({self._limits.message_list:,} bytes): ask the people who run that server."
+                )
+            if self._size >= self._checked:
+                self._checked = self._size + self._limits.unchecked
+                self._require_room()
+            yield row
+
+    def _require_room(self) -> None:
+        free = free_bytes(self._work)
+        if free is not None and free < self._limits.free_space + self._limits.unchecked:
+            raise SourceError(
+                f"The disk of the work folder {self._work} is nearly full, and the list of messages is long: "
+                "make room there, and run again."
+            )
 
 
 def common_key(key: str) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from muniment.errors import SourceError
 from muniment.sources.base import MailItem
-from muniment.sources.endpoint import Endpoint
+from muniment.sources.endpoint import ServerEndpoint
 
 MOST_MESSAGES = 50_000_000
 """Most messages in one folder or mailbox; a server that states more is not believed."""
@@ -23,7 +23,7 @@ class ServerOverrun(SourceError):
         self.item = item
 
 
-def overrun(endpoint: Endpoint, item: MailItem) -> ServerOverrun:
+def overrun(endpoint: ServerEndpoint, item: MailItem) -> ServerOverrun:
     """The error for a message that is far larger than announced."""
     stated = "no size" if item.size is None else f"{item.size:,} bytes"
     return ServerOverrun(
@@ -34,7 +34,7 @@ def overrun(endpoint: Endpoint, item: MailItem) -> ServerOverrun:
     )
 
 
-def require_believable(endpoint: Endpoint, count: int) -> int:
+def require_believable(endpoint: ServerEndpoint, count: int) -> int:
     """Return `count`, the number of messages that a server states.
 
     Raises:

@@ -11,7 +11,7 @@ from muniment.net import retry
 from muniment.net.dial import ServerUnreachable
 from muniment.net.retry import ATTEMPTS, PATIENT_FOR, RetryPolicy, TransientError
 from muniment.sources.base import FetchedItem, MailItem, MailPlace, UnfetchedItem
-from muniment.sources.endpoint import Endpoint, require_private
+from muniment.sources.endpoint import ServerEndpoint, require_private
 from muniment.sources.mail_limits import ServerOverrun
 from muniment.sources.refusing import MailboxRefused, RefusalKeeper
 from muniment.sources.spool_files import make_work
@@ -40,7 +40,7 @@ class RemoteSource(ABC, RefusalKeeper):
     vouches = False
     expected: int | None = None
 
-    def __init__(self, endpoint: Endpoint, sleep: Callable[[float], None]) -> None:
+    def __init__(self, endpoint: ServerEndpoint, sleep: Callable[[float], None]) -> None:
         super().__init__()
         self._endpoint = endpoint
         self._sleep = sleep
@@ -104,9 +104,10 @@ class RemoteSource(ABC, RefusalKeeper):
 
         No item is answered twice, however often the connection breaks. An item at which the server keeps
         failing is answered with UnfetchedItem, and so are the items of a mailbox or folder that can't be
-        read.
+        read. If the server asks to wait for a mailbox, the items of the others come first.
         """
         remaining = {(item.place, item.key): item for item in items}
+        busy: set[str] = set()
         row = self._row
         row.patience = self._patience()
         while remaining:
@@ -130,6 +131,8 @@ class RemoteSource(ABC, RefusalKeeper):
             except TransientError as error:
                 self._drop()
                 row.seconds += retry.now() - began
+                if error.wait and _put_mailbox_last(remaining, busy):
+                    continue
                 if self._waited(row, error):
                     continue
                 if error.wait:
@@ -174,14 +177,14 @@ class RemoteSource(ABC, RefusalKeeper):
     @property
     def _several(self) -> bool:
         """Whether there are several mailboxes or folders, so that one of them can be left out."""
-        return self._endpoint.folders is not None or len(self._endpoint.mailboxes) > 1
+        return self._endpoint.folders is not None or self._endpoint.several_mailboxes
 
     def _put_off(
         self, remaining: dict[tuple[MailPlace, str], MailItem], error: TransientError
     ) -> Iterator[Answer]:
         """Leave a busy mailbox for the next run. Raises `error` if it is the only mailbox."""
         mailbox = next(iter(remaining.values())).place.mailbox
-        if len(self._endpoint.mailboxes) <= 1:
+        if not self._endpoint.several_mailboxes:
             raise error
         self._busy += 1
         yield from self._shut(remaining, MailboxRefused(f"{mailbox} could not be read. {error}", mailbox))
@@ -226,6 +229,21 @@ class _Row:
     length: int = 0
     seconds: float = 0.0
     """Seconds spent on attempts since the last answer."""
+
+
+def _put_mailbox_last(remaining: dict[tuple[MailPlace, str], MailItem], busy: set[str]) -> bool:
+    """Move the items of the first mailbox behind those of the others, once for each mailbox in `busy`.
+
+    Returns:
+        Whether there are others, so that nothing needs to be waited for yet.
+    """
+    mailbox = next(iter(remaining))[0].mailbox
+    keys = [key for key in remaining if key[0].mailbox == mailbox]
+    if mailbox in busy or len(keys) == len(remaining):
+        return False
+    busy.add(mailbox)
+    _put_last(remaining, keys)
+    return True
 
 
 def _put_last(remaining: dict[tuple[MailPlace, str], MailItem], keys: list[tuple[MailPlace, str]]) -> None:

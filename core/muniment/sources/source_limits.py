@@ -24,9 +24,12 @@ class SourceLimits(AnswerLimits):
     unpacked: int = 64 * 1024**2
     """Bytes to which any compressed file can unpack, however small it is."""
     free_space: int = 512 * 1024**2
-    """Bytes that stay free on the disk of the work folder when a file is unpacked."""
+    """Bytes that stay free on the disk of the work folder when a file is unpacked, or a long list is kept."""
     unchecked: int = 16 * 1024**2
-    """Bytes that are unpacked between two checks of the free space."""
+    """Bytes that are unpacked or listed between two checks of the free space."""
+    message_list: int = 2 * 1024**3
+    """Most bytes of a list of messages, as a server sends it, and as it is kept in a file: 20 million of them
+    with long keys."""
 
     def most_bytes(self, announced: int | None) -> int:
         """The most bytes of a message that are read, given the size that the server announced."""

@@ -1,8 +1,8 @@
 """The middle stage: it decides what a copy is, appends it, and commits batches.
 
 Content decides (docs/design.md, invariant 3). A copy with a known envelope is an exact repeat. A message with
-a known hash is the same message, and one with a known content hash is a fork of it. Anything new is appended
-to the ledger. Nothing counts until the batch's commit frame is on disk.
+a known hash is the same message, and one with a known content hash is a fork (`known_forks`). Anything new is
+appended to the ledger. Nothing counts until the batch's commit frame is on disk.
 """
 
 from __future__ import annotations
@@ -31,9 +31,11 @@ from muniment.archive.ledger.records import (
 )
 from muniment.archive.vault.vault import Vault
 from muniment.errors import NotFound
+from muniment.mail.headers.dates import message_date
 from muniment.mail.notes import PLACEHOLDER
 from muniment.people.routing import RoutedEnvelope, names_user
 from muniment.runs.pipeline.envelope_encoder import EnvelopeEncoder
+from muniment.runs.pipeline.known_forks import KnownForks
 from muniment.runs.pipeline.link_copies import CopyLinks, CopyOrigin, bringer
 from muniment.runs.pipeline.plan import RunPlan
 from muniment.runs.pipeline.smtp_envelope import envelope_value, people_of, weight
@@ -86,11 +88,10 @@ class _Batch:
     touched: set[bytes] = field(default_factory=set)
     originals: dict[bytes, tuple[bytes, int, int]] = field(default_factory=dict)
     """Where the bytes of this batch's messages are, for forks of them: [start, end) of a copy."""
-    contents: dict[bytes, bytes] = field(default_factory=dict)
     copies: dict[tuple[bytes, bool], tuple[bytes, ...]] = field(default_factory=dict)
     """The messages of each copy, by its hash and by whether it was unwrapped as a report."""
     instead: dict[bytes, bytes] = field(default_factory=dict)
-    """Hashes of messages that a service wrote, with the hashes of their originals in this batch."""
+    """Hashes of messages that others replace, with the hashes of these in this batch."""
     quarantined: set[bytes] = field(default_factory=set)
     parts: set[bytes] = field(default_factory=set)
     bytes: int = 0
@@ -103,8 +104,8 @@ class _Stored(NamedTuple):
     new: bool = False
     linked: bool = False
     """Whether it is the original of a message that a service wrote."""
-    remakes: tuple[bytes, ...] = ()
-    """Messages that a service wrote from it, and that came first."""
+    replaced: tuple[bytes, ...] = ()
+    """Messages that it replaces: a service wrote them from it, or no report vouches for these forks of it."""
 
 
 class _Archived(NamedTuple):
@@ -118,8 +119,25 @@ class _Archived(NamedTuple):
 class Archivist:
     """Archives prepared copies into a vault, batch by batch. It belongs to one thread."""
 
-    def __init__(self, vault: Vault, plan: RunPlan) -> None:
+    def __init__(
+        self,
+        vault: Vault,
+        plan: RunPlan,
+        *,
+        batch_bytes: int = BATCH_BYTES,
+        rule: int = DISPLACEMENT_RULE,
+    ) -> None:
+        """Begin with an empty batch.
+
+        Args:
+            vault: the vault, open as its writer.
+            plan: what the run does.
+            batch_bytes: bytes after which a batch is committed.
+            rule: the rule of displacement that receipts name.
+        """
         self._vault = vault
+        self._batch_bytes = batch_bytes
+        self._rule = rule
         self._plan = plan
         self._reads_back = plan.delete or bool(vault.damage)
         """Whether a known copy counts as kept only after it was read back from the ledger."""
@@ -128,6 +146,7 @@ class Archivist:
         self._maybe_known: set[bytes] = set()
         self._parts_kept: set[bytes] = set()
         self._links = CopyLinks(vault)
+        self._forks = KnownForks(vault, self._links, self._surely_new)
         self._encoder = EnvelopeEncoder(vault, self._part, self._batch_original)
 
     @property
@@ -136,7 +155,7 @@ class Archivist:
         batch = self._batch
         return bool(batch.outcomes) and (
             len(batch.outcomes) >= BATCH_ITEMS
-            or batch.bytes >= BATCH_BYTES
+            or batch.bytes >= self._batch_bytes
             or time.monotonic() - batch.started >= BATCH_SECONDS
         )
 
@@ -207,7 +226,9 @@ class Archivist:
             OSError: it could not be written. The batch is void.
         """
         batch, self._batch = self._batch, _Batch()
+        contents = self._forks.contents
         self._links.clear()
+        self._forks.clear()
         if not batch.outcomes:
             return None
         for group in batch.receipts:
@@ -218,16 +239,18 @@ class Archivist:
         self._maybe_known |= {
             *(sha for sha, _ in batch.copies),
             *batch.originals,
-            *batch.contents,
+            *contents,
             *batch.parts,
         }
         originals = set(batch.instead.values())  # indexed together with the copies that they replace
-        documents = [document for sha, document in batch.documents.items() if sha not in originals]
+        others = batch.documents.keys() - originals - batch.instead.keys()
+        documents = [document for sha, document in batch.documents.items() if sha in others]
         return CommittedBatch(head, batch.outcomes, documents, [*(batch.touched | originals)])
 
     def drop(self) -> None:
         """Forget the batch. The caller rolls the ledger back."""
         self._links.clear()
+        self._forks.clear()
         self._batch = _Batch()
 
     # --- one copy -------------------------------------------------------------------------
@@ -281,7 +304,7 @@ class Archivist:
         self._batch.copies[copy.sha, copy.report] = shas
         self._batch.facts.append(envelope_fact(appended, copy, shas, fetched.item.date, self._now))
         self._touch(copy, shas, route, fetched.item)
-        instead = {remake: one.sha for one in stored for remake in one.remakes}
+        instead = {former: one.sha for one in stored for former in one.replaced}
         self._batch.instead |= instead
         return _Archived(
             CopyOutcome.NEW if any(one.new for one in stored) else CopyOutcome.MERGED, shas, instead
@@ -323,15 +346,27 @@ class Archivist:
         if message.key and by.reported:
             # The envelope identifies the mail that a placeholder represents, the bytes do not.
             message.content = message.key
-        known = message.sha if self._is_known(message.sha) else self._fork_of(message)
-        if known is not None:
-            return _Stored(known, remakes=self._links.remakes_of(fetched, message, by, known))
-        original = self._links.original_of(fetched, message, by) if self._plan.regenerated else None
-        if original is not None:
-            return _Stored(original, linked=True)
-        self._keep(fetched, message, copy)
-        remakes = self._links.remakes_of(fetched, message, by, message.sha)
-        return _Stored(message.sha, new=True, remakes=remakes)
+        choice = self._forks.choose(
+            fetched, message, by, self._date(fetched.item, message, copy), self._is_known(message.sha)
+        )
+        stored = choice.base
+        if stored is None and self._plan.regenerated:
+            stored = self._links.original_of(fetched, message, by)
+            if stored is not None:
+                return _Stored(stored, linked=True)
+        new = stored is None
+        if stored is None:
+            stored = message.sha
+            self._keep(fetched, message, copy)
+        remakes = self._links.remakes_of(fetched, message, by, stored)
+        replaced = tuple(dict.fromkeys((*choice.replaced, *remakes)))
+        self._forks.note(stored, by, replaced)
+        return _Stored(stored, new=new, replaced=replaced)
+
+    def _date(self, item: MailItem, message: PreparedMessage, copy: PreparedCopy) -> int:
+        """The date that a message has if it is kept itself, in seconds since 1970 UTC."""
+        summary = message.summary
+        return message_date(summary.date, summary.hops, copy.date, item.date, self._now)
 
     def _is_known(self, sha: bytes) -> bool:
         return sha in self._batch.originals or self._is_kept(sha)
@@ -353,21 +388,7 @@ class Archivist:
             public_size=public_size(fact.size, fact.hidden),
         )
         self._batch.originals[message.sha] = self._original(fetched, message)
-        if message.content:
-            self._batch.contents[message.content] = message.sha
-
-    def _fork_of(self, message: PreparedMessage) -> bytes | None:
-        if not message.content:
-            return None
-        in_batch = self._batch.contents.get(message.content)
-        if in_batch is not None:
-            return in_batch
-        if self._surely_new(message.content):
-            return None
-        for sha in self._vault.catalog.messages_by_content(message.content):
-            if self._vault.reads_back(sha):
-                return sha
-        return None
+        self._forks.keep(message.sha, message.content, fact.date)
 
     @staticmethod
     def _original(fetched: FetchedItem, message: PreparedMessage) -> tuple[bytes, int, int]:
@@ -432,7 +453,7 @@ class Archivist:
                 delivered=dict(item.delivered),
                 envelope=envelope_value(item.envelope, copy.named),
                 instead=archived.instead,
-                rule=DISPLACEMENT_RULE,
+                rule=self._rule,
             )
         )
 

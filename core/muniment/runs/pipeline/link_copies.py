@@ -5,7 +5,8 @@ since anybody may put a message into their own mailbox:
 
 - A copy that a service wrote is linked to a message that a trusted journal report brought, or to one that a
   mailbox of the same owner brought. A message from another person's mailbox is never its original.
-- A message replaces copies that a service wrote from it only if a trusted journal report brings it.
+- A message replaces copies that a service wrote from it only if a trusted journal report brings it
+  (`known_forks` decides about copies with the same content).
 - A journal report vouches for a message if its envelope names the message's From as the sender. A person who
   writes another's name into From gets a genuine report, too, but it names the true sender.
 
@@ -118,8 +119,8 @@ class CopyLinks:
         kept = [one for one in self._vault.catalog.regenerated_by_name(name) if one.sha not in done]
         if not kept:
             return ()
-        like = self._like(fetched, message)
-        if not like.message or not self._vouches(by.parties, by.time, like):
+        like = self.like(fetched, message)
+        if not like.message or not self.vouches(by.parties, by.time, like):
             return ()
         near = [one.sha for one in kept if _may_be(one, like)][:COMPARED]
         found = tuple(sha for sha in near if self._kept_like(sha).message == like.message)
@@ -131,7 +132,7 @@ class CopyLinks:
         name = name_of(message.summary.message_id)
         if not name or not message.end:
             return None
-        like = self._like(fetched, message)
+        like = self.like(fetched, message)
         if not like.message:
             return None
         batch = self._batch.setdefault(name, [])
@@ -140,7 +141,7 @@ class CopyLinks:
                 return new.sha
         found = self._kept_original(name, like, by)
         if found is None:
-            vouched = by.reported and self._vouches(by.parties, by.time, like)
+            vouched = by.reported and self.vouches(by.parties, by.time, like)
             batch.append(_New(message.sha, by.owner, vouched, like))
         return found
 
@@ -165,11 +166,17 @@ class CopyLinks:
         """Whether one of the trusted journal reports of a kept message vouches for it."""
         reports = self._vault.catalog.trusted_reports(sequence)
         return any(
-            NO_ENVELOPE not in one.flags and self._vouches(one.parties, one.time, like) for one in reports
+            NO_ENVELOPE not in one.flags and self.vouches(one.parties, one.time, like) for one in reports
         )
 
-    def _vouches(self, parties: Iterable[EnvelopeParty], time: int, like: Likeness) -> bool:
-        """Whether an envelope names everybody in From as a sender, by any of their addresses."""
+    def vouches(self, parties: Iterable[EnvelopeParty], time: int, like: Likeness) -> bool:
+        """Whether an envelope names everybody in From as a sender, by any of their addresses.
+
+        Args:
+            parties: Sender and recipients by the envelope.
+            time: When the message was journaled, in seconds since 1970 UTC.
+            like: The message.
+        """
         named = {self._person(party.address, time) for party in parties if party.role in SENT_ROLES}
         return bool(like.senders) and all(self._person(one, time) in named for one in like.senders)
 
@@ -212,13 +219,13 @@ class CopyLinks:
 
     def _says(self, fetched: FetchedItem, copy: PreparedCopy) -> list[bytes]:
         """The same for a fetched copy."""
-        likes = [self._like(fetched, message) for message in copy.messages]
+        likes = [self.like(fetched, message) for message in copy.messages]
         if not copy.report:
             return [like.item for like in likes]
         return sorted({like.message or like.item for like in likes})
 
     @staticmethod
-    def _like(fetched: FetchedItem, message: PreparedMessage) -> Likeness:
+    def like(fetched: FetchedItem, message: PreparedMessage) -> Likeness:
         """The likeness of a fetched message; an empty one if it can't be read.
 
         Then it is linked to no other.

@@ -44,11 +44,11 @@ UNUSABLE = "no mail can be read: repair the installation, memory or disk, and ru
 class PreparingWorker:
     """One worker process. It belongs to the thread that sends it jobs."""
 
-    def __init__(self, timeout: float) -> None:
+    def __init__(self, timeout: float, module: str) -> None:
         self._timeout = timeout
         self._sent_version = -1
         self._checked = False
-        self._process = WorkerProcess(MODULE, REPLIES)
+        self._process = WorkerProcess(module, REPLIES)
 
     def prepare(
         self, jobs: Sequence[CopyJob], version: int, dictionaries: dict[int, bytes], outline: bool = False
@@ -108,14 +108,16 @@ class PreparingWorker:
 class WorkerPool:
     """Prepares batches of jobs in worker processes. Usable from any thread."""
 
-    def __init__(self, workers: int | None = None, timeout: float = 300.0) -> None:
+    def __init__(self, workers: int | None = None, timeout: float = 300.0, module: str = MODULE) -> None:
         """Start the first worker. The others start when batches wait.
 
         Args:
             workers: largest number of processes; None for one a core.
             timeout: seconds that a batch may take, see SECONDS_PER_BYTE.
+            module: the module that a worker process runs.
         """
         self._timeout = timeout
+        self._module = module
         self._queue: queue.Queue[tuple[Sequence[CopyJob], Future[Copies]] | None] = queue.Queue()
         self._dictionaries: tuple[int, dict[int, bytes]] = (0, {})
         self._limit = workers or max(1, len(os.sched_getaffinity(0)))
@@ -236,7 +238,7 @@ class WorkerPool:
     def _worker(self, slot: int) -> PreparingWorker:
         worker = self._workers.get(slot)
         if worker is None:
-            worker = self._workers[slot] = PreparingWorker(self._timeout)
+            worker = self._workers[slot] = PreparingWorker(self._timeout, self._module)
         return worker
 
     def _drop(self, slot: int) -> None:

@@ -11,7 +11,7 @@ import sys
 
 from muniment.parsing.budget import CpuBudgets
 from muniment.parsing.confinement import confine, last_words
-from muniment.parsing.pipe_frames import FrameReader, send
+from muniment.parsing.pipe_frames import PipeReader, send
 from muniment.runs.prepare.messages import REQUESTS, WorkerReply
 from muniment.runs.prepare.prepare import CopyPreparer
 from muniment.runs.prepare.prepared_copy import CopyJob
@@ -50,7 +50,7 @@ def reply_to(preparer: CopyPreparer, jobs: list[CopyJob], outline: bool = False)
 def main() -> None:
     """Serve requests until the input ends."""
     confine(MEMORY_LIMIT)
-    requests = FrameReader(os.fdopen(os.dup(0), "rb"), REQUESTS)
+    requests = PipeReader(os.fdopen(os.dup(0), "rb"), REQUESTS)
     replies = last_words()
     os.nice(NICE)
     preparer = CopyPreparer({}, CpuBudgets)

@@ -41,7 +41,7 @@ from exchangelib.version import EXCHANGE_2013_SP1, Version
 from muniment.errors import SourceError
 from muniment.net.limits import PageLimit
 from muniment.net.retry import TransientError
-from muniment.sources.endpoint import Endpoint
+from muniment.sources.endpoint import EwsEndpoint
 from muniment.sources.ews.faults import (
     NO_FOLDER,
     SHUT,
@@ -138,7 +138,7 @@ Mime = bytes | Path | ItemFailure
 class _Policy(FailFast):  # type: ignore[misc]
     """Turns the HTTP status of an answer into an error, and never waits."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: EwsEndpoint) -> None:
         self._endpoint = endpoint
 
     def raise_response_errors(self, response: requests.Response) -> None:
@@ -156,7 +156,7 @@ class _Protocol(BaseProtocol):  # type: ignore[misc]
 
     RETRY_WAIT = 0  # so that a wait stated by a busy server differs from none
 
-    def __init__(self, endpoint: Endpoint, auth: Any) -> None:
+    def __init__(self, endpoint: EwsEndpoint, auth: Any) -> None:
         self._endpoint = endpoint
         self._auth = auth
         self.TIMEOUT = endpoint.timeout
@@ -253,7 +253,7 @@ class EwsWire:
     breaks.
     """
 
-    def __init__(self, endpoint: Endpoint, auth: Any) -> None:
+    def __init__(self, endpoint: EwsEndpoint, auth: Any) -> None:
         self._endpoint = endpoint
         self._protocol = _Protocol(endpoint, auth)
         self._accounts: dict[str, _Account] = {}

@@ -12,7 +12,7 @@ from exchangelib import errors
 from muniment.errors import LoginRefused, SourceError
 from muniment.net.dial import lost
 from muniment.net.retry import TransientError
-from muniment.sources.endpoint import Endpoint
+from muniment.sources.endpoint import EwsEndpoint
 from muniment.sources.ews.http import LoginFailed, NoEwsService, path_of
 from muniment.sources.ews.mime_reader import NotXml
 
@@ -65,7 +65,7 @@ class ItemFailure:
 
 
 @contextmanager
-def explained(endpoint: Endpoint, who: str) -> Iterator[None]:
+def explained(endpoint: EwsEndpoint, who: str) -> Iterator[None]:
     """Turn exchangelib's errors into ours; `who` is the address of the mailbox, "" for the login's own.
 
     Raises:

@@ -14,7 +14,7 @@ from muniment.net.dial import lost
 from muniment.net.http_answers import bound_heads, bound_response
 from muniment.net.oauth import TokenSource
 from muniment.net.retry import TransientError
-from muniment.sources.endpoint import Endpoint, Scheme
+from muniment.sources.endpoint import EwsEndpoint, Scheme
 
 PATH = "/EWS/Exchange.asmx"
 
@@ -43,7 +43,7 @@ class _Bearer(AuthBase):
 class _Adapter(HTTPAdapter):
     """One connection, whose certificate is checked according to the endpoint."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: EwsEndpoint) -> None:
         self._endpoint = endpoint
         super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0)
 
@@ -70,7 +70,7 @@ class _Adapter(HTTPAdapter):
         return response
 
 
-def path_of(endpoint: Endpoint) -> str:
+def path_of(endpoint: EwsEndpoint) -> str:
     """The URL of EWS at the endpoint's server."""
     scheme, usual = ("http", 80) if endpoint.secured_by == "none" else ("https", 443)
     host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
@@ -78,7 +78,7 @@ def path_of(endpoint: Endpoint) -> str:
     return f"{scheme}://{host}{port}{PATH}"
 
 
-def make_session(endpoint: Endpoint, auth: Any) -> requests.Session:
+def make_session(endpoint: EwsEndpoint, auth: Any) -> requests.Session:
     """A session for the endpoint's server only; proxies and authorities of the environment are ignored."""
     session = requests.Session()
     session.trust_env = False
@@ -89,7 +89,7 @@ def make_session(endpoint: Endpoint, auth: Any) -> requests.Session:
     return session
 
 
-def make_auth(endpoint: Endpoint, renew: bool = False) -> Any:
+def make_auth(endpoint: EwsEndpoint, renew: bool = False) -> Any:
     """The authentication for requests, by the endpoint's scheme.
 
     Args:
@@ -107,7 +107,7 @@ def make_auth(endpoint: Endpoint, renew: bool = False) -> Any:
     return HttpNtlmAuth(f"\\{name}" if "@" in name else name, password)
 
 
-def offered(endpoint: Endpoint) -> Scheme:
+def offered(endpoint: EwsEndpoint) -> Scheme:
     """The safest way to send a password that the server offers: NTLM, or else Basic.
 
     Raises:

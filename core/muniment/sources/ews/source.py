@@ -11,20 +11,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from itertools import groupby, islice
+from itertools import chain, groupby, islice
 from typing import TypeVar
 
 from muniment.errors import LoginRefused, SourceError
+from muniment.net import retry
 from muniment.net.dial import ServerUnreachable, dial
 from muniment.net.events import LoggedIn
 from muniment.net.limits import PageLimit
 from muniment.net.retry import TransientError
-from muniment.profiles.fields import EXCHANGE_ONLINE, is_exchange_online
+from muniment.profiles.kinds.ews import EXCHANGE_ONLINE, is_exchange_online
 from muniment.sources.base import SPOOL_ABOVE, FetchedItem, MailItem, MailPlace, UnfetchedItem
-from muniment.sources.endpoint import Endpoint, MailboxesLeftOut
+from muniment.sources.endpoint import EwsEndpoint, MailboxesLeftOut
 from muniment.sources.ews.connection import EwsFolder, EwsWire, FolderChanges
 from muniment.sources.ews.faults import EwsFolderGone, EwsTrouble, ItemFailure, NoMailbox, StaleMark
 from muniment.sources.ews.http import make_auth, offered
+from muniment.sources.folders import UnmatchedPatterns
 from muniment.sources.mail_limits import MOST_MESSAGES
 from muniment.sources.refusing import MailboxRefused
 from muniment.sources.remote import SURELY_DEAD, Answer, RemoteSource
@@ -48,9 +50,10 @@ REFUSES = ("ErrorAccessDenied", "ErrorCannotDeleteObject")
 class EwsSource(RemoteSource):
     """One, several or all mailboxes of an Exchange Server."""
 
+    _endpoint: EwsEndpoint
     vouches = False
 
-    def __init__(self, endpoint: Endpoint, sleep: Callable[[float], None]) -> None:
+    def __init__(self, endpoint: EwsEndpoint, sleep: Callable[[float], None]) -> None:
         super().__init__(endpoint, sleep)
         self._wire: EwsWire | None = None
         self._batch = FETCHED_AT_ONCE
@@ -61,6 +64,9 @@ class EwsSource(RemoteSource):
         self._undeletable: set[str] = set()
         self._mark: Callable[[MailPlace], str] = lambda place: ""
         self._marks: dict[MailPlace, str] = {}
+        self._unmatched = UnmatchedPatterns(None)
+        self._hasty = False
+        """Whether a mailbox is put off if the server asks to wait."""
 
     def resume(self, mark: Callable[[MailPlace], str]) -> None:
         """List only messages that came into a folder since its mark (see base.ResumableSource)."""
@@ -149,6 +155,8 @@ class EwsSource(RemoteSource):
             except TransientError as error:
                 if not error.wait:
                     self._drop()
+                elif self._hasty:
+                    raise _PutOff(error.wait) from error
                 patience.again(error)
 
     # --- listing --------------------------------------------------------------------------------
@@ -156,18 +164,29 @@ class EwsSource(RemoteSource):
     def listing(self) -> Iterator[MailItem]:
         """List every message, or those since the marks: mailbox by mailbox, folder by folder, 512 at a time.
 
-        If one of several mailboxes or one folder can't be read, the others still are. A folder that
-        disappears while it is read ends early, and the next run sees the result.
+        If one of several mailboxes or one folder can't be read, the others still are. If the server asks to
+        wait before the first message of a mailbox, it is listed after the others. A folder that disappears
+        while it is read ends early, and the next run sees the result.
+
+        Raises:
+            SourceError: At the end, if a pattern in `folders` matches nothing in any mailbox.
         """
         self._marks.clear()
+        self._unmatched = UnmatchedPatterns(self._endpoint.folders)
         self.expected = None
         people = self._people()
+        later: dict[str, float] = {}
         first: SourceError | None = None
         failed = in_a_row = 0
-        for who in people:
+        for who in chain(people, later):
+            self._hasty = len(people) > 1 and who not in later
+            if (left := later.get(who, 0.0) - retry.now()) > 0:
+                self._sleep(left)
             try:
                 yield from self._mailbox(who, alone=len(people) == 1)
                 in_a_row = self._busy = 0
+            except _PutOff as busy:
+                later[who] = retry.now() + busy.seconds
             except (NoMailbox, EwsFolderGone, TransientError) as error:
                 if len(people) == 1 or isinstance(error, ServerUnreachable):
                     raise
@@ -178,8 +197,12 @@ class EwsSource(RemoteSource):
                 if in_a_row >= SURELY_DEAD:
                     raise
                 self.refuse(who, str(error) if who in str(error) else f"{who} could not be read. {error}")
+            finally:
+                self._hasty = False
         if first is not None and failed == len(people):
             raise first
+        if people:
+            self._unmatched.check(self._endpoint.address, several=len(people) > 1)
 
     def _mailbox(self, who: str, *, alone: bool) -> Iterator[MailItem]:
         boxes = self._chosen(who)
@@ -210,6 +233,7 @@ class EwsSource(RemoteSource):
         if choice is None:
             return [self._persist(lambda wire: wire.inbox(who))]
         boxes = self._persist(lambda wire: wire.folders(who))
+        self._unmatched.compare(folder for box in boxes for folder in (*box.above, box.folder))
         return [box for box in boxes if choice.wants(box.folder, box.above)]
 
     def _place(self, who: str, box: EwsFolder) -> MailPlace:
@@ -235,6 +259,7 @@ class EwsSource(RemoteSource):
                 return
             pages.took(len(changes.rows))
             for row in changes.rows:
+                self._hasty = False
                 yield MailItem(place, row.id, row.size, date=row.date)
             state, last = changes.state, changes.last
         self._marks[place] = state
@@ -350,6 +375,14 @@ class EwsSource(RemoteSource):
 
     def _note_kept(self, place: MailPlace, reason: str) -> None:
         self.refuse(place.mailbox, reason, deleting=True)
+
+
+class _PutOff(Exception):
+    """The server asks to wait `seconds` for a mailbox, and others can be read meanwhile."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds = seconds
 
 
 class LostTrack(SourceError):

@@ -12,22 +12,24 @@ from typing import BinaryIO
 
 from muniment.errors import SourceError
 from muniment.sources.base import SPOOL_ABOVE, FetchedItem, MailItem, MailPlace, PassedOver, UnfetchedItem
-from muniment.sources.endpoint import Endpoint
-from muniment.sources.passing import LINK, SPECIAL, PassedOverCounter
+from muniment.sources.endpoint import FileEndpoint
+from muniment.sources.passing import LINK, SPECIAL, PassedOverCounter, readable
+from muniment.sources.refusing import RefusalKeeper
 from muniment.sources.spool_files import make_work, spool_file
 
 GONE = "its file is no longer there"
 _BLOCK = 1024 * 1024
 
 
-class FileSource(ABC):
+class FileSource(ABC, RefusalKeeper):
     """Mail in files of this machine. Symbolic links and special files are passed over."""
 
     session = 5000
     vouches = False
     expected: int | None = None
 
-    def __init__(self, endpoint: Endpoint, sleep: Callable[[float], None]) -> None:
+    def __init__(self, endpoint: FileEndpoint, sleep: Callable[[float], None]) -> None:
+        super().__init__()
         self._endpoint = endpoint
         self._root = Path(endpoint.path).expanduser().absolute()
         self._place = MailPlace(f"file:{self._root}", "")
@@ -38,7 +40,7 @@ class FileSource(ABC):
         make_work(self._endpoint.work)
         self._check()
 
-    def close(self) -> None:  # noqa: B027
+    def close(self) -> None:
         """Do nothing: no file stays open between calls."""
 
     @abstractmethod
@@ -71,6 +73,15 @@ class FileSource(ABC):
             except OSError as error:
                 answer = UnfetchedItem(item, f"its file can't be read: {error.strerror}")
             yield answer
+
+    def _note_kept(self, path: Path, error: OSError) -> None:
+        """Note a file that can't be removed; one of each folder is named."""
+        name = readable(str(path))
+        self.refuse(
+            readable(str(path.parent)),
+            f"{name} can't be deleted: {error.strerror}; check the owner and permissions of its folder.",
+            deleting=True,
+        )
 
     def _read(self, item: MailItem, path: Path | str) -> FetchedItem | UnfetchedItem:
         """Read a whole file as the bytes of an item. Raises OSError."""
@@ -144,7 +155,9 @@ def stamp_of(found: os.stat_result) -> tuple[int, ...]:
 
 
 def remove(
-    paths: Iterable[tuple[MailItem, Path]], ready: Callable[[os.stat_result], bool] = lambda found: True
+    paths: Iterable[tuple[MailItem, Path]],
+    kept: Callable[[Path, OSError], None],
+    ready: Callable[[os.stat_result], bool] = lambda found: True,
 ) -> list[MailItem]:
     """Unlink files and sync their folders.
 
@@ -152,6 +165,7 @@ def remove(
 
     Args:
         paths: Items and their files.
+        kept: Called with a file that can't be removed, and the reason.
         ready: Whether a file can be removed, by its `lstat`.
 
     Returns:
@@ -169,7 +183,10 @@ def remove(
             if item.stays or not ready(found) or item.stamp not in ((), stamp_of(found)):
                 continue
             path.unlink()
-        except OSError:
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            kept(path, error)
             continue
         folders.add(path.parent)
         gone.append(item)

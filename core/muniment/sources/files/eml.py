@@ -44,8 +44,8 @@ class EmlSource(FileSource):
     def listing(self) -> Iterator[MailItem]:
         """List every mail that is there now."""
         self._passing.clear()
-        roll = ListingStore(self._endpoint.work)
-        roll.merge((key_of(name), "") for name in self._named())
+        roll = ListingStore(self._endpoint.work, self._endpoint.limits)
+        roll.merge((key_of(name), "") for name in self._mail_files())
         self.expected = len(roll) + self._passing.count
         for key, _ in roll.by_key():
             try:
@@ -57,7 +57,7 @@ class EmlSource(FileSource):
             if item is not None:
                 yield item
 
-    def _named(self) -> Iterator[str]:
+    def _mail_files(self) -> Iterator[str]:
         for path in walk(self._root, self._passing):
             if path.lower().endswith(_NAMES):
                 yield path
@@ -96,7 +96,8 @@ class EmlSource(FileSource):
 
     def delete(self, items: Iterable[MailItem]) -> list[MailItem]:
         """Unlink files and sync their folders (see Source.delete)."""
-        return remove(((item, self._root / name_of(item.key)) for item in items), _is_settled)
+        paths = ((item, self._root / name_of(item.key)) for item in items)
+        return remove(paths, self._note_kept, _is_settled)
 
 
 def _is_settled(found: os.stat_result) -> bool:

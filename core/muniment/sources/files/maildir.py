@@ -48,7 +48,7 @@ class MaildirSource(FileSource):
         A message that moves from new/ to cur/ at the same time is listed only once.
         """
         self._passing.clear()
-        roll = ListingStore(self._endpoint.work)
+        roll = ListingStore(self._endpoint.work, self._endpoint.limits)
         folders = sorted(self._folders())
         for place, folder in enumerate(folders):
             roll.merge(
@@ -115,7 +115,7 @@ class MaildirSource(FileSource):
         home = self._root / name_of(place.folder) if place.folder else self._root
         try:
             found = (home / path).lstat()
-        except FileNotFoundError:
+        except OSError:  # fetching it gives the reason
             return MailItem(place, key, None, flags, stays=bool(place.folder))
         date = of_maildir(path.name, found)
         return MailItem(place, key, found.st_size, flags, date, stays=bool(place.folder))
@@ -177,7 +177,8 @@ class MaildirSource(FileSource):
         places = {item: self._present(item) for item in items if not item.place.folder}
         missing = self._search(item for item, path in places.items() if path is None)
         found = ((item, path or missing.get(item)) for item, path in places.items())
-        return remove((item, Path(path)) for item, path in found if path is not None)
+        paths = ((item, Path(path)) for item, path in found if path is not None)
+        return remove(paths, self._note_kept)
 
     def remarks(self) -> list[str]:
         """What an administrator should know of these folders (see base.RemarkingSource)."""

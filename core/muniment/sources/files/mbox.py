@@ -21,7 +21,7 @@ from typing import BinaryIO
 
 from muniment.errors import SourceError
 from muniment.sources.base import FetchedItem, MailItem, MailPlace, UnfetchedItem
-from muniment.sources.endpoint import Endpoint
+from muniment.sources.endpoint import FileEndpoint
 from muniment.sources.files.base import FileSource, key_of, name_of, open_plain, unreadable
 from muniment.sources.files.containers import find_mail
 from muniment.sources.files.mbox_scan import is_mbox, is_whole, spots
@@ -40,7 +40,7 @@ class MboxSource(FileSource):
 
     vouches = True
 
-    def __init__(self, endpoint: Endpoint, sleep: Callable[[float], None]) -> None:
+    def __init__(self, endpoint: FileEndpoint, sleep: Callable[[float], None]) -> None:
         super().__init__(endpoint, sleep)
         self._held = UnpackedFiles(endpoint.work, endpoint.limits)
 
@@ -72,7 +72,7 @@ class MboxSource(FileSource):
             except OSError as error:
                 raise unreadable(self._root, error) from error
             return
-        roll = ListingStore(self._endpoint.work)
+        roll = ListingStore(self._endpoint.work, self._endpoint.limits)
         roll.merge((key_of(path), "") for path in walk(self._root, self._passing))
         for key, _ in roll.by_key():
             path = name_of(key)

@@ -6,6 +6,7 @@ A message is written to `tmp/NAME`, synced, renamed to `new/NAME`, and `new/` is
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -17,6 +18,8 @@ from muniment.sources.base import FetchedItem, MailItem, SmtpEnvelope, Unfetched
 from muniment.sources.files.base import FileSource, key_of, name_of, open_plain, plain_names, remove
 from muniment.sources.listing_store import ListingStore
 
+_PASSING = (errno.EIO, errno.EACCES, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""Errors of a note that is there and can be read later; a link, for example, never can."""
 LONGEST_NOTE = 4 * 1024 * 1024
 """Most bytes of the note of a delivery. The gateway accepts at most a hundred recipients for a message."""
 
@@ -34,13 +37,16 @@ class SpoolSource(FileSource):
     def listing(self) -> Iterator[MailItem]:
         """List every message that is there now, in the order of names."""
         self._passing.clear()
-        roll = ListingStore(self._endpoint.work)
+        roll = ListingStore(self._endpoint.work, self._endpoint.limits)
         roll.merge((key_of(name), "") for name in plain_names(self._root / "new", self._passing))
         self.expected = len(roll) + self._passing.count
         for key, _ in roll.by_key():
             try:
                 found = (self._root / "new" / name_of(key)).stat()
             except FileNotFoundError:
+                continue
+            except OSError:  # fetching it gives the reason
+                yield MailItem(self._place, key)
                 continue
             yield MailItem(self._place, key, found.st_size, date=int(found.st_mtime))
 
@@ -51,7 +57,8 @@ class SpoolSource(FileSource):
 
     def delete(self, items: Iterable[MailItem]) -> list[MailItem]:
         """Unlink messages and their notes, and sync the folder (see Source.delete)."""
-        gone = remove((item, self._root / "new" / name_of(item.key)) for item in items)
+        paths = ((item, self._root / "new" / name_of(item.key)) for item in items)
+        gone = remove(paths, self._note_kept)
         for item in gone:
             self._note(item).unlink(missing_ok=True)
         return gone
@@ -60,11 +67,18 @@ class SpoolSource(FileSource):
         return self._root / "delivered" / f"{name_of(item.key)}.json"
 
     def _read_note(self, item: MailItem) -> dict[str, Any]:
-        """The gateway's note of a delivery; empty if the note is missing or damaged."""
+        """The gateway's note of a delivery; empty if the note is missing or damaged.
+
+        Raises OSError if it can't be read now, since the mail would lose its envelope.
+        """
         try:
             with open_plain(self._note(item)) as file:
                 note = json.loads(file.read(LONGEST_NOTE))
-        except (OSError, ValueError, RecursionError):
+        except OSError as error:
+            if error.errno in _PASSING:
+                raise
+            return {}
+        except (ValueError, RecursionError):
             return {}
         return note if isinstance(note, dict) else {}
 

@@ -25,6 +25,7 @@ from muniment.sources.files.base import open_plain, stamp_of
 from muniment.sources.passing import BOMB, DAMAGED, NO_ROOM
 from muniment.sources.source_limits import SourceLimits
 from muniment.sources.spool_files import make_work
+from muniment.system.free_space import free_bytes
 
 ENDINGS = (".gz", ".bz2", ".xz", ".zst")
 RATIO = 200
@@ -139,18 +140,14 @@ def _unpack(file: BinaryIO, kind: str, into: BinaryIO, limits: SourceLimits) -> 
                 return BOMB
             if size >= checked:
                 checked = size + limits.unchecked
-                if _room(into) < limits.free_space + limits.unchecked:
+                free = free_bytes(into.fileno())
+                if free is not None and free < limits.free_space + limits.unchecked:
                     into.truncate(0)
                     return NO_ROOM
             into.write(block)
     except _FAULTS:
         return DAMAGED
     return ""
-
-
-def _room(file: BinaryIO) -> int:
-    found = os.fstatvfs(file.fileno())
-    return found.f_bavail * found.f_frsize
 
 
 def _gzip(file: BinaryIO) -> Iterator[bytes]:

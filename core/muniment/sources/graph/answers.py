@@ -1,7 +1,7 @@
 """Reads Microsoft Graph's answers: pages of lists, and errors.
 
 The sources are Microsoft's pages "Error responses and resource types", "Throttling guidance", "JSON batching"
-and "Delta query". Where they say nothing, public reports are used (tests/support/graph_double.py names them).
+and "Delta query". Where they say nothing, public reports are used; tests/support/graph_sources.py names them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from muniment.errors import SourceError
 from muniment.net.retry import TransientError
-from muniment.sources.endpoint import Endpoint
+from muniment.sources.endpoint import ServerEndpoint
 
 OK, NO_CONTENT, BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, NOT_ALLOWED, GONE = (
     200,
@@ -151,7 +151,7 @@ def code_in(content: bytes | dict[str, Any]) -> str:
 
 
 @contextmanager
-def understood(endpoint: Endpoint) -> Iterator[None]:
+def understood(endpoint: ServerEndpoint) -> Iterator[None]:
     """Turn the errors from reading JSON of an unexpected form into TransientError."""
     try:
         yield

@@ -30,7 +30,7 @@ from muniment.net.oauth import TokenSource
 from muniment.net.retry import ATTEMPTS, RetryPolicy, TransientError
 from muniment.profiles.fields import is_loopback
 from muniment.sources.base import SPOOL_ABOVE
-from muniment.sources.endpoint import Endpoint
+from muniment.sources.endpoint import ExchangeEndpoint
 from muniment.sources.graph.answers import (
     BAD_REQUEST,
     NO_CODE,
@@ -93,7 +93,7 @@ class GraphWire:
     """Sends requests to Graph; several threads can use it. `lane` is the mailbox that a request concerns."""
 
     def __init__(
-        self, endpoint: Endpoint, tokens: TokenSource, sleep: Callable[[float], None], threads: int
+        self, endpoint: ExchangeEndpoint, tokens: TokenSource, sleep: Callable[[float], None], threads: int
     ) -> None:
         """Set up the connections, without connecting.
 
@@ -222,8 +222,7 @@ class GraphWire:
     def _pieces(self, response: urllib3.BaseHTTPResponse, most: int) -> Iterator[bytes]:
         endpoint = self._endpoint
         pieces = response.stream(PIECE)
-        rate = endpoint.limits.least_rate
-        return bounded(response, pieces, endpoint.address, endpoint.timeout, most, rate)
+        return bounded(response, pieces, endpoint.address, endpoint.timeout, most, endpoint.limits)
 
     def _decoded(self, data: bytes) -> dict[str, Any]:
         try:

@@ -45,6 +45,7 @@ class MessageDeleter:
         wire: GraphWire,
         folders: Callable[[MailItem], set[str]],
         refuse: Callable[[str, str], None],
+        without: frozenset[str] = WITHOUT,
     ) -> None:
         """Set what deleting needs.
 
@@ -53,11 +54,13 @@ class MessageDeleter:
             wire: The connection.
             folders: The ids that a message can give for the folder in which it was listed.
             refuse: Called with the address of a mailbox from which not all could be deleted, and the reason.
+            without: The hosts of clouds that can't delete permanently.
         """
         self._host = host.lower()
         self._wire = wire
         self._folders = folders
         self._refuse = refuse
+        self._without = without
         self._shut: set[str] = set()
         self._reason: str | None = None
 
@@ -70,7 +73,7 @@ class MessageDeleter:
                     self._reason = found
                     break
             else:
-                self._reason = self._absent if self._host in WITHOUT else ""
+                self._reason = self._absent if self._host in self._without else ""
         return self._reason
 
     def _probe(self, mailbox: GraphMailbox) -> str | None:
@@ -83,7 +86,7 @@ class MessageDeleter:
             return None
         if answer.no_mailbox:  # an unknown request can get the same answer
             return self._absent if self._host != GLOBAL and self._is_there(mailbox) else None
-        if answer.code == MALFORMED or (answer.no_item and self._host not in WITHOUT):
+        if answer.code == MALFORMED or (answer.no_item and self._host not in self._without):
             return ""
         if answer.status == FORBIDDEN:
             return str(explained(mailbox, answer, "Mail.ReadWrite"))

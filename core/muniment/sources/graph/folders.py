@@ -9,8 +9,8 @@ from urllib.parse import quote
 from muniment.errors import SourceError
 from muniment.net.limits import PageLimit
 from muniment.sources.base import MailPlace
-from muniment.sources.endpoint import Endpoint
-from muniment.sources.folders import FolderChoice, FolderUse, MailFolder
+from muniment.sources.endpoint import ExchangeEndpoint
+from muniment.sources.folders import FolderChoice, FolderUse, MailFolder, UnmatchedPatterns
 from muniment.sources.graph.answers import (
     FORBIDDEN,
     NO_CODE,
@@ -47,6 +47,7 @@ class GraphMailbox:
 
     @property
     def path(self) -> str:
+        """The path of the mailbox, relative to the version of Graph, with its name percent-encoded."""
         return f"/users/{quote(self.name, safe='@')}"
 
     def message(self, key: str) -> str:
@@ -125,7 +126,7 @@ class GraphFolderTree:
 
     def __init__(
         self,
-        endpoint: Endpoint,
+        endpoint: ExchangeEndpoint,
         wire: GraphWire,
         mailbox: GraphMailbox,
         refuse: Callable[[str, str], None],
@@ -147,17 +148,24 @@ class GraphFolderTree:
         self._refuse = refuse
         self._wait = wait
 
-    def chosen(self, owner: str) -> list[FolderListing]:
-        """The folders to read; `owner` is the address of their owner (see MailPlace)."""
+    def chosen(self, owner: str, unmatched: UnmatchedPatterns) -> list[FolderListing]:
+        """The folders to read.
+
+        Args:
+            owner: The address of their owner (see MailPlace).
+            unmatched: Compares all folders of the mailbox with the patterns of the profile.
+        """
         choice = self._endpoint.folders or FolderChoice()
         box = self._mailbox
+        nodes = list(self._nodes())
+        unmatched.compare(node.folder for node in nodes)
         return [
             FolderListing(
                 MailPlace(self._endpoint.address, box.address, node.id, node.folder.title, owner),
                 box.path + node.path,
                 node.messages,
             )
-            for node in self._nodes()
+            for node in nodes
             if choice.wants(node.folder, node.above)
         ]
 

@@ -18,7 +18,8 @@ from muniment.net.events import LoggedIn
 from muniment.net.limits import PageLimit
 from muniment.net.retry import RetryPolicy, TransientError
 from muniment.sources.base import MailItem, MailPlace
-from muniment.sources.endpoint import Endpoint, MailboxesLeftOut
+from muniment.sources.endpoint import ExchangeEndpoint, MailboxesLeftOut
+from muniment.sources.folders import UnmatchedPatterns
 from muniment.sources.graph.answers import FORBIDDEN, GraphPage, GraphRefused, RetryLater, understood
 from muniment.sources.graph.connection import ConnectionCut, GraphTokenRefused, GraphWire, proxy_for
 from muniment.sources.graph.deleting import MessageDeleter
@@ -48,7 +49,7 @@ class GraphSource(RefusalKeeper):
     session = 5000
     vouches = False
 
-    def __init__(self, endpoint: Endpoint, sleep: Callable[[float], None]) -> None:
+    def __init__(self, endpoint: ExchangeEndpoint, sleep: Callable[[float], None]) -> None:
         super().__init__()
         if endpoint.tokens is None:
             raise SourceError("Microsoft Graph accepts no password: set `auth` to app or device.")
@@ -64,6 +65,7 @@ class GraphSource(RefusalKeeper):
         self._marks: dict[MailPlace, str] = {}
         self._parents: dict[MailPlace, set[str]] = {}
         """Ids that messages give for the folder in which they were listed, if they differ from its id."""
+        self._unmatched = UnmatchedPatterns(None)
 
     def resume(self, mark: Callable[[MailPlace], str]) -> None:
         """List only what changed since a mark, which is a delta link (see base.ResumableSource)."""
@@ -146,8 +148,12 @@ class GraphSource(RefusalKeeper):
         If a mailbox or a folder can't be read, the others still are. A mailbox for which the service asks to
         wait is listed after the others. With `mailboxes = ["*"]`, people without a mailbox are skipped, and
         so are mailboxes that the application has no right to read.
+
+        Raises:
+            SourceError: At the end, if a pattern in `folders` matches nothing in any mailbox.
         """
         self._marks.clear()
+        self._unmatched = UnmatchedPatterns(self._endpoint.folders)
         failed = _Failed(self._wire, len(self._boxes))
         passed: list[str] = []
         due = list(self._boxes.values())
@@ -178,12 +184,14 @@ class GraphSource(RefusalKeeper):
             raise failed.first
         if passed:
             self._endpoint.on_event(MailboxesLeftOut(PASSED, tuple(passed)))
+        if self._boxes:
+            self._unmatched.check(self._endpoint.address, several=len(self._boxes) > 1)
 
     def _mailbox(self, box: GraphMailbox) -> Iterator[MailItem]:
         """The messages of a mailbox. Raises MailboxDelayed if the service asks to wait before the first
         message."""
         tree = GraphFolderTree(self._endpoint, self._wire, box, self.refuse, wait=not self._several)
-        folders = tree.chosen(box.address if self._several else "")
+        folders = tree.chosen(box.address if self._several else "", self._unmatched)
         if not self._several:
             fresh = not any(self._mark(folder.place) for folder in folders)
             self.expected = sum(folder.messages for folder in folders) if fresh else None
@@ -212,7 +220,7 @@ class GraphSource(RefusalKeeper):
         patience = RetryPolicy(self._sleep)
         first = f"{folder.path}/messages/delta?$select=receivedDateTime,parentFolderId"
         link = self._mark(place) or first
-        seen = ListingStore(self._endpoint.work)
+        seen = ListingStore(self._endpoint.work, self._endpoint.limits)
         pages = PageLimit(self._endpoint.address, MOST_MESSAGES)
         page = GraphPage([])
         while link:

@@ -21,7 +21,7 @@ from muniment.net.limits import SHORT_ANSWER, AnswerPace, too_much
 from muniment.net.retry import TransientError
 from muniment.net.server_text import quote
 from muniment.sources.base import SPOOL_ABOVE
-from muniment.sources.endpoint import Endpoint
+from muniment.sources.endpoint import ServerEndpoint
 from muniment.sources.imap.text import words
 
 _LASTING = ("BYE", "READ-ONLY", "PREAUTH")
@@ -43,7 +43,7 @@ class ImapClient(imaplib.IMAP4):
     It raises AnswerTooLarge for an answer above that limit.
     """
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: ServerEndpoint) -> None:
         self._endpoint = endpoint
         self._received = bytearray()
         self._chunk = memoryview(bytearray(_RECEIVE))
@@ -139,7 +139,7 @@ class ImapClient(imaplib.IMAP4):
         return count
 
 
-def connected(endpoint: Endpoint) -> ImapClient:
+def connected(endpoint: ServerEndpoint) -> ImapClient:
     """Connect to a server, and read its greeting.
 
     Raises:
@@ -176,13 +176,14 @@ def reason(error: imaplib.IMAP4.error) -> str:
     quoted = text.partition(" BAD [")[2]
     if quoted.endswith("]") and len(quoted) < _QUOTED_AT_MOST:  # as imaplib writes a list of bytes
         with suppress(ValueError, SyntaxError):
-            return bytes(ast.literal_eval(quoted[:-1])).decode("utf-8", "replace")
+            written = ast.literal_eval(quoted[:-1])
+            return written.decode("utf-8", "replace") if isinstance(written, bytes) else text
     return text
 
 
 @contextmanager
 def translated(
-    endpoint: Endpoint, client: ImapClient | None = None, *, oversized: bool = False
+    endpoint: ServerEndpoint, client: ImapClient | None = None, *, oversized: bool = False
 ) -> Iterator[None]:
     """Turn errors of imaplib, and errors of parsing, into SourceError or TransientError.
 

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 
 from muniment.errors import CertificateRefused, LoginRefused, SourceError
 from muniment.net.events import LoggedIn
+from muniment.net.limits import too_much
 from muniment.net.oauth import TokenSource, sasl
 from muniment.net.retry import TransientError
 from muniment.net.server_text import one_line, quote
-from muniment.sources.endpoint import Endpoint
+from muniment.sources.endpoint import ServerEndpoint
 from muniment.sources.imap.client import connected, reason, translated
 from muniment.sources.imap.namespaces import ImapNamespace, read_namespaces
 from muniment.sources.imap.text import (
@@ -35,6 +36,11 @@ from muniment.sources.mail_limits import require_believable
 _PASSING_CODES = ("UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "THROTTLED")
 _REV2 = frozenset(("NAMESPACE", "UIDPLUS", "LIST-EXTENDED", "MOVE", "SPECIAL-USE"))
 """Capabilities that are part of IMAP4rev2, so a server need not name them (RFC 9051, appendix E)."""
+MOST_NAMESPACES = 100
+"""Most namespaces of a server, since each folder is compared with all of them; few servers have more than
+three."""
+LEAST_LISTED = 32
+"""Bytes of an entry of LIST besides the folder's name."""
 LINE_OF_A_MESSAGE = 4096
 """Most bytes of a list for each message: its flags, and changes by other sessions at the same time."""
 
@@ -75,7 +81,7 @@ class ImapWire:
     SourceError if the server can't be used.
     """
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: ServerEndpoint) -> None:
         """Connect and log in.
 
         Raises:
@@ -195,13 +201,25 @@ class ImapWire:
                 f"{self._endpoint.address} does not say which folders belong to whom ({why}): run again, and "
                 "ask the people who run that server."
             )
-        return read_namespaces(b" ".join(joined(data)))
+        found = read_namespaces(b" ".join(joined(data)))
+        if len(found) > MOST_NAMESPACES:
+            raise too_much(self._endpoint.address, "NAMESPACE")
+        return found
 
     def folders(self, prefixes: list[bytes]) -> list[ListedFolder]:
-        """Every folder below the prefixes that can be selected, each once."""
+        """Every folder below the prefixes that can be selected, each once.
+
+        Raises:
+            SourceError: All lists together are longer than allowed.
+        """
         found: dict[bytes, ListedFolder] = {}
+        room = self._endpoint.limits.folder_list
         for prefix in prefixes:
-            found.update((one.raw, one) for one in self._list(prefix))
+            for one in self._list(prefix):
+                room -= len(one.raw) + LEAST_LISTED
+                if room < 0:
+                    raise too_much(self._endpoint.address, "LIST")
+                found[one.raw] = one
         return list(found.values())
 
     def _list(self, prefix: bytes) -> Iterator[ListedFolder]:
@@ -218,9 +236,13 @@ class ImapWire:
 
     def still_lists(self, raw: bytes) -> bool:
         """Whether LIST still has a folder, even if it can't be opened."""
+        return self.listed(raw) is not None
+
+    def listed(self, raw: bytes) -> ListedFolder | None:
+        """A folder as LIST has it, even if it can't be opened; None if it is not in the list."""
         with translated(self._endpoint, self._client):
             kind, data = self._client.list('""', quoted_bytes(raw).decode("utf-8", "surrogateescape"))
-        return kind == "OK" and any(one.raw == raw for one in read_list(data))
+        return next((one for one in read_list(data) if one.raw == raw), None) if kind == "OK" else None
 
     def select(self, folder: str, raw: bytes = b"") -> SelectedFolder:
         """Open a folder, or read its state again.
@@ -249,6 +271,8 @@ class ImapWire:
             validity = self._client.response("UIDVALIDITY")[1][0]
             following = self._client.response("UIDNEXT")[1][0]
             modified = self._client.response("HIGHESTMODSEQ")[1][0]
+            if isinstance(data[0], tuple):  # a literal, where a number belongs
+                raise ValueError(data[0])
             exists = require_believable(self._endpoint, int(data[0] or b"0"))
         if validity is None:
             raise SourceError(f"{self._endpoint.address} has no lasting UIDs in {folder}: use POP3.")

@@ -4,60 +4,60 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import groupby, islice
-from pathlib import Path
 from typing import TypeVar
 
 from muniment.errors import SourceError
 from muniment.net.retry import RetryPolicy, TransientError
-from muniment.net.server_text import one_line
-from muniment.sources.base import SPOOL_ABOVE, FetchedItem, MailItem, MailPlace, UnfetchedItem
-from muniment.sources.endpoint import Endpoint
+from muniment.sources.base import MailItem, MailPlace, UnfetchedItem
+from muniment.sources.endpoint import ImapEndpoint
 from muniment.sources.folders import FolderChoice, existing, no_match
+from muniment.sources.imap.bodies import BodyFetcher
 from muniment.sources.imap.client import AnswerTooLarge
 from muniment.sources.imap.connection import FolderGone, FolderNotOpened, ImapWire, SelectedFolder
 from muniment.sources.imap.namespaces import locate, own_prefix, prefixes
-from muniment.sources.imap.text import ListedMessage, encode_folder
+from muniment.sources.imap.text import ListedMessage, encode_folder, unlisted
 from muniment.sources.imap.tree import (
     GMAIL_CAPABILITY,
     GmailLabels,
     ImapFolder,
     ImapFolderTree,
     choose,
+    not_emptied,
+    owned,
     remarks,
 )
-from muniment.sources.mail_limits import overrun
+from muniment.sources.imap.trouble import (
+    RecreatedFolder,
+    ShiftedNumbers,
+    SickFolder,
+    not_deleted,
+    read_only,
+    too_few,
+    undeletable,
+)
 from muniment.sources.refusing import MailboxRefused
 from muniment.sources.remote import Answer, RemoteSource
-from muniment.sources.spool_files import kept, spool_file
 
 T = TypeVar("T")
 
-GONE = "it is no longer in the folder"
-PIECE = 4 * 1024 * 1024
-"""Number of bytes of a large message to fetch at once, since imaplib keeps a literal in memory."""
+LOOKS = 2
+"""Number of times that messages are asked for in a folder that lists fewer than it says there are."""
 OPENED = 3
 """Number of attempts to open a folder for fetching before it is given up."""
-
-
-class _Sick(Exception):
-    """One folder can't be read or changed, while the server works."""
-
-    def __init__(self, error: SourceError) -> None:
-        super().__init__(str(error))
-        self.error = error
 
 
 class ImapSource(RemoteSource):
     """Folders on an IMAP server. A key is `UIDVALIDITY:UID`; an unchanged key proves an unchanged message."""
 
     vouches = True
+    _endpoint: ImapEndpoint
 
-    def __init__(self, endpoint: Endpoint, sleep: Callable[[float], None]) -> None:
+    def __init__(self, endpoint: ImapEndpoint, sleep: Callable[[float], None]) -> None:
         super().__init__(endpoint, sleep)
         self._boxes: dict[MailPlace, ImapFolder] = {}
         self._wire: ImapWire | None = None
         self._batch = endpoint.limits.fetched_at_once
-        self._sizes_lie = False
+        self._bodies = BodyFetcher(endpoint)
         self._mark: Callable[[MailPlace], str] = lambda place: ""
         self._marks: dict[MailPlace, str] = {}
         self._tree: ImapFolderTree | None = None
@@ -119,6 +119,15 @@ class ImapSource(RemoteSource):
             except FolderGone:
                 raise self._with_names(wire, error) from error
             self._only = place
+        self._find_owner(wire, self._box(self._only))
+
+    def _find_owner(self, wire: ImapWire, box: ImapFolder) -> None:
+        """Note whether the only folder belongs to others, since nothing may be deleted there."""
+        place = box.place
+        if place.folder != "INBOX":
+            raw = encode_folder(place.folder).encode()
+            listed = wire.listed(raw) or unlisted(raw)
+            self._only = box.place = owned(place, self._endpoint, listed, wire.namespaces())
 
     def _with_names(self, wire: ImapWire, error: FolderGone) -> SourceError:
         """The error for a folder that can't be opened; it names the existing folders."""
@@ -132,13 +141,18 @@ class ImapSource(RemoteSource):
             return [self._box(self._only)]
         try:
             self._tree = self._persist(lambda wire: self._look(wire, choice))
-        except _Sick as sick:
+        except SickFolder as sick:
             raise sick.error from sick
         return [self._known(box) for box in self._tree.boxes]
 
     def _look(self, wire: ImapWire, choice: FolderChoice) -> ImapFolderTree:
         namespaces = wire.namespaces()
         listed = wire.folders(prefixes(namespaces, shared=self._endpoint.shared))
+        if not listed:  # there is always an INBOX (RFC 9051, 5.1)
+            raise TransientError(
+                f"{self._endpoint.address} lists no folder, not even the Inbox: run again, and if that does "
+                "not help, ask the people who run that server."
+            )
         return choose(self._endpoint, choice, locate(listed, namespaces), wire.capabilities)
 
     def _known(self, box: ImapFolder) -> ImapFolder:
@@ -148,7 +162,7 @@ class ImapSource(RemoteSource):
         return found
 
     def _persist(self, ask: Callable[[ImapWire], T]) -> T:
-        """Ask the server, again after each broken connection. Raises _Sick if it keeps failing."""
+        """Ask the server, again after each broken connection. Raises SickFolder if it keeps failing."""
         patience = self._patience()
         while True:
             wire = self._opened()
@@ -159,19 +173,19 @@ class ImapSource(RemoteSource):
                 self._wait(patience, error)
 
     def _wait(self, patience: RetryPolicy, error: TransientError) -> None:
-        """Wait before another attempt. Raises _Sick if no attempt is left."""
+        """Wait before another attempt. Raises SickFolder if no attempt is left."""
         try:
             patience.again(error)
         except TransientError as last:
             self._given_up += 1
-            raise _Sick(last) from last
+            raise SickFolder(last) from last
 
     def _select(self, wire: ImapWire, box: ImapFolder) -> SelectedFolder:
         """Select a folder and note its state. Raises FolderGone if it is not the one that was listed."""
         folder = box.place.folder
         selected = wire.select(folder, box.raw)
         if box.validity and box.validity != selected.uidvalidity:
-            raise _Recreated(
+            raise RecreatedFolder(
                 f"The folder {folder} on {self._endpoint.address} was created again in the meantime "
                 "(its UIDVALIDITY changed): run again."
             )
@@ -194,14 +208,14 @@ class ImapSource(RemoteSource):
             box.validity = ""
             try:
                 listed = yield from self._listing(box)
-                if (
-                    listed >= box.exists
-                ):  # otherwise the server held some back, and the next run must ask again
+                if listed >= box.exists:
                     self._marks[box.place] = box.state
+                else:  # without a mark, the next run asks again
+                    self.refuse(_where(box.place), str(too_few(self._endpoint, box, listed)))
                 self._check_deletable(box)
             except FolderGone as error:
                 self._gone(box, error)
-            except _Sick as sick:
+            except SickFolder as sick:
                 if self._endpoint.folders is None:
                     raise sick.error from sick
                 self.refuse(_where(box.place), str(sick.error))
@@ -218,11 +232,11 @@ class ImapSource(RemoteSource):
     def _check_deletable(self, box: ImapFolder) -> None:
         if self._endpoint.deletes and box.read_only and not box.place.others:
             if self._endpoint.folders is None:
-                raise self._read_only(box)
-            self.refuse(_where(box.place), str(self._read_only(box)), deleting=True)
+                raise read_only(box.place.folder)
+            self.refuse(_where(box.place), str(read_only(box.place.folder)), deleting=True)
 
     def _listing(self, box: ImapFolder) -> Generator[MailItem, None, int]:
-        """List every message of a folder; returns their number. Raises _Sick if it can't be read.
+        """List every message of a folder; returns their number. Raises SickFolder if it can't be read.
 
         Messages are asked for by number, because UIDs have gaps. Numbers shift when other sessions expunge
         messages. So each step begins at the last known message, and goes back if that is gone.
@@ -234,7 +248,7 @@ class ImapSource(RemoteSource):
             wire = self._opened()
             try:
                 rows, more = self._step(wire, box, start, after)
-            except _Shifted as shift:
+            except ShiftedNumbers as shift:
                 self._wait(patience, shift)
                 start, more = max(1, start - self._endpoint.limits.listed_at_once), True
                 continue
@@ -246,10 +260,10 @@ class ImapSource(RemoteSource):
                 raise
             except SourceError as error:
                 self._drop()
-                raise _Sick(error) from error
+                raise SickFolder(error) from error
             fresh = [row for row in rows if row.uid > after]
             if not fresh and more:
-                self._wait(patience, self._too_few(box))
+                self._wait(patience, too_few(self._endpoint, box, listed))
                 continue
             if fresh:
                 patience.progress()
@@ -263,35 +277,38 @@ class ImapSource(RemoteSource):
             start += self._endpoint.limits.listed_at_once - 1
         return listed
 
-    def _too_few(self, box: ImapFolder) -> TransientError:
-        return TransientError(
-            f"{self._endpoint.address} lists fewer messages in {box.place.folder} than it says there are: "
-            "run again later."
-        )
-
     def _step(
         self, wire: ImapWire, box: ImapFolder, start: int, after: int
     ) -> tuple[list[ListedMessage], bool]:
         """The messages numbered from `start` on, and whether there are more after them.
 
-        Raises _Shifted if the first one comes after the message with UID `after`.
+        If there are fewer than SELECT says, they are asked for once more, since others may expunge some.
+
+        Raises ShiftedNumbers if the first one comes after the message with UID `after`.
         """
+        for _ in range(LOOKS):
+            rows, end = self._rows(wire, box, start)
+            if len(rows) >= end + 1 - start:
+                break
+        if start > 1 and (not rows or rows[0].uid > after):
+            raise ShiftedNumbers(
+                f"The folder {box.place.folder} keeps changing while it is listed: run again later."
+            )
+        return rows, end < box.exists
+
+    def _rows(self, wire: ImapWire, box: ImapFolder, start: int) -> tuple[list[ListedMessage], int]:
+        """The messages numbered from `start` on, as many as are listed at once, and the last number."""
         selected = self._select(wire, box)
         exists = box.exists = selected.exists
         if start == 1:
             box.state = selected.state
             if box.state and box.state == self._mark(box.place):
                 box.exists = 0
-                return [], False
+                return [], 0
         if self._endpoint.folders is None:
             self.expected = exists
         end = min(exists, start + self._endpoint.limits.listed_at_once - 1)
-        rows = wire.rows(start, end, labels=box.labelled) if start <= end else []
-        if start > 1 and (not rows or rows[0].uid > after):
-            raise _Shifted(
-                f"The folder {box.place.folder} keeps changing while it is listed: run again later."
-            )
-        return rows, end < exists
+        return wire.rows(start, end, labels=box.labelled) if start <= end else [], end
 
     # --- fetching -------------------------------------------------------------------------------
 
@@ -307,16 +324,16 @@ class ImapSource(RemoteSource):
         except FolderGone as error:
             if self._endpoint.folders is None:
                 raise
-            if box.raw and wire.still_lists(box.raw) and not isinstance(error, _Recreated):
+            if box.raw and wire.still_lists(box.raw) and not isinstance(error, RecreatedFolder):
                 raise self._shut_folder(box.place, error) from error
             yield from (UnfetchedItem(item, str(error), gone=True) for item in items)
             return
         try:
-            for batch in self._batches(list(uids.values())):
-                yield from self._fetch(wire, batch)
+            for batch in self._bodies.batches(list(uids.values()), self._batch):
+                yield from self._bodies.fetch(wire, {self._uid(item): item for item in batch})
                 self._batch = min(self._endpoint.limits.fetched_at_once, self._batch * 2)
         except AnswerTooLarge as error:
-            self._sizes_lie = True
+            self._bodies.sizes_lie = True
             raise TransientError(
                 f"{self._endpoint.address} sends more than it announced: use POP3."
             ) from error
@@ -340,63 +357,11 @@ class ImapSource(RemoteSource):
     def _shut_folder(self, place: MailPlace, error: SourceError) -> MailboxRefused:
         return MailboxRefused(str(error), place.mailbox, place.folder, place.title)
 
-    def _batches(self, items: list[MailItem]) -> Iterator[list[MailItem]]:
-        """Group items that fit into memory together; an item that is too large is a batch by itself."""
-        batch: list[MailItem] = []
-        size = 0
-        for item in items:
-            length = self._length(item)
-            if batch and (len(batch) >= self._batch or size + length > SPOOL_ABOVE):
-                yield batch
-                batch, size = [], 0
-            batch.append(item)
-            size += length
-        if batch:
-            yield batch
-
-    def _length(self, item: MailItem) -> int:
-        return SPOOL_ABOVE + 1 if item.size is None or self._sizes_lie else item.size
-
-    def _fetch(self, wire: ImapWire, batch: list[MailItem]) -> Iterator[Answer]:
-        uids = {self._uid(item): item for item in batch}
-        if self._length(batch[0]) <= SPOOL_ABOVE:
-            announced = sum(self._length(item) for item in batch)
-            for uid, body in wire.bodies(list(uids), announced):
-                yield FetchedItem(uids.pop(uid), kept(body, self._endpoint.work))
-        if not uids:
-            return
-        present = wire.present(list(uids))
-        for uid, item in uids.items():
-            content = self._by_pieces(wire, uid, item) if uid in present else None
-            if content is not None:
-                yield FetchedItem(item, content)
-            elif uid in present:
-                yield UnfetchedItem(item, "the server lists it but does not send it")
-            else:
-                yield UnfetchedItem(item, GONE, gone=True)
-
-    def _by_pieces(self, wire: ImapWire, uid: int, item: MailItem) -> bytes | Path | None:
-        piece = wire.piece(uid, 0, PIECE)
-        if piece is None or len(piece) < PIECE:
-            return piece
-        with spool_file(self._endpoint.work) as (file, path):
-            size = file.write(piece)
-            while piece is not None and len(piece) == PIECE and size != item.size:
-                if size > self._endpoint.limits.most_bytes(item.size):
-                    raise overrun(self._endpoint, item)
-                piece = wire.piece(uid, size, PIECE)
-                size += file.write(piece or b"")
-        if piece is None or size <= SPOOL_ABOVE:
-            whole = path.read_bytes() if piece is not None else None
-            path.unlink()
-            return whole
-        return path
-
     def _uid(self, item: MailItem) -> int:
         box = self._box(item.place)
         validity, _, uid = item.key.partition(":")
         if validity != box.validity or not uid.isdecimal():
-            raise _Recreated(
+            raise RecreatedFolder(
                 f"The folder {item.place.folder} on {self._endpoint.address} is not the one in which "
                 f"{item.key} was listed (its UIDVALIDITY changed): run again."
             )
@@ -407,9 +372,10 @@ class ImapSource(RemoteSource):
     def undeletable(self) -> str:
         """Why nothing can be deleted at the server (see base.DeletingSource)."""
         wire = self._opened()
-        if GMAIL_CAPABILITY in wire.capabilities:
-            return "" if "MOVE" in wire.capabilities and self._trash(wire) else self._no_trash()
-        return "" if "UIDPLUS" in wire.capabilities else str(self._no_uidplus())
+        return not_emptied(self._endpoint, self._only) or self._undeletable(wire)
+
+    def _undeletable(self, wire: ImapWire) -> str:
+        return undeletable(self._endpoint, wire.capabilities, lambda: self._trash(wire))
 
     def delete(self, items: Iterable[MailItem]) -> list[MailItem]:
         """Delete these items for good, and no others (see Source.delete).
@@ -435,10 +401,11 @@ class ImapSource(RemoteSource):
             if self._endpoint.folders is None:
                 raise
             return []  # the folder is gone; its messages may have been moved
-        except _Sick as sick:
+        except (SickFolder, SourceError) as sick:
+            error = sick.error if isinstance(sick, SickFolder) else sick
             if self._endpoint.folders is None:
-                raise sick.error from sick
-            self.refuse(_where(box.place), str(sick.error), deleting=True)
+                raise error from sick
+            self.refuse(_where(box.place), str(error), deleting=True)
             return []
 
     def _expunge(
@@ -448,19 +415,19 @@ class ImapSource(RemoteSource):
         uids = {self._uid(item): item for item in batch}
         self._select(wire, box)
         if box.read_only:
-            raise _Sick(self._read_only(box))
+            raise SickFolder(read_only(box.place.folder))
         seen |= wire.present(list(uids))
+        if reason := self._undeletable(wire):
+            raise SourceError(reason)
         if GMAIL_CAPABILITY in wire.capabilities:
             trash = self._trash(wire)
-            if not trash or "MOVE" not in wire.capabilities:
-                raise SourceError(self._no_trash())
             self._select(wire, box)
             wire.move(list(uids), trash)
         else:
-            if "UIDPLUS" not in wire.capabilities:
-                raise self._no_uidplus()
             wire.expunge(list(uids))
         present = wire.present(list(uids))
+        if kept := len(seen & present):
+            self.refuse(_where(box.place), not_deleted(self._endpoint, box.place.folder, kept), deleting=True)
         return [item for uid, item in uids.items() if uid in seen and uid not in present]
 
     def _trash(self, wire: ImapWire) -> bytes:
@@ -468,23 +435,6 @@ class ImapSource(RemoteSource):
         if self._tree is None:
             self._tree = self._look(wire, self._endpoint.folders or FolderChoice())
         return self._tree.trash
-
-    def _no_trash(self) -> str:
-        return (
-            f"{self._endpoint.address} shows no trash folder, and Gmail deletes mail by moving it there: let "
-            "Gmail show it in IMAP (Settings, Labels), or keep the mail with `--keep`."
-        )
-
-    def _no_uidplus(self) -> SourceError:
-        return SourceError(
-            f"{self._endpoint.address} has no UIDPLUS, so deleting could also expunge messages that others "
-            "have marked: use POP3, or keep the mail with `--keep`."
-        )
-
-    def _read_only(self, box: ImapFolder) -> SourceError:
-        return SourceError(
-            f"The folder {one_line(box.place.folder)} is read only: make it writable, or use `--keep`."
-        )
 
     # --- what an administrator should know --------------------------------------------------------
 
@@ -497,11 +447,3 @@ class ImapSource(RemoteSource):
 def _where(place: MailPlace) -> str:
     """A folder's name for people, with its mailbox."""
     return f"{place.mailbox}/{place.title or place.folder}"
-
-
-class _Recreated(FolderGone):
-    """The folder is not the one that was listed: it was deleted and created again."""
-
-
-class _Shifted(TransientError):
-    """Message numbers have shifted since the last step."""

@@ -15,7 +15,7 @@ _UID = re.compile(rb"\bUID (\d{1,10})\b")
 _SIZE = re.compile(rb"\bRFC822\.SIZE (\d{1,20})")
 LARGEST_SIZE = 2**53
 """Largest size in bytes that is believed; a larger one counts as this."""
-_FLAGS = re.compile(rb"\bFLAGS \(([^)]*)\)")
+_FLAGS = re.compile(rb"\bFLAGS \(([^()]*)\)")
 _DATE = re.compile(rb'\bINTERNALDATE "([ \d]\d)-(\w{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)"')
 _QUOTED = rb'"((?:[^"\\]|\\.)*)"'
 _LABELLED = b"X-GM-LABELS ("
@@ -127,15 +127,15 @@ def read_list(data: list[Any]) -> list[ListedFolder]:
 
 def joined(data: list[Any]) -> Iterator[bytes]:
     """The lines of an answer, with literals replaced by quoted strings."""
-    line = b""
+    line: list[bytes] = []
     for part in data:
         if isinstance(part, tuple):
-            line += part[0].rpartition(b"{")[0] + quoted_bytes(part[1])
+            line += part[0].rpartition(b"{")[0], quoted_bytes(part[1])
         elif isinstance(part, bytes):
-            yield line + part
-            line = b""
+            yield b"".join((*line, part))
+            line.clear()
     if line:
-        yield line
+        yield b"".join(line)
 
 
 def _listed(line: bytes) -> ListedFolder | None:
@@ -148,6 +148,13 @@ def _listed(line: bytes) -> ListedFolder | None:
     delimiter = _unescaped(found[2]).decode("utf-8", "replace") if found[2] else ""
     levels = split_levels(name, delimiter)
     return ListedFolder(name, levels, use_of(flags, levels), raw, delimiter, flags)
+
+
+def unlisted(raw: bytes) -> ListedFolder:
+    """A folder that can be selected and that LIST does not have, as some servers hide those of others."""
+    name = decode_folder(raw)
+    delimiter = next((one for one in "/.\\" if one in name), "")
+    return ListedFolder(name, split_levels(name, delimiter), FolderUse.NONE, raw, delimiter)
 
 
 def split_levels(name: str, delimiter: str) -> tuple[str, ...]:
@@ -192,7 +199,7 @@ def read_found(search: list[Any], esearch: list[Any]) -> set[int]:
     Raises:
         ValueError: Something in it is not a number, or there are more than MOST_FOUND.
     """
-    found = {int(uid) for line in search if line for uid in line.split()}
+    found = {int(uid) for line in joined(search) for uid in line.split()}
     left = MOST_FOUND
     for line in joined(esearch):
         for run in every[1].split(b",") if (every := _FOUND.search(line)) else ():

@@ -10,12 +10,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from muniment.net.server_text import one_line
 from muniment.profiles.fields import UNWANTED
 from muniment.sources.base import MailPlace
-from muniment.sources.endpoint import Endpoint
+from muniment.sources.endpoint import ImapEndpoint
 from muniment.sources.folders import FolderChoice, FolderUse, MailFolder
-from muniment.sources.imap.namespaces import GMAIL, PUBLIC, FolderOwner, LocatedFolder
-from muniment.sources.imap.text import split_levels
+from muniment.sources.imap.namespaces import (
+    GMAIL,
+    PUBLIC,
+    FolderOwner,
+    ImapNamespace,
+    LocatedFolder,
+    locate,
+)
+from muniment.sources.imap.text import ListedFolder, split_levels
 
 GMAIL_CAPABILITY = "X-GM-EXT-1"
 REMEMBERED = 10_000
@@ -79,7 +87,10 @@ def is_gmail(capabilities: frozenset[str], located: Iterable[LocatedFolder]) -> 
 
 
 def choose(
-    endpoint: Endpoint, choice: FolderChoice, located: Sequence[LocatedFolder], capabilities: frozenset[str]
+    endpoint: ImapEndpoint,
+    choice: FolderChoice,
+    located: Sequence[LocatedFolder],
+    capabilities: frozenset[str],
 ) -> ImapFolderTree:
     """Choose the folders that a profile reads; they stay in the server's order."""
     own = [one for one in located if not one.view and (endpoint.shared or one.whose is FolderOwner.OWN)]
@@ -94,7 +105,7 @@ def choose(
         taken = [one for one in own if choice.wants(one.folder, one.folder.above)]
     labelled = everything if GMAIL_CAPABILITY in capabilities else None
     folders = tuple(one.folder for one in own)
-    named = choice.missing([folder for one in own for folder in (*one.folder.above, one.folder)])
+    missing = choice.missing([folder for one in own for folder in (*one.folder.above, one.folder)])
     return ImapFolderTree(
         boxes=tuple(
             ImapFolder(
@@ -102,7 +113,7 @@ def choose(
             )
             for one in taken
         ),
-        missing=tuple(one for one in named if not one.startswith("@") or not taken),
+        missing=missing,
         folders=folders,
         of_others=sum(one.whose is not FolderOwner.OWN for one in located),
         views=sum(one.view for one in located),
@@ -123,7 +134,26 @@ def _beside(one: LocatedFolder, choice: FolderChoice) -> bool:
     )
 
 
-def _place(endpoint: Endpoint, one: LocatedFolder) -> MailPlace:
+def owned(
+    place: MailPlace, endpoint: ImapEndpoint, listed: ListedFolder, namespaces: Sequence[ImapNamespace]
+) -> MailPlace:
+    """The place of the only folder that a profile reads, with its owner."""
+    found = _place(endpoint, *locate([listed], namespaces))
+    return replace(place, owner=found.owner, others=found.others)
+
+
+def not_emptied(endpoint: ImapEndpoint, place: MailPlace) -> str:
+    """Why nothing is deleted in a profile's only folder; "" if it is the mailbox's own."""
+    if not place.others:
+        return ""
+    whose = "is a public folder" if place.owner == PUBLIC else f"belongs to {one_line(place.owner)}"
+    return (
+        f"The folder {one_line(place.folder)} on {endpoint.address} {whose}, and nothing is ever deleted in "
+        "folders of others: log in as its owner, or keep the mail with `--keep`."
+    )
+
+
+def _place(endpoint: ImapEndpoint, one: LocatedFolder) -> MailPlace:
     owner = {FolderOwner.OWN: "", FolderOwner.PUBLIC: PUBLIC}.get(one.whose, _address(endpoint, one.person))
     title = ALL_MAIL.title if one.folder.use is FolderUse.ALL else one.title
     return MailPlace(
@@ -136,13 +166,13 @@ def _place(endpoint: Endpoint, one: LocatedFolder) -> MailPlace:
     )
 
 
-def _address(endpoint: Endpoint, person: str) -> str:
+def _address(endpoint: ImapEndpoint, person: str) -> str:
     """The address of another user; a name without a domain gets the domain of the mailbox's owner."""
     _, at, domain = (endpoint.owner or endpoint.mailbox).rpartition("@")
     return person if "@" in person or not at else f"{person}@{domain}"
 
 
-def remarks(endpoint: Endpoint, tree: ImapFolderTree) -> list[str]:
+def remarks(endpoint: ImapEndpoint, tree: ImapFolderTree) -> list[str]:
     """What an administrator should know about these folders: clauses without a full stop."""
     found = []
     if tree.of_others:

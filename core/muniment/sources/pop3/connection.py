@@ -22,7 +22,7 @@ from muniment.net.oauth import TokenSource, encoded, sasl
 from muniment.net.retry import TransientError
 from muniment.net.server_text import quote
 from muniment.sources.base import SPOOL_ABOVE, MailItem
-from muniment.sources.endpoint import Endpoint
+from muniment.sources.endpoint import ServerEndpoint
 from muniment.sources.mail_limits import overrun
 from muniment.sources.spool_files import spool_file
 
@@ -49,7 +49,7 @@ class Pop3Refused(Exception):
 class Pop3Wire:
     """A POP3 connection. Every method can raise TransientError if the connection breaks."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: ServerEndpoint) -> None:
         self._endpoint = endpoint
         self._socket: socket.socket = dial(endpoint)
         self._chunk = memoryview(bytearray(_RECEIVE))
@@ -349,7 +349,9 @@ def _unstuffed(raw: bytes, eol: bytes) -> bytes:
     return raw.replace(eol + b"..", eol + b".")
 
 
-def judge(endpoint: Endpoint, refusal: Pop3Refused, *, login: bool = False, delay: int = 0) -> SourceError:
+def judge(
+    endpoint: ServerEndpoint, refusal: Pop3Refused, *, login: bool = False, delay: int = 0
+) -> SourceError:
     """The error that explains a refusal, by its response code (RFC 2449, RFC 3206).
 
     Args:
@@ -385,7 +387,7 @@ def judge(endpoint: Endpoint, refusal: Pop3Refused, *, login: bool = False, dela
     )
 
 
-def _too_soon(endpoint: Endpoint, words: str, delay: int) -> SourceError:
+def _too_soon(endpoint: ServerEndpoint, words: str, delay: int) -> SourceError:
     """The error for a login that came too soon after the last one."""
     sentence = f"{endpoint.address} demands {delay:,} s between two logins ({words}): "
     if delay > LONGEST_DELAY:

@@ -19,7 +19,7 @@ from muniment.net.events import ServerPause
 from muniment.net.retry import RetryPolicy, TransientError
 from muniment.net.server_text import quote
 from muniment.sources.base import FetchedItem, MailItem, MailPlace, UnfetchedItem
-from muniment.sources.endpoint import Endpoint
+from muniment.sources.endpoint import ServerEndpoint
 from muniment.sources.listing_store import ListingStore, common_key
 from muniment.sources.mail_limits import MOST_MESSAGES, require_believable
 from muniment.sources.pop3.connection import Pop3Refused, Pop3Wire, judge
@@ -54,10 +54,12 @@ _NUMBER = re.compile(rb"[0-9]{1,20}\Z")
 class Pop3Source(RemoteSource):
     """A POP3 mailbox. The listing of the current session is kept in a file of the work folder."""
 
-    def __init__(self, endpoint: Endpoint, sleep: Callable[[float], None]) -> None:
+    def __init__(self, endpoint: ServerEndpoint, sleep: Callable[[float], None]) -> None:
         super().__init__(endpoint, sleep)
         self._place = MailPlace(endpoint.address, endpoint.mailbox)
         self._live: tuple[Pop3Wire, ListingStore] | None = None
+        self._short = False
+        """Whether UIDL listed fewer messages than STAT: then a key that is absent proves nothing."""
         self._listed = False
         self._twins: set[str] = set()
         """Keys of messages that were fetched while others had the same UIDL."""
@@ -97,11 +99,15 @@ class Pop3Source(RemoteSource):
 
     def _list_keys(self, wire: Pop3Wire) -> ListingStore:
         """The answer to UIDL. Raises SourceError if the server has no usable keys."""
-        roll = ListingStore(self._endpoint.work)
+        roll = ListingStore(self._endpoint.work, self._endpoint.limits)
         try:
-            room = self._list_room(wire)
+            count = self._count(wire)
+            room = self._room(MOST_MESSAGES if count is None else count)
             wire.command("UIDL", multiline=True)
-            roll.add(_keys(wire.lines("UIDL", room)))
+            roll.add(listed_keys(wire.lines("UIDL", room)))
+            self._short = count is not None and len(roll) < count
+            if count is not None and self._short:
+                self._note_missing(len(roll), count)
         except Pop3Refused as refusal:
             error = judge(self._endpoint, refusal)
             if isinstance(error, TransientError):
@@ -116,13 +122,25 @@ class Pop3Source(RemoteSource):
             ) from error
         return roll
 
-    def _list_room(self, wire: Pop3Wire) -> int:
-        """The most bytes of the answer to UIDL, from STAT's number. Raises SourceError if that is absurd."""
+    def _count(self, wire: Pop3Wire) -> int | None:
+        """STAT's number of messages; None if it can't be read. Raises SourceError if it is absurd."""
         try:
             count = _number(wire.command("STAT").partition(" ")[0].encode(), 2**63)
         except (Pop3Refused, ValueError):  # a server with an unusable STAT is still read
-            count = MOST_MESSAGES
-        return (require_believable(self._endpoint, count) + SPARE_LINES) * LISTED_LINE
+            return None
+        return require_believable(self._endpoint, count)
+
+    def _note_missing(self, listed: int, count: int) -> None:
+        address, mailbox = self._endpoint.address, self._endpoint.mailbox
+        self.refuse(
+            mailbox,
+            f"{address} lists only {listed:,} of the {count:,} messages that it says are in {mailbox}: run "
+            "again, and if that does not help, use IMAP.",
+        )
+
+    def _room(self, count: int) -> int:
+        """The most bytes of a list of `count` messages."""
+        return min((count + SPARE_LINES) * LISTED_LINE, self._endpoint.limits.message_list)
 
     def listing(self) -> Iterator[MailItem]:
         """List every message that is there now. A second call opens a new session, to see newer messages."""
@@ -148,7 +166,7 @@ class Pop3Source(RemoteSource):
     def _list_sizes(self, wire: Pop3Wire, roll: ListingStore) -> None:
         try:
             wire.command("LIST", multiline=True)
-            roll.add_sizes(_sizes(wire.lines("LIST", (len(roll) + SPARE_LINES) * LISTED_LINE)))
+            roll.add_sizes(listed_sizes(wire.lines("LIST", self._room(len(roll)))))
         except Pop3Refused as refusal:
             raise judge(self._endpoint, refusal) from refusal
         except ValueError as error:
@@ -211,7 +229,7 @@ class Pop3Source(RemoteSource):
 
         Returns:
             The items that `+OK` to QUIT confirms. If that answer is lost, the items that the UIDL of a new
-            session no longer has.
+            session no longer has, unless it lists fewer messages than STAT.
         """
         remaining = {item.key: item for item in items}
         confirmed: list[MailItem] = []
@@ -223,7 +241,12 @@ class Pop3Source(RemoteSource):
                 del remaining[key]
             numbers = roll.numbers(list(remaining))
             missing = [(key, remaining.pop(key)) for key in list(remaining) if key not in numbers]
-            confirmed += [item for key, item in missing if key in asked]
+            gone = [item for key, item in missing if key in asked and not self._short]
+            if gone:
+                patience.progress()
+            confirmed += gone
+            if not numbers:
+                break
             asked.update(numbers)
             try:
                 marked = self._expunge(wire, numbers)
@@ -262,9 +285,18 @@ class Pop3Source(RemoteSource):
             try:
                 wire.answer()
                 marked.append(key)
-            except Pop3Refused:
-                continue
+            except Pop3Refused as refusal:
+                self._note_kept(refusal)
         return marked
+
+    def _note_kept(self, refusal: Pop3Refused) -> None:
+        address, mailbox = self._endpoint.address, self._endpoint.mailbox
+        self.refuse(
+            mailbox,
+            f"Some messages of {mailbox} could not be deleted and stay there: {address} answers with "
+            f"{quote(self._endpoint, str(refusal))}; run again.",
+            deleting=True,
+        )
 
     def _unconfirmed(self, error: TransientError | Pop3Refused) -> TransientError:
         if isinstance(error, TransientError):
@@ -305,7 +337,7 @@ def _is_wrapper(content: bytes | Path) -> bool:
     return bool(_WRAPPER.match(content[:_WRAPPER_READ]))
 
 
-def _keys(lines: Iterable[bytes]) -> Iterator[tuple[int, str]]:
+def listed_keys(lines: Iterable[bytes]) -> Iterator[tuple[int, str]]:
     """Message numbers and keys from the lines of UIDL. Raises ValueError."""
     for number, key in _numbered(lines):
         if len(key) > LONGEST_KEY:
@@ -313,7 +345,7 @@ def _keys(lines: Iterable[bytes]) -> Iterator[tuple[int, str]]:
         yield number, key.decode("latin-1")
 
 
-def _sizes(lines: Iterable[bytes]) -> Iterator[tuple[int, int]]:
+def listed_sizes(lines: Iterable[bytes]) -> Iterator[tuple[int, int]]:
     """Message numbers and sizes in bytes from the lines of LIST. Raises ValueError."""
     for number, size in _numbered(lines):
         yield number, _number(size.split()[0], LARGEST_SIZE)
