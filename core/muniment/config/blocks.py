@@ -85,6 +85,11 @@ def _reheaded(found: re.Match[str], place: Place, key: str) -> str:
     return f"{found[1]}[{'.'.join(map(_key, keys))}]{found[2]}"
 
 
+def has_header(text: str, place: Place) -> bool:
+    """Whether the table at `place` is there, and has a header of its own."""
+    return bool(_owners(_split(text), place))
+
+
 def literal(value: Any) -> str:
     """A value in TOML; a table is an inline table."""
     return str(tomlkit.item(_inline(value)).as_string())

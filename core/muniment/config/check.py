@@ -1,22 +1,22 @@
-"""Checks the values of vault.toml: profiles, gateway, access and journaling."""
+"""Checks the values of vault.toml.
+
+What is wrong with a setting is a pair: its dotted key, and a sentence that names settings as `{listen}` and
+values as `{by="graph"}`. A reader of vault.toml sees the names there, the user of a form its labels
+(`setting_fields.in_file`, `setting_fields.in_form`).
+"""
 
 from __future__ import annotations
 
 import ipaddress
 import re
 
+from muniment.config.check_notify import Problems, notify_problems
 from muniment.config.model import AccessSection, GatewaySection, JournalingSection, Profile, Settings
+from muniment.config.setting_fields import in_file
 from muniment.errors import ConfigError
-from muniment.profiles.fields import (
-    FIELD,
-    KIND,
-    MAX_PORT,
-    MAX_SECONDS,
-    is_address,
-    is_domain,
-    name_problem,
-    problems,
-)
+from muniment.profiles.fields import MAX_PORT, MAX_SECONDS, is_address, is_domain, name_problem
+from muniment.profiles.registry import KIND
+from muniment.profiles.source_kind import problems
 
 RULE_LENGTH = 64
 """Most characters of a journal rule's name (New-JournalRule)."""
@@ -27,8 +27,7 @@ EXPIRATION_DAYS = 7
 def check(profile: Profile) -> None:
     """Raise ConfigError if the fields of a profile are wrong or don't fit together."""
     check_name(profile.name)
-    fields = {name: getattr(profile, name) for name in FIELD}
-    for sentence in problems(KIND[profile.source], fields).values():
+    for sentence in problems(KIND[profile.source], profile.values()).values():
         raise _wrong(profile, sentence)
 
 
@@ -39,43 +38,66 @@ def check_name(name: str) -> None:
 
 
 def check_settings(settings: Settings) -> None:
-    """Raise ConfigError for the first error in the settings, except those in [notify]."""
-    for domain in settings.domains:
-        if not is_domain(domain):
-            raise ConfigError(f"domains: {domain!r} is not a mail domain; write it like example.org")
-    check_gateway(settings.gateway)
-    check_access(settings.access)
-    check_journaling(settings.journaling)
+    """Raise ConfigError for the first error in the settings. The message contains no secret."""
+    for key, sentence in setting_problems(settings):
+        section = key.rpartition(".")[0]
+        worded = in_file(sentence, section)
+        raise ConfigError(f"{section}: {worded}" if section else worded)
     for profile in settings.profiles:
         check(profile)
 
 
-def check_access(access: AccessSection) -> None:
-    """Raise ConfigError if [access] has an impossible login name or address."""
-    for name in (*access.administrators, *access.auditors, *access.users):
-        if not name or ":" in name or not name.isprintable() or name != name.strip():
-            raise ConfigError(f"access: {name!r} can't be a login name; write it as `id -un` prints it")
+def setting_problems(settings: Settings) -> Problems:
+    """Yield what is wrong with the settings outside of profiles."""
+    for domain in settings.domains:
+        if not is_domain(domain):
+            yield "domains", f"{{domains}}: {domain[:80]!r} is not a mail domain; write it like example.org"
+    yield from gateway_problems(settings.gateway)
+    yield from access_problems(settings.access)
+    yield from journaling_problems(settings.journaling)
+    yield from notify_problems(settings.notify)
+
+
+def access_problems(access: AccessSection) -> Problems:
+    """Yield impossible login names and addresses in [access]."""
+    for key in ("administrators", "auditors", "users"):
+        for name in getattr(access, key):
+            if not name or ":" in name or not name.isprintable() or name != name.strip():
+                sentence = f"{name[:80]!r} can't be a login name; write it as `id -un` prints it"
+                yield f"access.{key}", sentence
     for name, address in access.users.items():
         if not is_address(address):
-            raise ConfigError(f'access: {address!r} is not a mail address; write {name} = "name@example.org"')
+            yield (
+                "access.users",
+                f'{address[:80]!r} is not a mail address; write {name[:80]} = "name@example.org"',
+            )
 
 
-def check_journaling(journaling: JournalingSection) -> None:
-    """Raise ConfigError if a value in [journaling] is impossible."""
+def journaling_problems(journaling: JournalingSection) -> Problems:
+    """Yield impossible values in [journaling]."""
     for key in ("address", "undeliverable", "recipient"):
         value = getattr(journaling, key)
         if value and not (is_address(value) and value.isprintable()):
-            raise ConfigError(f"journaling: {key} is {value!r}; write it like journal@example.org")
+            sentence = f"{{{key}}} is {value[:80]!r}; write it like journal@example.org"
+            yield f"journaling.{key}", sentence
     if not journaling.rule.strip() or len(journaling.rule) > RULE_LENGTH or not journaling.rule.isprintable():
-        raise ConfigError(
-            f"journaling: rule must be a name of 1 to {RULE_LENGTH} characters, without line ends"
+        yield (
+            "journaling.rule",
+            f"{{rule}} must be a name of 1 to {RULE_LENGTH} characters, without line ends",
         )
     if not 0 <= journaling.expiration_days <= EXPIRATION_DAYS:
-        raise ConfigError(f"journaling: expiration_days must be from 0 to {EXPIRATION_DAYS}")
+        yield "journaling.expiration_days", f"{{expiration_days}} must be from 0 to {EXPIRATION_DAYS}"
     if not 1 <= journaling.quiet_days <= MAX_SECONDS:
-        raise ConfigError("journaling: quiet_days must be at least 1")
+        yield "journaling.quiet_days", "{quiet_days} must be at least 1"
     if journaling.resolver:
-        resolver_address(journaling.resolver)
+        try:
+            resolver_address(journaling.resolver)
+        except ConfigError:
+            yield (
+                "journaling.resolver",
+                f"{{resolver}} is {journaling.resolver[:80]!r}; write the address of a DNS server, such as "
+                '"9.9.9.9"',
+            )
 
 
 def resolver_address(resolver: str) -> tuple[str, int]:
@@ -101,43 +123,54 @@ def resolver_address(resolver: str) -> tuple[str, int]:
         ) from None
 
 
-def check_gateway(gateway: GatewaySection) -> None:
-    """Raise ConfigError if the embedded gateway can't work with these settings."""
+def gateway_problems(gateway: GatewaySection) -> Problems:
+    """Yield why the embedded gateway can't work with these settings."""
     if gateway.key and not gateway.certificate:
-        raise ConfigError("gateway: key needs certificate as well; name the certificate's file")
+        yield "gateway.key", "{key} needs {certificate} as well; name the certificate's file"
     if gateway.client_names and not gateway.certificate:
-        raise ConfigError(
-            "gateway: client_names needs TLS, and so a certificate of the gateway itself: name its file as "
-            "`certificate`"
+        yield (
+            "gateway.client_names",
+            "{client_names} needs TLS, and so a certificate of the gateway itself: name its file as "
+            "{certificate}",
         )
     if gateway.client_authority and not gateway.client_names:
-        raise ConfigError(
-            "gateway: client_authority needs client_names as well; name the clients' certificates"
+        yield (
+            "gateway.client_authority",
+            "{client_authority} needs {client_names} as well; name the clients' certificates",
         )
     if gateway.size_limit < 1:
-        raise ConfigError("gateway: size_limit must be at least 1 (bytes)")
+        yield "gateway.size_limit", "{size_limit} must be at least 1 (bytes)"
     for name in gateway.envelope_headers:
         if not _FIELD.fullmatch(name) or name.lower() in _NOT_THESE:
-            raise ConfigError(
-                f"gateway: envelope_headers names {name[:80]!r}; name fields that only your mail server "
-                'writes, such as "X-Rcpt-To"'
+            yield (
+                "gateway.envelope_headers",
+                f"{{envelope_headers}} names {name[:80]!r}; name fields that only your mail server writes, "
+                'such as "X-Rcpt-To"',
             )
     if gateway.reserve < 0:
-        raise ConfigError("gateway: reserve must be at least 0 (bytes)")
+        yield "gateway.reserve", "{reserve} must be at least 0 (bytes)"
     for key, most in _PEER_LIMITS.items():
         if not 1 <= getattr(gateway, key) <= most:
-            raise ConfigError(f"gateway: {key} must be from 1 to {most}")
+            yield f"gateway.{key}", f"{{{key}}} must be from 1 to {most}"
     for network in gateway.networks:
-        _check_cidr(network)
+        if not _is_network(network):
+            yield (
+                "gateway.networks",
+                f'{network[:80]!r} is not a network; write "192.0.2.0/24" or one address'
+                " (no bits may be set after the prefix)",
+            )
     for address in gateway.addresses:
         if not is_address(address):
-            raise ConfigError(
-                f"gateway: {address!r} is not a mail address; write it like journal@example.org"
-            )
+            sentence = f"{address[:80]!r} is not a mail address; write it like journal@example.org"
+            yield "gateway.addresses", sentence
     if gateway.listen:
-        listen_address(gateway.listen)
+        try:
+            listen_address(gateway.listen)
+        except ConfigError:
+            sentence = f'{{listen}} is {gateway.listen[:80]!r}; write address:port, such as "0.0.0.0:25"'
+            yield "gateway.listen", sentence
         if not gateway.addresses:
-            raise ConfigError("gateway: addresses is missing; list the journal addresses")
+            yield "gateway.addresses", "{addresses} is missing; list the journal addresses"
 
 
 _FIELD = re.compile(r"[!-9;-~]{1,76}")
@@ -170,14 +203,12 @@ def listen_address(listen: str) -> tuple[str, int]:
     return bare, int(port)
 
 
-def _check_cidr(network: str) -> None:
+def _is_network(network: str) -> bool:
     try:
         ipaddress.ip_network(network)
     except ValueError:
-        raise ConfigError(
-            f'gateway: {network!r} is not a network; write "192.0.2.0/24" or one address'
-            " (no bits may be set after the prefix)"
-        ) from None
+        return False
+    return True
 
 
 def _wrong(profile: Profile, sentence: str) -> ConfigError:

@@ -14,7 +14,7 @@ from typing import Any
 
 from tomlkit.exceptions import TOMLKitError
 
-from muniment.config.blocks import Place, literal, renamed, with_values, without
+from muniment.config.blocks import Place, has_header, literal, renamed, with_values, without
 from muniment.config.check import check_name
 from muniment.config.file import FORMAT, interpret, read, version_of
 from muniment.config.model import Settings
@@ -168,6 +168,42 @@ def set_values(path: Path, values: Mapping[str, Any]) -> Settings:
         return text
 
     return _edit(path, change)
+
+
+def set_settings(path: Path, values: Mapping[Place, Any], version: str = "") -> Settings:
+    """Set values anywhere in the file. It raises like `put_profile`.
+
+    Args:
+        path: vault.toml.
+        values: Values by their keys from the top; None removes a key. A table in place of a table changes
+            only the entries that differ, so that comments beside the others stay.
+        version: The expected version of the file; "" for any.
+
+    Returns:
+        The new settings.
+    """
+
+    def change(text: str, tables: Tables) -> str:
+        for place, value in values.items():
+            if isinstance(value, Mapping) and has_header(text, place):
+                old = _table_at(tables, place)
+                changes = {key: None for key in old if key not in value} | dict(value)
+                kept = {key: new for key, new in changes.items() if old.get(key, _MISSING) != new}
+                text = _put(text, tables, place, kept)
+            else:
+                text = _put(text, tables, place[:-1], {place[-1]: value})
+        return text
+
+    return _edit(path, change, version)
+
+
+_MISSING = object()
+
+
+def _table_at(tables: Tables, place: Place) -> Tables:
+    for key in place:
+        tables = tables[key]
+    return tables
 
 
 def _put(text: str, tables: Tables, place: Place, fields: Mapping[str, Any]) -> str:

@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from muniment.config.check import check, check_settings
-from muniment.config.check_notify import check_notify
 from muniment.config.model import (
+    PROFILE_KEYS,
     AccessSection,
     GatewaySection,
     JournalingSection,
@@ -27,6 +27,7 @@ from muniment.config.model import (
 )
 from muniment.config.text import decode, parse
 from muniment.errors import ConfigError, VaultError
+from muniment.profiles.registry import KIND, KINDS
 
 __all__ = ["FORMAT", "interpret", "load", "profile_of", "read", "version_of"]
 
@@ -99,7 +100,6 @@ def interpret(text: str, where: str) -> Settings:
         )
         settings = msgspec.structs.replace(settings, domains=tuple(d.lower() for d in settings.domains))
         check_settings(settings)
-        check_notify(settings.notify)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
     return settings
@@ -123,7 +123,9 @@ def _profiles(tables: Mapping[str, Any]) -> tuple[Profile, ...]:
             raise ConfigError(f"{prefix}must be a table of its own, [profile.{name}]")
         if "source" not in table:
             raise ConfigError(f'{prefix}source is missing; write, for example, source = "gateway"')
-        found.append(_convert(Profile, table, prefix, name=name))
+        _check_keys(table, PROFILE_KEYS, prefix)
+        values = _typed(table, _PROFILE_TYPES, prefix)
+        found.append(Profile.of(name, values.pop("source"), **values))
     return tuple(found)
 
 
@@ -177,7 +179,21 @@ def _check_keys(table: Mapping[str, Any], known: typing.Sequence[str], prefix: s
 
 
 def _values(struct: type[msgspec.Struct], table: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    expected = {field.name: field.type for field in msgspec.structs.fields(struct)}
+    return _typed(table, _types(struct), prefix)
+
+
+def _types(struct: type[msgspec.Struct]) -> dict[str, Any]:
+    return {field.name: field.type for field in msgspec.structs.fields(struct)}
+
+
+_PROFILE_STRUCTS: tuple[type[msgspec.Struct], ...] = (Profile, *(kind.settings for kind in KINDS))
+_PROFILE_TYPES: dict[str, Any] = {"source": typing.Literal[tuple(KIND)]} | {
+    key: expected for struct in _PROFILE_STRUCTS for key, expected in _types(struct).items()
+}
+"""The types of the keys of a table [profile.NAME]. A key has the same type for every kind of source."""
+
+
+def _typed(table: Mapping[str, Any], expected: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     values = {}
     for key, value in table.items():
         try:

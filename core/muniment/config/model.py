@@ -2,56 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import msgspec
 
-from muniment.profiles.fields import KIND, UNWANTED, tidied
+from muniment.profiles.fields import FIELD
+from muniment.profiles.registry import KIND, AnySettings
+from muniment.profiles.source_kind import tidied
 
-Kind = Literal["gateway", "imap", "pop3", "ews", "graph", "spool", "maildir", "mbox", "eml"]
+PROFILE_KEYS = (
+    "source", "host", "port", "mailbox", "mailboxes", "access", "password", "auth", "directory", "client_id",
+    "certificate", "authority", "security", "fingerprint", "ca_file", "path", "folder", "folders", "exclude",
+    "shared", "older_than", "newer_than", "delete_after", "owner", "journal", "tenant", "plain", "unknown",
+    "delete", "timeout", "every", "enabled", "untested",
+)  # fmt: skip
+"""The keys of a table [profile.NAME], in the order in which JSON has them."""
 
 
-class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An archiving profile. None means the default of its kind; properties such as `delete_on` apply it."""
+class Profile(msgspec.Struct, frozen=True, kw_only=True):
+    """An archiving profile: how its mailbox is reached, and what is done with its mail.
+
+    None means the default of its kind; properties such as `delete_on` apply it.
+    """
 
     name: str
-    source: Kind
-    host: str = ""
-    port: int | None = None
-    mailbox: str = ""
-    """The name to log in with; for gateways, the part from `@` on is dropped."""
-    mailboxes: tuple[str, ...] = ()
-    """For ews and graph: addresses of the mailboxes to read instead of `mailbox`; "*" for all."""
-    access: Literal["own", "delegate", "impersonation"] = "own"
-    """For ews: the right by which other people's mailboxes are opened."""
-    password: dict[str, Any] | None = None
-    """Where the password is stored: one of keyring, file, env, command. It is never the password itself."""
-    auth: Literal["password", "ntlm", "basic", "app", "device", "google"] | None = None
-    """How to log in. For an Exchange Server, "password" is NTLM or Basic, depending on its offers. "app",
-    "device" and "google" are OAuth 2 (see net.oauth); for "app", `password` is the secret."""
-    directory: str = ""
-    """The Microsoft 365 tenant, by its domain or id."""
-    client_id: str = ""
-    """The application's id."""
-    certificate: str = ""
-    """The application's certificate and key (PEM), or a Google service account's key file (JSON)."""
-    authority: str = "https://login.microsoftonline.com"
-    security: Literal["tls", "starttls", "none"] | None = None
-    """None: STLS for gateway and for pop3 on 110, TLS for imap and for pop3 on 995."""
-    fingerprint: str = ""
-    """SHA-256 of the server's certificate in hex. It is trusted instead of the certificate authorities."""
-    ca_file: str = ""
-    """A PEM file of certificate authorities to trust instead of the system's."""
-    path: str = ""
-    """For maildir, mbox, eml: the file or folder."""
-    folder: str = "INBOX"
-    """For imap: the folder that journal reports arrive in."""
-    folders: tuple[str, ...] = ()
-    """With journal = false: patterns of the folders to archive (see sources.folders); empty for all."""
-    exclude: tuple[str, ...] = UNWANTED
-    """Patterns of the folders to leave out."""
-    shared: bool = False
-    """For imap, with journal = false: whether other people's folders and public ones are also read."""
+    settings: AnySettings
+    """How the mailbox is reached, with the fields of its kind of source."""
     older_than: int = 0
     """Days: archive only mail that the mailbox received earlier than that."""
     newer_than: int = 0
@@ -70,8 +46,6 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """What happens to mail of unknown people: it goes to the catch-all, or stays at the source."""
     delete: bool | None = None
     """Whether kept mail is deleted at the source."""
-    timeout: int = 300
-    """Longest time for a network operation, in seconds."""
     every: int = 300
     """Seconds between two runs."""
     enabled: bool = True
@@ -79,6 +53,51 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     untested: bool = False
     """Set by Muniment for a profile that was saved without a test. It runs by hand only, until a test or a
     run of it succeeds, or a person enables it."""
+    foreign: dict[str, Any] = {}
+    """Fields that its table in vault.toml has and its kind of source does not, as after a change of kind."""
+
+    @classmethod
+    def of(cls, name: str, source: str, /, **values: Any) -> Profile:
+        """A profile.
+
+        Args:
+            name: Its name.
+            source: The name of its kind of source.
+            **values: Its fields, with the types of vault.toml; others have their defaults.
+        """
+        kind = KIND[source]
+        settings = {key: values.pop(key) for key in kind.settings.__struct_fields__ if key in values}
+        own = {key: values.pop(key) for key in cls.__struct_fields__ if key in values}
+        made = cast("AnySettings", kind.settings(**settings))
+        foreign = {key: value for key, value in values.items() if value != FIELD[key].default}
+        return cls(name=name, settings=made, foreign=foreign, **own)
+
+    def value(self, field: str) -> Any:
+        """The value of any field of profiles; the default if it was left out or the kind does not have it."""
+        for holder in (self.settings, self):
+            if field in holder.__struct_fields__:
+                return getattr(holder, field)
+        return self.foreign.get(field, FIELD[field].default)
+
+    def values(self) -> dict[str, Any]:
+        """The values of all fields of profiles, by name."""
+        return {field: self.value(field) for field in FIELD}
+
+    def table(self) -> dict[str, Any]:
+        """The name and the table in vault.toml with every key, in the form that JSON and the ledger have."""
+        values = {"source": self.source, "untested": self.untested} | self.values()
+        return {"name": self.name} | {key: values[key] for key in PROFILE_KEYS}
+
+    @property
+    def source(self) -> str:
+        """The name of its kind of source."""
+        return self.settings.source
+
+    @property
+    def password(self) -> dict[str, Any] | None:
+        """Where the password is stored: one of keyring, file, env, command; None for no password."""
+        spec: dict[str, Any] | None = self.value("password")
+        return spec
 
     @property
     def scheduled(self) -> bool:
@@ -98,19 +117,19 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     @property
     def auth_by(self) -> str:
         """How to log in; by default with a password, and to Graph as an application."""
-        return self.auth or KIND[self.source].auth[0]
+        return self.value("auth") or KIND[self.source].auth[0]
 
     @property
     def login(self) -> str:
         """The name to log in with; for gateways, `mailbox` without the part from `@` on."""
-        return (
-            tidied(KIND[self.source], "mailbox", self.mailbox) if self.source == "gateway" else self.mailbox
-        )
+        kind, mailbox = KIND[self.source], str(self.value("mailbox"))
+        return tidied(kind, "mailbox", mailbox) if kind.cuts_host else mailbox
 
     @property
     def owner_address(self) -> str:
         """The address of the mailbox's owner: `owner`, or `mailbox` if that is an address, or ""."""
-        return self.owner or (self.mailbox if "@" in self.mailbox else "")
+        mailbox = str(self.value("mailbox"))
+        return self.owner or (mailbox if "@" in mailbox else "")
 
     @property
     def plain_route(self) -> str:

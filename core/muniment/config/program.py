@@ -39,7 +39,13 @@ def owner_of(folder: Path) -> int | None:
 
 
 def run_program(
-    words: Sequence[str], folder: Path, *, given: bytes = b"", seconds: float, most: int
+    words: Sequence[str],
+    folder: Path,
+    *,
+    given: bytes = b"",
+    seconds: float,
+    most: int,
+    grace: float = GRACE,
 ) -> tuple[int, bytes]:
     """Run a program without a shell. Its standard error is discarded.
 
@@ -51,6 +57,7 @@ def run_program(
         given: Its standard input.
         seconds: Longest time.
         most: Most bytes of output.
+        grace: Longest wait for the end of a killed program, in seconds.
 
     Returns:
         Its exit code and its output.
@@ -77,7 +84,7 @@ def run_program(
                 raise TooSlow
             time.sleep(LOOK)
     finally:
-        _end(process)
+        _end(process, grace)
     return process.returncode, printed
 
 
@@ -128,12 +135,12 @@ def _has_ended(process: subprocess.Popen[bytes]) -> bool:
     return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end(process: subprocess.Popen[bytes], grace: float) -> None:
     """Kill a program and all processes in its process group."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     with suppress(subprocess.TimeoutExpired):  # a program of another user, by sudo, keeps running
-        process.wait(GRACE)
+        process.wait(grace)
     for stream in (process.stdin, process.stdout):
         if stream:
             with suppress(OSError):

@@ -44,12 +44,13 @@ class Secret:
         raise TypeError("a secret must not be stored")
 
 
-def resolve(spec: Mapping[str, Any], base: Path) -> Secret:
+def resolve(spec: Mapping[str, Any], base: Path, *, seconds: float = COMMAND_SECONDS) -> Secret:
     """Read the password from the place that vault.toml names.
 
     Args:
         spec: The place: exactly one of `keyring`, `file`, `env` and `command`.
         base: The vault's folder. Relative files are below it, and a command runs in it.
+        seconds: Longest time for a command.
 
     Raises:
         ConfigError: It can't be read, or this process does not run as the vault's owner. The message says
@@ -63,7 +64,7 @@ def resolve(spec: Mapping[str, Any], base: Path) -> Secret:
         raise ConfigError(
             f"password: only the vault's owner can use what vault.toml names ({way}): become uid {owner}"
         )
-    return _checked(_WAYS[way](argument, base), way)
+    return _checked(_WAYS[way](argument, base, seconds), way)
 
 
 def is_one_line(value: str) -> bool:
@@ -80,7 +81,7 @@ def _checked(secret: Secret, way: str) -> Secret:
     return secret
 
 
-def _from_keyring(argument: object, base: Path) -> Secret:
+def _from_keyring(argument: object, base: Path, seconds: float) -> Secret:
     """Read a password from the keyring; `argument` is `service/user`, split at the last slash."""
     service, slash, user = _text(argument, "keyring").rpartition("/")
     if not slash or not service or not user:
@@ -106,7 +107,7 @@ def _from_keyring(argument: object, base: Path) -> Secret:
     return Secret(value)
 
 
-def _from_file(argument: object, base: Path) -> Secret:
+def _from_file(argument: object, base: Path, seconds: float) -> Secret:
     """Read a password from a file; its last line end is removed."""
     path = base / Path(as_path(_text(argument, "file"))).expanduser()
     try:
@@ -129,7 +130,7 @@ def _require_private(path: Path, state: os.stat_result) -> None:
         )
 
 
-def _from_env(argument: object, base: Path) -> Secret:
+def _from_env(argument: object, base: Path, seconds: float) -> Secret:
     """Read a password from an environment variable, unchanged."""
     name = _text(argument, "env")
     value = os.environ.get(name)
@@ -138,20 +139,19 @@ def _from_env(argument: object, base: Path) -> Secret:
     return Secret(value)
 
 
-def _from_command(argument: object, base: Path) -> Secret:
+def _from_command(argument: object, base: Path, seconds: float) -> Secret:
     """Run a program that prints a password, without a shell; the last line end is removed."""
     words = _words(argument)
     name = Path(words[0]).name
     try:
-        code, output = run_program(words, base, seconds=COMMAND_SECONDS, most=LIMIT)
+        code, output = run_program(words, base, seconds=seconds, most=LIMIT)
     except (OSError, ValueError):
         raise ConfigError(
             f"password: the command {name} can't be started; give its full path and check its permissions"
         ) from None
     except TooSlow:
         raise ConfigError(
-            f"password: the command {name} took longer than {COMMAND_SECONDS} s; "
-            "check that it doesn't wait for input"
+            f"password: the command {name} took longer than {seconds} s; check that it doesn't wait for input"
         ) from None
     except TooMuchOutput:
         raise ConfigError(
@@ -197,7 +197,7 @@ def _text(argument: object, way: str) -> str:
     return argument
 
 
-_WAYS: dict[str, Callable[[object, Path], Secret]] = {
+_WAYS: dict[str, Callable[[object, Path, float], Secret]] = {
     "keyring": _from_keyring,
     "file": _from_file,
     "env": _from_env,

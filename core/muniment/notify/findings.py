@@ -126,7 +126,16 @@ def _index(facts: ArchiveFacts, minutes: int) -> TroubleFinding:
 
 
 def _gateway(gateway: GatewayFacts, active: bool) -> Iterator[TroubleFinding]:
-    """Lack of space for mail, and refused clients that keep coming back."""
+    """A port that is not open, lack of space for mail, and refused clients that keep coming back."""
+    if gateway.listens is not None:
+        yield TroubleFinding(
+            kind="gateway-closed",
+            trouble=not gateway.listens,
+            title="The gateway receives no mail",
+            text=f"{harmless(gateway.problem)}\n\nSenders try again for some time. The service opens the "
+            "port as soon as it is free.",
+            well="The gateway receives mail again",
+        )
     if gateway.free is not None:
         least = gateway.least * (MARGIN if active else 1)
         yield TroubleFinding(
@@ -145,7 +154,7 @@ def _gateway(gateway: GatewayFacts, active: bool) -> Iterator[TroubleFinding]:
             title=f"The gateway refuses {client.address}",
             text=f"That client has tried {_plural(client.tries, 'time')} and is not in gateway.networks. If "
             f'it is a mail server of yours or of Microsoft, add "{client.network}" to networks in [gateway] '
-            "of vault.toml, and restart the service. Until then its reports wait, and they may come back as "
+            "of vault.toml. Until then its reports wait, and they may come back as "
             "undeliverable.",
         )
 

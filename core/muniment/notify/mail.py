@@ -20,6 +20,7 @@ from muniment.config.model import NotifyMail
 from muniment.config.secrets import resolve
 from muniment.errors import ConfigError, MunimentError
 from muniment.net.oauth import xoauth2
+from muniment.net.smtp import ReplyRefused, SmtpClient, SmtpTlsClient
 from muniment.notify import online
 from muniment.notify.model import NotifyEvent
 from muniment.notify.online import GRAPH, HttpAnswer
@@ -27,7 +28,9 @@ from muniment.notify.telling import ArchiveOrigin, NotifyFailed, body, quote, su
 from muniment.system.sanitise import clean
 
 SECONDS = 30.0
-"""Longest time for a network operation, in seconds."""
+"""Longest time to connect to a relay, for one write, and for one reply, in seconds."""
+WHOLE = 300.0
+"""Longest time for all replies of a relay, in seconds, so that it can't hold up other notifications."""
 TLS_PORT, SUBMISSION_PORT = 465, 587
 XOAUTH2 = "XOAUTH2"
 ACCEPTED, UNAUTHORIZED = 202, 401
@@ -58,6 +61,8 @@ class MailWay:
 
     settings: NotifyMail
     folder: Path
+    seconds: float = SECONDS
+    """Longest time to connect to the relay, for one write, and for one reply."""
 
     @property
     def name(self) -> str:
@@ -98,15 +103,16 @@ class MailWay:
                 )
 
     @contextmanager
-    def _connected(self) -> Iterator[smtplib.SMTP]:
+    def _connected(self) -> Iterator[SmtpClient]:
         settings = self.settings
         context = self._context()
         port = settings.port or (TLS_PORT if settings.security == "tls" else SUBMISSION_PORT)
-        host = socket.gethostname() or "localhost"
-        if settings.security == "tls":
-            smtp: smtplib.SMTP = smtplib.SMTP_SSL(settings.host, port, host, timeout=SECONDS, context=context)
-        else:
-            smtp = smtplib.SMTP(settings.host, port, host, timeout=SECONDS)
+        place = (settings.host, port, socket.gethostname() or "localhost")
+        smtp = (
+            SmtpTlsClient(*place, seconds=self.seconds, whole=WHOLE, context=context)
+            if settings.security == "tls"
+            else SmtpClient(*place, seconds=self.seconds, whole=WHOLE)
+        )
         with smtp:
             if settings.security == "starttls":
                 smtp.starttls(context=context)
@@ -125,7 +131,7 @@ class _TokenRefused(NotifyFailed):
     """A relay refused an access token; it can accept a newer one."""
 
 
-def _log_in_by_token(smtp: smtplib.SMTP, mailbox: str, token: str) -> None:
+def _log_in_by_token(smtp: SmtpClient, mailbox: str, token: str) -> None:
     """Log in by SASL XOAUTH2, in the form that Microsoft and Google document.
 
     A server that refuses can first send the reason as a challenge. The answer to it is empty.
@@ -187,6 +193,10 @@ def _explained(name: str, secrets: list[str]) -> Iterator[None]:
         raise NotifyFailed(f"{name}: the relay does not offer STARTTLS or this kind of login") from None
     except smtplib.SMTPResponseException as error:
         raise NotifyFailed(f"{name}: the relay answered {words(error)}") from None
+    except ReplyRefused as error:
+        raise NotifyFailed(
+            f"{name}: {error}; check host and port, and ask the people who run that relay"
+        ) from None
     except smtplib.SMTPException as error:
         raise NotifyFailed(f"{name}: the relay could not be used ({type(error).__name__})") from None
     except ssl.SSLCertVerificationError as error:
@@ -196,6 +206,11 @@ def _explained(name: str, secrets: list[str]) -> Iterator[None]:
     except OSError as error:
         raise NotifyFailed(
             f"{name}: can't be reached ({clean(error.strerror or type(error).__name__)})"
+        ) from None
+    except ValueError:  # smtplib decodes challenges and encodes names and passwords
+        raise NotifyFailed(
+            f"{name}: the login can't be sent: the relay's challenge is invalid, or login or password have "
+            "characters other than ASCII"
         ) from None
 
 

@@ -18,6 +18,7 @@ Kind = Literal[
     "index-behind",
     "ledger-altered",
     "client-refused",
+    "gateway-closed",
     "gateway-short",
     "daily-summary",
     "test",
@@ -97,6 +98,10 @@ class GatewayFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Free bytes on its disk; None if not known."""
     reserve: int = 0
     """Bytes that must stay free."""
+    listens: bool | None = None
+    """Whether it listens; None if not known."""
+    problem: str = ""
+    """Why it does not listen; "" if it does."""
 
     @property
     def least(self) -> int:

@@ -201,7 +201,8 @@ def profile(situation: SetupSituation, probes: SetupProbes) -> Iterator[CheckFin
         )
     if not found.journal_on:
         yield CheckFinding(
-            f"Profile {found.name} does not unwrap journal reports: set journal = true.", FindingVerdict.WRONG
+            f"Profile {found.name} does not unwrap journal reports: its content must be journal reports.",
+            FindingVerdict.WRONG,
         )
 
 

@@ -30,7 +30,7 @@ def is_exchange_online(host: str) -> bool:
     return f".{host.lower().rstrip('.')}".endswith(EXCHANGE_ONLINE)
 
 
-def exchangers(domain: str, resolver: str = "") -> list[str]:
+def exchangers(domain: str, resolver: str = "", seconds: float = SECONDS) -> list[str]:
     """The host names of a domain's mail exchangers, the preferred one first.
 
     A domain without MX records that has an IP address is its own mail exchanger (RFC 5321 5.1).
@@ -38,13 +38,14 @@ def exchangers(domain: str, resolver: str = "") -> list[str]:
     Args:
         domain: the domain, in its ASCII or Unicode form.
         resolver: the DNS server as `address` or `address:port`; "" for this machine's own.
+        seconds: longest time for one look-up.
 
     Raises:
         SourceError: the domain has no mail exchanger, accepts no mail (RFC 7505), or DNS gave no answer; the
             sentence says what to do.
     """
     with _explained(domain):
-        client = _resolver(resolver)
+        client = _resolver(resolver, seconds)
         found = _mx(client, domain)
         return found or _domain_itself(client, domain)
 
@@ -58,7 +59,7 @@ def addresses(host: str, resolver: str = "") -> list[str]:
     import dns.resolver
 
     with _explained(host):
-        client = _resolver(resolver)
+        client = _resolver(resolver, SECONDS)
         try:
             return [address for kind in ADDRESSES for address in _values(client, host, kind)]
         except dns.resolver.NXDOMAIN:
@@ -86,13 +87,13 @@ def _explained(domain: str) -> Iterator[None]:
         raise SourceError(f"{domain} is not a valid domain name: correct the address.") from None
 
 
-def _resolver(server: str) -> Resolver:
+def _resolver(server: str, seconds: float) -> Resolver:
     """A resolver without a cache, so that it sees a record that was just added."""
     import dns.resolver
 
     resolver = dns.resolver.Resolver(configure=not server)
     resolver.cache = None
-    resolver.lifetime = SECONDS
+    resolver.lifetime = seconds
     if server:
         host, resolver.port = resolver_address(server)
         resolver.nameservers = [host]

@@ -9,13 +9,14 @@ from typing import Any
 
 from muniment.config.model import Profile
 from muniment.errors import ConfigError
-from muniment.setup.model import KINDS, SetupSituation
+from muniment.profiles.registry import KIND
+from muniment.setup.model import SetupSituation, kinds_for
 
 PROFILE = "profile."
 """Prefix of `StepField.place` for a setting of the archive profile."""
 LISTEN = "0.0.0.0:25"
 """Where the embedded gateway listens by default."""
-_NAMES = {"gateway": "gateway", "mailbox": "journal", "embedded": "spool"}
+PROFILE_NAMES = {"gateway": "gateway", "mailbox": "journal", "embedded": "spool"}
 """Default name of a new archive profile, by where reports go."""
 
 
@@ -123,7 +124,8 @@ FIELDS = (
     ),
     StepField("profile", "profile", "Profile", "journaling.profile", hint="its name"),
     StepField(
-        "profile", "source", "Kind", PROFILE + "source", choices=("imap", "pop3"), applies=_own_mailbox,
+        "profile", "source", "Kind", PROFILE + "source", choices=tuple(kinds_for("mailbox")),
+        applies=_own_mailbox,
     ),
     StepField("profile", "host", "Host", PROFILE + "host", hint="gateway.example.net", applies=_remote),
     StepField(
@@ -166,7 +168,8 @@ def value_of(one: StepField, situation: SetupSituation) -> str:
         return ""
     if one.kind is ValueKind.SECRET_FILE:
         return str((found.password or {}).get("file", ""))
-    return _text(getattr(found, one.place.removeprefix(PROFILE)))
+    name = one.place.removeprefix(PROFILE)
+    return found.source if name == "source" else _text(found.value(name))
 
 
 def _text(value: Any) -> str:
@@ -233,19 +236,17 @@ def _name_profile(wanted: SettingChanges, situation: SetupSituation) -> None:
     settings = situation.settings
     current = situation.profile
     named = wanted.settings.get("journaling.profile") or (current.name if current else "")
-    wanted.name = named or _NAMES[settings.journaling.reports]
+    wanted.name = named or PROFILE_NAMES[settings.journaling.reports]
     existing = next((one for one in settings.profiles if one.name == wanted.name), None)
     wanted.new = existing is None
     wanted.settings["journaling.profile"] = wanted.name
-    kinds = KINDS[settings.journaling.reports]
+    kinds = kinds_for(settings.journaling.reports)
     source = wanted.profile.get("source") or (existing.source if existing else kinds[0])
     if wanted.new:
         wanted.profile["source"] = source
-        if source in ("imap", "pop3"):  # by default, a mailbox of these kinds is not one of reports
+        if not KIND[source].journal:  # by default, a mailbox of these kinds is not one of reports
             wanted.profile["journal"] = True
     elif wanted.profile.get("source") is None:
         wanted.profile.pop("source", None)
-    if source == "gateway" and wanted.profile.get("mailbox"):
-        wanted.profile["mailbox"] = Profile(
-            name="", source="gateway", mailbox=wanted.profile["mailbox"]
-        ).login
+    if wanted.profile.get("mailbox"):
+        wanted.profile["mailbox"] = Profile.of("", source, mailbox=wanted.profile["mailbox"]).login

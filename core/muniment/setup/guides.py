@@ -155,7 +155,7 @@ def users(situation: SetupSituation) -> str:
         "Add the people and all their addresses, so that mail to an alias is filed with its person. "
         "You can add addresses later: Muniment then files old mail again.\n"
         "- The commands below write people.csv where Exchange is\n"
-        "- Here: muniment users import people.csv\n"
+        "- Here: import people.csv (muniment users import people.csv)\n"
         "If everybody has one address in the own domains, you don't need to add anybody: "
         "confirm the step, and Muniment makes each user when their first mail comes."
     )
@@ -163,12 +163,13 @@ def users(situation: SetupSituation) -> str:
 
 def profile(situation: SetupSituation) -> str:
     """Guide of the step "profile"."""
-    return "\n".join((_PROFILES[situation.settings.journaling.reports], _NEVER_HERE))
+    reports = situation.settings.journaling.reports
+    return _PROFILES[reports] if reports == "embedded" else "\n".join((_PROFILES[reports], _KEPT))
 
 
-_NEVER_HERE = (
-    "vault.toml never contains passwords: name a file that holds only the password and that only the vault's "
-    "owner can read. More settings are on the Profiles screen (muniment profile edit)."
+_KEPT = (
+    "vault.toml never contains the password. The app's form keeps it in a file of the vault that only the "
+    "vault's owner can read; on the command line, name a file that holds only the password."
 )
 _PROFILES = {
     "gateway": (
@@ -178,7 +179,7 @@ _PROFILES = {
     ),
     "mailbox": (
         "Muniment reads the mail there as journal reports, so only the mail system may write to the mailbox. "
-        "Mail stays there unless the profile says delete = true."
+        "Mail stays there unless the profile deletes archived mail."
     ),
     "embedded": "The gateway keeps reports in the vault's spool; a profile of kind spool empties it.",
 }

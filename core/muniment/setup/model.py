@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from muniment.config.model import Profile, Settings
+from muniment.profiles.registry import KINDS
 
 
 class StepState(StrEnum):
@@ -117,13 +118,14 @@ class SetupSituation:
         journaling = self.settings.journaling
         named = [p for p in self.settings.profiles if p.name == journaling.profile]
         fitting = [
-            p for p in self.settings.profiles if p.journal_on and p.source in KINDS[journaling.reports]
+            p for p in self.settings.profiles if p.journal_on and p.source in kinds_for(journaling.reports)
         ]
         return next(iter(named or fitting), None)
 
 
-KINDS = {"gateway": ("gateway",), "mailbox": ("imap", "pop3"), "embedded": ("spool",)}
-"""The kinds of profile that fit, by where reports go (`journaling.reports`)."""
+def kinds_for(reports: str) -> list[str]:
+    """The kinds of source that fit, by where journal reports go (`journaling.reports`)."""
+    return [kind.name for kind in KINDS if kind.reports == reports]
 
 
 class SetupProbes(Protocol):

@@ -11,21 +11,26 @@ import re
 import smtplib
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from muniment.net.smtp import SmtpClient
 from muniment.setup.model import CheckFinding, FindingVerdict
+from muniment.system.sanitise import clean
 
 if TYPE_CHECKING:
     from cryptography import x509
 
 SECONDS = 10.0
-"""Longest time for a connection, and then for each line of an answer."""
+"""Longest time for a connection, and then for each reply."""
 PATIENCE = 60.0
 """Longest time for the whole dialogue, so that a server that sends byte by byte can't stall the check."""
+GLANCE = 2.0
+"""Longest time for the greeting of a program that is not ours."""
+GREETING = 512
+"""Bytes of a greeting that are read (RFC 5321 4.5.3.1.5)."""
 EXPIRY_DAYS = 14
 """A certificate that expires within this many days gets a note."""
 NO_SUCH_MAILBOX = ("5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10")
@@ -33,7 +38,15 @@ NO_SUCH_MAILBOX = ("5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10")
 
 
 def delivers(
-    host: str, port: int, address: str, name: str, *, own: bool = False, admitted: bool = True
+    host: str,
+    port: int,
+    address: str,
+    name: str,
+    *,
+    own: bool = False,
+    admitted: bool = True,
+    seconds: float = SECONDS,
+    patience: float = PATIENCE,
 ) -> Iterator[CheckFinding]:
     """Connect, try STARTTLS, name a recipient, and quit before DATA.
 
@@ -45,15 +58,15 @@ def delivers(
         own: whether it is this vault's own gateway. Then every failure is wrong. A refusal by another server
             may concern only this machine, so it is a note.
         admitted: whether the own gateway should accept mail from this machine. If not, a refusal is a note.
+        seconds: longest time for a connection, and then for each reply.
+        patience: longest time for the whole dialogue.
 
     Returns:
         A finding for each step, as the dialogue goes on.
     """
     place = f"{host} port {port}" if host == name else f"{name} ({host}) port {port}"
     bad = FindingVerdict.WRONG if own and admitted else FindingVerdict.NOTE
-    server = smtplib.SMTP(timeout=SECONDS, local_hostname=socket.gethostname())
-    hang_up = threading.Timer(PATIENCE, _hang_up, [server])
-    hang_up.start()
+    server = SmtpClient(local_hostname=socket.gethostname(), seconds=seconds, whole=patience)
     try:
         code, greeting = server.connect(host, port)
         if code != 220:
@@ -69,14 +82,7 @@ def delivers(
     finally:
         with suppress(OSError, smtplib.SMTPException):
             server.quit()
-        hang_up.cancel()
         server.close()
-
-
-def _hang_up(server: smtplib.SMTP) -> None:
-    """End the dialogue from another thread: a read that waits for an answer then fails."""
-    with suppress(OSError, AttributeError):
-        socket.socket.shutdown(server.sock, socket.SHUT_RDWR)  # type: ignore[arg-type]
 
 
 def admits(networks: Iterable[str], address: str) -> bool:
@@ -88,7 +94,18 @@ def admits(networks: Iterable[str], address: str) -> bool:
     return any(client in ipaddress.ip_network(network) for network in networks)
 
 
-def _secured(server: smtplib.SMTP, place: str, name: str) -> Iterator[CheckFinding]:
+def greeting_of(host: str, port: int, seconds: float = GLANCE) -> str:
+    """The first line that a program sends on a port, made harmless; "" if nothing answers or speaks."""
+    try:
+        with socket.create_connection((host, port), seconds) as connection:
+            connection.settimeout(seconds)
+            line = connection.recv(GREETING).partition(b"\n")[0]
+    except OSError:
+        return ""
+    return clean(re.sub(r"\s+", " ", line.decode("utf-8", "replace")).strip())[:100]
+
+
+def _secured(server: SmtpClient, place: str, name: str) -> Iterator[CheckFinding]:
     """Send EHLO, and STARTTLS (RFC 3207) if it is offered."""
     server.ehlo()
     if not server.has_extn("starttls"):
@@ -101,7 +118,7 @@ def _secured(server: smtplib.SMTP, place: str, name: str) -> Iterator[CheckFindi
     server.ehlo()
 
 
-def _starttls(server: smtplib.SMTP, place: str, name: str) -> CheckFinding:
+def _starttls(server: SmtpClient, place: str, name: str) -> CheckFinding:
     code, reply = server.docmd("STARTTLS")
     if code != 220:
         text = _reply_text(code, reply)
@@ -151,7 +168,7 @@ def _is_for(certificate: x509.Certificate, name: str) -> bool:
     return bool({name.lower(), f"*.{name.lower().partition('.')[2]}"} & set(hosts)) or name in addresses
 
 
-def _recipient(server: smtplib.SMTP, place: str, address: str, bad: FindingVerdict) -> Iterator[CheckFinding]:
+def _recipient(server: SmtpClient, place: str, address: str, bad: FindingVerdict) -> Iterator[CheckFinding]:
     """Send MAIL with the empty sender (RFC 5321 4.5.5), which no server refuses for its address, and RCPT."""
     code, reply = server.mail("")
     if code != 250:

@@ -144,7 +144,7 @@ def inputs(step: StepDefinition, situation: SetupSituation) -> str:
     if step.key == "profile":
         profile = situation.profile
         # A successful test removes the mark `untested`; the tested settings are still the same.
-        values += [msgspec.to_builtins(profile and msgspec.structs.replace(profile, untested=False))]
+        values += [profile and msgspec.structs.replace(profile, untested=False).table()]
     if step.key == "report-address":
         values += [msgspec.to_builtins(situation.settings.gateway)]
     return hashlib.sha256(msgspec.json.encode(values, order="sorted")).hexdigest()[:16]

@@ -1,0 +1,1 @@
+"""How an archive is: its problems, its growth, silent users. From plain values, without a vault."""
