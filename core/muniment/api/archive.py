@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import field
 
 from muniment.api.base import Request, WireWord
-from muniment.api.users import LoginWord, MovedAddress
+from muniment.api.users import LoginWord, MovedAddress, PersonChange
 
 # --- vault and status ----------------------------------------------------------------------------
 
@@ -39,6 +39,10 @@ class Done(WireWord, frozen=True):
     """After a change of users: the addresses that lead to another user now, or would after a dry run."""
     logins: tuple[LoginWord, ...] = ()
     """After a change of users or logins: the logins that read other mail, or none, in their new state."""
+    people: tuple[PersonChange, ...] = ()
+    """After a change of users: what changes for whom, or would after a dry run."""
+    refiled: int = 0
+    """After a change of users: messages that were filed again, or would be after a dry run."""
 
 
 class GetStatus(Request, frozen=True):
@@ -80,8 +84,8 @@ class Status(WireWord, frozen=True):
     domains: tuple[str, ...]
     """The organisation's own mail domains."""
     owner: str
-    """The process that holds the vault's lock, such as "process 4711, since 2026-01-31 02:00:00"; "" for
-    none."""
+    """The process that holds the vault's lock, such as "process 4711, since 2026-01-31 02:00:00 +0100", in
+    the engine's time zone; "" for none."""
     messages: int
     """Stored messages, each counted once."""
     envelopes: int
@@ -108,6 +112,10 @@ class Status(WireWord, frozen=True):
     """A sentence for each problem of the vault's folder and of the embedded gateway."""
     logins: tuple[LoginWord, ...] = ()
     """The logins of [access.users] that can't read any mail."""
+    owner_pid: int = 0
+    """The id of the process that holds the lock; 0 if there is none, or it is not known."""
+    owner_since: int = 0
+    """Since when it holds the lock, seconds since 1970 UTC; 0 as `owner_pid`."""
 
 
 # --- verification and upkeep -----------------------------------------------------------------------
@@ -117,7 +125,10 @@ class Verify(Request, frozen=True):
     """Check the ledger, and compare catalog and index with it.
 
     Role: auditor.
-    Stream: Step for each stage, then Verified. Problems are part of Verified and raise nothing.
+    Stream: Step for each stage and, every second, its progress; then Verified. Problems are part of Verified
+    and raise nothing. Closing the stream stops the verification.
+
+    A vault has one verification or backup at a time. A further one waits until that has ended.
 
     Raises:
         UsageError: an entry of `was` is not a checkpoint.
@@ -139,6 +150,9 @@ class Noted(WireWord, frozen=True):
     (records before the checkpoint are damaged)."""
     text: str
     """The same as a sentence, without a full stop."""
+    time: int = 0
+    """If unchanged: when the last record that the checkpoint covers was written, seconds since 1970 UTC; 0 if
+    not known."""
 
 
 class Verified(WireWord, frozen=True):
@@ -168,7 +182,8 @@ class Rebuild(Request, frozen=True):
     """Build catalog, index or both from the ledger.
 
     Role: administrator.
-    Stream: Step for each stage, then Done. Closing the stream stops the rebuild and keeps the old data.
+    Stream: Step for each stage and its progress, then Done. Closing the stream stops the rebuild and keeps
+    the old data.
     Without `index`, the index only gets what it lacks.
 
     Raises:
@@ -187,7 +202,8 @@ class Backup(Request, frozen=True):
     """Copy the vault, consistently and incrementally.
 
     Role: administrator.
-    Stream: Step for each stage, then Done.
+    Stream: Step for each stage and, every second, its progress; then Done. Closing the stream stops the
+    backup, and the next one continues it. It waits for others, as Verify does.
     """
 
     path: str
@@ -240,17 +256,47 @@ class RetryQuarantine(Request, frozen=True):
 # --- audit trail -----------------------------------------------------------------------------------
 
 
+AUDIT_KINDS = ("read", "list", "search", "export", "change", "refused")
+"""The kinds of events in the audit trail. "read" is a message or a part of it."""
+
+
 class GetAudit(Request, frozen=True):
     """Ask for a page of the audit trail, newest first: who read or changed what, and who was refused.
 
+    Each field that is not empty leaves out the events that do not fit it.
+
     Role: auditor.
     Reply: Audit.
+
+    Raises:
+        NotFound: there is no such reader or person; similar names are suggested.
+        UsageError: a kind, a day or the time zone is unknown.
     """
 
     limit: int = 100
     """Events of a page, from 1 to 10,000."""
     after: int = 0
     """`Audit.after` of the page before; 0 for the first page."""
+    reader: str = ""
+    """Login name of who read or changed something."""
+    person: str = ""
+    """Any address of the user whose mail was read, or whose login was changed. Events that concern
+    everybody's mail, such as a search in all of it, are included."""
+    kinds: tuple[str, ...] = ()
+    """Kinds of events, of AUDIT_KINDS."""
+    since: str = ""
+    """The first day, month or year, as `after:` in a query takes it."""
+    until: str = ""
+    """The last day, month or year."""
+    word: str = ""
+    """Words that must all be in the event, in any case: in its query, folder, reason, names or ids."""
+    zone: str = ""
+    """The time zone of the days, as in Search."""
+    oldest_first: bool = False
+    """Ascending order; false is newest first."""
+    check: bool = True
+    """Whether the first page compares the catalog's number of events with the ledger's, which takes a second
+    for a million events."""
 
 
 class AuditEvent(WireWord, frozen=True):
@@ -272,7 +318,14 @@ class AuditEvent(WireWord, frozen=True):
     """The name of the request, such as "Show"."""
     detail: dict[str, Any] = field(default_factory=dict)
     """Further fields of the event, such as `messages` (ids), `query`, `user`, `folder`, `reason`, `refusal`
-    and `count` (how many equal refusals this event stands for)."""
+    and `count` (how many equal refusals this event counts)."""
+    kind: str = ""
+    """One of AUDIT_KINDS."""
+    people: tuple[str, ...] = ()
+    """Primary addresses of the users whose mail or login it concerns. For an event that was recorded without
+    them, those who hold its messages now."""
+    everybody: bool = False
+    """Whether it concerns everybody's mail."""
 
 
 class Audit(WireWord, frozen=True):
@@ -281,7 +334,11 @@ class Audit(WireWord, frozen=True):
     events: tuple[AuditEvent, ...]
     """Newest first."""
     after: int = 0
-    """Value of `after` for the next page; 0 if this is the last page."""
+    """Value of `after` for the next page; 0 if this is the last page. A page may have fewer events than
+    `limit`, although more follow."""
+    before: int = 0
+    """Value of `after` for the page before: send it with `oldest_first` inverted, and reverse the order of
+    the events that come. 0 if this page is empty."""
     problems: tuple[str, ...] = ()
     """A sentence for each difference between the catalog, which finds the events, and the ledger, which
     holds them."""

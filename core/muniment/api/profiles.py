@@ -207,6 +207,10 @@ class Step(WireWord, frozen=True):
     """What was done or found. It may quote a server, and is not sanitised."""
     ok: bool = True
     """Whether it succeeded."""
+    percent: int | None = None
+    """For the progress of a stage: how much of it is done; None for any other step."""
+    left: float | None = None
+    """Seconds until the stage ends, at the present rate; None while not known."""
 
 
 class Certificate(WireWord, frozen=True):

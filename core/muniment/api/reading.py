@@ -34,7 +34,7 @@ class UserFolders(WireWord, frozen=True):
     """Primary address; "catch-all" for the catch-all."""
     folders: tuple[Folder, ...]
     name: str = ""
-    """The user's name; "" if nobody has named them."""
+    """The user's name; "" if they have none."""
 
 
 class Tree(WireWord, frozen=True):
@@ -181,6 +181,8 @@ class Show(Request, frozen=True):
     """The message's id, or a prefix of at least 8 hex digits."""
     reason: str = ""
     """As in ListMessages."""
+    width: int = 0
+    """Cells that a table of `Message.drawn` may take, at most 200; 0 to draw nothing."""
 
 
 class Attachment(WireWord, frozen=True):
@@ -245,6 +247,12 @@ class Message(WireWord, frozen=True):
     """Where the message is filed, "user/folder" each; for a user, their own folders only."""
     notes: tuple[str, ...] = ()
     """Remarks on the message, such as "charset unknown"."""
+    drawn: str = ""
+    """The text with its HTML drawn for a screen: headings, lists, tables, and the targets of links. It has
+    all words of `text`. "" if `Show.width` is 0, or if the message is too long; show `text` then."""
+    styles: tuple[tuple[int, int, str], ...] = ()
+    """(start, end, kind) of spans of `drawn`, in order. The kind is "heading", "target" (of a link),
+    "quote1", "quote2", "quote3" or "signature"; ignore any other."""
 
 
 class ReadRaw(Request, frozen=True):
@@ -305,9 +313,10 @@ class Export(Request, frozen=True):
     or all messages, are exported.
 
     Role: user, for their own mail in its public form.
-    Stream: Step with the count now and then, then Done. If the caller is not the service's own user, the
-    service can't write for them. It then sends each file as ExportFile and Chunk replies, and the client
-    writes them (see client.receive).
+    Stream: Step with the total, the percentage and the time left now and then, then Done. A file or folder
+    gets its name only when it is complete. If the caller is not the service's own user, the service can't
+    write for them. It then sends each file as ExportFile and Chunk replies, and the client
+    writes them (see client.receiving).
 
     Raises:
         NotFound: a message, user or folder that is named does not exist.

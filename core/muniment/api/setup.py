@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec import field
+
 from muniment.api.base import Request, WireWord
 
 
@@ -25,6 +27,28 @@ class SetupField(WireWord, frozen=True):
     """All allowed values; empty if the value is free text."""
     hint: str = ""
     """An example, or what an empty value means."""
+
+
+class SetupAct(WireWord, frozen=True):
+    """Something that a client can do for a step now, by a request of its own. Part of SetupStep."""
+
+    kind: str
+    """"run" (Run), "enable" (PutProfile), "import" (ImportUsers), "pin" (PutSetup with `tenant`), or
+    "install" (the units of the service)."""
+    subject: str = ""
+    """The profile to run or enable, or the tenant to pin; "" for the others."""
+
+
+class SetupProfile(WireWord, frozen=True):
+    """The profile that archives the reports, or what a new one begins with. Part of Setup."""
+
+    name: str = ""
+    exists: bool = False
+    """Whether vault.toml has it."""
+    kinds: tuple[str, ...] = ()
+    """The kinds of source that fit where reports go, the usual one first."""
+    values: dict[str, str] = field(default_factory=dict)
+    """For a new profile: texts for its form, by field, such as host and mailbox from the report address."""
 
 
 class SetupStep(WireWord, frozen=True):
@@ -56,6 +80,8 @@ class SetupStep(WireWord, frozen=True):
     """Login name of the administrator who confirmed it."""
     fields: tuple[SetupField, ...] = ()
     """The settings that the step asks for."""
+    acts: tuple[SetupAct, ...] = ()
+    """What can be done for the step now."""
 
 
 class SetupFinding(WireWord, frozen=True):
@@ -76,6 +102,7 @@ class Setup(WireWord, frozen=True):
     """"microsoft-365" or "exchange-server"."""
     health: tuple[str, ...] = ()
     """A sentence for each thing that needs attention once reports arrive."""
+    profile: SetupProfile = SetupProfile()
 
 
 class PutSetup(Request, frozen=True):

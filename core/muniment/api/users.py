@@ -5,6 +5,19 @@ from __future__ import annotations
 from muniment.api.base import Request, WireWord
 
 
+class AddressWord(WireWord, frozen=True):
+    """A period in which a user has an address. Part of UserWord."""
+
+    address: str
+    since: int | None = None
+    """The first second, since 1970 UTC; None for always."""
+    until: int | None = None
+    """The first second after it, since 1970 UTC; None if it has not ended."""
+    origin: str = ""
+    """Where it comes from: "hand" (typed by an administrator), "csv", "mail" (mail came for it, and nobody
+    has named its user), or "" if that was not recorded."""
+
+
 class UserWord(WireWord, frozen=True):
     """A user."""
 
@@ -18,12 +31,18 @@ class UserWord(WireWord, frozen=True):
     """Whether Muniment made the user when their first mail came, and no administrator has named them."""
     messages: int = 0
     """Messages in their folders; one that is in two folders counts twice."""
+    addresses: tuple[AddressWord, ...] = ()
+    """All addresses with their periods, by address; empty for a plain user."""
+    former: bool = False
+    """Whether no address is theirs any more."""
 
 
 class Users(WireWord, frozen=True):
     """All users, sorted by address."""
 
     users: tuple[UserWord, ...]
+    catch_all: int = 0
+    """Messages of the catch-all, those of no known person; 0 for a plain user."""
 
 
 class LoginWord(WireWord, frozen=True):
@@ -57,6 +76,36 @@ class MovedAddress(WireWord, frozen=True):
     """Primary address of the former user."""
     after: str
     """Primary address of the new user; "" for none."""
+
+
+class PersonChange(WireWord, frozen=True):
+    """What a change of users does to one person. Part of Done."""
+
+    user: str
+    """Primary address."""
+    name: str
+    kind: str
+    """"added", "changed" or "removed"."""
+    addresses: tuple[str, ...] = ()
+    """The addresses that they get or lose."""
+
+
+class GetRefiling(Request, frozen=True):
+    """Ask how far the mail is filed again that a change of users concerns.
+
+    Role: auditor.
+    Reply: Refiling.
+    """
+
+
+class Refiling(WireWord, frozen=True):
+    """How far mail is filed again."""
+
+    running: bool
+    done: int = 0
+    """Messages that are filed again."""
+    expected: int = 0
+    """All messages to be filed again; 0 if that is not known."""
 
 
 class ListLogins(Request, frozen=True):
@@ -107,7 +156,8 @@ class AddUser(Request, frozen=True):
     """Add a user, or addresses to a user.
 
     Role: administrator.
-    Reply: Done, with the addresses that move and the logins that change.
+    Reply: Done, with the people, the addresses that move, the logins that change, and the number of
+    messages that are filed again.
 
     Raises:
         ConfigError: the name is empty, an address is wrong or missing, or `since` is not a date.
@@ -131,7 +181,8 @@ class RemoveUser(Request, frozen=True):
     """Remove a user, or one address of a user. No mail is deleted.
 
     Role: administrator.
-    Reply: Done, with the addresses that move and the logins that change.
+    Reply: Done, with the people, the addresses that move, the logins that change, and the number of
+    messages that are filed again.
 
     Raises:
         ConfigError: the user is an automatic one.
@@ -150,7 +201,8 @@ class ImportUsers(Request, frozen=True):
     """Add users from CSV, all or none.
 
     Role: administrator.
-    Reply: Done, with the addresses that move and the logins that change.
+    Reply: Done, with the people, the addresses that move, the logins that change, and the number of
+    messages that are filed again.
 
     Raises:
         ConfigError: a line is wrong; says which.

@@ -34,22 +34,24 @@ AGAIN = 0.05
 """First wait between two attempts, in seconds."""
 
 
-def connected(folder: Path, here: Connect) -> Transport:
+def connected(folder: Path, here: Connect, held: float = HELD) -> Transport:
     """A transport to the service of a vault. It connects with the first request.
 
     Args:
         folder: The vault's folder.
         here: Opens the engine in this process. It makes a new vault, which has no service yet.
+        held: How long to try again while another process holds the vault, in seconds.
     """
-    return _Opening(folder, here)
+    return _Opening(folder, here, held)
 
 
 class _Opening:
     """A transport that sends Init to an engine in this process, and other requests to the vault's service."""
 
-    def __init__(self, folder: Path, here: Connect) -> None:
+    def __init__(self, folder: Path, here: Connect, held: float) -> None:
         self._folder = folder
         self._here = here
+        self._held = held
 
     def call(self, request: Request) -> WireWord:
         """Send a request that has one reply (see Transport.call)."""
@@ -66,7 +68,7 @@ class _Opening:
         """Do nothing: no connection stays open between requests."""
 
     def _service(self) -> SocketTransport:
-        service = _Service(place_of(self._folder))
+        service = _Service(place_of(self._folder), self._held)
         if service.mine and not has_settings(self._folder):
             raise no_vault(self._folder)
         return SocketTransport(service.open, service.replace)
@@ -75,8 +77,9 @@ class _Opening:
 class _Service:
     """The service of one vault, which may have to be started or replaced."""
 
-    def __init__(self, place: SocketPlace) -> None:
+    def __init__(self, place: SocketPlace, held: float) -> None:
         self._place = place
+        self._held = held
 
     @property
     def mine(self) -> bool:
@@ -102,7 +105,7 @@ class _Service:
 
     def _start(self) -> socket.socket:
         """Start a service and connect to it; another process can have started it at the same time."""
-        until, held, wait = time.monotonic() + PATIENCE, time.monotonic() + HELD, AGAIN
+        until, held, wait = time.monotonic() + PATIENCE, time.monotonic() + self._held, AGAIN
         while True:
             refusal = start(self._place, until)
             try:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
-from typing import BinaryIO, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from msgspec.structs import replace
 
-from muniment.api import Chunk, ExportFile, Request, WireWord
-from muniment.errors import UsageError
+from muniment.api import Request, WireWord
 from muniment.system.time_zones import local_zone
 
 W = TypeVar("W", bound=WireWord)
@@ -96,45 +93,3 @@ class Client:
 def _zoned(request: Request) -> Request:
     """The request, with the time zone of this process if it concerns days."""
     return replace(request, zone=local_zone()) if getattr(request, "zone", None) == "" else request
-
-
-def receive(words: Iterator[WireWord], path: Path) -> Iterator[WireWord]:
-    """Write the files of an export, and pass on its other words.
-
-    Args:
-        words: The stream of an Export request.
-        path: The file or folder that the user named.
-
-    Yields:
-        The words that are not part of a file.
-
-    Raises:
-        UsageError: A file exists already, can't be written, or is outside of `path`.
-    """
-    with ExitStack() as stack:
-        file: BinaryIO | None = None
-        for word in words:
-            if isinstance(word, ExportFile):
-                stack.close()
-                file = stack.enter_context(_new_file(path, word.name))
-            elif isinstance(word, Chunk) and file is not None:
-                file.write(word.data)
-            else:
-                yield word
-
-
-def _new_file(path: Path, name: str) -> BinaryIO:
-    """Make a new file of an export, which only its owner can read."""
-    parts = Path(name).parts
-    inside = len(parts) == 2 and parts[0] == path.name
-    if ".." in parts or not (inside or (len(parts) == 1 and name.startswith(path.name))):
-        raise UsageError(f"the service sent a file that does not belong to {path}")
-    where = path.parent.joinpath(*parts)
-    try:
-        where.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(where, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    except FileExistsError:
-        raise UsageError(f"{where} exists already: name a new file or folder") from None
-    except OSError as error:
-        raise UsageError(f"{where} can't be written ({error.strerror}): name another place") from error
-    return os.fdopen(handle, "wb")

@@ -60,6 +60,10 @@ class SocketPlace(Struct, frozen=True):
     """Its real path."""
     owner: int
     """The uid of its owner."""
+    system: Path = SYSTEM
+    """The folder for sockets that the machine's administrator makes."""
+    common: Path = TEMPORARY
+    """The folder in which all users can make folders."""
 
     @property
     def name(self) -> str:
@@ -71,14 +75,14 @@ class SocketPlace(Struct, frozen=True):
         if named := os.environ.get(RUNTIME):
             yield Path(named)
             return
-        yield SYSTEM
+        yield self.system
         yield self.temporary
-        yield from sorted(TEMPORARY.glob(f"{self.temporary.name}.*"))
+        yield from sorted(self.common.glob(f"{self.temporary.name}.*"))
 
     @property
     def temporary(self) -> Path:
         """The owner's folder in /tmp. Anyone could have made it first, so it is used only if `trusted`."""
-        return TEMPORARY / f"muniment-{self.owner}"
+        return self.common / f"muniment-{self.owner}"
 
     def sockets(self) -> Iterator[Path]:
         """The paths where the socket can be, in folders in which no one else can write."""
@@ -122,7 +126,7 @@ def own_folder(place: SocketPlace) -> Path:
         VaultError: No folder can be used; the message says why.
     """
     named = bool(os.environ.get(RUNTIME))
-    *others, last = place.folders() if named else (SYSTEM, place.temporary)
+    *others, last = place.folders() if named else (place.system, place.temporary)
     for folder in others:
         if trusted(folder, place.owner) and os.access(folder, os.W_OK | os.X_OK):
             return folder
@@ -155,7 +159,7 @@ def _another(place: SocketPlace) -> Path:
         if folder.name.startswith(f"{place.temporary.name}.") and trusted(folder, place.owner):
             return folder
     try:
-        made = Path(tempfile.mkdtemp(prefix=f"{place.temporary.name}.", dir=TEMPORARY))
+        made = Path(tempfile.mkdtemp(prefix=f"{place.temporary.name}.", dir=place.common))
         made.chmod(0o755)
     except OSError as error:
         raise VaultError(

@@ -41,8 +41,12 @@ class OtherVersion(Exception):
         self.service = service
 
 
-def dial(place: SocketPlace) -> socket.socket:
+def dial(place: SocketPlace, silence: float = protocol.SILENCE) -> socket.socket:
     """Connect to a vault's service, and check which user runs it.
+
+    Args:
+        place: The vault.
+        silence: Seconds without a byte after which the service counts as hung.
 
     Raises:
         NoService: No process listens.
@@ -51,7 +55,7 @@ def dial(place: SocketPlace) -> socket.socket:
     for path in place.sockets():
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            connection.settimeout(protocol.SILENCE)
+            connection.settimeout(silence)
             _connect(connection, str(path))
             uid = peer_of(connection).uid
         except OSError:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
+
+from muniment.system.free_space import free_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +28,4 @@ class DiskReserve:
 
     def free(self) -> int | None:
         """Free bytes on the disk; None if they are not known."""
-        try:
-            state = os.statvfs(self.folder)
-        except OSError:
-            return None
-        return state.f_bavail * state.f_frsize
+        return free_bytes(self.folder)

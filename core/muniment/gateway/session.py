@@ -80,6 +80,8 @@ class MailSession(SMTP):
         self._original = ""
         self._chunks: IncomingMessage | None = None
         """The message that arrives in chunks (BDAT); None if there is none."""
+        self._chunks_began, self._chunks_read = 0.0, 0
+        """When the first bytes of this message were due, and how many have come in all its chunks."""
         super().__init__(
             _Hooks(host),
             data_size_limit=limits.size,
@@ -139,6 +141,7 @@ class MailSession(SMTP):
         self._host.entered(self)
 
     def connection_lost(self, error: Exception | None) -> None:
+        """A client left; what it had begun to send is dropped."""
         self._drop_chunks()
         self._host.left(self)
         super().connection_lost(error)
@@ -331,14 +334,17 @@ class MailSession(SMTP):
 
     async def _take_chunk(self, incoming: IncomingMessage | None, size: int, last: bool) -> str:
         """Read a chunk to its end. Returns the reply that refuses the message, or ""."""
-        left, refusal, began = size, "", self.loop.time()
+        left, refusal = size, ""
+        if incoming is None or not incoming.size:
+            self._chunks_began, self._chunks_read = self.loop.time(), 0
         while left:
             block = await self._reader.read(min(left, BUFFER))
             if not block:
                 raise asyncio.CancelledError
             left -= len(block)
             self._reset_timeout()
-            self._hurry(size - left, began)
+            self._chunks_read += len(block)
+            self._hurry(self._chunks_read, self._chunks_began)
             if incoming is not None and not refusal:
                 incoming.add(block)
                 refusal = await self._spooled(incoming)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import socket
@@ -134,11 +135,7 @@ class SmtpGateway:
         except OSError as error:
             self._thread.join()
             self._end()
-            raise ConfigError(
-                f"the gateway can't listen on {self._settings.host} port {self._settings.port} "
-                f"({os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror}): "
-                "choose another address or port (a port below 1024 needs a privilege)"
-            ) from None
+            raise ConfigError(_not_listening(self._settings, error)) from None
 
     def stop(self, grace: float = 10.0) -> None:
         """Stop listening, let messages that are arriving finish, and disconnect all clients.
@@ -261,6 +258,15 @@ class SmtpGateway:
         """Finish work on disk that was begun."""
         self._pool.shutdown(wait=True)
         self._spool.close()
+
+
+def _not_listening(settings: GatewaySettings, error: OSError) -> str:
+    """Why the gateway can't listen, and what to do."""
+    place = f"the gateway can't listen on {settings.host} port {settings.port}"
+    if error.errno == errno.EADDRINUSE:
+        return f"{place}: another program has taken it; stop that program, or choose another address or port"
+    reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+    return f"{place} ({reason}): choose another address or port (a port below 1024 needs a privilege)"
 
 
 def _certificate(settings: GatewaySettings) -> GatewayCertificate | None:

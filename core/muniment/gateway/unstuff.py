@@ -10,7 +10,7 @@ class DotUnstuffer:
     """Takes blocks as they arrive, returns the message's bytes, and finds its end.
 
     Only CR LF . CR LF ends a message, and only a dot directly after CR LF is removed. Lone CR and LF are
-    content like any other byte, so nobody can smuggle a second message behind them. It holds back at most
+    content like any other byte, so no one can smuggle a second message behind them. It holds back at most
     four bytes.
     """
 

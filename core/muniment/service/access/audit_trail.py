@@ -45,6 +45,12 @@ ALIKE = ("event", "who", "uid", "role", "word", "at")
 TEXT = 1_000
 """Longest recorded text of a caller, in characters."""
 
+RECORDED = (
+    "id", "what", "query", "user", "folder", "path", "reason", "name", "to", "alias", "filename", "since",
+    "profile", "zone",
+)  # fmt: skip
+"""The text fields of requests that events have."""
+
 Event = dict[str, Any]
 
 
@@ -52,7 +58,7 @@ def audit_event(kind: str, caller: Caller, role: AccessRole | None, request: Req
     """An event in the form that the ledger stores.
 
     Args:
-        kind: "read", "refused", "affirmed" or "withdrawn".
+        kind: "read", "changed", "refused", "affirmed" or "withdrawn".
         caller: who sent the request.
         role: the caller's role; None for a caller without a role.
         request: the request. Its text fields, such as `query` and `reason`, are recorded.
@@ -66,7 +72,7 @@ def audit_event(kind: str, caller: Caller, role: AccessRole | None, request: Req
         "word": type(request).__name__,
         "at": int(time.time()),
     }
-    for name in ("id", "what", "query", "user", "folder", "path", "reason", "name", "profile", "zone"):
+    for name in RECORDED:
         typed = getattr(request, name, "")
         if typed and isinstance(typed, str):
             value[name] = _recordable(typed)
@@ -240,6 +246,14 @@ def record(session: ClientSession, event: Event, *, soon: bool) -> None:
     if session.settings().access != AccessSection():
         with session.writing() as vault:
             vault.log([event])
+
+
+def record_change(session: ClientSession, event: Event) -> None:
+    """Commit the event of a change within a second. A failure is logged, since the change is made already."""
+    try:
+        record(session, event, soon=True)
+    except (OSError, MunimentError) as error:
+        log.error("a change could not be written to the audit trail: %s", error)
 
 
 def record_refusal(session: ClientSession, refusal: Event) -> None:

@@ -16,14 +16,15 @@ from typing import Any
 import msgspec
 
 from muniment import api
+from muniment.archive.files.disk_usage import vault_sizes
 from muniment.archive.ledger.checkpoints import Checkpoint
 from muniment.archive.ledger.scan import has_commit
 from muniment.archive.operations.indexing import behind
 from muniment.archive.vault.known_roots import as_json
-from muniment.archive.vault.open_catalog import LEDGER
 from muniment.archive.vault.vault import Vault
 from muniment.config.model import Profile, Settings
 from muniment.errors import MunimentError
+from muniment.health.sizes import note_size
 from muniment.notify import daily
 from muniment.notify.findings import DAY, findings
 from muniment.notify.memory import NotifyMemory, news
@@ -156,6 +157,7 @@ class VaultAlerts:
         now = self._clock()
         memory.since = memory.since or int(now)
         runs, messages = self._gather(memory, settings, now)
+        note_size(self._session.folder, now, lambda: vault_sizes(self._session.folder).total)
         events = news(memory, list(findings(self._facts, settings.notify, memory.reported)), now)
         if daily.due(settings.notify.daily, memory, now):
             events.append(daily.summary(self._facts, runs, memory, messages))
@@ -192,7 +194,7 @@ class VaultAlerts:
         messages."""
         self._reports(vault, memory)
         lacking, head = behind(vault), vault.head
-        known = has_commit(vault.folder / LEDGER, vault.catalog.vault_id, head)
+        known = has_commit(vault.segments, vault.catalog.vault_id, head)
         if known and head.tree_size:
             memory.checkpoint = {"vault": vault.catalog.vault_id.hex(), **as_json(head)}
             vault.note_checkpoint()

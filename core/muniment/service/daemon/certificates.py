@@ -12,10 +12,10 @@ from pathlib import Path
 from muniment.config.model import Profile, Settings
 from muniment.errors import MunimentError, SourceError
 from muniment.net.events import LineSecured
-from muniment.profiles.fields import KIND
+from muniment.profiles.registry import KIND
 from muniment.service.host.profile_source import endpoint_of
 from muniment.service.operations.profile_test import NO_PIN
-from muniment.sources.endpoint import Endpoint, Event
+from muniment.sources.endpoint import Event, ServerEndpoint
 from muniment.sources.factory import open_source
 
 log = logging.getLogger("muniment.notify")
@@ -59,7 +59,7 @@ class CertificateWatch:
                     self._expires[name] = found
                 self._again[name] = self._clock() + (UNSEEN if found is None else SEEN)
 
-    def _endpoints(self, settings: Settings) -> dict[str, Endpoint]:
+    def _endpoints(self, settings: Settings) -> dict[str, ServerEndpoint]:
         """The servers that enabled profiles use with TLS, by address; without public ones such as Graph."""
         found = {}
         for profile in settings.profiles:
@@ -71,12 +71,13 @@ class CertificateWatch:
                         found[endpoint.address] = endpoint
         return found
 
-    def _endpoint(self, profile: Profile) -> Endpoint:
+    def _endpoint(self, profile: Profile) -> ServerEndpoint:
         endpoint = endpoint_of(profile, self._folder, UNSENT)
+        assert isinstance(endpoint, ServerEndpoint)
         return replace(endpoint, timeout=min(endpoint.timeout, TIMEOUT))
 
 
-def shown(endpoint: Endpoint) -> float | None:
+def shown(endpoint: ServerEndpoint) -> float | None:
     """When a server's certificate expires, seconds since 1970 UTC; None if the server presents none.
 
     No name or password is sent: the certificate is refused as soon as it is seen.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,22 +16,21 @@ from muniment.archive.vault.vault import Vault
 from muniment.client import protocol
 from muniment.client.socket_path import place_of
 from muniment.client.socket_transport import NoService, ask_to_leave
-from muniment.config.check import listen_address
-from muniment.config.model import GatewaySection, Profile, Settings
-from muniment.errors import ConfigError, MunimentError, VaultError, VaultLocked
-from muniment.gateway.smtp import GatewaySettings as GatewayOptions
-from muniment.gateway.smtp import SmtpGateway
+from muniment.config.model import Profile, Settings
+from muniment.errors import MunimentError, VaultError, VaultLocked
 from muniment.service.access.roles import Caller
 from muniment.service.daemon.alerts import VaultAlerts
 from muniment.service.daemon.systemd import SystemdNotifier, Watchdog, inherited_sockets
 from muniment.service.daemon.units import GATEWAY
 from muniment.service.daemon.watchdog import HostPulse
 from muniment.service.dispatch.engine import Engine
-from muniment.service.host.profile_source import SPOOL
+from muniment.service.host.client_register import ClientRegister
+from muniment.service.host.gateway_keeper import GatewayKeeper
 from muniment.service.host.run_host import RunHost, RunObserver
 from muniment.service.host.session import ClientSession
 from muniment.service.transport.listener import listening
 from muniment.system.logs import log_to_stderr
+from muniment.system.memory import few_arenas
 
 log = logging.getLogger("muniment.service")
 
@@ -46,50 +44,8 @@ AGAIN = 0.2
 """Seconds between two attempts to open a vault that another process holds."""
 BEGINNING, LEAVING = 2.0, 30.0
 """Seconds for which a service may hold the vault without listening: at its start, and at its end."""
-ENVELOPE_ROOM = 16 * 1024 * 1024
-"""Bytes by which a journal report may be larger than its message, for one line for each recipient and the
-headers that Exchange adds. The largest message of Exchange Online has 150 MB."""
 AWAKE = 1.0
 """Seconds between two checks for a signal: a signal that another thread receives does not wake the loop."""
-
-
-def gateway_options(
-    settings: GatewaySection, folder: Path, sockets: tuple[socket.socket, ...] = ()
-) -> GatewayOptions:
-    """The options of the embedded gateway; `sockets` that systemd has opened are used instead of `listen`.
-
-    Raises:
-        ConfigError: `listen` is not `address:port`, or there is no journal address.
-    """
-    host, port = ("", 0) if sockets else listen_address(settings.listen)
-    if not settings.addresses:
-        raise ConfigError("gateway.addresses is empty: add the journal address to which reports are sent")
-    return GatewayOptions(
-        host=host,
-        port=port,
-        addresses=settings.addresses,
-        networks=settings.networks,
-        local_users=settings.local_users,
-        client_names=settings.client_names,
-        client_authority=str(_path(folder, settings.client_authority) or ""),
-        any_recipient=settings.any_recipient,
-        envelope_headers=settings.envelope_headers,
-        size_limit=settings.size_limit + ENVELOPE_ROOM,
-        reserve=settings.reserve,
-        max_connections_of_one=settings.peer_connections,
-        messages=settings.peer_messages,
-        errors=settings.peer_errors,
-        idle_timeout=float(settings.peer_seconds),
-        certificate=_path(folder, settings.certificate),
-        key=_path(folder, settings.key),
-        hostname=settings.hostname or socket.getfqdn(),
-        spool=folder / SPOOL,
-        sockets=sockets,
-    )
-
-
-def _path(folder: Path, name: str) -> Path | None:
-    return folder / name if name else None
 
 
 def serve(folder: Path, say: Say | None = None, *, ready: Callable[[], None] | None = None) -> int:
@@ -105,10 +61,12 @@ def serve(folder: Path, say: Say | None = None, *, ready: Callable[[], None] | N
         The exit code: 0, or that of VaultError if the vault's disk failed.
 
     Raises:
-        MunimentError: the vault can't be opened, or the gateway can't listen.
+        MunimentError: the vault can't be opened, or the gateway can't listen. If a client started the
+            service, it goes on without the gateway, and tries again.
     """
     if not logging.getLogger().handlers:
         log_to_stderr("keys")
+    few_arenas()  # before the first thread, whose arena would stay
     say = say or log.info
     session = ClientSession(folder)
     stop = threading.Event()
@@ -117,18 +75,25 @@ def serve(folder: Path, say: Say | None = None, *, ready: Callable[[], None] | N
         vault = _opened(stack, session, stop, say, takes_over=ready is None)
         if vault is None:
             return 0
-        current = _Current(session)
+        current, clients = _Current(session), ClientRegister()
         with (
             closing(RunHost(ClientSession(folder, vault), current.settings, say, in_service=True)) as host,
             VaultAlerts(ClientSession(folder, vault), current.settings) as alerts,
-            _gateway(current.settings(), folder, host.announce, tuple(sockets.get(GATEWAY, ()))),
+            GatewayKeeper(
+                folder,
+                current.settings,
+                host.announce,
+                tuple(sockets.get(GATEWAY, ())),
+                at_once=ready is None,
+            ),
             listening(
                 folder,
-                _engines(vault, host),
+                _engines(vault, host, clients),
                 stop,
                 lambda: host.busy or current.scheduled(),
                 ready,
                 busy=lambda: host.busy,
+                clients=clients,
             ),
         ):
             host.observe(_Watching(manager, alerts))
@@ -214,9 +179,9 @@ def serve_reading(folder: Path, ready: Callable[[], None]) -> int:
     return 0
 
 
-def _engines(vault: Vault, host: RunHost) -> Callable[[Caller], Engine]:
+def _engines(vault: Vault, host: RunHost, clients: ClientRegister) -> Callable[[Caller], Engine]:
     """A function that makes an engine for a caller, on this open vault."""
-    return lambda caller: Engine(ClientSession(vault.folder, vault, caller, host))
+    return lambda caller: Engine(ClientSession(vault.folder, vault, caller, host, clients))
 
 
 @contextmanager
@@ -258,22 +223,6 @@ def _work(vault: Vault, current: _Current, host: RunHost, stop: threading.Event,
         )
     else:
         host.announce("stopping: the run in hand ends after the messages that it has fetched")
-
-
-@contextmanager
-def _gateway(
-    settings: Settings, folder: Path, say: Say, sockets: tuple[socket.socket, ...] = ()
-) -> Iterator[None]:
-    """Run the embedded gateway inside the context, if `gateway.listen` is set or systemd has opened its
-    port."""
-    if not settings.gateway.listen and not sockets:
-        yield
-        return
-    options = gateway_options(settings.gateway, folder, sockets)
-    where = sockets[0].getsockname()[0] if sockets else options.host
-    with SmtpGateway(options) as gateway:
-        say(f"the embedded gateway listens on {where} port {gateway.port}")
-        yield
 
 
 class _Current:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from muniment.config.model import Settings
 from muniment.errors import UsageError
-from muniment.profiles.fields import KIND
+from muniment.profiles.settings import FileSettings
 from muniment.system.paths import as_path
 
 SERVICE = "muniment.service"
@@ -69,8 +69,9 @@ def _service(place: UnitContext, settings: Settings, listens: bool) -> str:
 def _emptied(vault: Path, settings: Settings) -> Iterable[Path]:
     """Files and folders outside the vault in which profiles delete archived mail."""
     for profile in settings.profiles:
-        if not KIND[profile.source].server and profile.path and profile.delete_on:
-            path = vault / as_path(profile.path)
+        place = profile.settings
+        if isinstance(place, FileSettings) and place.path and profile.delete_on:
+            path = vault / as_path(place.path)
             if not path.is_relative_to(vault):
                 yield path
 

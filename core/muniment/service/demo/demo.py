@@ -5,7 +5,6 @@ At the end, the content of the vault is compared with what was sent.
 
 from __future__ import annotations
 
-import smtplib
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from muniment.api import WireWord
 from muniment.client.client import Client
 from muniment.errors import RunFailed
 from muniment.gateway.smtp import GatewaySettings, SmtpGateway
+from muniment.net.smtp import SmtpClient
 from muniment.service.demo.samples import (
     COMPANY,
     COUNT,
@@ -29,6 +29,8 @@ from muniment.service.dispatch.engine import connect
 from muniment.service.host.profile_source import SPOOL
 
 PROFILE = "spool"
+MADE_UP = "Demo"
+"""Stands before the organisation's name, so that the app and `status` say what kind of vault it is."""
 
 
 def run_demo(vault: Path, count: int = COUNT) -> Iterator[WireWord]:
@@ -66,7 +68,7 @@ def run_demo(vault: Path, count: int = COUNT) -> Iterator[WireWord]:
 
 def _prepare(client: Client, vault: Path) -> Iterator[WireWord]:
     yield api.Step(text=f"A new vault in {vault}, for {COMPANY} ({DOMAIN}).")
-    client.call(api.Init(domains=(DOMAIN,), name=COMPANY), api.Done)
+    client.call(api.Init(domains=(DOMAIN,), name=f"{MADE_UP}: {COMPANY}"), api.Done)
     client.call(api.ImportUsers(text=users_csv(), filename="people.csv"), api.Done)
     client.call(
         api.PutProfile(name=PROFILE, fields={"source": "spool", "enabled": False}, new=True), api.Done
@@ -95,7 +97,7 @@ def _settings(spool: Path) -> GatewaySettings:
 def _deliver(port: int, count: int) -> int:
     """Send all samples over one connection; returns their size in bytes."""
     size = 0
-    with smtplib.SMTP("127.0.0.1", port, timeout=30) as smtp:
+    with SmtpClient("127.0.0.1", port, seconds=30, whole=3600) as smtp:
         for sample in samples(count):
             smtp.sendmail(sample.sender, [JOURNAL], sample.data, mail_options=["BODY=8BITMIME"])
             size += len(sample.data)

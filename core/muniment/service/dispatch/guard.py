@@ -9,14 +9,14 @@ from typing import cast
 
 from muniment import api
 from muniment.api import Request, WireWord
-from muniment.archive.operations.search import find
 from muniment.archive.vault.vault import Vault
 from muniment.config.model import Settings
 from muniment.errors import AccessRefused, ConfigError, MunimentError, NotFound, ReasonNeeded
 from muniment.people.directory import Directory, User
 from muniment.people.logins import LoginState, is_unrecorded, login_of
-from muniment.service.access.audit_trail import Event, audit_event, record, record_refusal
+from muniment.service.access.audit_trail import Event, audit_event, record, record_change, record_refusal
 from muniment.service.access.roles import AccessRole, authorise, contacts, login_name, role_of
+from muniment.service.dispatch.concerned import concerned
 from muniment.service.dispatch.table import OPERATIONS
 from muniment.service.host.login_records import record_logins
 from muniment.service.host.session import ClientSession
@@ -42,6 +42,8 @@ def call(session: ClientSession, request: Request) -> WireWord:
         answer = cast(WireWord, operation.handler(session, request))
         if read is not None and operation.audit is AuditRule.AFTER:
             record(session, read, soon=True)
+        if operation.audit is AuditRule.CHANGE and not getattr(request, "check", False):
+            record_change(session, _change_event(session, request, admitted))
         return answer
 
 
@@ -165,7 +167,7 @@ def _settings(session: ClientSession, owner: int) -> Settings:
 
     Raises:
         ConfigError: vault.toml is wrong, and the caller is the owner or root.
-        AccessRefused: vault.toml is wrong, so nobody else has a role.
+        AccessRefused: vault.toml is wrong, so no one else has a role.
     """
     try:
         return session.settings()
@@ -186,13 +188,14 @@ def _read_event(
         ReasonNeeded: [access] requires a reason, and the request has none.
         NotFound, QueryError: there is nothing to read.
     """
-    if operation.audit is AuditRule.NEVER:
+    if operation.audit in (AuditRule.NEVER, AuditRule.CHANGE):
         return None
     with session.reading() as vault:
         messages = _messages(vault, request)
         own = person(vault.directory, admitted.login, admitted.address) if admitted.address else None
         if own is not None and _is_own(vault, request, own, messages):
             return None
+        fields = concerned(vault, request, (number for number, _ in messages))
     if session.settings().access.require_reason and not getattr(request, "reason", "").strip():
         raise ReasonNeeded(
             "reading others' mail needs a reason, which is kept in the audit trail: give it with --reason "
@@ -201,7 +204,16 @@ def _read_event(
     return audit_event(
         "read", session.caller, admitted.role, request,
         messages=[sha.hex() for _, sha in messages], number=getattr(request, "number", 0),
-        report=getattr(request, "report", 0),
+        report=getattr(request, "report", 0), **fields,
+    )  # fmt: skip
+
+
+def _change_event(session: ClientSession, request: Request, admitted: _Admitted) -> Event:
+    """The audit event of a request that has changed something."""
+    return audit_event(
+        "changed", session.caller, admitted.role, request,
+        addresses=list(getattr(request, "addresses", ())), new=getattr(request, "new", False),
+        settings=sorted(request.values) if isinstance(request, api.PutSettings) else [],
     )  # fmt: skip
 
 
@@ -218,10 +230,7 @@ def _messages(vault: Vault, request: Request) -> list[tuple[int, bytes]]:
     if isinstance(request, (api.Show, api.ReadRaw, api.ReadAttachment)):
         return [_message(vault, request.id)]
     if isinstance(request, api.Export):
-        choice = choice_of(vault, request)
-        if not choice.ids and not choice.folder:
-            find(vault, choice.query, choice.user, 1)  # raises for a wrong query or an unknown user
-        return [_message(vault, one) for one in choice.ids]
+        return [_message(vault, one) for one in choice_of(vault, request).ids]
     return []
 
 

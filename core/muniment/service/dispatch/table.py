@@ -9,15 +9,17 @@ from muniment.service.access.roles import AccessRole
 from muniment.service.operations import (
     audit,
     checklist,
+    health,
     history,
     logins,
-    maintenance,
     notifying,
     own_mail,
     profile_test,
     profiles,
+    proving,
     rebuilding,
     runs,
+    settings,
     sign_in,
     users,
     vaults,
@@ -25,8 +27,8 @@ from muniment.service.operations import (
 from muniment.service.operations.operation import Operation
 
 MODULES = (
-    audit, checklist, history, logins, maintenance, notifying, own_mail, profile_test, profiles,
-    rebuilding, runs, sign_in, users, vaults,
+    audit, checklist, health, history, logins, notifying, own_mail, profile_test, profiles,
+    proving, rebuilding, runs, settings, sign_in, users, vaults,
 )  # fmt: skip
 
 

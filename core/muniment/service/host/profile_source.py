@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from muniment.archive.files.temp_files import make_work, own_work
 from muniment.archive.operations.check_names import suggestion
@@ -13,30 +13,30 @@ from muniment.config.model import Profile, Settings
 from muniment.config.password_store import sign_in_file
 from muniment.config.secrets import resolve
 from muniment.errors import NotFound
-from muniment.net.oauth import GOOGLE_SCOPE, TokenGrant, Way, tokens
-from muniment.profiles.fields import KIND, PASSWORD_AUTH
+from muniment.net.oauth import TokenGrant, Way, tokens
+from muniment.profiles.fields import PASSWORD_AUTH
+from muniment.profiles.kinds.ews import EwsSettings
+from muniment.profiles.kinds.gateway import MailStoreSettings
+from muniment.profiles.kinds.graph import GraphSettings
+from muniment.profiles.kinds.imap import ImapSettings
+from muniment.profiles.registry import KIND
+from muniment.profiles.settings import FileSettings, LoginSettings, PinnedSettings, TokenSettings
 from muniment.runs.pipeline.plan import RunPlan
 from muniment.sources.base import Source
-from muniment.sources.endpoint import Endpoint, Scheme
+from muniment.sources.endpoint import (
+    Endpoint,
+    EwsEndpoint,
+    ExchangeEndpoint,
+    FileEndpoint,
+    ImapEndpoint,
+    Scheme,
+    ServerEndpoint,
+)
 from muniment.sources.factory import open_source
 from muniment.sources.folders import FolderChoice
 from muniment.system.paths import as_path
 
 SPOOL = "spool"
-OUTLOOK = "https://outlook.office365.com"
-SCOPES: dict[tuple[str, str], tuple[str, ...]] = {
-    ("app", "imap"): (f"{OUTLOOK}/.default",),
-    ("app", "pop3"): (f"{OUTLOOK}/.default",),
-    ("device", "imap"): ("https://outlook.office.com/IMAP.AccessAsUser.All",),
-    ("device", "pop3"): ("https://outlook.office.com/POP.AccessAsUser.All",),
-    ("app", "ews"): ("https://{host}/.default",),
-    ("device", "ews"): ("https://{host}/EWS.AccessAsUser.All",),
-    ("app", "graph"): ("https://{host}/.default",),
-    ("device", "graph"): ("https://{host}/Mail.{access}",),
-    ("google", "imap"): (GOOGLE_SCOPE,),
-    ("google", "pop3"): (GOOGLE_SCOPE,),
-}
-"""The scopes of access tokens, by `auth` and kind of source. `access` is Read, or ReadWrite to delete."""
 
 
 def find(settings: Settings, name: str) -> Profile:
@@ -105,48 +105,74 @@ def password_of(profile: Profile, folder: Path) -> str | None:
 
 def endpoint_of(profile: Profile, folder: Path, password: str | None) -> Endpoint:
     """Where a profile's mailbox is and how to log in, for the vault in `folder`."""
-    return Endpoint(
-        kind=profile.source,
-        host=profile.host or KIND[profile.source].host,
-        port=profile.port,
-        mailbox=profile.mailbox,
-        mailboxes=profile.mailboxes,
-        access=profile.access,
-        security=profile.security,
-        fingerprint=profile.fingerprint,
-        ca_file=as_path(profile.ca_file),
-        path=str(folder / SPOOL) if profile.source == "spool" and not profile.path else as_path(profile.path),
-        folder=profile.folder,
-        folders=None if profile.journal_on else FolderChoice(profile.folders, profile.exclude),
-        shared=profile.shared,
-        owner=profile.owner_address,
-        deletes=profile.delete_on,
-        timeout=profile.timeout,
-        work=make_work(own_work(folder)),
-        password=password,
-        scheme=cast("Scheme", profile.auth_by) if profile.auth_by in PASSWORD_AUTH else "password",
-        tokens=None if profile.auth_by in PASSWORD_AUTH else tokens(grant_of(profile, folder, password)),
-    )
+    settings, work = profile.settings, make_work(own_work(folder))
+    given: dict[str, Any] = {"kind": profile.source, "work": work, "deletes": profile.delete_on}
+    if isinstance(settings, FileSettings):
+        own = settings.source == SPOOL and not settings.path
+        return FileEndpoint(path=str(folder / SPOOL) if own else as_path(settings.path), **given)
+    given |= _server(profile, settings, folder, password)
+    match settings:
+        case ImapSettings():
+            owner = profile.owner_address
+            return ImapEndpoint(folder=settings.folder, shared=settings.shared, owner=owner, **given)
+        case EwsSettings():
+            scheme = cast("Scheme", profile.auth_by) if profile.auth_by in PASSWORD_AUTH else "password"
+            several = settings.mailboxes
+            return EwsEndpoint(mailboxes=several, access=settings.access, scheme=scheme, **given)
+        case GraphSettings():
+            return ExchangeEndpoint(mailboxes=settings.mailboxes, **given)
+        case _:
+            return ServerEndpoint(**given)
+
+
+def _server(profile: Profile, settings: LoginSettings, folder: Path, password: str | None) -> dict[str, Any]:
+    """The values of a ServerEndpoint."""
+    security, fingerprint = None, ""
+    if isinstance(settings, MailStoreSettings | PinnedSettings):
+        security, fingerprint = settings.security, settings.fingerprint
+    with_password = profile.auth_by in PASSWORD_AUTH
+    return {
+        "host": settings.host or KIND[profile.source].host,
+        "port": settings.port,
+        "mailbox": settings.mailbox,
+        "password": password,
+        "tokens": None if with_password else tokens(grant_of(profile, folder, password)),
+        "security": security,
+        "fingerprint": fingerprint,
+        "ca_file": as_path(settings.ca_file),
+        "folders": None if profile.journal_on else _choice(profile),
+        "timeout": settings.timeout,
+    }
+
+
+def _choice(profile: Profile) -> FolderChoice:
+    return FolderChoice(profile.value("folders"), profile.value("exclude"))
 
 
 def grant_of(profile: Profile, folder: Path, password: str | None) -> TokenGrant:
-    """The credentials with which access tokens of a profile are requested."""
+    """The credentials with which access tokens of a profile are requested.
+
+    Its kind of source must have scopes for its way to log in, which the rules of kinds ensure.
+    """
+    settings = profile.settings
+    assert isinstance(settings, TokenSettings)
     return TokenGrant(
         way=cast("Way", profile.auth_by),
-        scopes=_scopes(profile),
-        directory=profile.directory,
-        client_id=profile.client_id,
+        scopes=_scopes(profile, settings),
+        directory=settings.directory,
+        client_id=settings.client_id,
         secret=password,
-        certificate=folder / as_path(profile.certificate) if profile.certificate else None,
-        person=profile.mailbox,
-        cache=sign_in_file(folder, profile.directory, profile.client_id, profile.mailbox),
-        authority=profile.authority,
-        ca_file=as_path(profile.ca_file),
-        timeout=profile.timeout,
+        certificate=folder / as_path(settings.certificate) if settings.certificate else None,
+        person=settings.mailbox,
+        cache=sign_in_file(folder, settings.directory, settings.client_id, settings.mailbox),
+        authority=settings.authority,
+        ca_file=as_path(settings.ca_file),
+        timeout=settings.timeout,
     )
 
 
-def _scopes(profile: Profile) -> tuple[str, ...]:
-    host = profile.host or KIND[profile.source].host
+def _scopes(profile: Profile, settings: TokenSettings) -> tuple[str, ...]:
+    kind = KIND[profile.source]
     access = "ReadWrite" if profile.delete_on else "Read"
-    return tuple(one.format(host=host, access=access) for one in SCOPES[profile.auth_by, profile.source])
+    host = settings.host or kind.host
+    return tuple(one.format(host=host, access=access) for one in kind.scopes[profile.auth_by])

@@ -13,7 +13,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 from muniment import api
@@ -69,6 +68,8 @@ class RunHost:
         say: Callable[[str], None] | None = None,
         *,
         in_service: bool,
+        often: float = OFTEN,
+        seldom: float = SELDOM,
     ) -> None:
         """Make a host.
 
@@ -78,8 +79,12 @@ class RunHost:
             say: is called with lines for standard output; by default they are dropped.
             in_service: whether the process is a service. Then runs go on without watchers, and the vault
                 stays open. If not, the vault is open only while there are jobs.
+            often: shortest time between two states for a watcher, in seconds.
+            seldom: seconds after which a state is sent again without a change.
         """
         self.in_service = in_service
+        self._often = often
+        self._seldom = seldom
         self._session = session
         self._settings = settings or session.settings
         self._say = say or (lambda line: None)
@@ -294,7 +299,7 @@ class RunHost:
     # --- watching -----------------------------------------------------------------------------------
 
     def watch(self) -> Iterator[api.RunsState]:
-        """Yield the state now, after each change, and every SELDOM seconds; ends when the host is closed.
+        """Yield the state now, after each change, and every `seldom` seconds; ends when the host is closed.
 
         Raises:
             MunimentError: vault.toml or the vault can't be read.
@@ -304,8 +309,8 @@ class RunHost:
             yield self.state()
             with self._changed:
                 if self._version == seen:
-                    self._changed.wait(SELDOM)
-                self._changed.wait_for(lambda: self._closed, OFTEN - (time.monotonic() - then))
+                    self._changed.wait(self._seldom)
+                self._changed.wait_for(lambda: self._closed, self._often - (time.monotonic() - then))
 
     def running(self) -> frozenset[str]:
         """The profiles whose runs are under way or waiting."""
@@ -354,13 +359,19 @@ class RunHost:
     def _count_quarantined(self) -> int:
         with self._changed:
             found, ends, now = self._quarantined, self._ends, time.monotonic()
-        if found is None or now - found[0] > SELDOM:
+        if found is None or now - found[0] > self._seldom:
             with self._session.reading() as vault:
                 found = (now, vault.catalog.totals().quarantined)
             with self._changed:
                 if ends == self._ends:
                     self._quarantined = found
         return found[1]
+
+    def next_starts(self) -> dict[str, int]:
+        """When each scheduled profile runs next, seconds since 1970 UTC; those under way are left out."""
+        running = self.running()
+        names = (profile.name for profile in self._settings().profiles if profile.name not in running)
+        return {name: start for name in names if (start := self._next_start(name))}
 
     def _next_start(self, profile: str) -> int:
         """When a profile runs next, seconds since 1970 UTC, rounded; 0 if it is not scheduled."""
@@ -398,7 +409,7 @@ class RunHost:
         Raises:
             TimeoutError: a thread that hangs holds the host's lock.
         """
-        if not self._changed.acquire(timeout=SELDOM):
+        if not self._changed.acquire(timeout=self._seldom):
             raise TimeoutError
         try:
             job = self._in_hand or next(iter(self._jobs), None)
@@ -444,34 +455,6 @@ def _give_up(vault: Vault) -> None:
         vault.rollback()
     except VaultError as error:
         log.error("the records of a failed job could not be rolled back: %s", error)
-
-
-class SharedHosts:
-    """The hosts of a process without a service: one for each vault, shared by its sessions."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._hosts: dict[Path, tuple[RunHost, int]] = {}
-
-    def take(self, folder: Path) -> RunHost:
-        """Borrow the host of a vault; return it with `give_back`."""
-        with self._lock:
-            host, users = self._hosts.get(folder) or (RunHost(ClientSession(folder), in_service=False), 0)
-            self._hosts[folder] = (host, users + 1)
-            return host
-
-    def give_back(self, folder: Path) -> None:
-        """Return a borrowed host. The last return closes it."""
-        with self._lock:
-            host, users = self._hosts[folder]
-            if users > 1:
-                self._hosts[folder] = (host, users - 1)
-                return
-            del self._hosts[folder]
-        host.close()
-
-
-shared = SharedHosts()
 
 
 def summary_line(summary: api.RunSummary) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from muniment.archive.vault.open_vault import open_vault
 from muniment.archive.vault.vault import Vault
 from muniment.client.socket_path import SETTINGS, has_settings, no_vault
 from muniment.config.file import interpret, load, read, version_of
@@ -25,6 +26,7 @@ from muniment.service.access.roles import Caller
 from muniment.service.host.login_records import record_logins
 
 if TYPE_CHECKING:
+    from muniment.service.host.client_register import ClientRegister
     from muniment.service.host.run_host import RunHost
 
 log = logging.getLogger("muniment.service")
@@ -48,6 +50,7 @@ class ClientSession:
         vault: Vault | None = None,
         caller: Caller | None = None,
         host: RunHost | None = None,
+        clients: ClientRegister | None = None,
     ) -> None:
         """Make a session; nothing is opened yet.
 
@@ -56,9 +59,11 @@ class ClientSession:
             vault: a vault that is already open, as in a service. Its opener closes it.
             caller: who sends the requests; by default this process's own user.
             host: the host of runs; by default the one that this process shares for the vault.
+            clients: who has clients of the service; by default nobody.
         """
         self.caller = caller or Caller.this_process()
         self.folder = folder
+        self.clients = clients
         self._shared = vault
         self._host = host
         self._borrowed = False
@@ -67,7 +72,7 @@ class ClientSession:
     def host(self) -> RunHost:
         """The host of runs. If none was given, it is borrowed from this process until `close`."""
         if self._host is None:
-            from muniment.service.host.run_host import shared
+            from muniment.service.host.shared_hosts import shared
 
             self._host = shared.take(self.folder)
             self._borrowed = True
@@ -76,6 +81,10 @@ class ClientSession:
     def running(self) -> frozenset[str]:
         """The profiles whose runs are under way or waiting in this process."""
         return self._host.running() if self._host is not None else frozenset()
+
+    def next_starts(self) -> dict[str, int]:
+        """When the schedule of this process runs each profile next, seconds since 1970 UTC."""
+        return self._host.next_starts() if self._host is not None else {}
 
     def stopping(self) -> bool:
         """Whether the service of this session is stopping."""
@@ -121,7 +130,7 @@ class ClientSession:
             yield self._shared
             return
         self.settings()
-        vault = Vault.open(self.folder, write=False)
+        vault = open_vault(self.folder, write=False)
         try:
             yield vault
         finally:
@@ -151,7 +160,7 @@ class ClientSession:
         if self._shared is not None:
             yield self._shared
             return
-        with explained(), closing(Vault.open(self.folder, write=True)) as vault:
+        with explained(), closing(open_vault(self.folder, write=True)) as vault:
             yield vault
 
     def record_settings(self) -> None:
@@ -165,7 +174,7 @@ class ClientSession:
     def close(self) -> None:
         """Return the borrowed host, which ends its runs. Nothing else stays open between requests."""
         if self._borrowed:
-            from muniment.service.host.run_host import shared
+            from muniment.service.host.shared_hosts import shared
 
             shared.give_back(self.folder)
             self._host, self._borrowed = None, False
@@ -174,6 +183,7 @@ class ClientSession:
 def without_secrets(settings: Settings) -> dict[str, Any]:
     """The settings as the ledger stores them: where secrets come from, without the arguments of commands."""
     value: dict[str, Any] = msgspec.to_builtins(settings)
+    value["profiles"] = [profile.table() for profile in settings.profiles]
     notify = value["notify"]
     for holder in (*value["profiles"], notify["mail"]):
         holder["password"] = holder["password"] and _command_by_name(holder["password"])

@@ -24,7 +24,7 @@ from muniment.config.edit import put_profile
 from muniment.config.file import interpret, profile_of, read, version_of
 from muniment.config.model import Profile
 from muniment.errors import MunimentError, SettingsChanged
-from muniment.profiles.fields import KIND
+from muniment.profiles.registry import KIND
 
 log = logging.getLogger("muniment.service")
 
@@ -45,7 +45,7 @@ def way_of(profile: Profile, password: str = "") -> bytes:
 
     `password` is a typed one that is not stored yet; "" for none.
     """
-    fields = {name: value for name, value in msgspec.to_builtins(profile).items() if name in WAY}
+    fields = {name: value for name, value in profile.table().items() if name in WAY}
     if password:
         fields["password"] = password.encode("utf-8", "backslashreplace").decode()
     value = msgspec.json.encode([fields, profile.auth_by, profile.delete_on], order="sorted")
@@ -113,7 +113,7 @@ def marked(
         ConfigError: a field has a value of the wrong type.
     """
     wanted = {key: value for key, value in fields.items() if key != MARK}
-    old = msgspec.to_builtins(before) if before else {}
+    old = before.table() if before else {}
     merged = {key: value for key, value in (old | wanted).items() if key != "name"}
     after = profile_of(name, merged, checked=False)
     enabled_by_hand = (

@@ -2,39 +2,109 @@
 
 from __future__ import annotations
 
-import json
+import pwd
+import time
 from typing import Any
 
 from muniment import api
+from muniment.archive.catalog import AuditRow
+from muniment.archive.catalog.audit_keys import KINDS, WHO, decoded, kind_of
+from muniment.archive.operations.audit_search import (
+    AuditConditions,
+    concerns_everybody,
+    people_of,
+    search_audit,
+)
+from muniment.archive.operations.check_names import person, suggestion
 from muniment.archive.proof.trail import read_trail
+from muniment.archive.vault.vault import Vault
+from muniment.config.model import AccessSection
+from muniment.errors import NotFound, UsageError
 from muniment.service.access.roles import AccessRole
 from muniment.service.host.session import ClientSession
 from muniment.service.operations.operation import Operation
+from muniment.service.operations.time_zone import zone_asked
+from muniment.system.periods import period
 
 
 def list_audit(session: ClientSession, request: api.GetAudit) -> api.Audit:
     """Answer GetAudit: a page of events, found by the catalog and read from the ledger."""
     with session.reading() as vault:
+        wanted = _conditions(vault, request, session.settings().access)
         limit = min(max(request.limit, 1), 10_000)
-        rows = vault.catalog.audited(limit + 1, max(request.after, 0))
-        trail = read_trail(vault, rows[:limit])
-    events = tuple(_api_event(row.sequence, row.time, row.event) for row in trail.rows)
-    after = rows[limit - 1].sequence if len(rows) > limit else 0
-    return api.Audit(events=events, after=after, problems=trail.problems)
+        page = search_audit(vault, wanted, limit, max(request.after, 0), request.oldest_first)
+        trail = read_trail(vault, page.rows, counted=request.check and not request.after)
+        events = tuple(_api_event(vault, row) for row in trail.rows)
+    before = page.rows[0].sequence if page.rows else 0
+    return api.Audit(events=events, after=page.last, before=before, problems=trail.problems)
 
 
-def _api_event(sequence: int, committed: int, written: str) -> api.AuditEvent:
-    value: dict[str, Any] = json.loads(written)
-    value.pop("v", None)
+def _conditions(vault: Vault, request: api.GetAudit, access: AccessSection) -> AuditConditions:
+    """The conditions of a request, checked.
+
+    Raises:
+        NotFound: the person or the reader does not exist.
+        UsageError: a kind, a day or the time zone is unknown.
+    """
+    for kind in request.kinds:
+        if kind not in KINDS:
+            raise UsageError(f"{kind!r} is no kind of event: use one of {', '.join(KINDS)}")
+    if request.reader:
+        _require_reader(vault, request.reader, access)
+    since, _ = _days(request.since, request.zone)
+    _, until = _days(request.until, request.zone)
+    return AuditConditions(
+        reader=request.reader,
+        person=person(vault, request.person) if request.person else None,
+        kinds=request.kinds,
+        since=since,
+        until=until,
+        words=tuple(request.word.split()),
+    )
+
+
+def _require_reader(vault: Vault, name: str, access: AccessSection) -> None:
+    known = {key.removeprefix(WHO) for key in vault.catalog.audit_keys(WHO)}
+    known |= {*access.administrators, *access.auditors, *access.users}
+    if name not in known and not _is_login(name):
+        raise NotFound(
+            f"there is no reader {name!r}{suggestion(name, sorted(known))}: a reader is a login name of this "
+            "machine"
+        )
+
+
+def _is_login(name: str) -> bool:
+    try:
+        return bool(pwd.getpwnam(name))
+    except (KeyError, ValueError):
+        return False
+
+
+def _days(text: str, zone: str) -> tuple[int | None, int | None]:
+    """The span of a day, month or year as it was typed; (None, None) for none."""
+    if not text:
+        return None, None
+    try:
+        return period(text, time.time(), zone_asked(zone))
+    except ValueError:
+        raise UsageError(f"{text!r} is no day: write 2026-01-31, 2026-01, today, yesterday or 7d") from None
+
+
+def _api_event(vault: Vault, row: AuditRow) -> api.AuditEvent:
+    event = decoded(row.event)
+    value: dict[str, Any] = {name: one for name, one in event.items() if name not in ("v", "people")}
     return api.AuditEvent(
-        sequence=sequence,
-        time=value.pop("at", committed),
+        sequence=row.sequence,
+        time=value.pop("at", row.time),
         event=value.pop("event", ""),
         who=value.pop("who", ""),
         uid=value.pop("uid", -1),
         role=value.pop("role", ""),
         word=value.pop("word", ""),
         detail=value,
+        kind=kind_of(event),
+        people=people_of(vault, event),
+        everybody=concerns_everybody(event),
     )
 
 

@@ -9,19 +9,22 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from muniment import api
+from muniment.archive.vault.vault import Vault
 from muniment.config.check import listen_address
 from muniment.config.edit import put_profile, set_values
 from muniment.config.model import Profile, Settings
 from muniment.service.access.audit_trail import audit_event
 from muniment.service.access.roles import AccessRole
 from muniment.service.host import untested_profiles
+from muniment.service.host.gateway_keeper import keeper_of
 from muniment.service.host.session import ClientSession
 from muniment.service.operations import profile_test
 from muniment.service.operations.first_report import situation_of
 from muniment.service.operations.gateway_state import gateway_troubles
-from muniment.service.operations.health import health
-from muniment.service.operations.operation import Operation
+from muniment.service.operations.operation import AuditRule, Operation
+from muniment.service.operations.report_problems import report_problems, sentences
 from muniment.setup import dns, smtp, store, units
+from muniment.setup.acts import acts, suggested
 from muniment.setup.checks import moment
 from muniment.setup.fields import changes, step_fields
 from muniment.setup.model import CheckFinding, FindingVerdict, SetupSituation, StepState, outcome
@@ -37,9 +40,11 @@ _lock = threading.Lock()
 class OutsideProbes:
     """DNS, mail servers, mailboxes and systemd, for checks. Implements `setup.model.SetupProbes`."""
 
-    def __init__(self, session: ClientSession, settings: Settings) -> None:
+    def __init__(self, session: ClientSession, settings: Settings, port: int = SMTP_PORT) -> None:
+        """`port` is that of other mail servers."""
         self._session = session
         self._settings = settings
+        self._port = port
 
     def exchangers(self, domain: str) -> list[str]:
         return dns.exchangers(domain, self._settings.journaling.resolver)
@@ -48,14 +53,34 @@ class OutsideProbes:
         return dns.addresses(host, self._settings.journaling.resolver)
 
     def delivers(self, host: str, ip: str, address: str) -> Iterator[CheckFinding]:
-        return smtp.delivers(ip, SMTP_PORT, address, host)
+        return smtp.delivers(ip, self._port, address, host)
 
     def gateway(self, address: str, name: str) -> Iterator[CheckFinding]:
         host, port = listen_address(self._settings.gateway.listen)
         networks = self._settings.gateway.networks
         local = _ANY.get(host, host)
+        if wrong := self._not_ours(local, port):
+            yield CheckFinding(wrong, FindingVerdict.WRONG)
+            return
         admitted = smtp.admits(networks, local)
-        return smtp.delivers(local, port, address, name, own=True, admitted=admitted)
+        yield from smtp.delivers(local, port, address, name, own=True, admitted=admitted)
+
+    def _not_ours(self, host: str, port: int) -> str:
+        """Why the gateway of this service does not answer on its port, and who does; "" if it does."""
+        keeper = keeper_of(self._session.folder)
+        if keeper is None:
+            return ""
+        keeper.follow()  # the settings may have been saved a moment ago
+        if problem := keeper.problem:
+            greeting = smtp.greeting_of(host, port)
+            answers = f' What answers there is not Muniment: "{greeting}".' if greeting else ""
+            return f"{problem[:1].upper()}{problem[1:]}.{answers}"
+        if keeper.inherited and keeper.inherited[1] != port:
+            return (
+                f"systemd has opened port {keeper.inherited[1]} for the gateway, and vault.toml says port "
+                f"{port}: install the service again (muniment service install --force), or correct the port."
+            )
+        return ""
 
     def mailbox(self, profile: Profile) -> Iterator[CheckFinding]:
         for reply in profile_test.test_profile(self._session, api.TestProfile(name=profile.name)):
@@ -77,12 +102,33 @@ def get_setup(session: ClientSession, request: api.GetSetup) -> api.Setup:
     """Answer GetSetup: the checklist in its current state."""
     with session.reading() as vault:
         situation = situation_of(session, vault)
-        problems = health(vault, situation) if situation.arrival else ()
+        problems = _problems(vault, situation) if situation.arrival else ()
     problems = (*problems, *gateway_troubles(session.folder, situation.settings))
     memory = store.load(session.folder)
     outside = OutsideProbes(session, situation.settings)
     steps = tuple(_step_state(session, step, memory, situation, outside) for step in STEPS)
-    return api.Setup(steps=steps, platform=situation.settings.journaling.platform, health=problems)
+    known = suggested(situation)
+    return api.Setup(
+        steps=steps,
+        platform=situation.settings.journaling.platform,
+        health=problems,
+        profile=api.SetupProfile(
+            name=known.name, exists=known.exists, kinds=known.kinds, values=known.values
+        ),
+    )
+
+
+def _problems(vault: Vault, situation: SetupSituation) -> tuple[str, ...]:
+    found = report_problems(vault, situation.settings, situation.now)
+    return sentences(found, situation.settings.journaling.quiet_days)
+
+
+def progress(session: ClientSession, vault: Vault) -> tuple[int, int]:
+    """How many steps of set-up are done, and how many there are."""
+    situation, memory = situation_of(session, vault), store.load(session.folder)
+    outside = OutsideProbes(session, situation.settings)
+    states = [standing(step, memory.of(step.key), situation, outside).state for step in STEPS]
+    return states.count(StepState.DONE), len(STEPS)
 
 
 def put_setup(session: ClientSession, request: api.PutSetup) -> api.Setup:
@@ -195,12 +241,13 @@ def _step_state(
             api.SetupField(name=one.name, label=one.label, value=value, choices=one.choices, hint=one.hint)
             for one, value in step_fields(step.key, situation)
         ),
+        acts=tuple(api.SetupAct(kind=one.kind, subject=one.subject) for one in acts(step.key, situation)),
     )
 
 
 OPERATIONS = (
     Operation(api.GetSetup, (api.Setup,), AccessRole.ADMINISTRATOR, get_setup),
-    Operation(api.PutSetup, (api.Setup,), AccessRole.ADMINISTRATOR, put_setup),
+    Operation(api.PutSetup, (api.Setup,), AccessRole.ADMINISTRATOR, put_setup, audit=AuditRule.CHANGE),
     Operation(api.AffirmSetup, (api.Setup,), AccessRole.ADMINISTRATOR, affirm_setup),
     Operation(
         api.CheckSetup,

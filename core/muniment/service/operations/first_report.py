@@ -55,7 +55,7 @@ def situation_of(session: ClientSession, vault: Vault) -> SetupSituation:
         last_run=_last_run(vault, profile.name) if profile else None,
         arrival=_arrival(session.folder, vault, profile.name) if profile else None,
         strangers=strangers(vault) if profile and profile.tenant else (),
-        waiting=_waiting(session.folder) if profile and profile.source == SPOOL else 0,
+        waiting=waiting_in_spool(session.folder) if profile and profile.source == SPOOL else 0,
         served=holder(session.folder),
     )
 
@@ -118,7 +118,8 @@ def strangers(vault: Vault) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _waiting(folder: Path) -> int:
+def waiting_in_spool(folder: Path) -> int:
+    """How many messages the embedded gateway has received and no run has fetched."""
     with suppress(OSError):
         return sum(1 for _ in (folder / SPOOL / "new").iterdir())
     return 0

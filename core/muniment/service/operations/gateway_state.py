@@ -1,4 +1,4 @@
-"""State of the embedded gateway: clients that it keeps refusing, and free space on its disk."""
+"""State of the embedded gateway: whether it listens, clients that it keeps refusing, and free space."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from muniment.config.model import Settings
 from muniment.gateway.disk import DiskReserve
 from muniment.gateway.refused import refused_at
 from muniment.notify.model import GatewayFacts, RefusedClient
+from muniment.service.host.gateway_keeper import keeper_of
 from muniment.service.host.profile_source import SPOOL
 
 SHOWN = 5
 """How many refused clients are named."""
-ADD = "if it is a mail server of yours, add it to gateway.networks in vault.toml and restart the service"
+ADD = "if it is a mail server of yours, add it to gateway.networks in vault.toml"
 
 
 def gateway_facts(folder: Path, settings: Settings) -> GatewayFacts | None:
@@ -22,6 +23,7 @@ def gateway_facts(folder: Path, settings: Settings) -> GatewayFacts | None:
     if not gateway.listen:
         return None
     spool = folder / SPOOL
+    keeper = keeper_of(folder)
     room = DiskReserve(spool, gateway.reserve)
     return GatewayFacts(
         refused=tuple(
@@ -30,6 +32,8 @@ def gateway_facts(folder: Path, settings: Settings) -> GatewayFacts | None:
         ),
         free=room.free(),
         reserve=gateway.reserve,
+        listens=None if keeper is None else not keeper.problem,
+        problem=keeper.problem if keeper else "",
     )
 
 
@@ -38,6 +42,8 @@ def gateway_troubles(folder: Path, settings: Settings) -> Iterator[str]:
     known = gateway_facts(folder, settings)
     if known is None:
         return
+    if known.problem:
+        yield f"{known.problem[:1].upper()}{known.problem[1:]}."
     if known.short:
         yield (
             f"The gateway defers mail, since fewer than {known.reserve:,} bytes are free on its disk "

@@ -1,98 +1,234 @@
-"""Problems with journaling once reports arrive: silent users, returned reports, reports of other tenants."""
+"""Answers GetHealth: gathers the facts about a vault, and lets `health.problems` judge them."""
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-from muniment.archive.facts import RoutingReason
-from muniment.archive.operations.check_names import USUAL
+import msgspec
+
+from muniment import api
+from muniment.archive.catalog import ArrivalCount
+from muniment.archive.files.disk_usage import vault_sizes
+from muniment.archive.files.permissions import exposed, readable
+from muniment.archive.operations.indexing import behind
+from muniment.archive.vault.known_roots import alarms
 from muniment.archive.vault.vault import Vault
-from muniment.mail.notes import PLACEHOLDER
-from muniment.people.directory import User
-from muniment.service.operations.first_report import FLAGGED, PIN
-from muniment.setup.model import SetupSituation
+from muniment.config.model import Profile, Settings
+from muniment.errors import MunimentError
+from muniment.health.arrivals import day_starts, hour_starts, summed
+from muniment.health.growth import SizeSample, days_left, growth
+from muniment.health.model import HealthFacts, ProfileSwitches, SilenceFacts, UpkeepFacts
+from muniment.health.problems import problems, verdict
+from muniment.health.sizes import load as known_sizes
+from muniment.notify import memory as notices
+from muniment.notify.model import ArchiveFacts, ProfileFacts
+from muniment.profiles.registry import KIND
+from muniment.service.access.roles import AccessRole, Caller, role_of
+from muniment.service.host import proof_memory
+from muniment.service.host.last_run import last_run
+from muniment.service.host.profile_source import SPOOL
+from muniment.service.host.session import ClientSession
+from muniment.service.operations import own_mail
+from muniment.service.operations.checklist import progress
+from muniment.service.operations.first_report import waiting_in_spool
+from muniment.service.operations.gateway_state import gateway_facts
+from muniment.service.operations.logins import refused_logins
+from muniment.service.operations.operation import Operation
+from muniment.service.operations.report_problems import (
+    CLOSELY,
+    NAMED,
+    ReportProblems,
+    report_problems,
+)
+from muniment.service.operations.time_zone import zone_asked
 
-DAY = 86400
-HOUR = 3600
-RECENT = 30
-"""Days for which returned reports and reports of other tenants are mentioned."""
-LOOKED_AT = 20
-"""How many of the newest messages of a folder are searched for a journaled one."""
-NAMED = 5
-"""How many users a sentence names."""
-RETURNED = "came back in a non-delivery report"
-"""The note of mail.journal.report on a report that came back as undeliverable."""
+DAYS, HOURS = 30, 24
 
 
-_cache: dict[Path, tuple[object, tuple[str, ...]]] = {}
-"""The last result for each vault and the state that it is for, since a new one examines every user."""
+def get_health(session: ClientSession, request: api.GetHealth) -> api.Health:
+    """Answer GetHealth, also for a vault that can't be opened."""
+    settings, proof, now = session.settings(), proof_memory.load(session.folder), int(time.time())
+    sizes, disk = vault_sizes(session.folder), _disk(session.folder, known_sizes(session.folder))
+    base = api.Health(
+        time=now,
+        days=_series(day_starts(now, zone_asked(request.zone), DAYS), []),
+        hours=_series(hour_starts(now, zone_asked(request.zone), HOURS), []),
+        silent_days=settings.journaling.quiet_days,
+        bytes_ledger=sizes.ledger,
+        bytes_catalog=sizes.catalog,
+        bytes_index=sizes.index,
+        disk=disk,
+        verified=proof.verified,
+        backup=next(iter(proof.backups), None),
+        signed_in=tuple(_signed_in(session, settings)),
+    )
+    noted = notices.load(session.folder)
+    facts = HealthFacts(
+        archive=ArchiveFacts(
+            now=now,
+            since=noted.since,
+            disk=(disk.total, disk.free) if disk else None,
+            gateway=gateway_facts(session.folder, settings),
+        ),
+        reported={key: one.title for key, one in noted.reported.items()},
+        warnings=tuple(filter(None, [exposed(session.folder) or readable(session.folder)])),
+        days_left=disk.days_left if disk else None,
+        verified=_verified(proof),
+        backups=tuple(UpkeepFacts(ok=one.ok, good=one.whole, text=one.error) for one in proof.backups),
+    )
+    try:
+        with session.reading() as vault:
+            base, facts = _read(session, vault, settings, base, facts)
+    except MunimentError as error:
+        facts = msgspec.structs.replace(facts, broken=(str(error),))
+    return _judged(base, facts, settings)
 
 
-def health(vault: Vault, situation: SetupSituation) -> tuple[str, ...]:
-    """A sentence for each problem; empty if there is none. Cached for an hour while nothing changes."""
-    state = (vault.head, situation.settings.journaling, situation.now // HOUR)
-    known = _cache.get(situation.folder)
-    if known is None or known[0] != state:
-        problems = (*_silent(vault, situation), *_flagged(vault, situation))
-        known = _cache[situation.folder] = (state, problems)
-    return known[1]
+def _judged(base: api.Health, facts: HealthFacts, settings: Settings) -> api.Health:
+    found = problems(facts, settings.notify)
+    worst, summary = verdict(found)
+    words = tuple(
+        api.HealthProblem(key=one.key, severity=one.verdict.word, text=one.text, area=one.area, row=one.row)
+        for one in found
+    )
+    return msgspec.structs.replace(base, verdict=worst.word, summary=summary, problems=words)
 
 
-def _silent(vault: Vault, situation: SetupSituation) -> Iterator[str]:
-    """A sentence about users without a recent journal report: the rule may not cover them."""
-    days = situation.settings.journaling.quiet_days
-    since = situation.now - days * DAY
-    quiet = [user for user in vault.directory.users() if not user.automatic and _newest(vault, user) < since]
-    if quiet:
-        names = ", ".join(user.primary for user in quiet[:NAMED])
-        more = f" and {len(quiet) - NAMED:,} more" if len(quiet) > NAMED else ""
-        yield (
-            f"No journal report for {days} days for {names}{more}: make sure that the journal rule covers "
-            "them (muniment users list)."
+def _read(
+    session: ClientSession, vault: Vault, settings: Settings, base: api.Health, facts: HealthFacts
+) -> tuple[api.Health, HealthFacts]:
+    """Add what the vault says."""
+    now, totals, reports = base.time, vault.catalog.totals(), report_problems(vault, settings, base.time)
+    profiles = tuple(_profiles(session, vault, settings))
+    arrived = vault.catalog.arrivals(base.days.starts[0], now + 1)
+    done, steps = progress(session, vault) if _role(session, settings) is AccessRole.ADMINISTRATOR else (0, 0)
+    base = msgspec.structs.replace(
+        base,
+        messages=totals.messages,
+        behind=behind(vault),
+        last_report=vault.catalog.newest_report(now),
+        days=_series(base.days.starts, arrived),
+        hours=_series(base.hours.starts, arrived),
+        profiles=profiles,
+        users=len(vault.directory.users()),
+        silent=tuple(_silent(vault, reports)),
+        silent_total=len(reports.silent),
+        quarantined=totals.quarantined,
+        bytes_raw=totals.bytes,
+        setup_done=done,
+        setup_steps=steps,
+    )
+    archive = msgspec.structs.replace(
+        facts.archive,
+        profiles=tuple(ProfileFacts(name=one.name, last=one.last) for one in profiles if one.enabled),
+    )
+    facts = msgspec.structs.replace(
+        facts,
+        archive=archive,
+        profiles=tuple(
+            ProfileSwitches(name=one.name, enabled=one.enabled, tested=one.tested)
+            for one in profiles
+            if one.enabled or not KIND[one.source].once  # an import is meant to run by hand
+        ),
+        broken=_alarms(vault),
+        journaling=reports.flagged,
+        refused_logins=tuple(login.login for login in refused_logins(vault.directory, settings.access.users)),
+        silence=SilenceFacts(
+            total=len(reports.silent),
+            named=tuple(user.label for user in reports.silent[:NAMED]),
+            days=settings.journaling.quiet_days,
+        ),
+        quarantined=totals.quarantined,
+    )
+    return base, facts
+
+
+def _alarms(vault: Vault) -> tuple[str, ...]:
+    """What other places know of the ledger and the ledger lacks, if no process could open it for writing."""
+    return () if vault.writable or vault.owner() else tuple(one.text for one in alarms(vault.folder))
+
+
+def _series(starts: tuple[int, ...] | list[int], arrived: list[ArrivalCount]) -> api.ArrivalSeries:
+    return api.ArrivalSeries(
+        starts=tuple(starts),
+        reports=tuple(summed(starts, ((one.start, one.reports) for one in arrived))),
+        others=tuple(summed(starts, ((one.start, one.others) for one in arrived))),
+    )
+
+
+def _profiles(session: ClientSession, vault: Vault, settings: Settings) -> Iterator[api.HealthProfile]:
+    running, starts = session.running(), session.next_starts()
+    for profile in settings.profiles:
+        last = last_run(vault, profile.name)
+        yield api.HealthProfile(
+            name=profile.name,
+            source=profile.source,
+            enabled=profile.enabled,
+            tested=not profile.untested,
+            running=profile.name in running,
+            next_start=starts.get(profile.name, 0),
+            last=last,
+            waiting=_waiting(session.folder, profile, last),
         )
 
 
-def _newest(vault: Vault, user: User) -> int:
-    """When the newest journal report of a user's mail was made, seconds since 1970 UTC; 0 if none is
-    found."""
-    newest = 0
-    for folder in USUAL:
-        for message in vault.catalog.page(user.id, folder, LOOKED_AT).sequences:
-            reports = [
-                copy.time
-                for copy in vault.catalog.envelopes_of(message)
-                if copy.report and copy.route & RoutingReason.JOURNAL
-            ]
-            if reports:
-                newest = max(newest, *reports)
-                break
-    return newest
+def _waiting(folder: Path, profile: Profile, last: dict[str, Any] | None) -> int | None:
+    """Messages that wait at a profile's source. A run that failed early has not seen the source."""
+    if profile.source == SPOOL:
+        return waiting_in_spool(folder)
+    if last is None or "in_a_row" in last:
+        return None
+    return int(last.get("pending", 0)) + int(last.get("failed", 0))
 
 
-def _flagged(vault: Vault, situation: SetupSituation) -> Iterator[str]:
-    since = situation.now - RECENT * DAY
-    recent = [flags for time, flags in vault.catalog.flagged(FLAGGED) if time >= since]
-    returned = sum(RETURNED in flags for flags in recent)
-    foreign = sum(any(PIN in flag for flag in flags) for flags in recent)
-    replaced = sum(PLACEHOLDER in flags for flags in recent)
-    if replaced:
-        yield (
-            f"{_count(replaced, 'journal report')} of the last {RECENT} days had no original inside, and "
-            f"{'is' if replaced == 1 else 'are'} listed by the envelope: find out what replaces or converts "
-            "messages on the way, such as a virus scanner, a size limit or winmail.dat."
+def _silent(vault: Vault, reports: ReportProblems) -> Iterator[api.SilentUser]:
+    for user in reports.silent[:CLOSELY]:
+        name = vault.directory.user(user.id).name
+        yield api.SilentUser(user=user.label, name=name, last=user.last)
+
+
+def _verified(proof: proof_memory.ProofMemory) -> UpkeepFacts | None:
+    last = proof.verified
+    if last is None:
+        return None
+    good = max((one.time for one in (last, proof.deep) if one is not None and one.ok), default=0)
+    more = f" ({len(last.problems) - 1:,} more)" if len(last.problems) > 1 else ""
+    return UpkeepFacts(ok=last.ok, good=good, text="".join(last.problems[:1]) + more)
+
+
+def _disk(folder: Path, sizes: tuple[SizeSample, ...]) -> api.DiskState | None:
+    with suppress(OSError):
+        state = os.statvfs(folder)
+        free, a_day = state.f_bavail * state.f_frsize, growth(sizes)
+        return api.DiskState(
+            total=state.f_blocks * state.f_frsize,
+            free=free,
+            a_day=None if a_day is None else round(a_day),
+            days_left=days_left(free, a_day),
         )
-    if returned:
-        yield (
-            f"{_count(returned, 'journal report')} came back as undeliverable in the last {RECENT} days and "
-            f"{'was' if returned == 1 else 'were'} archived: look for others in the undeliverable mailbox."
-        )
-    if foreign:
-        yield (
-            f"{_count(foreign, 'report')} in the last {RECENT} days failed the tenant pin and went only to "
-            "the catch-all: correct the profile's tenant, or find out who sends them."
+    return None
+
+
+def _signed_in(session: ClientSession, settings: Settings) -> Iterator[api.SignedIn]:
+    owner = session.folder.stat().st_uid
+    for user in session.clients.present() if session.clients else ():
+        caller = Caller.of(user.uid, -1, -1)
+        role = role_of(caller, settings.access, owner)
+        yield api.SignedIn(
+            login=caller.name,
+            role=role.name.lower() if role is not None else "",
+            since=int(user.since),
+            clients=user.clients,
         )
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+def _role(session: ClientSession, settings: Settings) -> AccessRole | None:
+    return role_of(session.caller, settings.access, session.folder.stat().st_uid)
+
+
+OPERATIONS = (Operation(api.GetHealth, (api.Health,), AccessRole.USER, get_health, own_mail=own_mail.health),)

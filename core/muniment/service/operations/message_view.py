@@ -1,7 +1,8 @@
 """A stored message in readable form. Reading workers parse it.
 
-If a worker dies over a message, its outline is read instead, without the text. If a worker dies over the
-outline, too, the view has what the catalog knows. So there is a view of every message.
+If a worker dies over drawing a message, its plain text is read instead; over that, its outline, without the
+text. If a worker dies over the outline, too, the view has what the catalog knows. So there is a view of every
+message.
 """
 
 from __future__ import annotations
@@ -25,12 +26,19 @@ from muniment.parsing.tasks import AttachmentContent, MessageView
 log = logging.getLogger("muniment.service")
 
 UNREADABLE = "its headers and attachments could not be read either: the parser failed on them"
+DRAWN = b"drawn"
+"""Marks a request to draw a message. If its drawing ends a worker, its plain text may still be read."""
 PIECE = 256 * 1024
 """Bytes of a piece of an attachment."""
 
 
-def read_view(vault: Vault, row: MessageRow) -> MessageView:
+def read_view(vault: Vault, row: MessageRow, width: int = 0) -> MessageView:
     """The message in readable form, or as much of it as can be read.
+
+    Args:
+        vault: the vault.
+        row: the message.
+        width: cells that a table of its drawn HTML may take; 0 to draw nothing.
 
     Raises:
         LedgerDamaged: its bytes can't be read.
@@ -38,12 +46,13 @@ def read_view(vault: Vault, row: MessageRow) -> MessageView:
     """
     if OPAQUE in row.notes:
         return MessageView((), "", (), ())
-    for outline in (False, True):
-        if outline or UNREAD not in row.notes:
-            try:
-                return mail_reader().view(_mail(vault, row, outline=outline))
-            except MailUnreadable as error:
-                log.warning("message %s is shown in part: %s", row.sha.hex()[:12], error)
+    for part, cells, outline in ((DRAWN, width, False), (b"", 0, False), (b"", 0, True)):
+        if (part and not cells) or (UNREAD in row.notes and not outline):
+            continue
+        try:
+            return mail_reader().view(_mail(vault, row, part, outline=outline), cells)
+        except MailUnreadable as error:
+            log.warning("message %s is shown in part: %s", row.sha.hex()[:12], error)
     return MessageView(_known_headers(row), "", (), (UNREAD, UNREADABLE))
 
 

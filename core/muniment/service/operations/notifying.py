@@ -39,7 +39,8 @@ def test_notify(session: ClientSession, request: api.TestNotify) -> Iterator[api
         failed += bool(problem)
         yield api.Step(text=problem or f"{way.name}: sent", ok=not problem)
     sent = len(found) - failed
-    yield api.Done(message=f"{sent} of {len(found)} ways worked: check that the message arrived.")
+    advice = "check that the message arrived" if sent else "correct the settings, and test again"
+    yield api.Done(message=f"{sent} of {len(found)} ways worked: {advice}.")
 
 
 def _problem(way: NotifyWay, sender: ArchiveOrigin) -> str:

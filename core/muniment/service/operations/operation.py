@@ -19,14 +19,17 @@ Answer = WireWord | Iterator[WireWord]
 
 
 class AuditRule(Enum):
-    """When a request that reads other people's mail is recorded in the audit trail."""
+    """When a request is recorded in the audit trail."""
 
     NEVER = "never"
-    """The request shows no mail."""
+    """The request shows no mail, and changes nothing that auditors look for."""
     BEFORE = "before"
     """The request shows mail: the event is committed before the first reply is sent."""
     AFTER = "after"
     """The request lists mail: the event is committed within a second of the reply."""
+    CHANGE = "change"
+    """The request changes users, profiles or settings: once that is done, the event is committed within a
+    second. A dry run (`check`) is not recorded."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,13 +21,14 @@ from msgspec.structs import replace
 from muniment import api
 from muniment.api import WireWord
 from muniment.archive.catalog import EnvelopeRow, MessageRow
-from muniment.archive.catalog.encoding import is_prefix, prefix_range, unique
+from muniment.archive.catalog.id_prefixes import is_prefix, prefix_range, unique
 from muniment.archive.facts import DAMAGED
 from muniment.archive.files.contents import opened
 from muniment.archive.files.temp_files import own_work
 from muniment.archive.index import SearchPage
 from muniment.archive.operations import check_names
 from muniment.archive.operations.export import FORMAT, PAGE, ExportChoice, ExportView, file_name
+from muniment.archive.operations.export_explanation import Explanation, PublicExplanation
 from muniment.archive.operations.index_binding import is_bound
 from muniment.archive.operations.public_ids import PublicIds
 from muniment.archive.operations.search import find
@@ -55,13 +57,14 @@ from muniment.service.operations.reading import (
     search_reply,
     zone_name,
 )
+from muniment.service.operations.time_zone import zone_asked
 from muniment.system.paths import as_path, readable
 
 LEFT_OUT = (
     "Bcc and all other header fields that are not in the table of public fields "
     f"(version {PUBLIC_VERSION}) are left out: exact bytes are for auditors"
 )
-"""What a user is told about the public form of a message."""
+"""What a user reads about the public form of a message."""
 SAFE_NOTES = frozenset({OPAQUE, UNREAD, DAMAGED, PLACEHOLDER})
 """Notes that reveal nothing of the envelope."""
 STEP = 256 * 1024
@@ -72,12 +75,26 @@ def status(session: ClientSession, user: User, request: api.GetStatus) -> api.St
     """Answer GetStatus: the vault's name and domains, and the count of their own messages."""
     settings = session.settings()
     with session.reading() as vault:
-        own = own_count(vault, user)
+        own, owner = own_count(vault, user), vault.owner_process()
         return api.Status(
             vault=str(session.folder), name=settings.name, domains=settings.domains, owner=vault.owner(),
             messages=own, envelopes=0, records=0, quarantined=0, behind=behind(vault, user), users=1,
             bytes_raw=0, bytes_ledger=0, bytes_catalog=0, bytes_index=0, profiles=(),
+            owner_pid=owner.pid if owner else 0, owner_since=owner.since if owner else 0,
         )  # fmt: skip
+
+
+def health(session: ClientSession, user: User, request: api.GetHealth) -> api.Health:
+    """Answer GetHealth: the counts of their own messages. Nothing else in it is theirs."""
+    zone_asked(request.zone)
+    with session.reading() as vault:
+        return api.Health(
+            time=int(time.time()),
+            verdict="",
+            summary="Your mail is archived.",
+            messages=own_count(vault, user),
+            behind=behind(vault, user),
+        )
 
 
 def own_count(vault: Vault, user: User) -> int:
@@ -256,6 +273,7 @@ def show(session: ClientSession, user: User, request: api.Show) -> api.Message:
             notes=tuple(note for note in row.notes if note in SAFE_NOTES),
             bcc=sent,
             id_=_id(vault, row),
+            width=request.width,
         )
 
 
@@ -403,6 +421,9 @@ class _OwnEdition(ExportView):
             self._digest.update(data)
             self._size += len(data)
             yield data
+
+    def explanation(self) -> Explanation:
+        return PublicExplanation()
 
     def entry(self, row: MessageRow, name: str) -> dict[str, object]:
         folders = self.vault.catalog.own_folders(self._user.id, [row.sequence]).get(row.sequence, [])

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
+from functools import partial
 
 from muniment import api
 from muniment.config.check import check
@@ -18,7 +19,6 @@ from muniment.config.model import Profile
 from muniment.errors import CertificateRefused, SourceError, VaultError
 from muniment.net.dial import look_up
 from muniment.net.events import LineSecured, LoggedIn, ServerConnected, ServerPause
-from muniment.profiles.fields import KIND
 from muniment.runs.pipeline.refusals import RefusalCollector
 from muniment.service.access.roles import AccessRole
 from muniment.service.host.profile_source import endpoint_of, find, password_of
@@ -32,7 +32,7 @@ from muniment.sources.base import (
     SkippingSource,
     SourceRefusal,
 )
-from muniment.sources.endpoint import Endpoint, Event, MailboxesLeftOut
+from muniment.sources.endpoint import Endpoint, Event, FileEndpoint, MailboxesLeftOut, ServerEndpoint
 from muniment.sources.factory import open_source
 from muniment.system.sanitise import clean
 
@@ -62,7 +62,8 @@ def test_profile(session: ClientSession, request: api.TestProfile) -> Iterator[a
     available = "; the password is available" if password else ""
     yield api.Step(text=f"profile {profile.name} is complete{available}")
     endpoint = endpoint_of(profile, session.folder, password)
-    endpoint = replace(endpoint, timeout=min(endpoint.timeout, TIMEOUT))
+    if isinstance(endpoint, ServerEndpoint):
+        endpoint = replace(endpoint, timeout=min(endpoint.timeout, TIMEOUT))
     yield from live(lambda say: _try(endpoint, say, profile.delete_on), session.stopping)
     if effect := _passed(session, request, profile):
         yield api.Step(text=effect)
@@ -76,8 +77,7 @@ def _passed(session: ClientSession, request: api.TestProfile, profile: Profile) 
         return ""
     released = release(session.settings_path, profile)
     if not profile.enabled:
-        how = f"`muniment profile edit {profile.name} --enabled`"
-        return f"it runs only by hand: {how} lets the service run it"
+        return "it runs by hand only, until a person lets the service run it"
     return f"the service runs it from now on, every {profile.every} s" if released else ""
 
 
@@ -137,17 +137,18 @@ def _try(endpoint: Endpoint, say: Say, deletes: bool) -> None:
         SourceError: a step failed. A certificate that was refused has been sent before.
     """
     seen: list[LineSecured] = []
-    if KIND[endpoint.kind].server:
+    watched = endpoint
+    if isinstance(endpoint, ServerEndpoint):
         say(api.Step(text=f"{endpoint.host} is {', '.join(look_up(endpoint))}"))
-    watched = replace(endpoint, on_event=lambda event: _report(endpoint, event, say, seen))
+        watched = replace(endpoint, on_event=partial(_report, endpoint, say, seen))
     with closing(open_source(watched, sleep=_Waits(endpoint))) as source:
         try:
             source.connect()
         except CertificateRefused:
-            if not seen and endpoint.secured_by != "none":
+            if isinstance(endpoint, ServerEndpoint) and not seen and endpoint.secured_by != "none":
                 _show_certificate(endpoint, say)
             raise
-        if not KIND[endpoint.kind].server:
+        if isinstance(endpoint, FileEndpoint):
             say(api.Step(text=f"{endpoint.path} exists"))
         count = sum(1 for _ in itertools.islice(source.listing(), SHOWN))
         passed = source.passed_over() if isinstance(source, SkippingSource) else []
@@ -168,7 +169,7 @@ def _try(endpoint: Endpoint, say: Say, deletes: bool) -> None:
         raise SourceError(" ".join(problems))
 
 
-def _report(endpoint: Endpoint, event: Event, say: Say, seen: list[LineSecured]) -> None:
+def _report(endpoint: ServerEndpoint, say: Say, seen: list[LineSecured], event: Event) -> None:
     """Send a reply for a connection event. A connection that is opened again sends it again."""
     if isinstance(event, ServerConnected):
         say(api.Step(text=f"connected to {event.address}, port {endpoint.port_number}"))
@@ -189,7 +190,7 @@ def _report(endpoint: Endpoint, event: Event, say: Say, seen: list[LineSecured])
         say(shown)
 
 
-def _show_certificate(endpoint: Endpoint, say: Say) -> None:
+def _show_certificate(endpoint: ServerEndpoint, say: Say) -> None:
     """Connect again to show the client the refused certificate. No password is sent."""
 
     def on_event(event: Event) -> None:
@@ -202,18 +203,18 @@ def _show_certificate(endpoint: Endpoint, say: Say) -> None:
 
 
 class _Waits:
-    """Waits between two attempts like a run, but for at most PATIENCE seconds in all."""
+    """Waits between two attempts like a run, but for at most `patience` seconds in all."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
-        self._endpoint = endpoint
-        self._left = PATIENCE
+    def __init__(self, endpoint: Endpoint, patience: float = PATIENCE) -> None:
+        self._server = endpoint.host if isinstance(endpoint, ServerEndpoint) else endpoint.kind
+        self._left = patience
 
     def __call__(self, seconds: float) -> None:
         """Wait for `seconds`. Raises SourceError if that is too long."""
         self._left -= seconds
         if self._left < 0:
             raise SourceError(
-                f"{self._endpoint.host} asks to wait for {seconds:.0f} s, which is too long for a test "
+                f"{self._server} asks to wait for {seconds:.0f} s, which is too long for a test "
                 "(a run waits): test it again later."
             )
         time.sleep(seconds)
@@ -223,7 +224,7 @@ def _give_up(seconds: float) -> None:
     raise SourceError("The certificate is requested only once.")
 
 
-def certificate(event: LineSecured, endpoint: Endpoint, refused: bool = False) -> api.Certificate:
+def certificate(event: LineSecured, endpoint: ServerEndpoint, refused: bool = False) -> api.Certificate:
     """A server's certificate as a reply; "" or 0 for what can't be read."""
     from cryptography import x509
 

@@ -17,14 +17,16 @@ from muniment.config.file import profile_of
 from muniment.config.model import Profile, Settings
 from muniment.config.password_store import forget, is_kept, keep
 from muniment.errors import ConfigError, SettingsChanged
-from muniment.profiles.fields import FIELD, KIND, name_problem, problems, warnings
+from muniment.profiles.fields import name_problem
+from muniment.profiles.registry import KIND
+from muniment.profiles.source_kind import problems, warnings
 from muniment.service.access.roles import AccessRole
 from muniment.service.host.profile_source import (
     find,
 )
 from muniment.service.host.session import ClientSession
 from muniment.service.host.untested_profiles import MARK, marked, needs_test
-from muniment.service.operations.operation import Operation
+from muniment.service.operations.operation import AuditRule, Operation
 from muniment.system.paths import as_path
 
 
@@ -46,17 +48,15 @@ def show_profile(session: ClientSession, request: api.ShowProfile) -> api.Profil
         "delete": profile.delete_on,
         "plain": profile.plain_route,
     }
-    fields = msgspec.to_builtins(profile)
-    every = {key: value for key, value in fields.items() if key not in ("name", "source", MARK)}
+    every = {key: value for key, value in profile.table().items() if key not in ("name", "source", MARK)}
     return msgspec.structs.replace(reply, fields=every | filled)
 
 
 def _reply(profile: Profile, version: str) -> api.ProfileWord:
-    fields: dict[str, Any] = msgspec.to_builtins(profile)
-    defaults = msgspec.to_builtins(Profile(name="", source=profile.source))
+    defaults = Profile.of("", profile.source).table()
     changed = {
         key: value
-        for key, value in fields.items()
+        for key, value in profile.table().items()
         if key not in ("name", "source", MARK) and value != defaults.get(key)
     }
     return api.ProfileWord(
@@ -97,11 +97,12 @@ def _forget_unused(settings: Settings, spec: Mapping[str, Any] | None, folder: P
 
 def _put_reply(profile: Profile, before: Profile | None) -> api.Done:
     what = "changed" if before else "added"
-    fields = {field: getattr(profile, field) for field in FIELD}
     message = f"Profile {profile.name} {what}; test it with `muniment profile test {profile.name}`."
     if profile.untested:
         message += f" {untested_notice(profile)}"
-    return api.Done(message=message, warnings=tuple(warnings(KIND[profile.source], fields).values()))
+    return api.Done(
+        message=message, warnings=tuple(warnings(KIND[profile.source], profile.values()).values())
+    )
 
 
 def untested_notice(profile: Profile) -> str:
@@ -147,11 +148,12 @@ def check_profile(session: ClientSession, request: api.CheckProfile) -> api.Prob
         profile = profile_of(request.name or "draft", request.fields, checked=False)
     except ConfigError as error:
         return api.Problems(problems=found | {"source": str(error)})
-    found |= problems(KIND[profile.source], {field: getattr(profile, field) for field in FIELD})
-    if profile.path and "path" not in found and not Path(as_path(profile.path)).exists():
-        found["path"] = f"{profile.path} does not exist on the machine of the service"
-    if profile.ca_file and not Path(as_path(profile.ca_file)).is_file():
-        found["ca_file"] = f"the file {profile.ca_file} does not exist on the machine of the service"
+    found |= problems(KIND[profile.source], profile.values())
+    path, ca_file = profile.value("path"), profile.value("ca_file")
+    if path and "path" not in found and not Path(as_path(path)).exists():
+        found["path"] = f"{path} does not exist on the machine of the service"
+    if ca_file and not Path(as_path(ca_file)).is_file():
+        found["ca_file"] = f"the file {ca_file} does not exist on the machine of the service"
     was = next((one for one in settings.profiles if one.name == request.name), None)
     untested = needs_test(None if request.new else was, profile, request.password)
     return api.Problems(problems=found, tested=not untested)
@@ -160,8 +162,12 @@ def check_profile(session: ClientSession, request: api.CheckProfile) -> api.Prob
 OPERATIONS = (
     Operation(api.ListProfiles, (api.Profiles,), AccessRole.ADMINISTRATOR, list_profiles),
     Operation(api.ShowProfile, (api.ProfileWord,), AccessRole.ADMINISTRATOR, show_profile),
-    Operation(api.PutProfile, (api.Done,), AccessRole.ADMINISTRATOR, put_profile),
-    Operation(api.RenameProfile, (api.Done,), AccessRole.ADMINISTRATOR, rename_profile),
-    Operation(api.RemoveProfile, (api.Done,), AccessRole.ADMINISTRATOR, remove_profile),
+    Operation(api.PutProfile, (api.Done,), AccessRole.ADMINISTRATOR, put_profile, audit=AuditRule.CHANGE),
+    Operation(
+        api.RenameProfile, (api.Done,), AccessRole.ADMINISTRATOR, rename_profile, audit=AuditRule.CHANGE
+    ),
+    Operation(
+        api.RemoveProfile, (api.Done,), AccessRole.ADMINISTRATOR, remove_profile, audit=AuditRule.CHANGE
+    ),
     Operation(api.CheckProfile, (api.Problems,), AccessRole.ADMINISTRATOR, check_profile),
 )

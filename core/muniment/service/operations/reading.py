@@ -11,7 +11,7 @@ from shutil import disk_usage
 
 from muniment import api
 from muniment.archive.catalog import FolderPage, MessageRow
-from muniment.archive.catalog.encoding import is_prefix
+from muniment.archive.catalog.id_prefixes import is_prefix
 from muniment.archive.files.contents import opened
 from muniment.archive.files.temp_files import make_work, own_work
 from muniment.archive.index import SearchPage
@@ -29,9 +29,11 @@ from muniment.errors import NotFound, UsageError, VaultError
 from muniment.mail.headers.fields import block
 from muniment.mail.model import AddressRole, EnvelopeParty
 from muniment.mail.notes import OPAQUE
+from muniment.mail.text.drawn_line import BROAD
 from muniment.parsing.tasks import FileInfo
 from muniment.people.directory import User
 from muniment.service.host.session import ClientSession
+from muniment.service.operations.export_steps import ExportSteps
 from muniment.service.operations.message_view import OpenAttachment, read_view
 from muniment.service.operations.time_zone import zone_asked
 from muniment.system.paths import as_path, readable
@@ -152,7 +154,7 @@ def show(session: ClientSession, request: api.Show) -> api.Message:
         row = message_named(vault, request.id)
         envelopes = tuple(_envelopes(vault, row.sequence))
         folders = tuple(vault.catalog.folders_of([row.sequence]).get(row.sequence, ()))
-        return message_reply(vault, row, envelopes, folders, row.notes, bcc=True)
+        return message_reply(vault, row, envelopes, folders, row.notes, bcc=True, width=request.width)
 
 
 def message_named(vault: Vault, id_: str) -> MessageRow:
@@ -179,6 +181,7 @@ def message_reply(
     notes: tuple[str, ...],
     bcc: bool,
     id_: str = "",
+    width: int = 0,
 ) -> api.Message:
     """A message in readable form, as a reply.
 
@@ -190,11 +193,12 @@ def message_reply(
         notes: the notes that the caller may see.
         bcc: whether the caller may see the Bcc field.
         id_: the public id, for a plain user. The size is then that of the public form.
+        width: cells that a table of the drawn text may take; 0 to draw nothing.
 
     Raises:
         LedgerDamaged, WorkersUnusable: the message can't be read.
     """
-    view = read_view(vault, row)
+    view = read_view(vault, row, min(max(width, 0), BROAD))
     return api.Message(
         id=id_ or row.sha.hex(),
         date=row.date,
@@ -205,6 +209,8 @@ def message_reply(
         envelopes=envelopes,
         folders=folders,
         notes=tuple(dict.fromkeys((*notes, *view.notes))),
+        drawn=view.drawn,
+        styles=view.styles,
     )
 
 
@@ -361,8 +367,13 @@ def exported(
             require_room(work)
 
     require_room(work)
+    steps = ExportSteps()
     for piece in stream_export(edition, path, work, progress):
-        yield api.ExportFile(name=piece.name) if isinstance(piece, StreamedFile) else api.Chunk(data=piece)
+        if isinstance(piece, StreamedFile):
+            yield api.ExportFile(name=piece.name)
+        elif piece:
+            yield api.Chunk(data=piece)
+        yield from steps.due(done, edition.total)
     return done
 
 
@@ -380,8 +391,7 @@ def require_room(folder: Path) -> None:
 
 def _written(edition: ExportView, path: Path) -> Generator[api.WireWord, None, int]:
     """Write an export for this process's own user."""
-    done = 0
+    done, steps = 0, ExportSteps()
     for done in export_messages(edition, path):
-        if done % LOOK == 0:
-            yield api.Step(text=f"{done} messages written")
+        yield from steps.due(done, edition.total)
     return done

@@ -10,7 +10,7 @@ from contextlib import closing
 
 from muniment import api
 from muniment.archive.ledger.model import LedgerHead
-from muniment.archive.operations.indexing import IndexFeeder, renew_index
+from muniment.archive.operations.indexing import IndexFeeder, behind, renew_index
 from muniment.archive.vault.open_catalog import rebuild_catalog
 from muniment.archive.vault.vault import Vault
 from muniment.config.model import Settings
@@ -82,7 +82,8 @@ class RebuildJob:
                 yield self._replies.get(timeout=SELDOM)
             except queue.Empty:
                 if total := self._total:
-                    yield api.Step(text=f"{min(self._read * 100 // total, 99)}% of the ledger is read")
+                    percent = min(self._read * 100 // total, 99)
+                    yield api.Step(text=f"{percent}% of the ledger is read", percent=percent)
         if self.error is not None:
             raise self.error
 
@@ -99,12 +100,18 @@ def indexed(vault: Vault, request: api.Rebuild) -> Generator[api.WireWord, None,
     """Rebuild the index if the request says so; if not, add what it lacks. Ends with Done."""
     if request.index:
         yield api.Step(text="rebuilding the index from the ledger")
-        yield from (api.Step(text=f"{done} messages indexed") for done in renew_index(vault))
+        total = vault.catalog.totals().messages
+        yield from (_indexed_step(done, total) for done in renew_index(vault))
     else:
+        lacking = behind(vault)
         with closing(IndexFeeder(vault)) as indexing:
-            yield from (api.Step(text=f"{done} messages indexed") for done in indexing.catch_up())
+            yield from (_indexed_step(done, lacking) for done in indexing.catch_up())
     what = " and ".join(name for name, on in (("catalog", request.catalog), ("index", request.index)) if on)
     yield api.Done(message=f"Rebuilt {what}: {vault.catalog.totals().messages} messages.")
+
+
+def _indexed_step(done: int, total: int) -> api.Step:
+    return api.Step(text=f"{done} messages indexed", percent=min(done * 100 // max(total, 1), 100))
 
 
 def rebuild(session: ClientSession, request: api.Rebuild) -> Iterator[api.WireWord]:

@@ -1,4 +1,4 @@
-"""Answers the requests that start, stop and watch runs, and RetryQuarantine."""
+"""Answers the requests that start, stop and watch runs, ListQuarantine and RetryQuarantine."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _runs(host: RunHost, profiles: list[str]) -> Iterator[api.WireWord]:
 
 
 def _leave(host: RunHost, jobs: list[WriterJob]) -> None:
-    """Without a service, stop the jobs that nobody watches any more, and release the vault."""
+    """Without a service, stop the jobs that no client watches any more, and release the vault."""
     if host.in_service:
         return
     for job in jobs:
@@ -75,7 +75,25 @@ def watch_runs(session: ClientSession, request: api.WatchRuns) -> Iterator[api.W
     return session.host.watch()
 
 
+def list_quarantine(session: ClientSession, request: api.ListQuarantine) -> api.Quarantine:
+    """Answer ListQuarantine: the items that could not be unwrapped."""
+    with session.reading() as vault:
+        return api.Quarantine(
+            items=tuple(
+                api.QuarantineItem(
+                    id=item.sha.hex(),
+                    time=item.time,
+                    size=item.size,
+                    reason=item.reason,
+                    profile=item.profile,
+                )
+                for item in vault.catalog.quarantine()
+            )
+        )
+
+
 OPERATIONS = (
+    Operation(api.ListQuarantine, (api.Quarantine,), AccessRole.AUDITOR, list_quarantine),
     Operation(api.Run, (api.ProgressWord, api.RunSummary), AccessRole.ADMINISTRATOR, run, streams=True),
     Operation(
         api.RunAll, (api.ProgressWord, api.RunSummary), AccessRole.ADMINISTRATOR, run_all, streams=True

@@ -8,10 +8,10 @@ from datetime import tzinfo
 
 from muniment import api
 from muniment.archive.operations.check_names import person, suggestion
-from muniment.archive.vault.changes import DirectoryChange
+from muniment.archive.vault.changes import DirectoryChange, affected_by
 from muniment.errors import ConfigError, NotFound
 from muniment.mail.headers.addresses import normalise
-from muniment.people.changes import Change
+from muniment.people.changes import CSV, HAND, Change, with_origin
 from muniment.people.directory import CATCH_ALL, Directory, User
 from muniment.people.importer import import_csv
 from muniment.people.planning import add_changes, remove_changes
@@ -19,7 +19,7 @@ from muniment.service.access.roles import AccessRole
 from muniment.service.host.session import ClientSession
 from muniment.service.operations import own_mail
 from muniment.service.operations.logins import changed_logins, moved_addresses, preview, sentences
-from muniment.service.operations.operation import Operation
+from muniment.service.operations.operation import AuditRule, Operation
 from muniment.service.operations.time_zone import zone_asked
 from muniment.system.periods import period
 
@@ -28,22 +28,32 @@ def list_users(session: ClientSession, request: api.ListUsers) -> api.Users:
     """Answer ListUsers: named users, and automatic users who have mail."""
     with session.reading() as vault:
         counts = {user: sum(n for _, n in folders) for user, folders in vault.catalog.tree()}
-        named = [_reply(user, counts.pop(user.primary, 0)) for user in vault.directory.users()]
-        automatic = [
-            api.UserWord(user=user, name="", automatic=True, messages=count)
-            for user, count in counts.items()
-            if user != CATCH_ALL
-        ]
-    return api.Users(users=tuple(sorted(named + automatic, key=lambda reply: reply.user)))
+        directory = vault.directory
+        named = [_reply(directory, user, counts.pop(user.primary, 0)) for user in directory.users()]
+        catch_all = counts.pop(CATCH_ALL, 0)
+        automatic = [_automatic(user, count) for user, count in counts.items()]
+    everyone = sorted(named + automatic, key=lambda reply: reply.user)
+    return api.Users(users=tuple(everyone), catch_all=catch_all)
 
 
-def _reply(user: User, messages: int) -> api.UserWord:
+def _reply(directory: Directory, user: User, messages: int) -> api.UserWord:
+    tenures = directory.address_periods(user.id)
     return api.UserWord(
         user=user.primary,
         name=user.name,
         aliases=user.aliases,
         messages=messages,
+        addresses=tuple(
+            api.AddressWord(address=one.address, since=one.start, until=one.end, origin=one.origin)
+            for one in tenures
+        ),
+        former=all(one.end is not None for one in tenures),
     )
+
+
+def _automatic(label: str, messages: int) -> api.UserWord:
+    address = api.AddressWord(address=label, origin="mail")
+    return api.UserWord(user=label, name="", automatic=True, messages=messages, addresses=(address,))
 
 
 def show_user(session: ClientSession, request: api.ShowUser) -> api.UserWord:
@@ -61,7 +71,7 @@ def add_user(session: ClientSession, request: api.AddUser) -> api.Done:
     since = _since(request.since, zone_asked(request.zone))
 
     def wanted(directory: Directory) -> list[Change]:
-        return add_changes(directory, request.name, request.addresses, since)
+        return with_origin(add_changes(directory, request.name, request.addresses, since), HAND)
 
     return _changed(session, wanted, request.name, request.check)
 
@@ -81,7 +91,7 @@ def import_users(session: ClientSession, request: api.ImportUsers) -> api.Done:
     """Answer ImportUsers: add the users of a CSV file, all or none."""
 
     def wanted(directory: Directory) -> list[Change]:
-        return import_csv(request.text, directory, request.filename or "the file")
+        return with_origin(import_csv(request.text, directory, request.filename or "the file"), CSV)
 
     return _changed(session, wanted, "Users imported", request.check)
 
@@ -110,14 +120,49 @@ def _changed(
         if check:
             before = vault.directory
             made = tuple(plan(before))
-            changed = DirectoryChange(before, preview(before, made, now), made, 0)
+            refiled = vault.catalog.count_mentioned(affected_by(before, made, now))
+            changed = DirectoryChange(before, preview(before, made, now), made, refiled)
         else:
             changed = vault.change_directory(plan, now)
         logins = changed_logins(changed.before, changed.after, session.settings().access.users)
     result = f"{what}: {len(changed.made)} changes to the directory"
-    refiled = f"{changed.refiled} messages filed again"
-    message = f"Nothing was changed. {result}." if check else f"{result}, {refiled}."
-    return api.Done(message=message, warnings=sentences(moves, logins), moved=moves, logins=logins)
+    refiled_words = f"{changed.refiled} messages {'would be ' if check else ''}filed again"
+    message = f"Nothing was changed. {result}, {refiled_words}." if check else f"{result}, {refiled_words}."
+    return api.Done(
+        message=message, warnings=sentences(moves, logins), moved=moves, logins=logins,
+        people=_people(changed), refiled=changed.refiled,
+    )  # fmt: skip
+
+
+def _people(changed: DirectoryChange) -> tuple[api.PersonChange, ...]:
+    """What changes for whom, in the order of the changes."""
+    before, after = ({user.id for user in one.users()} for one in (changed.before, changed.after))
+    addresses: dict[str, dict[str, None]] = {}
+    for change in changed.made:
+        if "user" in change:
+            named = (change[key] for key in ("primary", "address") if key in change)
+            addresses.setdefault(change["user"], {}).update(dict.fromkeys(map(normalise, named)))
+    found = []
+    for id_, given in addresses.items():
+        user = (changed.after if id_ in after else changed.before).user(id_)
+        kind = "removed" if id_ not in after else "changed" if id_ in before else "added"
+        lost = kind == "removed"
+        found.append(
+            api.PersonChange(
+                user=user.primary, name=user.name, kind=kind,
+                addresses=user.addresses if lost else tuple(given),
+            )
+        )  # fmt: skip
+    return tuple(found)
+
+
+def get_refiling(session: ClientSession, request: api.GetRefiling) -> api.Refiling:
+    """Answer GetRefiling."""
+    with session.reading() as vault:
+        progress = vault.refiling
+    if progress is None:
+        return api.Refiling(running=False)
+    return api.Refiling(running=True, done=progress.done, expected=progress.expected)
 
 
 def _since(text: str, zone: tzinfo) -> int | None:
@@ -130,9 +175,10 @@ def _since(text: str, zone: tzinfo) -> int | None:
 
 
 OPERATIONS = (
+    Operation(api.GetRefiling, (api.Refiling,), AccessRole.AUDITOR, get_refiling),
     Operation(api.ListUsers, (api.Users,), AccessRole.USER, list_users, own_mail=own_mail.list_users),
     Operation(api.ShowUser, (api.UserWord,), AccessRole.USER, show_user, own_mail=own_mail.show_user),
-    Operation(api.AddUser, (api.Done,), AccessRole.ADMINISTRATOR, add_user),
-    Operation(api.RemoveUser, (api.Done,), AccessRole.ADMINISTRATOR, remove_user),
-    Operation(api.ImportUsers, (api.Done,), AccessRole.ADMINISTRATOR, import_users),
+    Operation(api.AddUser, (api.Done,), AccessRole.ADMINISTRATOR, add_user, audit=AuditRule.CHANGE),
+    Operation(api.RemoveUser, (api.Done,), AccessRole.ADMINISTRATOR, remove_user, audit=AuditRule.CHANGE),
+    Operation(api.ImportUsers, (api.Done,), AccessRole.ADMINISTRATOR, import_users, audit=AuditRule.CHANGE),
 )

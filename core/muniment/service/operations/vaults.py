@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from muniment import api
-from muniment.archive.files.disk_usage import size_of, size_of_files
+from muniment.archive.files.disk_usage import vault_sizes
 from muniment.archive.files.lock import require_own
 from muniment.archive.files.permissions import exposed, readable
 from muniment.archive.ledger.checkpoints import Checkpoint
 from muniment.archive.operations.indexing import behind
-from muniment.archive.vault.vault import Vault
+from muniment.archive.vault.open_vault import create_vault
 from muniment.client.socket_path import SETTINGS
 from muniment.config.edit import create
 from muniment.errors import VaultError
@@ -32,7 +32,7 @@ def init(session: ClientSession, request: api.Init) -> api.Done:
         require_own(folder)  # before the mode of the folder is changed
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
-        vault = Vault.create(folder)
+        vault = create_vault(folder)
     except OSError as error:
         raise VaultError(
             f"no vault could be made in {folder} ({error.strerror}): choose a folder that you can write to"
@@ -51,8 +51,9 @@ def init(session: ClientSession, request: api.Init) -> api.Done:
 def status(session: ClientSession, request: api.GetStatus) -> api.Status:
     """Answer GetStatus: the state of the vault and of its profiles."""
     settings = session.settings()
-    running = session.running()
+    running, sizes = session.running(), vault_sizes(session.folder)
     with session.reading() as vault:
+        owner = vault.owner_process()
         head, totals = vault.catalog.snapshot()
         profiles = tuple(
             api.ProfileStatus(
@@ -78,9 +79,9 @@ def status(session: ClientSession, request: api.GetStatus) -> api.Status:
             behind=behind(vault),
             users=len(vault.catalog.tree()),
             bytes_raw=totals.bytes,
-            bytes_ledger=size_of(session.folder / "ledger"),
-            bytes_catalog=size_of_files(session.folder.glob("catalog.db*")),
-            bytes_index=size_of(session.folder / "index"),
+            bytes_ledger=sizes.ledger,
+            bytes_catalog=sizes.catalog,
+            bytes_index=sizes.index,
             profiles=profiles,
             checkpoint=str(Checkpoint(head.tree_size, head.root)) if head.tree_size else "",
             warnings=(
@@ -88,6 +89,8 @@ def status(session: ClientSession, request: api.GetStatus) -> api.Status:
                 *gateway_troubles(session.folder, settings),
             ),
             logins=refused_logins(vault.directory, settings.access.users),
+            owner_pid=owner.pid if owner else 0,
+            owner_since=owner.since if owner else 0,
         )
 
 

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from muniment.client.socket_path import own_folder, place_of
 from muniment.errors import VaultError, VaultLocked
+from muniment.service.host.client_register import ClientRegister
 from muniment.service.transport.request_execution import OpenEngine
-from muniment.service.transport.server import Server
+from muniment.service.transport.server import LIMITS, Server, ServerLimits
 
 log = logging.getLogger("muniment.service")
 
@@ -38,6 +39,8 @@ def listening(
     ready: Callable[[], None] | None,
     idle: float | None = None,
     busy: Callable[[], bool] = lambda: False,
+    limits: ServerLimits = LIMITS,
+    clients: ClientRegister | None = None,
 ) -> Iterator[None]:
     """Inside the context, answer all users of the machine for a vault, in a thread of its own.
 
@@ -50,13 +53,18 @@ def listening(
         ready: given if a client started the service; is called when the service listens.
         idle: seconds without a request until the service counts as idle; None for the default.
         busy: whether a job is under way, so that another service must wait before it takes over.
+        limits: what clients may do.
+        clients: takes note of connections that begin and end.
 
     Raises:
         VaultError: the socket can't be made.
         VaultLocked: another service listens for the vault.
     """
     with _bound(folder) as listener:
-        service = _Thread(folder, listener, engine_for, stop, needed, busy, ready is not None, idle)
+        clients = clients or ClientRegister()
+        service = _Thread(
+            folder, listener, engine_for, stop, needed, busy, ready is not None, idle, limits, clients
+        )
         service.start()
         try:
             if ready is not None:
@@ -134,6 +142,8 @@ class _Thread:
         busy: Callable[[], bool],
         implicit: bool,
         idle: float | None,
+        limits: ServerLimits,
+        clients: ClientRegister,
     ) -> None:
         self._folder = folder
         self._listener = listener
@@ -142,6 +152,8 @@ class _Thread:
         self._needed = needed
         self._busy = busy
         self._implicit = implicit
+        self._limits = limits
+        self._clients = clients
         self._idle = idle if idle is not None else float(os.environ.get(IDLE) or IDLE_SECONDS)
         self._identity = _identity(folder)
         self._loop = asyncio.new_event_loop()
@@ -164,7 +176,7 @@ class _Thread:
             self._loop.close()
 
     async def _serve(self) -> None:
-        server = Server(self._engine_for, self._implicit, self._leave)
+        server = Server(self._engine_for, self._implicit, self._leave, self._limits, self._clients)
         await server.listen(self._listener)
         while not self._ending.is_set():
             with suppress(TimeoutError):

@@ -2,7 +2,7 @@
 
 The kernel says who the caller is; nothing that the caller sends can change that. The event loop reads and
 writes. Pools of threads run the handlers, one pool for calls and one for streams, so a long stream or a slow
-client delays nobody else. The next reply of a stream is made only after the client has read the last one, so
+client delays no other. The next reply of a stream is made only after the client has read the last one, so
 a slow client uses no memory. After a state (`api.base.StateWord`) the next reply is made only when the client
 asks for it, so no buffer holds an old state.
 """
@@ -18,6 +18,7 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
@@ -29,6 +30,7 @@ from muniment.client import protocol as wire
 from muniment.client.protocol import Other
 from muniment.client.socket_path import peer_of
 from muniment.errors import UsageError, VaultError, VaultLocked
+from muniment.service.host.client_register import ClientRegister
 from muniment.service.transport.log_quota import LogQuota
 from muniment.service.transport.request_execution import OpenEngine, RequestExecution
 
@@ -59,10 +61,36 @@ PATHS = (wire.CALL, wire.STREAM, wire.RETIRE, wire.YIELD)
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True)
+class ServerLimits:
+    """What a server allows its clients."""
+
+    half_sent: float = HALF_SENT
+    """Seconds within which a whole request must arrive."""
+    own_streams: int = OWN_STREAMS
+    """Streams that one user may have at a time."""
+    connections: int = CONNECTIONS
+    """Connections that one user may have at a time; as many again get an error."""
+    stalled: float = STALLED
+    """Seconds after which a client that reads nothing counts as gone."""
+    beat: float = wire.BEAT
+    """Seconds between two empty frames while the server is at work."""
+
+
+LIMITS = ServerLimits()
+
+
 class Server:
     """Answers requests on one socket. All but `idle` is for the thread of the event loop."""
 
-    def __init__(self, engine_for: OpenEngine, implicit: bool, leave: Callable[[bool], bool]) -> None:
+    def __init__(
+        self,
+        engine_for: OpenEngine,
+        implicit: bool,
+        leave: Callable[[bool], bool],
+        limits: ServerLimits = LIMITS,
+        clients: ClientRegister | None = None,
+    ) -> None:
         """Make a server; `listen` begins.
 
         Args:
@@ -70,7 +98,11 @@ class Server:
             implicit: whether a client started the service.
             leave: is called to end the service, with whether another service takes over; returns whether it
                 ends.
+            limits: what clients may do.
+            clients: takes note of connections that begin and end.
         """
+        self.clients = clients or ClientRegister()
+        self.limits = limits
         self._engine_for = engine_for
         self._implicit = implicit
         self._leave = leave
@@ -80,7 +112,7 @@ class Server:
         }
         self._turns = {
             wire.CALL: defaultdict[int, asyncio.Semaphore](partial(asyncio.Semaphore, OWN_CALLS)),
-            wire.STREAM: defaultdict[int, asyncio.Semaphore](partial(asyncio.Semaphore, OWN_STREAMS)),
+            wire.STREAM: defaultdict[int, asyncio.Semaphore](partial(asyncio.Semaphore, limits.own_streams)),
         }
         self.connections: Counter[int] = Counter()
         """Open connections by user id."""
@@ -104,7 +136,7 @@ class Server:
         """Stop listening, end all streams, and wait for the requests in hand."""
         self._stop_listening()
         self._closing.set()
-        await self._web.shutdown(HALF_SENT)
+        await self._web.shutdown(self.limits.half_sent)
         for pool in self._pools.values():
             await asyncio.to_thread(pool.shutdown)
 
@@ -116,7 +148,7 @@ class Server:
             return self._refused(
                 line, 404, UsageError("unknown request: use `muniment` to talk to the service")
             )
-        if self.connections[line.peer.uid] > CONNECTIONS and line.peer.uid not in trusted():
+        if self.connections[line.peer.uid] > self.limits.connections and line.peer.uid not in trusted():
             return self._refused(
                 line, 503, VaultError("too many requests at the same time: end some, and try again")
             )
@@ -167,11 +199,11 @@ class Server:
 
         async def beat() -> None:
             await _begun(response, request)
-            await _written(response, wire.LENGTH.pack(0))
+            await self._write(response, wire.LENGTH.pack(0))
             if line.left:
                 raise ConnectionResetError("the client has disconnected while it waited for its turn")
 
-        turn = _Turn(self._turns[request.path][line.peer.uid], beat)
+        turn = _Turn(self._turns[request.path][line.peer.uid], beat, self.limits.beat)
         await turn.take()
         try:
             yield turn, response
@@ -184,11 +216,11 @@ class Server:
         if line.left:
             line.give_up(request)
         try:
-            asked = await _read_request(request)
+            asked = await _read_request(request, self.limits.half_sent)
         except _Unreadable as refusal:
             if not response.prepared:
                 return self._refused(line, refusal.status, refusal.error)
-            await _written(response, wire.encoded(wire.failure(refusal.error)))
+            await self._write(response, wire.encoded(wire.failure(refusal.error)))
             await response.write_eof()
             return response
         line.expect_next()
@@ -222,15 +254,15 @@ class Server:
         while not (ended or line.left or self._closing.is_set()):
             step = self._in(pool, work.next)
             try:
-                while not (await asyncio.wait({step}, timeout=wire.BEAT))[0]:
-                    await _written(response, wire.LENGTH.pack(0))
+                while not (await asyncio.wait({step}, timeout=self.limits.beat))[0]:
+                    await self._write(response, wire.LENGTH.pack(0))
             finally:
                 frame, ended = await step
-            await _written(response, frame)
+            await self._write(response, frame)
             if work.sent_state:
                 await self._wait_for_next(line, turn)
         if not ended and self._closing.is_set():
-            await _written(response, wire.encoded(wire.failure(VaultError("the service is stopping"))))
+            await self._write(response, wire.encoded(wire.failure(VaultError("the service is stopping"))))
 
     async def _wait_for_next(self, line: ServerConnection, turn: _Turn) -> None:
         """Wait until the client asks for the reply after a state, has left, or the service ends."""
@@ -238,7 +270,9 @@ class Server:
         asked = asyncio.ensure_future(line.next_asked.wait())
         try:
             either = {closing, asked}
-            done, _ = await asyncio.wait(either, timeout=STALLED, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(
+                either, timeout=self.limits.stalled, return_when=asyncio.FIRST_COMPLETED
+            )
             if not done:
                 turn.give_up()
                 await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
@@ -255,6 +289,14 @@ class Server:
             log.warning("a request was refused", extra={"fields": fields})
         return _response(status, wire.failure(error))
 
+    async def _write(self, response: web.StreamResponse, data: bytes) -> None:
+        """Send a part of a response. Raises ConnectionError if the client does not read it in time."""
+        try:
+            async with asyncio.timeout(self.limits.stalled):
+                await response.write(data)
+        except TimeoutError:
+            raise ConnectionError("the client has stopped reading") from None
+
     def _in(self, pool: ThreadPoolExecutor, do: Callable[[], T]) -> asyncio.Future[T]:
         """Call `do` in a thread of a pool."""
         return asyncio.get_running_loop().run_in_executor(pool, do)
@@ -263,10 +305,11 @@ class Server:
 class _Turn:
     """One of the places that a user has for requests at the same time."""
 
-    def __init__(self, places: asyncio.Semaphore, beat: Callable[[], Awaitable[None]]) -> None:
-        """`beat` is called regularly while the turn is waited for. An exception of it ends the wait."""
+    def __init__(self, places: asyncio.Semaphore, beat: Callable[[], Awaitable[None]], every: float) -> None:
+        """`beat` is called every `every` seconds during a wait. An exception of it ends the wait."""
         self._places = places
         self._beat = beat
+        self._every = every
         self._taken = False
 
     async def take(self) -> None:
@@ -275,7 +318,7 @@ class _Turn:
             return
         taking = asyncio.ensure_future(self._places.acquire())
         try:
-            while not (await asyncio.wait({taking}, timeout=wire.BEAT))[0]:
+            while not (await asyncio.wait({taking}, timeout=self._every))[0]:
                 await self._beat()
         except BaseException:
             if not taking.cancel():
@@ -304,10 +347,10 @@ class _Unreadable(Exception):
         self.error = error
 
 
-async def _read_request(request: web.BaseRequest) -> Request:
-    """Read and decode the request. Raises _Unreadable."""
+async def _read_request(request: web.BaseRequest, seconds: float) -> Request:
+    """Read and decode the request, which must arrive within `seconds`. Raises _Unreadable."""
     try:
-        async with asyncio.timeout(HALF_SENT):
+        async with asyncio.timeout(seconds):
             body = await request.read()
         return wire.requests()(body)
     except TimeoutError:
@@ -325,14 +368,6 @@ async def _begun(response: web.StreamResponse, request: web.BaseRequest) -> None
         await response.prepare(request)
 
 
-async def _written(response: web.StreamResponse, data: bytes) -> None:
-    try:
-        async with asyncio.timeout(STALLED):
-            await response.write(data)
-    except TimeoutError:
-        raise ConnectionError("the client has stopped reading") from None
-
-
 def _response(status: int, reply: WireWord) -> web.Response:
     headers = {wire.VERSION_HEADER: wire.VERSION}
     response = web.Response(status=status, body=wire.encoded(reply), headers=headers)
@@ -347,7 +382,7 @@ class ServerConnection(web.RequestHandler):
         super().__init__(
             manager,
             loop=loop,
-            keepalive_timeout=HALF_SENT,
+            keepalive_timeout=server.limits.half_sent,
             tcp_keepalive=False,
             access_log=None,  # type: ignore[arg-type]
             logger=quiet,
@@ -365,7 +400,9 @@ class ServerConnection(web.RequestHandler):
         """Get the caller from the kernel, and limit the connections of one user."""
         self.peer = peer_of(transport.get_extra_info("socket"))
         self._server.connections[self.peer.uid] += 1
-        if self._server.connections[self.peer.uid] > 2 * CONNECTIONS and self.peer.uid not in trusted():
+        self._server.clients.came(self.peer.uid)
+        most = 2 * self._server.limits.connections
+        if self._server.connections[self.peer.uid] > most and self.peer.uid not in trusted():
             assert isinstance(transport, asyncio.Transport)
             transport.abort()
             return
@@ -401,6 +438,7 @@ class ServerConnection(web.RequestHandler):
         self.left = True
         self.next_asked.set()
         self._server.connections[self.peer.uid] -= 1
+        self._server.clients.left(self.peer.uid)
         if not self._server.connections[self.peer.uid]:
             del self._server.connections[self.peer.uid]
         super().connection_lost(exc)

@@ -1,0 +1,80 @@
+"""Requests about the proof of a vault: its present checkpoint, past verifications and backups, damage."""
+
+from __future__ import annotations
+
+from muniment.api.base import Request, WireWord
+
+
+class GetProof(Request, frozen=True):
+    """Ask for the present checkpoint, for what was verified and backed up, and for known damage.
+
+    Role: auditor.
+    Reply: Proof.
+    """
+
+
+class PastVerification(WireWord, frozen=True):
+    """A verification that has ended. Part of Proof."""
+
+    time: int
+    """When it ended, seconds since 1970 UTC."""
+    deep: bool
+    """Whether every content was decoded and compared with its hash."""
+    ok: bool
+    """As in Verified."""
+    problems: tuple[str, ...]
+    """A sentence for each problem, at most 100, and for each noted checkpoint that did not hold."""
+    checkpoint: str
+    """`SIZE:ROOT` of the state that was verified."""
+    seconds: float
+    """How long it took."""
+    who: str = ""
+    """Login name of the caller."""
+    messages: int = 0
+    """Messages that were verified."""
+
+
+class PastBackup(WireWord, frozen=True):
+    """The last backup to a folder. Part of Proof."""
+
+    time: int
+    """When it ended, seconds since 1970 UTC."""
+    path: str
+    """The folder, as in Backup."""
+    ok: bool
+    """Whether the backup is complete."""
+    checkpoint: str
+    """`SIZE:ROOT` of the state that the backup holds; "" if it failed."""
+    seconds: float
+    """How long it took."""
+    who: str = ""
+    """Login name of the caller."""
+    error: str = ""
+    """Why it failed, as a sentence."""
+    whole: int = 0
+    """When the last complete backup to this folder ended, seconds since 1970 UTC; 0 for none."""
+
+
+class Proof(WireWord, frozen=True):
+    """What proves the archive, and what is known about it."""
+
+    checkpoint: str
+    """The present checkpoint as `SIZE:ROOT`, to be kept elsewhere; "" for an empty ledger."""
+    tree_size: int
+    """Records of the ledger."""
+    root: str
+    """Root of the Merkle tree over them, in hex."""
+    written: int
+    """When the last record was written, seconds since 1970 UTC; 0 for an empty ledger."""
+    verified: PastVerification | None = None
+    """The last verification that came to its end, deep or not; None if there was none."""
+    deep: PastVerification | None = None
+    """The last deep one."""
+    backups: tuple[PastBackup, ...] = ()
+    """The last backup to each folder, the newest first."""
+    damage: tuple[str, ...] = ()
+    """A sentence for each damage that is known without a verification."""
+    doing: str = ""
+    """The verification or backup that is under way, such as "a deep verification by ines"; "" for none."""
+    since: int = 0
+    """When it began, seconds since 1970 UTC."""

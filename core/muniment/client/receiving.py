@@ -1,0 +1,118 @@
+"""Writes the files of an export that the engine sends, under temporary names until they are complete."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import BinaryIO
+
+from muniment.api import Chunk, Done, ExportFile, WireWord
+from muniment.errors import UsageError
+from muniment.system.partial_files import discard, partial_path, publish_file, publish_folder
+
+
+def receive(words: Iterator[WireWord], path: Path) -> Iterator[WireWord]:
+    """Write the files of an export, and pass on its other words. An incomplete export is removed.
+
+    Args:
+        words: The stream of an Export request.
+        path: The file or folder that the user named.
+
+    Yields:
+        The words that are not part of a file.
+
+    Raises:
+        UsageError: A file exists already, can't be written, or is outside of `path`.
+    """
+    received = _ReceivedFiles(path)
+    with ExitStack() as stack:
+        stack.callback(received.discard)
+        file: BinaryIO | None = None
+        for word in words:
+            if isinstance(word, ExportFile):
+                if file is not None:
+                    file.close()
+                file = stack.enter_context(received.new(word.name))
+            elif isinstance(word, Chunk) and file is not None:
+                file.write(word.data)
+            else:
+                if isinstance(word, Done):
+                    if file is not None:
+                        file.close()
+                    received.publish()
+                yield word
+        if file is not None:
+            file.close()
+        received.publish()
+
+
+class _ReceivedFiles:
+    """The files of one export under their temporary names."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._folder: Path | None = None
+        """The temporary folder, if the export is one."""
+        self._files: list[tuple[Path, Path]] = []
+        """Each single file: its temporary and its final path."""
+
+    def new(self, name: str) -> BinaryIO:
+        """Make a file of the export, which only its owner can read.
+
+        Raises:
+            UsageError: It exists already, can't be written, or does not belong to the export.
+        """
+        path, parts = self._path, Path(name).parts
+        inside = len(parts) == 2 and parts[0] == path.name
+        if ".." in parts or not (inside or (len(parts) == 1 and name.startswith(path.name))):
+            raise UsageError(f"the service sent a file that does not belong to {path}")
+        final = path.parent.joinpath(*parts)
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if final.exists() or (inside and path.is_file()):
+                raise FileExistsError
+            handle = os.open(
+                self._place(final, inside), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600
+            )
+        except FileExistsError:
+            raise UsageError(f"{final} exists already: name a new file or folder") from None
+        except OSError as error:
+            raise UsageError(f"{final} can't be written ({error.strerror}): name another place") from error
+        return os.fdopen(handle, "wb")
+
+    def _place(self, final: Path, inside: bool) -> Path:
+        if not inside:
+            part = partial_path(final)
+            self._files.append((part, final))
+            return part
+        if self._folder is None:
+            self._folder = partial_path(self._path)
+            self._folder.mkdir(mode=0o700)
+        return self._folder / final.name
+
+    def publish(self) -> None:
+        """Give everything its name. Safe to call twice.
+
+        Raises:
+            UsageError: That is not possible.
+        """
+        try:
+            if self._folder is not None:
+                publish_folder(self._folder, self._path)
+            while self._files:
+                publish_file(*self._files[0])
+                self._files.pop(0)
+        except OSError as error:
+            raise UsageError(
+                f"{self._path} can't be written ({error.strerror}): name another place"
+            ) from error
+        self._folder = None
+
+    def discard(self) -> None:
+        """Remove what was not published."""
+        if self._folder is not None:
+            discard(self._folder)
+        for part, _ in self._files:
+            discard(part)
