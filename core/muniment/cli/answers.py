@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from muniment.api import Done, Hit, Hits, Request, Step, WireWord
 from muniment.cli.command import CommandSession
+from muniment.cli.layout.list_columns import ListColumn, shapes, usual_columns
 from muniment.cli.live import LiveDisplay
-from muniment.cli.output import TableColumn, complain, plain
-from muniment.client.client import receive
-from muniment.system.formatting import count, iso, local, name_of, size
+from muniment.cli.output import complain, plain
+from muniment.cli.progress import step_words
+from muniment.client.receiving import receive
+from muniment.system.formatting import count, iso
 
 WIDE = 100
 """Width of the terminal, in columns, from which lists also show sizes and recipients."""
@@ -31,9 +33,14 @@ def done(session: CommandSession, answer: Done, *details: str) -> None:
         fields = plain(answer)
         session.out.json({name: fields[name] for name in ("message", "warnings", *details)})
         return
-    session.out.line(answer.message)
+    session.out.prose(answer.message)
     for warning in answer.warnings:
         complain(f"Note: {warning}")
+
+
+def step_as_json(step: Step) -> dict[str, Any]:
+    """A step as JSON has it."""
+    return {"text": step.text, "ok": step.ok}
 
 
 @contextmanager
@@ -68,7 +75,7 @@ def watched(
             if not isinstance(word, Step):
                 rest.append(word)
             elif word.ok:
-                display.show([f"  {word.text}"])
+                display.show([f"  {step_words(word)}"])
             else:
                 failed.append(word)
     return failed, rest
@@ -126,14 +133,20 @@ def hits_as_json(hits: Hits) -> dict[str, Any]:
     return page | {"after": hits.after} if hits.after else page
 
 
-def show_hits(session: CommandSession, hits: Hits) -> None:
-    """Print a page of messages, and how to get the next one."""
+def show_hits(session: CommandSession, hits: Hits, columns: Sequence[ListColumn] = ()) -> None:
+    """Print a page of messages, and how to get the next one.
+
+    Args:
+        session: Where to print.
+        hits: The page.
+        columns: The columns of its table; the usual ones if there are none.
+    """
     out = session.out
     if session.json:
         out.json(hits_as_json(hits))
         return
     if hits.hits:
-        hit_table(session, hits.hits)
+        hit_table(session, hits.hits, columns)
     shown, total = len(hits.hits), count(hits.total)
     more = f" Next page: --after {shlex.quote(hits.after)}" if hits.after else ""
     out.line(f"{count(shown)} of {total} messages.{more}" if shown else f"No messages ({total} in all).")
@@ -141,17 +154,8 @@ def show_hits(session: CommandSession, hits: Hits) -> None:
         complain(f"{count(hits.behind)} messages are kept but not indexed yet: a search can miss them.")
 
 
-def hit_table(session: CommandSession, hits: tuple[Hit, ...]) -> None:
-    """Print messages as a table, a line each."""
-    wide = session.out.width >= WIDE
-    columns = [TableColumn("ID"), TableColumn("Date"), TableColumn("From", most=30 if wide else 20)]
-    columns += [TableColumn("Size", right=True), TableColumn("To", most=26)] if wide else []
-    columns += [TableColumn("", right=True), TableColumn("Subject", fill=True)]
-    session.out.table(columns, (_hit_row(hit, wide) for hit in hits))
-
-
-def _hit_row(hit: Hit, wide: bool) -> list[str]:
-    extra = [size(hit.size), hit.to] if wide else []
-    files = f"+{hit.attachments}" if hit.attachments else ""
-    sender = hit.sender if wide else name_of(hit.sender)
-    return [hit.id[:12], local(hit.date), sender, *extra, files, hit.subject]
+def hit_table(session: CommandSession, hits: tuple[Hit, ...], columns: Sequence[ListColumn] = ()) -> None:
+    """Print messages as a table, a line each; the usual columns depend on the width of the terminal."""
+    wide = not session.out.terminal or session.out.width >= WIDE
+    shown = columns or usual_columns(wide)
+    session.out.table(shapes(shown), ([column.cell(hit) for column in shown] for hit in hits))

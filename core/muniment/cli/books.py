@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from muniment.api import ProgressWord, RunSummary
-from muniment.cli.progress import bar, far, remaining
+from muniment.cli.progress import bar, far, remaining, speed
 from muniment.system.formatting import count, seconds, size
 
 KEYS = (
@@ -75,10 +75,9 @@ def stages(word: ProgressWord) -> list[str]:
         ("indexed", word.indexed, rates.get("index")),
         ("deleted", books.get("deleted", 0), rates.get("delete")),
     ]
-    rate = f"{count(round(word.rate))}/s" if word.rate >= 0.5 else ""
     volume = f"{size(word.bytes)} in {seconds(word.seconds)}"
     head = ", ".join(filter(None, [f"{word.profile}: {word.stage}", far(word), remaining(word)]))
-    drawn = "  ".join(filter(None, [bar(word), ", ".join(filter(None, [volume, rate]))]))
+    drawn = "  ".join(filter(None, [bar(word), ", ".join(filter(None, [volume, speed(word)]))]))
     return [head, f"  {drawn}", *(_stage(name, value, rate) for name, value, rate in shown)]
 
 

@@ -12,9 +12,12 @@ from muniment.api import Request
 from muniment.cli.engine_port import EngineDoors
 from muniment.cli.output import CommandOutput
 from muniment.client.client import Client, W
+from muniment.client.find_vault import find_vault
 from muniment.errors import UsageError
 from muniment.system.environment import VAULT, absolute
 from muniment.system.paths import typed
+
+NO_VAULT = f"No vault is named: go to its folder, add --vault DIR, or set {VAULT} once for all commands."
 
 
 class CommandSession:
@@ -30,16 +33,19 @@ class CommandSession:
 
     @property
     def vault(self) -> Path:
-        """The vault's folder, from --vault or else from MUNIMENT_VAULT.
+        """The vault's folder: from --vault, from MUNIMENT_VAULT, or else the vault of the current folder.
 
         Raises:
-            UsageError: Neither names a folder.
+            UsageError: None of them gives one.
         """
         if self.folder is not None:
             return self.folder
         if named := os.environ.get(VAULT):
             return absolute(named)
-        raise UsageError(f"No vault is named: add --vault DIR, or set {VAULT} once for all commands.")
+        found = find_vault()
+        if found.folder is not None:
+            return found.folder
+        raise UsageError(found.refused or NO_VAULT)
 
     @property
     def client(self) -> Client:
@@ -105,7 +111,7 @@ def _vault_option() -> click.Option:
         type=click.Path(file_okay=False, readable=False),
         callback=_take_vault,
         expose_value=False,
-        help=f"The vault's folder; the default is {VAULT}.",
+        help=f"The vault's folder; the default is {VAULT}, else the vault that you are in.",
     )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from textwrap import fill
 from typing import Any
 
 import click
@@ -20,8 +21,10 @@ from muniment.cli.live import LiveDisplay
 from muniment.cli.maintenance import show_verified
 from muniment.cli.messages import show_tree, tree_as_json
 from muniment.cli.output import plain
+from muniment.client.known_vaults import note_vault
 from muniment.system.formatting import count, seconds
 
+PROGRAM = "muniment"
 SHOWN = 3
 """Number of hits that are shown for each search."""
 
@@ -36,8 +39,8 @@ def demo(session: CommandSession, remove: bool) -> int:
     a small company, and archives them. Shows the books, the tree, three
     searches and the verification. Exits 0 only if the vault holds exactly what
     was sent. The vault is made in a new temporary folder, or in the folder that
-    --vault names; MUNIMENT_VAULT is ignored. On a terminal the app opens at
-    the end (q closes it).
+    --vault names; MUNIMENT_VAULT is ignored. The organisation's name begins
+    with Demo. On a terminal, Enter opens the app at the end.
 
     \b
     Example:
@@ -50,10 +53,12 @@ def demo(session: CommandSession, remove: bool) -> int:
     finally:
         if remove:
             shutil.rmtree(folder, ignore_errors=True)
+    if not remove:
+        note_vault(folder, "")
     _end(session, results, None if remove else folder, time.monotonic() - started)
     if remove or session.json or session.engine.look is None:
         return 0
-    return session.engine.look(folder)
+    return session.engine.look(folder) if _opens(session) else 0
 
 
 def _narrate(session: CommandSession, words: Iterator[WireWord]) -> dict[str, Any]:
@@ -87,10 +92,10 @@ def _show(session: CommandSession, word: WireWord) -> None:
     out = session.out
     if isinstance(word, Step):
         out.line()
-        out.block(fill(word.text, out.width, break_long_words=False, break_on_hyphens=False))
+        out.prose(word.text)
     elif isinstance(word, RunSummary):
         for line in books.equation(word):
-            out.line(line)
+            out.prose(line, 4)
     elif isinstance(word, Tree):
         show_tree(session, word)
     elif isinstance(word, Hits):
@@ -100,7 +105,7 @@ def _show(session: CommandSession, word: WireWord) -> None:
         show_verified(session, word)
     elif isinstance(word, Done):
         out.line()
-        out.line(word.message)
+        out.prose(word.message)
 
 
 def _end(session: CommandSession, results: dict[str, Any], folder: Path | None, taken: float) -> None:
@@ -113,10 +118,30 @@ def _end(session: CommandSession, results: dict[str, Any], folder: Path | None, 
     if folder is None:
         out.line("The temporary vault is removed.")
         return
-    out.line(f"The vault stays in {folder} until you remove it. Try these commands:")
-    out.line(f"  export MUNIMENT_VAULT={folder}")
-    out.line("  muniment list mira.tannhofer@nordlicht.example/Inbox")
-    out.line("  muniment search 'has:attachment Leuchtturm'")
+    program = program_name()
+    out.prose(f"The vault stays in {folder} until you remove it. Try these commands:")
+    out.line(f"  export MUNIMENT_VAULT={shlex.quote(str(folder))}")
+    out.line(f"  {program} list mira.tannhofer@nordlicht.example/Inbox")
+    out.line(f"  {program} search 'has:attachment Leuchtturm'")
+
+
+def program_name() -> str:
+    """How this program is called in a shell: `muniment`, or its path if the shell would not find it."""
+    called = Path(sys.argv[0])
+    if called.name != PROGRAM:
+        return PROGRAM
+    found = shutil.which(PROGRAM)
+    if found is not None and Path(found).resolve() == called.resolve():
+        return PROGRAM
+    return shlex.quote(str(called))
+
+
+def _opens(session: CommandSession) -> bool:
+    """Whether the app opens now; on a terminal, after Enter was pressed."""
+    if not session.out.interactive:
+        return True
+    session.out.line()
+    return session.out.await_enter("Enter opens the app on this vault (q closes it). Ctrl-C leaves.")
 
 
 COMMANDS = (demo,)

@@ -10,7 +10,7 @@ from muniment.cli.command import CommandSession, VaultCommand, pass_session
 from muniment.cli.output import complain, plain
 from muniment.errors import LedgerDamaged
 from muniment.system.environment import absolute
-from muniment.system.formatting import count
+from muniment.system.formatting import count, local
 from muniment.system.paths import as_text
 
 WIDE = 32
@@ -31,7 +31,7 @@ def verify(session: CommandSession, deep: bool, was: tuple[str, ...]) -> int:
 
     Checks the ledger's hash chain, that every part is there, and that catalog
     and index agree with the ledger. Names each problem and exits 6 if there is
-    one. It changes nothing.
+    one. It changes nothing but the note of its result.
 
     A chain alone can't show that its end is missing or that all of it was
     rewritten. So note the printed checkpoint on another machine. Pass it later
@@ -59,11 +59,12 @@ def show_verified(session: CommandSession, answer: Verified) -> int:
             session.out.line("Checkpoint (note it on another machine, and pass it with --was later):")
             session.out.line(f"  {answer.checkpoint}")
         for noted in answer.was:
-            session.out.line(f"{noted.checkpoint[:WIDE]}: {noted.text}.")
+            since = f" since {local(noted.time)}" if noted.time else ""
+            session.out.prose(f"{noted.checkpoint[:WIDE]}: {noted.text}{since}.", 2)
         for note in answer.notes:
-            session.out.line(f"Note: {note}.")
+            session.out.prose(f"Note: {note}.", 2)
         for problem in answer.problems:
-            session.out.line(f"  {problem}")
+            session.out.prose(f"  {problem}", 4)
     if answer.ok:
         return 0
     wrong = len(answer.problems) + sum(noted.state != "unchanged" for noted in answer.was)

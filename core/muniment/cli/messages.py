@@ -25,12 +25,17 @@ from muniment.api import (
 from muniment.cli.answers import show_hits, streaming, work
 from muniment.cli.command import CommandSession, VaultCommand, pass_session
 from muniment.cli.complete_names import users
+from muniment.cli.layout.list_columns import chosen_columns, columns_option
 from muniment.cli.output import complain, plain
 from muniment.errors import UsageError
 from muniment.system.environment import absolute
 from muniment.system.formatting import count, iso, local, size
 from muniment.system.paths import as_text
 
+INDENT = 12
+"""Width of the names beside the values that `show` prints."""
+TABLE = 100
+"""Widest table of HTML that is drawn, in columns of the terminal."""
 LIMIT = click.option(
     "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Show at most this many."
 )
@@ -83,21 +88,25 @@ def tree_as_json(answer: Tree) -> list[dict[str, object]]:
 @click.argument("place", metavar="USER/FOLDER")
 @LIMIT
 @AFTER
+@columns_option()
 @REASON
 @pass_session
-def list_(session: CommandSession, place: str, limit: int, after: str, reason: str) -> None:
+def list_(session: CommandSession, place: str, limit: int, after: str, columns: str, reason: str) -> None:
     """List a folder, newest first.
 
     USER is any address of the user, or catch-all. `muniment tree` lists the
-    folders.
+    folders. Dates are in your time zone (TZ). A table is as wide as the
+    terminal; in files and pipes nothing is cut.
 
     \b
     Example:
       muniment list ada@example.com/Inbox --limit 20
+      muniment list ada@example.com/Sent --columns date,to,subject
     """
+    chosen = chosen_columns(session, columns)
     user, folder = split_place(place)
     request = ListMessages(user=user, folder=folder, limit=limit, after=after, reason=reason)
-    show_hits(session, session.ask(request, Hits))
+    show_hits(session, session.ask(request, Hits), chosen)
 
 
 def split_place(place: str) -> tuple[str, str]:
@@ -121,6 +130,7 @@ def split_place(place: str) -> tuple[str, str]:
 @LIMIT
 @AFTER
 @click.option("--by-relevance", is_flag=True, help="Best matches first, instead of newest first.")
+@columns_option()
 @REASON
 @pass_session
 def search(
@@ -130,6 +140,7 @@ def search(
     limit: int,
     after: str,
     by_relevance: bool,
+    columns: str,
     reason: str,
 ) -> None:
     """Find messages.
@@ -138,21 +149,26 @@ def search(
     Words, "phrases", -excluded, OR, and
       from: to: cc: bcc: subject: body: filename: link:    only there
       has:attachment  in:inbox  in:sent  user:ADDR   contents, folder, person
-      before: after: on: DATE  larger: smaller: SIZE date and size
-      id:HEX  msgid:ID  thread:ID                    one message, or a thread
+      before: after: on: DATE  between:DATE..DATE    date
+      between:PERSON,PERSON    mail of two people with each other
+      larger: smaller: SIZE                          size
+      id:HEX  msgid:ID  thread:HEX                   one message, a conversation
       invoi*  *bill  hand*work  from:anna@           parts of words
 
     Only user: and --user find all addresses of a person. Put `--` before a
-    query that begins with a minus.
+    query that begins with a minus. A DATE is a day (2025-01-31), a month, a
+    year, today, or 7d, 2w, 3m, 1y ago. Days begin in your time zone (TZ), in
+    which dates are shown as well.
 
     \b
     Example:
       muniment search 'from:ada "annual report" after:2025-01-01'
     """
+    chosen = chosen_columns(session, columns)
     request = Search(
         query=" ".join(query), user=user, limit=limit, after=after, by_relevance=by_relevance, reason=reason
     )
-    show_hits(session, session.ask(request, Hits))
+    show_hits(session, session.ask(request, Hits), chosen)
 
 
 # --- one message ----------------------------------------------------------------------------------
@@ -225,7 +241,8 @@ def show(
     elif headers:
         _show_headers(session, id, reason)
     else:
-        _show_message(session, session.ask(Show(id=id, reason=reason), Message), text_only=text)
+        width = 0 if session.json else min(session.out.width, TABLE)
+        _show_message(session, session.ask(Show(id=id, reason=reason, width=width), Message), text_only=text)
 
 
 def write_raw(session: CommandSession, request: ReadRaw | ReadAttachment) -> None:
@@ -263,19 +280,19 @@ def _show_message(session: CommandSession, message: Message, text_only: bool) ->
         out.json(shown)
         return
     if text_only:
-        out.block(message.text)
+        out.passage(message.drawn or message.text)
         return
     for name, value in message.headers:
-        out.line(f"{name + ':':<12}{value}")
+        out.prose(f"{name + ':':<12}{value}", INDENT)
     out.line()
-    out.block(message.text)
+    out.passage(message.drawn or message.text)
     out.line()
     for number, file in enumerate(message.attachments, start=1):
         where = f", in {file.within}" if file.within else ""
         about = f"({file.content_type}, {size(file.size)}{where})"
         out.line(f"Attachment  {number}. {file.filename or 'without a name'} {about}")
     for note in message.notes:
-        out.line(f"Note        {note}")
+        out.prose(f"Note        {note}", INDENT)
     for folder in message.folders:
         out.line(f"Folder      {folder}")
     out.line(f"ID          {message.id}")
@@ -299,6 +316,8 @@ def message_as_json(message: Message) -> dict[str, object]:
         parties = [{"role": role, "address": address, "via": via} for role, address, via in envelope.parties]
         envelopes.append(plain(envelope) | {"time": iso(envelope.time), "parties": parties})
     fields: dict[str, object] = plain(message)
+    for drawn in ("drawn", "styles"):
+        del fields[drawn]
     headers = [{"name": name, "value": value} for name, value in message.headers]
     return fields | {"date": iso(message.date), "headers": headers, "envelopes": envelopes}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from muniment.api import Done, SignIn, Step, TestNotify
-from muniment.cli.answers import done, last, streaming
+from muniment.cli.answers import done, last, step_as_json, streaming
 from muniment.cli.command import CommandGroup, CommandSession, pass_session
 from muniment.cli.output import plain
 
@@ -44,7 +44,7 @@ def test(session: CommandSession) -> int:
                 rest.append(word)
     answer = last(rest, Done)
     if session.json:
-        session.out.json(plain(answer) | {"ways": [plain(step) for step in steps]})
+        session.out.json(plain(answer) | {"ways": [step_as_json(step) for step in steps]})
     else:
         done(session, answer)
     return 0 if all(step.ok for step in steps) else 1
@@ -66,17 +66,17 @@ def sign_in(session: CommandSession) -> None:
     with streaming(session, SignIn(notify=True)) as words:
         for word in words:
             if isinstance(word, Step) and not session.json:
-                session.out.line(word.text)
+                session.out.prose(word.text)
                 session.out.flush()
             elif isinstance(word, Step):
-                session.out.json(plain(word))
+                session.out.json(step_as_json(word))
             elif isinstance(word, Done):
                 done(session, word)
 
 
 def _show(session: CommandSession, step: Step) -> None:
     if not session.json:
-        session.out.line(f"  {'ok    ' if step.ok else 'failed'}  {step.text}")
+        session.out.prose(f"  {'ok    ' if step.ok else 'failed'}  {step.text}", 10)
         session.out.flush()
 
 

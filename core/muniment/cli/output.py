@@ -16,31 +16,20 @@ import stat
 import sys
 import termios
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 from muniment.api import WireWord
+from muniment.cli.layout.text_table import TableColumn, table_lines
+from muniment.cli.layout.word_wrap import word_lines
 from muniment.system.sanitise import clean
 
-if TYPE_CHECKING:
-    from rich.console import Console
+__all__ = ["CommandOutput", "TableColumn", "complain", "complain_lines", "plain"]
 
-
+HANG = 2
+"""Blanks before the further lines of a sentence on standard error."""
+BOLD, PLAIN = "\x1b[1m", "\x1b[0m"
 READ_EVERY = 50
 """How often to check whether the reader of a pipe has read everything, in milliseconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class TableColumn:
-    """A column of a table."""
-
-    title: str
-    right: bool = False
-    """Whether its cells are aligned to the right."""
-    fill: bool = False
-    """Whether it takes the width that the other columns leave."""
-    most: int | None = None
-    """Its largest width in characters; None for no limit."""
 
 
 class CommandOutput:
@@ -77,6 +66,16 @@ class CommandOutput:
         except UnicodeDecodeError:
             return False
 
+    def await_enter(self, text: str) -> bool:
+        """Ask for Enter on the terminal; False at Ctrl-C and at the end of input."""
+        self._write(f"{clean(text)} ")
+        try:
+            return bool(sys.stdin.readline())
+        except KeyboardInterrupt:
+            return False
+        finally:
+            self._write("\n")
+
     def line(self, text: str = "") -> None:
         """Print one line of text."""
         self._write(clean(text) + "\n")
@@ -85,6 +84,24 @@ class CommandOutput:
         """Print a text of several lines; a missing line end is added."""
         text = clean(text, newline=True)
         self._write(text if text.endswith("\n") or not text else text + "\n")
+
+    def prose(self, text: str, hang: int | None = None) -> None:
+        """Print a sentence: on a terminal it is wrapped at words, elsewhere it is one line.
+
+        Args:
+            text: The sentence; blanks at its beginning indent it.
+            hang: Blanks before each line but the first; None for as many as the text begins with.
+        """
+        self._wrapped(clean(text), hang)
+
+    def passage(self, text: str) -> None:
+        """Print a text of several lines; a terminal gets long ones wrapped at words."""
+        for line in clean(text, newline=True).removesuffix("\n").split("\n") if text else ():
+            self._wrapped(line, None)
+
+    def _wrapped(self, line: str, hang: int | None) -> None:
+        lines = word_lines(line, self.width, hang) if self.terminal else [line]
+        self._write("".join(f"{part}\n" for part in lines))
 
     def json(self, value: object) -> None:
         """Print a JSON document on a line of its own.
@@ -105,29 +122,14 @@ class CommandOutput:
     def table(self, columns: Sequence[TableColumn], rows: Iterable[Sequence[str]]) -> None:
         """Print a table without rules.
 
-        It is no wider than the terminal, or than 80 columns elsewhere. Long cells are cut.
+        On a terminal it is no wider than that, and long cells are cut. Elsewhere nothing is cut.
         """
-        from rich.table import Table
-        from rich.text import Text
-
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-        for column in columns:
-            table.add_column(
-                Text(column.title),
-                justify="right" if column.right else "left",
-                ratio=1 if column.fill else None,
-                max_width=column.most,
-                no_wrap=True,
-                overflow="ellipsis",
-            )
-        table.expand = any(column.fill for column in columns)
-        for row in rows:
-            table.add_row(*(Text(clean(cell)) for cell in row))
-        console = self.console()
-        with console.capture() as captured:
-            console.print(table)
-        for line in captured.get().splitlines():
-            self._write(line.rstrip() + "\n")
+        harmless = ([clean(cell) for cell in row] for row in rows)
+        lines = table_lines(columns, harmless, self.width if self.terminal else None)
+        title = next(lines)
+        self._write(f"{BOLD}{title}{PLAIN}\n" if self.can_redraw else f"{title}\n")
+        for line in lines:
+            self._write(f"{line}\n")
 
     def size(self) -> tuple[int, int]:
         """Columns and rows of the terminal at this moment; 80 x 24 if there is no terminal."""
@@ -166,14 +168,6 @@ class CommandOutput:
         while _unread(handle) and not gone.poll(READ_EVERY):
             pass
 
-    def console(self) -> Console:
-        """A Rich console for this output, without markup and highlighting."""
-        from rich.console import Console
-
-        return Console(
-            file=self.stream, width=self.width, markup=False, highlight=False, emoji=False, soft_wrap=False
-        )
-
     def flush(self) -> None:
         """Send everything that is still buffered."""
         self.stream.flush()
@@ -196,8 +190,18 @@ def _unread(pipe: int) -> int:
 
 
 def complain(text: str) -> None:
-    """Print one sentence on standard error."""
-    _to_stderr(f"muniment: {clean(text)}\n")
+    """Print one sentence on standard error; on a terminal it is wrapped at words."""
+    sentence = f"muniment: {clean(text)}"
+    columns = _error_columns()
+    _to_stderr("\n".join(word_lines(sentence, columns, HANG) if columns else [sentence]) + "\n")
+
+
+def _error_columns() -> int:
+    """The columns of the terminal that standard error is; 0 if it is none."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns if sys.stderr.isatty() else 0
+    except (OSError, ValueError):
+        return 0
 
 
 def complain_lines(text: str) -> None:

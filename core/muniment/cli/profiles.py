@@ -24,12 +24,13 @@ from muniment.api import (
     Step,
     TestProfile,
 )
-from muniment.cli.answers import done, streaming
+from muniment.cli.answers import done, step_as_json, streaming
 from muniment.cli.command import CommandGroup, CommandSession, pass_session
 from muniment.cli.complete_names import profiles as known_profiles
 from muniment.cli.output import TableColumn, complain, plain
 from muniment.errors import NotFound, SourceError, UsageError
-from muniment.profiles.fields import FIELD, FIELDS, KIND, KINDS, ProfileField
+from muniment.profiles.fields import FIELD, FIELDS, ProfileField
+from muniment.profiles.registry import KIND, KINDS
 from muniment.system.environment import absolute
 from muniment.system.formatting import local
 from muniment.system.paths import as_path, as_text
@@ -273,7 +274,7 @@ def test(session: CommandSession, name: str) -> int:
             if isinstance(word, Step):
                 steps.append(word)
                 if not session.json:
-                    session.out.line(f"{'ok    ' if word.ok else 'FAILED'}  {word.text}")
+                    session.out.prose(f"{'ok    ' if word.ok else 'FAILED'}  {word.text}", 8)
             elif isinstance(word, Certificate):
                 certificates.append(word)
                 if not session.json:
@@ -285,13 +286,13 @@ def test(session: CommandSession, name: str) -> int:
         session.out.json(
             {
                 "ok": ok,
-                "steps": [plain(step) for step in steps],
+                "steps": [step_as_json(step) for step in steps],
                 "certificates": [plain(word) for word in certificates],
                 "message": message,
             }
         )
     elif ok:
-        session.out.line(message)
+        session.out.prose(message)
     if not ok:
         complain(message or "The mailbox can't be used as it is set up.")
     return 0 if ok else SourceError.exit_code
@@ -300,7 +301,7 @@ def test(session: CommandSession, name: str) -> int:
 def _certificate(session: CommandSession, word: Certificate) -> None:
     """Print a server's certificate, and how to trust it if no known authority has issued it."""
     issuer = "itself" if word.self_signed else word.issuer or "?"
-    session.out.line(f"        certificate of {word.subject or '?'}, issued by {issuer}")
+    session.out.prose(f"        certificate of {word.subject or '?'}, issued by {issuer}")
     session.out.line(f"        expires {local(word.expires)}; SHA-256 {word.fingerprint}")
     if not word.trusted:
         session.out.line("        To trust this certificate, ask its owner to confirm it and add:")
@@ -324,7 +325,7 @@ def sign_in(session: CommandSession, name: str) -> None:
     with streaming(session, SignIn(name=name)) as words:
         for word in words:
             if isinstance(word, Step) and not session.json:
-                session.out.line(word.text)
+                session.out.prose(word.text)
                 session.out.flush()
             elif isinstance(word, Step):
                 session.out.json(plain(word))

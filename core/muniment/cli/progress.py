@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from muniment.api import ProgressWord
+from muniment.api import ProgressWord, Step
 from muniment.system.formatting import count
 
 BAR = 20
@@ -31,9 +31,14 @@ def far(run: ProgressWord) -> str:
 
 def remaining(run: ProgressWord) -> str:
     """The time left for fetching, such as `about 2 min left`; "" if it is not known."""
-    if run.left is None or not run.total_known:
+    return time_left(run.left if run.total_known else None)
+
+
+def time_left(seconds: float | None) -> str:
+    """The time left, such as `about 2 min left`; "" if it is not known."""
+    if seconds is None:
         return ""
-    minutes = round(run.left / 60)
+    minutes = round(seconds / 60)
     if minutes < 1:
         return "less than a minute left"
     if minutes < 60:
@@ -41,12 +46,29 @@ def remaining(run: ProgressWord) -> str:
     return f"about {minutes // 60} h {minutes % 60:02d} min left"
 
 
+def speed(run: ProgressWord) -> str:
+    """Messages a second over the last minute, such as `320/s`; "" if that is less than one."""
+    return f"{count(round(run.rate))}/s" if run.rate >= 0.5 else ""
+
+
 def bar(run: ProgressWord, cells: int = BAR) -> str:
     """A progress bar such as `[########............]`; "" if the percentage is not known.
 
     It is ASCII, which every terminal can show.
     """
-    if run.percent is None:
-        return ""
-    full = run.percent * cells // 100
+    return "" if run.percent is None else bar_of(run.percent, cells)
+
+
+def bar_of(percent: int, cells: int = BAR) -> str:
+    """As `bar`, of a percentage."""
+    full = percent * cells // 100
     return f"[{'#' * full}{'.' * (cells - full)}]"
+
+
+def step_words(step: Step, cells: int = BAR) -> str:
+    """The text of a step; with a percentage, `[####....] 1,200 of 5,000, 24%, about 2 min left`."""
+    if step.percent is None:
+        return step.text
+    percent = "" if "%" in step.text else f"{step.percent}%"
+    parts = [step.text, percent, time_left(step.left)]
+    return f"{bar_of(step.percent, cells)} {', '.join(filter(None, parts))}"

@@ -82,7 +82,7 @@ def show(session: CommandSession, id: str, raw: bool) -> None:
     session.out.line(f"Since    {local(item.time)}")
     session.out.line(f"Size     {size(item.size)}")
     session.out.line(f"Profile  {item.profile}")
-    session.out.line(f"Reason   {item.reason}")
+    session.out.prose(f"Reason   {item.reason}", 9)
     session.out.line(f"Its bytes: muniment quarantine show {item.id[:12]} --raw > FILE")
 
 

@@ -43,7 +43,7 @@ EXIT_CODES = {
     7: "a mail server or mailbox can't be used as asked",
     8: "the server refused the name or the password",
     9: "TLS is not offered, or the certificate is not trusted",
-    10: "no such message, user, profile or quarantined item",
+    10: "no such message, user, profile, quarantined item or service",
     11: "a search query can't be read",
     12: "a run ended failed, unbalanced or cancelled",
     13: "you are not allowed to do this; the message says who is",
@@ -67,7 +67,11 @@ class RootGroup(CommandGroup):
             formatter.write_dl([(str(code), meaning) for code, meaning in EXIT_CODES.items()])
 
 
-@click.group(cls=RootGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
+@click.group(
+    cls=RootGroup,
+    subcommand_metavar="[COMMAND [ARGS]...]",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+)
 @click.version_option(__version__, prog_name="muniment", message="%(prog)s %(version)s")
 def root() -> None:
     """Keep an organisation's mail: complete, unchanged, findable, provable.
@@ -77,6 +81,7 @@ def root() -> None:
     Inbox and Sent, and deletes it at the source once it is safely kept.
 
     \b
+    Open the app:     muniment
     Try it out:       muniment demo
     Start your own:   muniment init --vault /srv/mail --domain example.com
                       export MUNIMENT_VAULT=/srv/mail
@@ -85,7 +90,11 @@ def root() -> None:
                           --mailbox mbx-0123 --password-file /etc/gw.pass
                       muniment run gw
 
-    Every command takes --json, for programs, and --help, which explains it.
+    Without a command, `muniment` opens the app; without a terminal, it prints
+    the state of the vault. `muniment --read-only` opens an app that changes
+    nothing. Every command takes --json, for programs, and --help, which
+    explains it. Dates that you type and dates that are shown are in your time
+    zone: that of TZ, or else of this machine. In JSON they are UTC.
     """
 
 

@@ -18,6 +18,9 @@ from muniment.cli.live import LiveDisplay
 from muniment.cli.output import complain
 from muniment.errors import RunFailed, UsageError
 
+INDENT = 4
+"""Blanks before the further lines of a line of the books."""
+
 
 @click.command(cls=VaultCommand)
 @click.argument("names", metavar="NAME...", nargs=-1, shell_complete=profiles)
@@ -75,7 +78,7 @@ def report(session: CommandSession, summary: RunSummary) -> int:
         session.out.json(books.as_json(summary))
     else:
         for line in books.equation(summary):
-            session.out.line(line)
+            session.out.prose(line, INDENT)
     session.out.flush()
     if books.went_well(summary):
         return 0

@@ -9,7 +9,14 @@ from typing import Any, cast
 import click
 
 from muniment.cli.command import CommandGroup, CommandSession, json_option, pass_session
+from muniment.cli.output import complain
+from muniment.errors import NotFound
 from muniment.system.logs import LogFormat, log_to_stderr, say_in_log
+
+RUNNING = ("active", "reloading")
+"""The values of systemd's ActiveState of a service that works."""
+STOPPED = 1
+"""The exit code of `service status` for a service that is installed and does not run."""
 
 
 class DefaultGroup(CommandGroup):
@@ -132,6 +139,9 @@ def uninstall(session: CommandSession) -> int:
 def status(session: CommandSession) -> int:
     """Show the state of the service according to systemd.
 
+    Exits 0 if it runs, 1 if it is installed and does not run, 10 if it is not
+    installed. `muniment status` shows a service that a command started.
+
     \b
     Example:
       muniment service status
@@ -142,7 +152,20 @@ def status(session: CommandSession) -> int:
     else:
         for name, value in state.items():
             session.out.line(f"{name:<14}{value}")
-    return 0
+    if state.get("installed") == "no":
+        complain("The service is not installed: run `muniment service install` as root.")
+        return NotFound.exit_code
+    if state.get("ActiveState") in RUNNING:
+        return 0
+    complain(f"The service does not run: {_why(state)}.")
+    return STOPPED
+
+
+def _why(state: dict[str, str]) -> str:
+    active = state.get("ActiveState")
+    if active is None:
+        return "systemd does not run this machine, or does not answer"
+    return f"it is {active}; `systemctl status muniment` and `journalctl -u muniment` say why"
 
 
 def _lines(session: CommandSession, lines: list[str]) -> None:

@@ -16,7 +16,7 @@ from muniment.cli.output import TableColumn, complain, plain
 from muniment.errors import NotFound, UsageError
 from muniment.system.atomic_files import create_file
 from muniment.system.environment import absolute
-from muniment.system.formatting import iso, local
+from muniment.system.formatting import iso, local, localised
 
 EVIDENCE = "first-report"
 """The key of the last step, which the first journal report proves."""
@@ -121,7 +121,8 @@ def _checked(session: CommandSession, step: str) -> Setup:
             elif session.json:
                 continue
             elif isinstance(word, SetupFinding):
-                session.out.line(f"  {VERDICTS.get(word.verdict, ''):<6}  {word.text}")
+                text = localised(word.text, zone=True)
+                session.out.prose(f"  {VERDICTS.get(word.verdict, ''):<6}  {text}", 10)
             elif isinstance(word, SetupStep) and word.state == "checking":
                 session.out.line(word.title)
     if answer is None:
@@ -131,8 +132,11 @@ def _checked(session: CommandSession, step: str) -> Setup:
     return answer
 
 
-def _awaited(session: CommandSession, seconds: int) -> Setup:
-    """Wait until the first report has arrived or the time is up; returns the list as it is then."""
+def _awaited(session: CommandSession, seconds: int, poll: float = POLL) -> Setup:
+    """Wait until the first report has arrived or the time is up; returns the list as it is then.
+
+    It looks every `poll` seconds.
+    """
     end = time.monotonic() + seconds
     shown = ""
     while True:
@@ -142,9 +146,9 @@ def _awaited(session: CommandSession, seconds: int) -> Setup:
         if evidence.state == "done" or left <= 0:
             return answer
         if evidence.detail != shown and not session.json:
-            complain(evidence.detail)
+            complain(localised(evidence.detail, zone=True))
             shown = evidence.detail
-        time.sleep(min(POLL, left))
+        time.sleep(min(poll, left))
 
 
 # --- answers --------------------------------------------------------------------------------------
@@ -191,7 +195,7 @@ def _show_list(session: CommandSession, answer: Setup) -> None:
     else:
         session.out.line("Set-up is complete: the first report has arrived.")
     for sentence in answer.health:
-        complain(f"Note: {sentence}")
+        complain(f"Note: {localised(sentence, zone=True)}")
 
 
 def _row(step: SetupStep) -> list[str]:
@@ -200,21 +204,24 @@ def _row(step: SetupStep) -> list[str]:
         step.key,
         step.state,
         local(step.proven) if step.proven else "-",
-        step.title if step.state == "done" else step.detail,
+        step.title if step.state == "done" else localised(step.detail, zone=True),
     ]
 
 
 def _show_step(session: CommandSession, step: SetupStep) -> None:
     out = session.out
     out.line(f"{SIGNS.get(step.state, '[ ]')} {step.title}: {step.state}")
-    paragraphs = [step.detail, *([f"Last proven: {local(step.proven)}"] if step.proven else [])]
+    paragraphs = [
+        localised(step.detail, zone=True),
+        *([f"Last proven: {local(step.proven)}"] if step.proven else []),
+    ]
     for paragraph in (*paragraphs, "", *step.guide.splitlines()):
         out.block(_wrapped(paragraph, out.width))
     if step.fields:
         out.line()
         for field in step.fields:
             hint = " | ".join(field.choices) or field.hint
-            out.line(f"  {field.name:<16}{field.value or '-'}{f'   ({hint})' if hint else ''}")
+            out.prose(f"  {field.name:<16}{field.value or '-'}{f'   ({hint})' if hint else ''}", 18)
     if step.command:
         out.line()
         out.block(step.command)
@@ -225,7 +232,9 @@ def _show_step(session: CommandSession, step: SetupStep) -> None:
 
 def _wrapped(paragraph: str, width: int) -> str:
     indent = "  " if paragraph.startswith("- ") else ""
-    lines = textwrap.wrap(paragraph, min(width, 100), subsequent_indent=indent, break_on_hyphens=False)
+    lines = textwrap.wrap(
+        paragraph, min(width, 100), subsequent_indent=indent, break_on_hyphens=False, break_long_words=False
+    )
     return "\n".join(lines) + "\n"
 
 

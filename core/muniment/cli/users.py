@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from muniment.api import (
+    AddressWord,
     AddUser,
     BindLogins,
     Done,
@@ -27,10 +28,14 @@ from muniment.cli.complete_names import logins as known_logins
 from muniment.cli.complete_names import users as known_users
 from muniment.cli.output import TableColumn, plain
 from muniment.errors import ConfigError
-from muniment.system.formatting import count
+from muniment.system.formatting import count, local
 
-EFFECTS = ("moved", "logins")
+EFFECTS = ("moved", "logins", "people", "refiled")
 """Fields that the JSON answer to a change of users has besides the usual ones."""
+NAMED = 50
+"""Most people that a dry run names."""
+ORIGINS = {"hand": "typed by hand", "csv": "from a CSV file", "mail": "made automatically"}
+"""Where an address comes from."""
 STATES = {
     "bound": "bound",
     "moved": "reads nothing: the address moved",
@@ -40,7 +45,10 @@ STATES = {
 """What `users logins` says for each state of a login."""
 
 dry_run = click.option(
-    "--dry-run", "check", is_flag=True, help="Change nothing; say which addresses and logins would move."
+    "--dry-run",
+    "check",
+    is_flag=True,
+    help="Change nothing; say who would change, what mail would be filed again, and which logins would move.",
 )
 
 
@@ -74,10 +82,28 @@ def import_(session: CommandSession, file: str, check: bool) -> None:
     Example:
       muniment users import people.csv
     """
-    done(session, session.ask(ImportUsers(text=_text(file), filename=file, check=check), Done), *EFFECTS)
+    _changed(session, session.ask(ImportUsers(text=csv_text(file), filename=file, check=check), Done), check)
 
 
-def _text(file: str) -> str:
+def _changed(session: CommandSession, answer: Done, check: bool) -> None:
+    """Print what was changed; for a dry run, also for whom."""
+    if check and not session.json:
+        for person in answer.people[:NAMED]:
+            others = ", ".join(one for one in person.addresses if one != person.user)
+            session.out.line(
+                f"{person.kind:<8} {person.name} <{person.user}>{f': {others}' if others else ''}"
+            )
+        if len(answer.people) > NAMED:
+            session.out.line(f"and {count(len(answer.people) - NAMED)} more; --json names all")
+    done(session, answer, *EFFECTS)
+
+
+def csv_text(file: str) -> str:
+    """The text of a CSV file in UTF-8; `-` is standard input.
+
+    Raises:
+        ConfigError: it can't be read, or is not UTF-8.
+    """
     try:
         data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as error:
@@ -112,7 +138,8 @@ def list_(session: CommandSession) -> None:
 
 
 def _row(user: UserWord) -> list[str]:
-    name = f"{user.name} (made automatically)".strip() if user.automatic else user.name
+    mark = " (made automatically)" if user.automatic else " (former)" if user.former else ""
+    name = f"{user.name}{mark}".strip()
     return [user.user, count(user.messages), str(len(user.aliases)), name]
 
 
@@ -133,8 +160,20 @@ def show(session: CommandSession, user: str) -> None:
     session.out.line(answer.user)
     session.out.line(f"  name      {answer.name or '-'}{' (made automatically)' if answer.automatic else ''}")
     session.out.line(f"  messages  {count(answer.messages)}")
-    for alias in answer.aliases:
-        session.out.line(f"  alias     {alias}")
+    for address in answer.addresses:
+        session.out.line(f"  address   {address_line(address)}")
+    if not answer.addresses:
+        for alias in answer.aliases:
+            session.out.line(f"  alias     {alias}")
+
+
+def address_line(address: AddressWord) -> str:
+    """An address, when it is the user's, and where it comes from."""
+    parts = [address.address]
+    parts += [f"since {local(address.since)}"] if address.since is not None else []
+    parts += [f"until {local(address.until)}"] if address.until is not None else []
+    parts += [ORIGINS[address.origin]] if address.origin in ORIGINS else []
+    return ", ".join(parts)
 
 
 @users.command()
@@ -160,11 +199,8 @@ def add(session: CommandSession, name: str, addresses: tuple[str, ...], since: s
     Example:
       muniment users add "Ada Quill" ada@example.com a.quill@example.com
     """
-    done(
-        session,
-        session.ask(AddUser(name=name, addresses=addresses, since=since, check=check), Done),
-        *EFFECTS,
-    )
+    request = AddUser(name=name, addresses=addresses, since=since, check=check)
+    _changed(session, session.ask(request, Done), check)
 
 
 @users.command()
@@ -179,7 +215,7 @@ def remove(session: CommandSession, user: str, alias: str, check: bool) -> None:
     Example:
       muniment users remove ada@example.com --alias a.quill@example.com
     """
-    done(session, session.ask(RemoveUser(user=user, alias=alias, check=check), Done), *EFFECTS)
+    _changed(session, session.ask(RemoveUser(user=user, alias=alias, check=check), Done), check)
 
 
 @users.command()

@@ -6,12 +6,17 @@ from typing import Any
 
 import click
 
-from muniment.api import Done, GetStatus, Init, LoginWord, ProfileStatus, Status
+from muniment.api import Done, GetHealth, GetStatus, Health, Init, LoginWord, ProfileStatus, Status
 from muniment.cli.answers import done
 from muniment.cli.command import CommandSession, VaultCommand, pass_session
-from muniment.cli.output import TableColumn, complain, plain
-from muniment.system.formatting import count, size
+from muniment.cli.health.figures import health_as_json, health_lines
+from muniment.cli.health.nagios import check
+from muniment.cli.output import TableColumn, plain
+from muniment.client.known_vaults import note_vault
+from muniment.system.formatting import count, local, size
 
+INDENT = 12
+"""Width of the names beside the values that `status` prints."""
 NOTE_IT = "note it elsewhere; `muniment verify --was` later proves that nothing before it was changed"
 
 
@@ -30,30 +35,41 @@ def init(session: CommandSession, domains: tuple[str, ...], name: str) -> None:
     Example:
       muniment init --vault /srv/mail --domain example.com --domain example.org
     """
-    done(session, session.ask(Init(domains=tuple(d.strip().lower() for d in domains), name=name), Done))
+    answer = session.ask(Init(domains=tuple(d.strip().lower() for d in domains), name=name), Done)
+    note_vault(session.vault, name)
+    done(session, answer)
 
 
 @click.command(cls=VaultCommand)
+@click.option("--check", "checking", is_flag=True, help="Answer as a plugin of Nagios does.")
 @pass_session
-def status(session: CommandSession) -> None:
-    """Show the state of the vault: its size, profiles and last runs.
+def status(session: CommandSession, checking: bool) -> int:
+    """Show the vault's health, size, profiles and last runs.
+
+    With --check, prints one line for a monitoring system such as Nagios,
+    Icinga or Checkmk, and exits 0 (OK), 1 (WARNING), 2 (CRITICAL) or 3
+    (UNKNOWN: the vault or its service can't be asked). Health is the same here,
+    on the first screen of the app and in notifications. For administrators and
+    auditors; a user sees the number of their own messages.
 
     \b
     Example:
       muniment status
+      muniment status --check --vault /srv/mail
     """
+    if checking:
+        return check(session)
     answer = session.ask(GetStatus(), Status)
+    health = session.ask(GetHealth(), Health)
     if session.json:
-        session.out.json(plain(answer))
-        return
+        session.out.json(plain(answer) | {"health": health_as_json(health)})
+        return 0
     out = session.out
-    for name, value in status_lines(answer):
-        out.line(f"{name:<12}{value}")
+    for name, value in status_lines(answer, health):
+        out.prose(f"{name:<12}{value}", INDENT)
     if answer.checkpoint:
-        out.line(f"{'Checkpoint':<12}{answer.checkpoint}")
-        out.line(" " * 12 + NOTE_IT)
-    for warning in answer.warnings:
-        complain(f"Warning: {warning}.")
+        out.prose(f"{'Checkpoint':<12}{NOTE_IT}", INDENT)
+        out.line(f"  {answer.checkpoint}")
     if answer.profiles:
         out.line()
         columns = [
@@ -65,9 +81,10 @@ def status(session: CommandSession) -> None:
         out.table(columns, ([p.name, p.source, every(p), last_run(p)] for p in answer.profiles))
     else:
         out.line("No profiles yet: `muniment profile add --help` says how to add one.")
+    return 0
 
 
-def status_lines(answer: Status) -> list[tuple[str, str]]:
+def status_lines(answer: Status, health: Health) -> list[tuple[str, str]]:
     """The summary that `status` prints: names and values, a line each."""
     named = " ".join(
         part for part in (answer.name, f"({', '.join(answer.domains)})" if answer.domains else "") if part
@@ -75,13 +92,14 @@ def status_lines(answer: Status) -> list[tuple[str, str]]:
     return [
         ("Vault", answer.vault),
         ("For", named or "no domain is set: all mail goes to the catch-all"),
-        ("Owner", answer.owner or "no process uses it now"),
+        ("Owner", _owner(answer)),
+        *health_lines(health),
         (
             "Messages",
             f"{count(answer.messages)} of {count(answer.users)} users, from {count(answer.envelopes)} copies",
         ),
-        ("Quarantine", f"{count(answer.quarantined)} items"),
-        ("Not indexed", f"{count(answer.behind)} messages"),
+        ("Quarantine", f"{count(answer.quarantined)} item{'' if answer.quarantined == 1 else 's'}"),
+        ("Not indexed", f"{count(answer.behind)} message{'' if answer.behind == 1 else 's'}"),
         (
             "On disk",
             f"ledger {size(answer.bytes_ledger)}, catalog {size(answer.bytes_catalog)}, "
@@ -90,6 +108,13 @@ def status_lines(answer: Status) -> list[tuple[str, str]]:
         ("Raw mail", size(answer.bytes_raw)),
         *[("Login", refused_login(login)) for login in answer.logins],
     ]
+
+
+def _owner(answer: Status) -> str:
+    """The process that writes the vault; its start in the time zone of the caller."""
+    if answer.owner_pid:
+        return f"process {answer.owner_pid}, since {local(answer.owner_since)}"
+    return answer.owner or "no process uses it now"
 
 
 def refused_login(login: LoginWord) -> str:
@@ -128,7 +153,8 @@ def _ended(profile: ProfileStatus) -> str:
         for key in ("new", "merged", "quarantined", "failed")
         if last.get(key)
     ]
-    return f"{last.get('state', '')}{books}: {', '.join(words) or 'nothing new'}"
+    when = f", {local(int(last['ended']))}" if last.get("ended") else ""
+    return f"{last.get('state', '')}{books}: {', '.join(words) or 'nothing new'}{when}"
 
 
 COMMANDS = (init, status)

@@ -1,0 +1,1 @@
+"""How text is fitted to a terminal: tables, lines wrapped at words, and the columns that a list has."""

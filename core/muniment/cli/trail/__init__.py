@@ -1,0 +1,1 @@
+"""Events of the audit trail in words, as lines and as CSV."""
