@@ -66,7 +66,7 @@ fetch() (
 
 case "$1" in
 test) unpack; missing=$(needed dovecot dovecot-core pop3-login dovecot-pop3d imap-login dovecot-imapd \
-    systemd-analyze systemd tmux tmux sshd openssh-server ssh openssh-client) ;;
+    systemd-analyze systemd tmux tmux sshd openssh-server ssh openssh-client mandoc mandoc) ;;
 soak)
     sh "$0" test
     missing=$(needed debootstrap debootstrap)

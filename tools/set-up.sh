@@ -26,8 +26,42 @@ if ! "$python" -c 'import venv, ensurepip' >/dev/null 2>&1; then
     fi
 fi
 
-echo "Setting up $venv ..."
+# Runs pip, and says how many packages it has: on a terminal in place, elsewhere every 20.
+fetch() {
+    total=$(grep -c '^[a-z0-9].*==' requirements.lock)
+    { "$venv/bin/python" -m pip install --disable-pip-version-check --progress-bar off "$@" || echo "pip failed"; } 2>&1 |
+        tee "$venv/.fetched" | {
+            had=0 failed=0
+            while IFS= read -r line; do
+                case $line in
+                "Collecting "* | "Processing "* | "Ignoring "* | "Requirement already satisfied"*)
+                    had=$((had + 1))
+                    if [ -t 1 ]; then
+                        printf '\r  %d of %d packages' $had "$total"
+                    elif [ $((had % 20)) = 0 ]; then
+                        echo "  $had of $total packages"
+                    fi
+                    ;;
+                "Installing collected packages"*)
+                    if [ -t 1 ]; then printf '\r'; fi
+                    printf '  Installing %d packages' $had
+                    ;;
+                "pip failed") failed=1 ;;
+                esac
+            done
+            echo
+            exit $failed
+        } || {
+        tail -n 40 "$venv/.fetched" >&2
+        exit 1
+    }
+}
+
+echo "Setting up $venv with $("$python" -V): about a minute, and only the first time."
+echo "  Making the environment"
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+fetch --require-hashes -r requirements.lock
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+echo "  Compiling"
+"$venv/bin/python" -m compileall -q core tui
