@@ -1,4 +1,4 @@
-"""The terminal app. It shows one vault in four areas, each with its own screens."""
+"""The terminal app. It shows one vault in areas, each with its own screens."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ import os
 import signal
 import sys
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
 from textual._compositor import CompositorUpdate
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
+from textual.filter import Monochrome, NoColor
 from textual.geometry import Size
 from textual.message_pump import MessagePump
 from textual.reactive import var
@@ -27,26 +28,33 @@ from textual.screen import Screen
 from muniment.api import GetStatus, Status
 from muniment.client.client import Connect
 from muniment.errors import MunimentError
-from muniment_tui.actions.available import ActionOffer, declared, offers, question_open
-from muniment_tui.actions.registry import Action, actions
+from muniment_tui.actions.available import behind_question, declared
+from muniment_tui.actions.registry import Action, actions, key_name, typed
 from muniment_tui.engine.bridge import Bridge
 from muniment_tui.shell import state, themes
+from muniment_tui.shell.app_actions import APP_ACTIONS, QUIT_KEYS
 from muniment_tui.shell.areas import AREAS
 from muniment_tui.shell.command_line import CommandLine
-from muniment_tui.shell.frame import HEIGHTS, WIDTHS, FrameScreen, TopBar
+from muniment_tui.shell.frame import HEIGHTS, WIDTHS, FrameScreen
+from muniment_tui.shell.key_queue import KeyQueue
 from muniment_tui.shell.notices import Notice, NoticeLog
-from muniment_tui.shell.palette import ActionsPalette, ActionsProvider
-from muniment_tui.shell.vaults import is_vault
+from muniment_tui.shell.places import AppPlaces
+from muniment_tui.shell.service_facts import ServiceFacts
+from muniment_tui.shell.times import TIMES, AppTimes
+from muniment_tui.shell.vault_switch import BETWEEN, VaultSwitch
+from muniment_tui.shell.vaults import is_vault, new_folder
+from muniment_tui.terminal.colours import ColourDepth, depth_of
 from muniment_tui.terminal.diff_renderer import TerminalCanvas
+from muniment_tui.terminal.driver import TERMINATED, TerminalDriver
 from muniment_tui.terminal.output_filter import OutputFilter
 from muniment_tui.terminal.pace import TerminalPace
 from muniment_tui.terminal.safe_text import clean
 
+if TYPE_CHECKING:
+    from muniment.cli.engine_port import VaultUnits
+
 FIRST = "first"
 """The mode of the first page, which is shown when there is no vault yet."""
-QUIT_KEYS = ("q", "f10")
-NOTICE_STAYS = 10.0
-"""How long a notice covers the status line, in seconds. An error stays until Esc."""
 FIRST_FRAME = 0.15
 """How long to wait for content before the first frame is drawn, in seconds. An empty first frame delays
 the content."""
@@ -54,16 +62,17 @@ SETTLED = 2.0
 """Seconds after start-up. Objects that are alive by then are excluded from garbage collection."""
 SIZE_POLL = 1.0
 """Seconds between two checks of the terminal's size."""
-KEY_TIMEOUT = 5.0
-"""How long a key waits until the key before it is handled, in seconds."""
-TERMINATED = 143
-"""Exit code after SIGTERM or SIGHUP, the same as the command line's."""
 
 
-def _first() -> FrameScreen:
+def _first(named: Path | None, vaults: VaultSwitch) -> FrameScreen:
+    """The first page without a vault: it asks which of the known ones to open, or makes a new one."""
+    if named is None and vaults.known():
+        from muniment_tui.first.vault_list import VaultsScreen
+
+        return VaultsScreen()
     from muniment_tui.first.screen import FirstScreen
 
-    return FirstScreen()
+    return FirstScreen(named or new_folder())
 
 
 def _collect_garbage() -> None:
@@ -77,61 +86,20 @@ def _first_area(area: str) -> str:
     return area if area in {one.id for one in AREAS} else AREAS[0].id
 
 
-def _go(area_id: str) -> str:
-    return f"app.go('{area_id}')"
-
-
 class MunimentApp(App[int], inherit_bindings=False):
     """The app. Screens reach the engine through `engine` and show notices with `tell`."""
 
     TITLE = "Muniment"
-    MODES: ClassVar[dict[str, Any]] = {FIRST: _first, **{area.id: area.open for area in AREAS}}
-    COMMANDS: ClassVar[set[Any]] = {ActionsProvider}
-    ENABLE_COMMAND_PALETTE = True
+    MODES: ClassVar[dict[str, Any]] = {
+        FIRST: FrameScreen,
+        BETWEEN: FrameScreen,
+        **{area.id: area.open for area in AREAS},
+    }
+    ENABLE_COMMAND_PALETTE = False
     HORIZONTAL_BREAKPOINTS = WIDTHS
     VERTICAL_BREAKPOINTS = HEIGHTS
-    HELP = (
-        "Keys act on the pane that has the focus. Tab goes to the next pane. The bottom line shows the most "
-        "useful keys. Ctrl+P lists all actions; : runs one by its name."
-    )
     BINDINGS: ClassVar[list[BindingType]] = [
-        *actions(
-            *(Action(f"app.{a.id}", a.key, a.title, a.help, run=_go(a.id)) for a in AREAS),
-            Action(
-                "app.help", "question_mark,f1", "Help", "Explain the focused pane and its keys.", footer=6
-            ),
-            Action("app.command", "colon", "Command", "Type the name of an action to run it.", footer=2),
-            Action(
-                "app.palette",
-                "ctrl+p",
-                "Find an action",
-                "List all actions that work here. Type to filter them.",
-                run="command_palette",
-                priority=True,
-            ),
-            Action("app.notices", "exclamation_mark", "Notices", "List the recent notices and errors."),
-            Action(
-                "app.theme",
-                "",
-                "Change colours",
-                "Switch to the next theme: dark, light, or the terminal's own colours.",
-            ),
-            Action("app.redraw", "ctrl+l", "Redraw", "Redraw the screen, if another program wrote over it."),
-            Action(
-                "app.quit",
-                ",".join(QUIT_KEYS),
-                "Quit",
-                "Close the app. Runs continue in the service.",
-                footer=4,
-            ),
-            Action(
-                "app.suspend",
-                "ctrl+z",
-                "Suspend",
-                "Return to the shell. `fg` brings the app back.",
-                run="suspend_process",
-            ),
-        ),
+        *actions(*APP_ACTIONS),
         Binding("ctrl+c", "interrupt", show=False, system=True),
     ]
     CSS = """
@@ -142,6 +110,8 @@ class MunimentApp(App[int], inherit_bindings=False):
 
     notice: var[Notice | None] = var(None)
     """The notice that the status line shows in place of the screen's own status."""
+    service: var[ServiceFacts] = var(ServiceFacts())
+    """What is known of the vault's service. Screens that watch the runs keep it up to date."""
 
     def __init__(
         self,
@@ -150,42 +120,56 @@ class MunimentApp(App[int], inherit_bindings=False):
         *,
         read_only: bool = False,
         state_file: Path | None = None,
+        vaults_file: Path | None = None,
         area: str = "",
+        times: AppTimes = TIMES,
+        depth: ColourDepth | None = None,
+        installer: Callable[[], VaultUnits] | None = None,
     ) -> None:
-        """`named` is the vault that the user asked for, which need not exist; None means the current folder.
+        """`named` is the vault that the user asked for, which need not exist; None asks which one to open.
 
-        `state_file` is where settings of the app are remembered; None remembers nothing. `area` is the first
-        area to show; "" means the one that was open last.
+        `state_file` is where settings of the app are remembered; None remembers nothing. `vaults_file` lists
+        the known vaults; None knows none. `area` is the first area to show; "" means the one that was open
+        last. `depth` says which colours the terminal has; None means what the environment says.
+        `installer` makes what installs the service.
         """
         self.state = state.load(state_file) if state_file else state.AppState()
-        vault = named or Path.cwd()
-        exists = is_vault(vault)
+        exists = named is not None and is_vault(named)
         # Set before anything is composed, so that no other screen is drawn first.
         vars(self)["DEFAULT_MODE"] = _first_area(area or self.state.area) if exists else FIRST
-        super().__init__()
+        super().__init__(driver_class=TerminalDriver)
         self.connect = connect
+        self.installer = installer
         self.read_only = read_only
+        self.times = times
         self.notices = NoticeLog()
-        self._keys: deque[events.Key] = deque()
-        self._key_dispatched_at = 0.0
+        self._keys = KeyQueue(self, self._dispatch_key)
         self.organisation = ""
         self.runs_go_on = False
         """Whether runs were seen or requested. The exit message then lists the ones that continue."""
         self._state_file = state_file
-        self.named = named
-        self._engine = Bridge(connect, vault, self.refuse, self._answer_handled) if exists else None
+        self.vaults = VaultSwitch(self, vaults_file)
+        self.places = AppPlaces(self)
+        self._modes[FIRST] = partial(_first, named, self.vaults)
+        self._engine = self._bridge(named) if named is not None and exists else None
         self.held_back = exists
         """Whether drawing is suppressed, because there is no content yet."""
-        self._filters.append(OutputFilter())
+        # A terminal without colours has a palette of its own, so Textual need not turn colours into greys.
+        self._filters = [one for one in self._filters if not isinstance(one, Monochrome | NoColor)]
+        self._filters.append(OutputFilter(os.environ))
         self._disable_tooltips = self._disable_notifications = True  # the app shows no floating windows
-        self._canvas = TerminalCanvas()
+        self.depth = depth or depth_of(os.environ)
+        self._canvas = TerminalCanvas(self.depth)
         self.pace = TerminalPace(self._send)
-        for theme in themes.THEMES:
+        for theme in themes.all_themes(self.depth):
             self.register_theme(theme)
-        self.theme = self.state.theme if self.state.theme in themes.NAMES else themes.NAMES[0]
+        self.use_theme(self.state.theme)
         self.animation_level = "none"
 
     # --- what screens use -------------------------------------------------------------------
+
+    def _bridge(self, vault: Path) -> Bridge:
+        return Bridge(self.connect, vault, self.refuse, self._answer_handled, every=self.times.states)
 
     @property
     def engine(self) -> Bridge:
@@ -202,11 +186,12 @@ class MunimentApp(App[int], inherit_bindings=False):
         """Show a notice in the status line and add it to the list of notices.
 
         `text` is one sentence from any source; it is sanitised here. `severity` is "information", "warning"
-        or "error".
+        or "error", or "hint" for what leaves soon and is not listed.
         """
-        notice = self.notice = self.notices.add(clean(text), severity)
+        stays = self.times.hint if severity == "hint" else self.times.notice
+        notice = self.notice = self.notices.add(clean(text), severity, stays)
         if severity != "error":
-            self.set_timer(NOTICE_STAYS, lambda: self._forget(notice))
+            self.set_timer(stays, lambda: self._forget(notice))
 
     def _forget(self, notice: Notice) -> None:
         if self.notice is notice:
@@ -220,22 +205,22 @@ class MunimentApp(App[int], inherit_bindings=False):
         """Whether `--read-only` disables an action."""
         return self.read_only and action.changes
 
-    def use_vault(self, vault: Path) -> None:
-        """Open a vault, such as one that was just created, and go to its Setup."""
-        self._engine = Bridge(self.connect, vault, self.refuse, self._answer_handled)
-        self.state.vault = str(vault)
-        self.switch_mode(AREAS[0].id)
+    def set_vault(self, vault: Path) -> Bridge | None:
+        """Connect to another vault. Returns the bridge to the former one, whose requests are cancelled."""
+        former, self._engine = self._engine, self._bridge(vault)
+        if former is not None:
+            former.cancel_all()
+        self.organisation, self.service = "", ServiceFacts()
         self._learn_name()
+        return former
 
-    def open_profile(
-        self, kind: str, values: Mapping[str, str], done: Callable[[str | None], object]
-    ) -> None:
+    def open_profile(self, kind: str, values: Mapping[str, str], done: Callable[[str | None], None]) -> None:
         """Open the form of a new profile over the current screen.
 
         `values` are entered in advance, by field name ("name" included). `done` is called with the profile's
         name after it is saved, or with None if the form is left unsaved.
         """
-        from muniment.profiles.fields import KIND
+        from muniment.profiles.registry import KIND
         from muniment_tui.profiles.draft import ProfileDraft
         from muniment_tui.profiles.form import ProfileForm
 
@@ -244,10 +229,13 @@ class MunimentApp(App[int], inherit_bindings=False):
             if field.name in values:
                 draft.type(field.name, values[field.name])
 
-        def closed(name: str | None) -> None:
-            done(name)
+        self.push_screen(ProfileForm(draft), done)
 
-        self.push_screen(ProfileForm(draft), closed)
+    def open_messages(self, ids: Sequence[str]) -> None:
+        """Show messages by their ids over the current screen, one after another."""
+        from muniment_tui.messages.single import SingleScreen
+
+        self.push_screen(SingleScreen(ids))
 
     # --- life -------------------------------------------------------------------------------
 
@@ -291,17 +279,36 @@ class MunimentApp(App[int], inherit_bindings=False):
         self.engine.ask(self, GetStatus(), Status, self._name_known)
 
     def _name_known(self, status: Status) -> None:
-        self.organisation = clean(status.name or status.vault)
-        for bar in self.screen.query(TopBar):
-            bar.draw()
+        self.organisation = clean(status.name)
+        self.service = self.service.came(clean(status.vault))
+        self.vaults.remember(status.name)
 
     # --- drawing ----------------------------------------------------------------------------
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """The app's own variables, for Textual's themes, which don't have them."""
+        return themes.theme_for("", ColourDepth.NONE).variables
+
+    def use_theme(self, name: str) -> None:
+        """Show the theme of this name, in the colours that the terminal has."""
+        self.theme = themes.theme_for(name, self.depth).name
 
     def _display(self, screen: Screen[Any], renderable: Any) -> None:
         """Send the terminal only the cells that changed."""
         if isinstance(renderable, CompositorUpdate):
             renderable = self._canvas.changes_only(renderable)
+            self._place_cursor()
         super()._display(screen, renderable)
+
+    def _place_cursor(self) -> None:
+        """Place the terminal's cursor, which stays hidden, where the user is: on the row or in the field.
+
+        Braille displays and screen readers follow it. Textual sends its place with each drawing anyway.
+        """
+        focused = self.focused
+        if focused is not None:
+            cell = getattr(focused, "cursor_cell", None)
+            self.cursor_position = cell if cell is not None else focused.content_region.offset
 
     def _send(self, question: str) -> bool:
         """Send a query to the terminal. Returns False if there is none."""
@@ -336,11 +343,7 @@ class MunimentApp(App[int], inherit_bindings=False):
     # --- keys -------------------------------------------------------------------------------
 
     async def on_event(self, event: events.Event) -> None:
-        """Handle one key at a time.
-
-        Over a slow connection many keys arrive at once. Each must find the focus where the key before it has
-        put it.
-        """
+        """Queue keys, so that one is handled at a time."""
         if isinstance(event, events.Resize):
             self._canvas.forget()  # the terminal may have moved its contents
         if not isinstance(event, events.Key) or event.is_forwarded:
@@ -350,52 +353,27 @@ class MunimentApp(App[int], inherit_bindings=False):
             if event.key in QUIT_KEYS:
                 self.exit(0)
             return
-        self._keys.append(event)
-        if len(self._keys) == 1:
-            await self._dispatch_key()
-        else:
-            self._wait_for_previous_key()
+        await self._keys.add(event)
 
     def _too_small(self) -> bool:
         """Whether the terminal is too small to show the screen. No key may act then."""
         return isinstance(self.screen, FrameScreen) and self.screen.too_small
 
-    async def _dispatch_key(self) -> None:
-        self._key_dispatched_at = time.monotonic()
-        await super().on_event(self._keys[0])
-        self._follow(self.focused or self.screen, 1)
+    async def _dispatch_key(self, event: events.Key) -> None:
+        """Hand a key to Textual. An error that was there for a while leaves with it."""
+        notice = self.notice
+        await super().on_event(event)
+        overdue = notice is not None and notice.severity == "error" and time.monotonic() >= notice.due
+        if notice is not None and overdue and event.key != "escape":  # Esc removes it by itself
+            self._forget(notice)
 
-    def _follow(self, node: DOMNode, again: int) -> None:
-        """Follow the way of an unused key from the focus up to the app, to know when it has arrived.
-
-        Messages and changes of focus that the key causes take the same way after it, so this is done `again`
-        times.
-        """
-        if node is not self:
-            if not node.call_later(self._follow, node.parent or self, again):
-                self._follow(node.parent or self, again)
-        elif again:
-            self._follow(self.focused or self.screen, again - 1)
-        else:
-            self.call_later(self.call_later, self._key_handled)
-
-    def _wait_for_previous_key(self) -> None:
-        """Continue after KEY_TIMEOUT at the latest: a key may take long, and its widget may be gone."""
-        dispatched_at = self._key_dispatched_at
-
-        async def overdue() -> None:
-            if len(self._keys) > 1 and self._key_dispatched_at == dispatched_at:
-                await self._key_handled()
-
-        self.set_timer(KEY_TIMEOUT, overdue)
-
-    async def _key_handled(self) -> None:
-        if self._keys:
-            self._keys.popleft()
-        if self._keys:
-            await self._dispatch_key()
-        if len(self._keys) > 1:
-            self._wait_for_previous_key()
+    async def _on_key(self, event: events.Key) -> None:
+        """Run an action of the app, or say that nothing has this key."""
+        event.prevent_default()  # Textual would call the method of its own class as well
+        if await self._check_bindings(event.key):
+            return
+        if typed(event.key) or event.key.startswith(("f", "ctrl+")):
+            self.tell(f"No key {key_name(event.key)} here; ? or F1 lists the keys.", "hint")
 
     # --- actions ----------------------------------------------------------------------------
 
@@ -407,56 +385,32 @@ class MunimentApp(App[int], inherit_bindings=False):
         if self._too_small() and name != "quit":
             return True
         meant = declared(target, name)
-        if meant is not None and target is self.screen and question_open(self.screen):
+        if meant is not None and behind_question(self.screen, target):
             return True
         if meant is not None and self.is_off(meant):
             self.tell(f"{meant.title} is off: the app was started with --read-only.", "warning")
             return True
         return await super().run_action(action, default_namespace, namespaces)
 
-    def names(self) -> dict[str, ActionOffer]:
-        """The actions that can be run now, by the names that `:` accepts."""
-        found: dict[str, ActionOffer] = {}
-        for offer in offers(self.screen):
-            found.setdefault(offer.action.name, offer)
-        return found
-
-    async def do_named(self, name: str) -> None:
-        """Run the action called `name`. An unambiguous beginning of its name is enough."""
-        names = self.names()
-        meant = [name] if name in names else sorted(known for known in names if known.startswith(name))
-        if not name:
-            return
-        if len(meant) != 1:
-            others = f" Did you mean {', '.join(meant[:5])}?" if meant else " Ctrl+P lists all actions."
-            self.tell(f"No action here is called {name!r}.{others}", "warning")
-            return
-        offer = names[meant[0]]
-        await self.run_action(offer.action.call, offer.node)
-
     async def action_go(self, area: str) -> None:
-        """Go to an area, or close the screens above it if it is the current one."""
-        if self._engine is None:
-            self.tell("Create or open a vault first.", "warning")
-            return
-        self.state.area = area
-        if self.current_mode == area:
-            while len(self.screen_stack) > 1:
-                if isinstance(self.screen, FrameScreen) and self.screen.unsaved:
-                    self.screen.ask_to_leave(self.pop_screen)
-                    break
-                self.pop_screen()
-        else:
-            await self.switch_mode(area)
+        await self.places.go(area)
+
+    async def action_setup(self) -> None:
+        await self.places.open_checklist()
 
     def action_help(self) -> None:
         from muniment_tui.shell.help import HelpScreen
 
         self.push_screen(HelpScreen(self.screen))
 
-    def action_command_palette(self) -> None:
-        if not isinstance(self.screen, ActionsPalette):
-            self.push_screen(ActionsPalette(id="--command-palette"))
+    def action_palette(self) -> None:
+        """Open the palette, or close it."""
+        from muniment_tui.shell.palette import ActionsPalette, open_palette
+
+        if isinstance(self.screen, ActionsPalette):
+            self.screen.close()
+        else:
+            open_palette(self)
 
     def action_command(self) -> None:
         """Open the `:` line."""
@@ -464,25 +418,28 @@ class MunimentApp(App[int], inherit_bindings=False):
             line.open()
 
     def action_notices(self) -> None:
+        """List the notices. The list has the one that the status line shows."""
         from muniment_tui.shell.help import NoticesScreen
 
+        self.notice = None
         self.push_screen(NoticesScreen())
 
     def action_theme(self) -> None:
-        names = themes.NAMES
-        self.theme = self.state.theme = names[(names.index(self.theme) + 1) % len(names)]
-        self.tell(f"Colours: {self.theme}.")
+        from muniment_tui.shell.theme_list import ThemesScreen
+
+        if not isinstance(self.screen, ThemesScreen):
+            self.push_screen(ThemesScreen())
 
     async def action_quit(self) -> None:
         """Close the app, after a question about unsaved changes."""
-        for mode, stack in self._screen_stacks.items():
-            for screen in stack:
-                if isinstance(screen, FrameScreen) and screen.unsaved:
-                    if mode != self.current_mode:
-                        await self.switch_mode(mode)
-                    screen.ask_to_leave(lambda: self.exit(0))
-                    return
-        self.exit(0)
+        self.vaults.leave(lambda: self.exit(0))
+
+    def action_vault(self) -> None:
+        """List the vaults, unless the list is open."""
+        from muniment_tui.first.vault_list import VaultsScreen
+
+        if not isinstance(self.screen, VaultsScreen):
+            self.push_screen(VaultsScreen())
 
     def action_interrupt(self) -> None:
         """Explain how to quit. Ctrl+C does not stop anything."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 
 from msgspec import Struct
 
@@ -62,23 +64,46 @@ def launch(engine: EngineDoors, called: LaunchOptions) -> int:
         complain(DUMB.format(os.environ.get("TERM") or "not set"))
         return UNUSABLE
     sys.setswitchinterval(SWITCH)
+    from muniment.client.known_vaults import vaults_file
     from muniment_tui.app import MunimentApp
     from muniment_tui.shell.state import state_file
     from muniment_tui.shell.vaults import named_vault
-    from muniment_tui.terminal.safe_text import clean
 
     named = named_vault(called.vault)
     app = MunimentApp(
-        engine.connect, named, read_only=called.read_only, state_file=state_file(), area=called.area
+        engine.connect,
+        named.folder,
+        read_only=called.read_only,
+        state_file=state_file(),
+        vaults_file=vaults_file(),
+        area=called.area,
+        installer=engine.installer,
     )
+    if named.refused:
+        app.tell(f"{named.refused[0].upper()}{named.refused[1:]}.", "warning")
     try:
-        return app.run() or app.return_code or 0
+        code = app.run() or app.return_code or 0
     finally:
         app.hang_up()
-        if app.runs_go_on and app.vault is not None:
-            from muniment_tui.shell.exit_message import exit_message
+        for vault in app.vaults.with_runs:
+            _say_what_runs(engine, vault)
+    if app.vaults.demo_wanted:
+        from muniment.cli import main
 
-            with suppress(OSError):  # the terminal may be gone
-                for line in exit_message(engine.connect, app.vault):
-                    sys.stdout.write(clean(line) + "\n")
-                sys.stdout.flush()
+        return main(["demo"], replace(engine, look=lambda vault: launch(engine, _looking(vault))))
+    return code
+
+
+def _say_what_runs(engine: EngineDoors, vault: Path) -> None:
+    """Print which runs of a vault continue without the app."""
+    from muniment_tui.shell.exit_message import exit_message
+    from muniment_tui.terminal.safe_text import clean
+
+    with suppress(OSError):  # the terminal may be gone
+        for line in exit_message(engine.connect, vault):
+            sys.stdout.write(clean(line) + "\n")
+        sys.stdout.flush()
+
+
+def _looking(vault: Path) -> LaunchOptions:
+    return LaunchOptions(str(vault), area="messages")

@@ -40,17 +40,17 @@ def offers(screen: Screen[Any]) -> list[ActionOffer]:
     return list(found.values())
 
 
-def question_open(screen: Screen[Any]) -> bool:
-    """Whether a question has the focus. Actions of the screen must wait until it is answered."""
+def behind_question(screen: Screen[Any], node: DOMNode) -> bool:
+    """Whether a node is behind a question that has the focus. Its actions must wait for the answer."""
     focused = screen.focused
-    return focused is not None and any(getattr(node, "ASKS", False) for node in focused.ancestors_with_self)
+    asks = [one for one in (focused.ancestors_with_self if focused else ()) if getattr(one, "ASKS", False)]
+    return bool(asks) and node is not screen.app and node in asks[0].ancestors
 
 
 def _along(screen: Screen[Any]) -> Iterator[tuple[DOMNode, Action]]:
     focused: DOMNode = screen.focused or screen
-    waits = question_open(screen)
     for node in focused.ancestors_with_self:
-        if waits and node is screen:
+        if behind_question(screen, node):
             continue
         for bindings in node._bindings.key_to_bindings.values():
             for binding in bindings:

@@ -40,6 +40,8 @@ class Action(Struct, frozen=True):
     """Whether it changes anything but the screen. `--read-only` disables such actions."""
     priority: bool = False
     """Whether the key works before the focused widget receives it."""
+    words: str = ""
+    """Other words that people search for, separated by spaces. Palette and `:` find the action by them."""
 
     @property
     def part(self) -> str:

@@ -26,8 +26,6 @@ from muniment.errors import MunimentError
 log = logging.getLogger("muniment.tui")
 
 W = TypeVar("W", bound=WireWord)
-EVERY = 1.0
-"""Seconds between two states (StateWord) of a stream. The service computes a state when it is requested."""
 AHEAD = 64
 """Messages of a stream that may wait for the screen. The stream is read no faster than that."""
 
@@ -36,14 +34,22 @@ class PendingRequest:
     """A request in progress. Cancel it when its answer is no longer needed."""
 
     def __init__(
-        self, owner: MessagePump, request: Request, failed: Failed, handled: Handled, stopped: threading.Event
+        self,
+        owner: MessagePump,
+        request: Request,
+        failed: Failed,
+        handled: Handled,
+        stopped: threading.Event,
+        every: float,
     ) -> None:
-        """`stopped` is set when all requests of the bridge are cancelled."""
+        """`stopped` is set when all requests of the bridge are cancelled. `every` is the number of seconds
+        between two states."""
         self.request = request
         self.owner = owner
         self.failed = failed
         self._handled = handled
         self._stopped = stopped
+        self._every = every
         self.name = f"say-{type(request).__name__}"
         self.streams = False
         self.client: Client | None = None
@@ -98,7 +104,7 @@ class PendingRequest:
 
     def pause(self) -> None:
         """Called in the thread: wait until the next state may be shown."""
-        self._over.wait(EVERY)
+        self._over.wait(self._every)
 
 
 Failed = Callable[[MunimentError], object]
@@ -115,13 +121,17 @@ class Bridge:
         vault: Path,
         refused: Failed,
         handled: Handled = lambda owner: None,
+        *,
+        every: float,
     ) -> None:
         """`refused` is called with every error that the caller does not handle. `handled` is called after
-        each handled answer, with the widget that asked."""
+        each handled answer, with the widget that asked. `every` is the number of seconds between two states
+        (StateWord) of a stream."""
         self.vault = vault
         self._handled = handled
         self._connect = connect
         self._refused = refused
+        self._every = every
         self._idle: list[Client] = []
         self._lock = threading.Lock()
         self._stopped = threading.Event()
@@ -144,7 +154,7 @@ class Bridge:
         requests of the same owner and lane run one at a time and only the newest is answered, as for search
         while typing.
         """
-        line = PendingRequest(owner, request, failed or self._refused, self._handled, self._stopped)
+        line = self._pending(owner, request, failed)
 
         def start() -> None:
             self._start(line, lambda: self._call(line, reply, then))
@@ -172,10 +182,14 @@ class Bridge:
         `ended` is called after the last message. Cancel the returned request to stop the work. `through`
         processes the messages in the thread, for slow work such as writing a file.
         """
-        line = PendingRequest(owner, request, failed or self._refused, self._handled, self._stopped)
+        line = self._pending(owner, request, failed)
         line.streams = True
         self._start(line, lambda: self._stream(line, each, ended or (lambda: None), through))
         return line
+
+    def _pending(self, owner: MessagePump, request: Request, failed: Failed | None) -> PendingRequest:
+        refused = failed or self._refused
+        return PendingRequest(owner, request, refused, self._handled, self._stopped, self._every)
 
     @property
     def calling(self) -> int:

@@ -19,12 +19,13 @@ from muniment_tui.actions.registry import Action, actions
 from muniment_tui.engine.bridge import Bridge
 from muniment_tui.shell.frame import FrameScreen
 from muniment_tui.shell.vaults import is_vault
+from muniment_tui.shell.wordmark import WORDMARK
 from muniment_tui.terminal.safe_text import block
 from muniment_tui.widgets.field import Form, FormField, TextField
 from muniment_tui.widgets.text import TextLines
 
 WELCOME = (
-    "Muniment archives an organisation's mail: complete, unchanged, provable.\n"
+    "An archive of an organisation's mail: complete, unchanged, provable.\n"
     "The archive is a folder, the vault. Create it here; Setup follows.\n\n"
     "Enter goes to the next field. In the last field, it creates the vault."
 )
@@ -38,7 +39,8 @@ class FirstScreen(FrameScreen):
         "A vault is a folder that holds the archive of one organisation. Only your login can read it.\n\n"
         "When mail arrives for an address at one of the organisation's domains, Muniment adds a user for "
         "that address. Domains can be added later.\n\n"
-        "To try Muniment with sample mail first, quit and run `muniment demo`."
+        "F3 tries Muniment with sample mail first, as `muniment demo` does. `:vault` lists the vaults that "
+        "you have opened on this machine."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         *actions(
@@ -50,21 +52,43 @@ class FirstScreen(FrameScreen):
                 footer=9,
                 changes=True,
             ),
+            Action(
+                "first.demo",
+                "f3",
+                "Try the demo",
+                "Leave the app, make a temporary vault with 1,000 sample mails, and open it.",
+                footer=8,
+                changes=True,
+                words="sample example test",
+            ),
         )
     ]
     DEFAULT_CSS = """
     FirstScreen #inside { padding: 1 2; }
+    FirstScreen.-tall #inside { padding: 3 6; }
+    FirstScreen #wordmark { height: 3; margin-bottom: 1; }
+    FirstScreen.-tall #wordmark { margin-bottom: 2; }
     FirstScreen #welcome { height: auto; margin-bottom: 1; }
     FirstScreen Form { padding: 0; }
     """
 
+    def __init__(self, folder: Path) -> None:
+        """`folder` is suggested."""
+        super().__init__()
+        self._folder = folder
+
     def inside(self) -> Iterable[Widget]:
         with Vertical():
+            yield TextLines(block(WORDMARK, "bold $accent"), id="wordmark")
             yield TextLines(block(WELCOME), id="welcome")
             with Form():
-                yield TextField("folder", "Folder", str(self._suggested()), check=_folder_problem)
+                yield TextField("folder", "Folder", str(self._folder), check=_folder_problem)
                 yield TextField(
-                    "name", "Organisation", placeholder="Example Ltd", hint="Shown at the top of the app."
+                    "name",
+                    "Organisation",
+                    placeholder="Example Ltd",
+                    hint="Shown at the top of the app.",
+                    check=_name_problem,
                 )
                 yield TextField(
                     "domains",
@@ -82,17 +106,6 @@ class FirstScreen(FrameScreen):
         fields[1].entry().focus()
         self._look_at_folder()
 
-    def _suggested(self) -> Path:
-        """The folder that was named at start, or the last vault. Otherwise the current folder if it is
-        empty, or a new folder in it."""
-        if self.muniment.named is not None:
-            return self.muniment.named
-        last = self.muniment.state.vault
-        if last and is_vault(Path(last)):
-            return Path(last)
-        here = Path.cwd()
-        return here if _is_empty(here) else here / "vault"
-
     @on(FormField.Changed)
     def _look_at_folder(self) -> None:
         folder = self.query_one(Form).fields[0]
@@ -105,25 +118,29 @@ class FirstScreen(FrameScreen):
     async def _entered(self) -> None:
         await self.run_action("make")
 
+    def action_demo(self) -> None:
+        self.muniment.vaults.leave(self.muniment.vaults.start_demo)
+
     def action_make(self) -> None:
         """Create the vault, or open it if it exists."""
         form = self.query_one(Form)
         folder = absolute(form.values["folder"].strip() or ".")
         if is_vault(folder):
-            self.muniment.use_vault(folder)
+            self.muniment.vaults.use(folder)
         elif not form.problems():
             self._make(folder, form.values)
 
     def _make(self, folder: Path, values: dict[str, str]) -> None:
         self.muniment.tell(f"Creating a vault in {folder} ...")
-        engine = Bridge(self.muniment.connect, folder, self.muniment.refuse)
+        app = self.muniment
+        engine = Bridge(app.connect, folder, app.refuse, every=app.times.states)
         request = Init(domains=tuple(_domains(values["domains"])), name=values["name"].strip())
         engine.ask(self, request, Done, self._made(folder, engine), failed=self._not_made(engine))
 
     def _made(self, folder: Path, engine: Bridge) -> Callable[[Done], None]:
         def then(done: Done) -> None:
             engine.close()
-            self.muniment.use_vault(folder)
+            self.muniment.vaults.use(folder)
             self.muniment.tell(" ".join([done.message, f"For the shell: export {VAULT}={folder}"]))
 
         return then
@@ -138,6 +155,10 @@ class FirstScreen(FrameScreen):
 
 def _domains(text: str) -> list[str]:
     return text.replace(",", " ").split()
+
+
+def _name_problem(text: str) -> str:
+    return "" if any(char.isalpha() for char in text) else "Type a name with at least one letter"
 
 
 def _domains_problem(text: str) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 
 from msgspec import Struct, field
 from rich.cells import get_character_cell_size
@@ -12,6 +14,19 @@ from rich.cells import get_character_cell_size
 from muniment_tui.messages.highlight import Span
 from muniment_tui.terminal.safe_text import clean
 
+DRAWN = {
+    "heading": "bold",
+    "target": "$primary",
+    "quote1": "$secondary",
+    "quote2": "$secondary italic",
+    "quote3": "$secondary italic",
+    "signature": "$secondary",
+}
+"""Styles of the kinds of spans in the text of a mail (see `api.Message.styles`)."""
+HANGING = 20_000
+"""Maximum number of lines whose further rows are indented."""
+_HANGING = re.compile(r"^(?:(?:> ?){1,50}| {0,40}(?:•|[0-9]{1,6}\.) )", re.MULTILINE)
+"""The beginning of a quoted line, and of an item of a list."""
 LINE = 4_000
 """Maximum number of characters in a line whose further rows are indented."""
 
@@ -51,7 +66,29 @@ class DocumentWriter:
         if style and safe:
             self._styles.append((start, self._at, style))
         if region and safe:
+            if self._regions and self._regions[-1][0] == region and self._regions[-1][2] == start:
+                start = self._regions.pop()[1]
             self._regions.append((region, start, self._at))
+
+    def put_drawn(self, text: str, styles: Sequence[tuple[int, int, str]]) -> None:
+        """Append the text of a mail, with (start, end, kind) of its styled spans (see `api.Message`).
+
+        Rows of a quote and of a list are indented like its text.
+        """
+        at = 0
+        for start, end, kind in styles:
+            if kind in DRAWN and at <= start < end <= len(text):
+                self._put_lines(text[at:start])
+                self._put_lines(text[start:end], DRAWN[kind], "link" if kind == "target" else "body")
+                at = end
+        self._put_lines(text[at:])
+
+    def _put_lines(self, text: str, style: str = "", region: str = "body") -> None:
+        start = self._at
+        self.put(text, style, region, lines=True)
+        if self._pieces[-1] == text:  # else places have moved
+            for begin in islice(_HANGING.finditer(text), max(HANGING - len(self._indents), 0)):
+                self._indents[start + begin.start()] = len(begin[0])
 
     def end_line(self, count: int = 1) -> None:
         """Append line ends."""

@@ -45,8 +45,13 @@ class ListingRequest(Struct, frozen=True):
 class MailListing:
     """One folder or search in one order."""
 
-    def __init__(self, request: Asked, order: str = NEWEST) -> None:
-        """`request` names a folder or a query. Its paging fields are ignored."""
+    def __init__(self, request: Asked, order: str = NEWEST, kept: int = KEPT, places: int = PLACES) -> None:
+        """`request` names a folder or a query. Its paging fields are ignored.
+
+        `kept` and `places` are the maximum numbers of rows and of places in memory.
+        """
+        self._kept = kept
+        self._places = places
         self.request = request
         self.order = order
         self.total = 0
@@ -214,10 +219,10 @@ class MailListing:
         self._rows.update(zip(range(start, end), found, strict=True))
         for number in {start, end - 1} if found else ():
             self._know_date(number, self._rows[number].date)
-        if len(self._rows) > KEPT:
-            self._rows = {n: hit for n, hit in self._rows.items() if abs(n - start) < KEPT // 4}
+        if len(self._rows) > self._kept:
+            self._rows = {n: hit for n, hit in self._rows.items() if abs(n - start) < self._kept // 4}
         for places in (self._forward, self._backward):
-            while len(places) > PLACES:
+            while len(places) > self._places:
                 del places[next(iter(places))]
 
     def _know_date(self, number: int, date: int) -> None:

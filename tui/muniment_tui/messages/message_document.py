@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from muniment.api import Attachment, EnvelopeWord, Message
+from muniment.api import Attachment, EnvelopeWord, Hit, Message
 from muniment.system.formatting import count, local, size
 from muniment_tui.messages.document import DocumentWriter, TextDocument
 
@@ -32,12 +32,30 @@ def message_document(message: Message) -> TextDocument:
         _field(writer, "Note", note, WARN)
     writer.end_line()
     writer.section("text")
-    writer.put(message.text, region="body", lines=True)
+    writer.put_drawn(message.drawn or message.text, message.styles if message.drawn else ())
     if not message.text.strip():
         writer.put("(no text)", QUIET)
     writer.end_line(2)
     _attachments(writer, message.attachments)
     _evidence(writer, message)
+    return writer.document()
+
+
+def preview_document(hit: Hit) -> TextDocument:
+    """What a list holds of a message."""
+    writer = DocumentWriter(hit.subject or "(no subject)")
+    _header(writer, "From", hit.sender)
+    _header(writer, "To", hit.to)
+    _header(writer, "Subject", hit.subject or "(no subject)")
+    _field(writer, "Date", local(hit.date))
+    files = f", {count(hit.attachments)} attachments" if hit.attachments > 1 else ", 1 attachment"
+    _field(writer, "Size", f"{size(hit.size)}{files if hit.attachments else ''}")
+    for place in hit.folders[:LISTED]:
+        _field(writer, "Filed in", place)
+    writer.end_line()
+    writer.line(
+        "Enter opens the message. Opening another person's mail is recorded in the audit trail.", QUIET
+    )
     return writer.document()
 
 

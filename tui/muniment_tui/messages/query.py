@@ -15,7 +15,8 @@ LANGUAGE = """\
 Words, "phrases", -not, OR, (groups), begin*, *end, be*nd
 from: to: cc: bcc: subject: body: filename: link:   search one field
 has:attachment  in:inbox  in:sent  user:ADDR  by kind, folder or owner
-before: after: on: DATE  larger: smaller: SIZE  id:HEX  msgid:ID"""
+before: after: on: DATE  between:DATE..DATE  between:PERSON,PERSON
+larger: smaller: SIZE  id:HEX  msgid:ID  thread:HEX"""
 _LAST_WORD = re.compile(r"(?:^|[\s(])(\w{3,})$")
 """A plain word at the end. It has at least three letters, so that not all mail matches its beginning."""
 _OPERATORS = ("OR", "AND", "NOT")
@@ -46,7 +47,7 @@ class SearchLine(SafeInput):
         )
     ]
 
-    class Left(Message):
+    class SearchLeft(Message):
         """The search was cleared."""
 
         def __init__(self, query: SearchLine) -> None:
@@ -62,7 +63,7 @@ class SearchLine(SafeInput):
         self.post_message(self.Submitted(self, self.value))
 
     def action_leave(self) -> None:
-        self.post_message(self.Left(self))
+        self.post_message(self.SearchLeft(self))
 
 
 class PeopleFilter(SafeInput):

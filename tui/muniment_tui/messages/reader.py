@@ -12,7 +12,19 @@ from textual.binding import BindingType
 from textual.content import Content
 from textual.message import Message as Posted
 
-from muniment.api import Attachment, Chunk, Done, Mark, Message, ReadAttachment, ReadRaw, Show, Step, WireWord
+from muniment.api import (
+    Attachment,
+    Chunk,
+    Done,
+    Hit,
+    Mark,
+    Message,
+    ReadAttachment,
+    ReadRaw,
+    Show,
+    Step,
+    WireWord,
+)
 from muniment.errors import MunimentError
 from muniment.system.formatting import count, size
 from muniment_tui.actions.registry import Action, actions
@@ -23,6 +35,7 @@ from muniment_tui.messages.message_document import (
     SOURCE,
     attachment_document,
     message_document,
+    preview_document,
     source_document,
 )
 from muniment_tui.messages.reason_prompt import AskingScreen
@@ -39,6 +52,10 @@ FILES = (
     ListColumn("Type", 30, since=70),
     ListColumn("Size", 9, right=True),
 )
+
+
+FRAME = 5
+"""Cells around a text in a pane: borders, padding and the scrollbar."""
 
 
 class ReaderPane(Pane):
@@ -165,7 +182,25 @@ class ReaderPane(Pane):
         self._cancel_request()
         if self.message is None or self.message.id != id_:
             self._show_text("Opening …", "")
-        self.asking.read(Show(id=id_), Message, self._came, failed=self._not_opened, lane="show")
+        width = self.text.scrollable_content_region.width
+        self.asking.read(
+            Show(id=id_, width=width or self.app.size.width - FRAME),
+            Message,
+            self._came,
+            failed=self._not_opened,
+            lane="show",
+        )
+
+    def shows(self, id_: str) -> bool:
+        """Whether a message is open or is being opened."""
+        return bool(id_) and self._wanted == id_
+
+    def preview(self, hit: Hit) -> None:
+        """Show what the list holds of a message. Nothing is read."""
+        self._cancel_request()
+        self._wanted, self._below, self.message = "", [], None
+        self._show_files(False)
+        self._show_document(preview_document(hit), marks=False)
 
     def _not_opened(self, error: MunimentError) -> None:
         self._show_text("The message could not be opened", str(error))
@@ -215,9 +250,11 @@ class ReaderPane(Pane):
     # --- hits ---------------------------------------------------------------------------------
 
     def action_next_hit(self) -> None:
+        """Go to the next hit; after the last one, ask for the next message with `Onward`."""
         self._hit(1)
 
     def action_last_hit(self) -> None:
+        """Go to the hit before; before the first one, ask for the previous message with `Onward`."""
         self._hit(-1)
 
     def _hit(self, step: int) -> None:
@@ -241,6 +278,7 @@ class ReaderPane(Pane):
         self.text.go_to_section("envelope")
 
     def action_attachments(self) -> None:
+        """Show the list of attachments below the text, and focus it."""
         if self.message is None:
             return
         self.files.fill(
@@ -277,9 +315,11 @@ class ReaderPane(Pane):
         )
 
     def action_headers(self) -> None:
+        """Read all header fields from the vault, and show them on top of the message."""
         self._read_source("headers", "All headers")
 
     def action_source(self) -> None:
+        """Read the stored bytes from the vault, and show them on top of the message."""
         self._read_source("message", "Source")
 
     def _read_source(self, what: str, title: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import ClassVar, cast
 
@@ -12,7 +13,7 @@ from textual.message import Message as Posted
 
 from muniment.api import Hit, Hits, ListMessages, Search
 from muniment.errors import MunimentError
-from muniment.system.formatting import count, local, name_of, size
+from muniment.system.formatting import count, name_of, size
 from muniment_tui.actions.registry import Action, actions
 from muniment_tui.messages import dates
 from muniment_tui.messages.feed import ListFeed
@@ -25,20 +26,38 @@ from muniment_tui.widgets.pane import Pane
 from muniment_tui.widgets.rows import ListRow, RowList
 from muniment_tui.widgets.situation import situation
 
-WHO = {False: "From", True: "To"}
+PAPERCLIP = "📎"
+COUNTED = 99
+"""Largest number of attachments that a list shows."""
+TO_SINCE = 96
+"""Width of a list, in cells, from which it shows senders and recipients."""
+NAMES = 400
+"""Characters of a header field with people that a list reads."""
+_BETWEEN = re.compile(r',(?=(?:[^"]*"[^"]*")*[^"]*$)')
+"""A comma that is not in quotes."""
 MOST = 10_000
 """Maximum number of marked messages. More than that are exported as a whole list."""
 
 
 def columns(sent: bool) -> tuple[ListColumn, ...]:
-    """The columns of a list of mail. A list of sent mail shows recipients."""
+    """The columns of a list of mail. A list of sent mail shows recipients only; a wide list shows both."""
+    people = (
+        (ListColumn("To", share=2),)
+        if sent
+        else (ListColumn("From", share=2), ListColumn("To", share=2, since=TO_SINCE))
+    )
     return (
-        ListColumn("Date", 16),
-        ListColumn(WHO[sent], share=2),
+        ListColumn("Date", 11),
+        *people,
         ListColumn("Subject", share=5),
-        ListColumn("Files", 5, right=True, since=70),
+        ListColumn("Files", 5, right=True, since=60),
         ListColumn("Size", 9, right=True, since=84),
     )
+
+
+def names_of(to: str) -> str:
+    """The names in a header field with several people, as far as a list can show them."""
+    return ", ".join(name_of(one.strip()) for one in _BETWEEN.split(to[:NAMES]) if one.strip())
 
 
 class ResultPane(Pane):
@@ -52,7 +71,7 @@ class ResultPane(Pane):
     BINDINGS: ClassVar[list[BindingType]] = [
         *actions(
             Action("mail.order", "o", "Order", "Sort by newest, oldest or best match first.", footer=4),
-            Action("mail.date", "t", "Go to date", "Go to a year, month or day in the list.", footer=3),
+            Action("mail.date", "d", "Go to date", "Go to a year, month or day in the list.", footer=3),
             Action("mail.mark-range", "r", "Mark to here", "Mark all from the last mark to the cursor."),
             Action("mail.choose-all", "asterisk", "Select all", "Select the whole list, visible or not."),
         )
@@ -149,9 +168,16 @@ class ResultPane(Pane):
         self.post_message(self.Changed())
 
     def _row(self, hit: Hit) -> ListRow:
-        who = hit.to if self._sent else hit.sender
-        files = f"+{count(hit.attachments)}" if hit.attachments else ""
-        cells = (local(hit.date), name_of(who), hit.subject or "(no subject)", files, size(hit.size))
+        people = (names_of(hit.to),) if self._sent else (name_of(hit.sender), names_of(hit.to))
+        number = f"{hit.attachments} " if hit.attachments <= COUNTED else f"{COUNTED}+"
+        files = PAPERCLIP if hit.attachments == 1 else f"{number}{PAPERCLIP}"
+        cells = (
+            dates.listed(hit.date),
+            *people,
+            hit.subject or "(no subject)",
+            files if hit.attachments else "",
+            size(hit.size),
+        )
         return ListRow(hit.id, cells, hit)
 
     @on(PagedList.Wanted)
@@ -202,6 +228,7 @@ class ResultPane(Pane):
         self.post_message(self.Changed())
 
     def action_mark_range(self) -> None:
+        """Mark from the last marked row to the cursor; warn instead if these are more than MOST rows."""
         start, end = sorted((self._anchor, self.rows.cursor))
         if end - start >= MOST:
             self._warn(f"At most {count(MOST)} messages can be marked; * selects the whole list.")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from functools import partial
-from pathlib import Path
 from typing import ClassVar
 
 from textual import events, on
@@ -15,19 +14,18 @@ from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input
 
-from muniment.api import Done, Export, GetTree, ListMessages, Search, Step, Tree, WireWord
-from muniment.client.client import receive
-from muniment.errors import MunimentError, QueryError, ReasonNeeded
+from muniment.api import GetTree, ListMessages, Search, Tree
+from muniment.errors import MunimentError, NotFound, QueryError, ReasonNeeded
 from muniment.system.formatting import count
 from muniment_tui.actions.registry import Action, actions
-from muniment_tui.engine.bridge import PendingRequest
+from muniment_tui.messages.exporting import messages
 from muniment_tui.messages.folder_tree import TreePlace, folders, nodes, place_of
 from muniment_tui.messages.listing import RELEVANT, Asked, MailListing
+from muniment_tui.messages.previewing import PreviewingScreen
 from muniment_tui.messages.query import LANGUAGE, PeopleFilter, SearchLine, prefix_query
+from muniment_tui.messages.quick_filters import FILES, WEEK, from_sender, query_of, toggled
 from muniment_tui.messages.reader import ReaderPane
-from muniment_tui.messages.reason_prompt import AskingScreen
 from muniment_tui.messages.result_list import ResultPane
-from muniment_tui.messages.saving import free_path, path_of, path_problem
 from muniment_tui.terminal.safe_text import joined, shown
 from muniment_tui.widgets.pane import Pane
 from muniment_tui.widgets.rows import RowList
@@ -35,11 +33,16 @@ from muniment_tui.widgets.situation import situation
 from muniment_tui.widgets.text import TextLines
 from muniment_tui.widgets.tree import LazyTree, TreeNode
 
+THREAD = 16
+"""Digits of an id in a query for a conversation."""
+_THREAD = re.compile(r"thread:[0-9a-f]{8,64}")
+OF_LIST = ("export", "by_sender", "thread", "copy_id", "read_on")
+"""Actions that need a list with messages."""
 PAUSE = 0.25
 """How long typing must pause before the search starts, in seconds."""
 
 
-class MessagesScreen(AskingScreen):
+class MessagesScreen(PreviewingScreen):
     """The Messages area."""
 
     AREA = "messages"
@@ -50,23 +53,25 @@ class MessagesScreen(AskingScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         *actions(
             Action("messages.search-here", "i", "Search here", "Search only the open folder or user."),
-            Action("messages.people", "f", "Filter people", "Filter the tree by part of a name or address."),
-            Action("messages.reload", "f5", "Reload", "Load new folders and messages."),
             Action(
-                "messages.export",
-                "x",
-                "Export",
-                "Export the selection to .eml files, an .mbox or a .zip.",
-                footer=5,
+                "messages.people",
+                "f",
+                "Filter people",
+                "Filter the tree by part of a name or address.",
+                words="user address find",
             ),
-            Action("messages.stop", "c", "Stop export", "Stop the running export.", footer=9),
+            Action("messages.reload", "f5", "Reload", "Load new folders and messages."),
+            Action("messages.with-files", "A", "With files", "Filter: only messages with attachments."),
+            Action("messages.last-week", "W", "Last week", "Filter: only messages of the last 7 days."),
+            Action("messages.by-sender", "P", "By this person", "Filter: only mail from this sender."),
+            Action("messages.thread", "t", "Conversation", "List the conversation of the message.", footer=4),
         )
     ]
     CSS_PATH = None
     DEFAULT_CSS = """
     MessagesScreen {
         #panes { layout: horizontal; }
-        #people { width: 40; }
+        #people { width: 27%; min-width: 40; max-width: 60; }
         #people > SafeInput { display: none; }
         #people.-filtering > SafeInput { display: block; }
         #mail { width: 1fr; layout: vertical; }
@@ -76,10 +81,11 @@ class MessagesScreen(AskingScreen):
         &.-wide #people { margin: 0 1 0 0; }
     }
     MessagesScreen.-narrow {
-        #people { width: 1fr; }
+        #people { width: 1fr; max-width: 100%; }
         .-at-people > #mail { display: none; }
         .-at-found > #people, .-at-reader > #people { display: none; }
         .-at-found #reader { display: none; }
+        &.-tall .-at-found #reader { display: block; }
         .-at-reader #found, .-at-reader #query, .-at-reader #caret { display: none; }
     }
     """
@@ -91,7 +97,6 @@ class MessagesScreen(AskingScreen):
         self._timer: Timer | None = None
         self._whole = ""
         """The text as typed, if the query also matches longer words."""
-        self._export: PendingRequest | None = None
 
     def inside(self) -> Iterable[Widget]:
         """The three panes."""
@@ -126,16 +131,6 @@ class MessagesScreen(AskingScreen):
     def people(self) -> LazyTree:
         """The tree of users and folders."""
         return self.query_one("#tree", LazyTree)
-
-    @property
-    def found(self) -> ResultPane:
-        """The list pane."""
-        return self.query_one("#found", ResultPane)
-
-    @property
-    def reader(self) -> ReaderPane:
-        """The message pane."""
-        return self.query_one("#reader", ReaderPane)
 
     @property
     def line(self) -> SearchLine:
@@ -259,11 +254,9 @@ class MessagesScreen(AskingScreen):
         """Search the open folder or user."""
         node = self.people.node
         place = (place_of(node) if self.people.has_focus and node else self.place) or TreePlace()
-        here = f"user:{place.user} " if place.user else ""
-        if place.folder:
-            here += f'in:"{place.folder}" ' if " " in place.folder else f"in:{place.folder.lower()} "
+        here = query_of(place)
         self.action_find()
-        self.line.value = here
+        self.line.value = f"{here} " if here else ""
         self.line.action_end()
 
     @on(Input.Changed, "#query")
@@ -299,7 +292,7 @@ class MessagesScreen(AskingScreen):
             self._search()
         self._go("found")
 
-    @on(SearchLine.Left)
+    @on(SearchLine.SearchLeft)
     def leave_search(self) -> None:
         """Clear the search and show what was open before."""
         searched = bool(self.line.value)
@@ -335,6 +328,10 @@ class MessagesScreen(AskingScreen):
             self._caret(error)
             self.found.set_empty("✗", "$error", "The query has an error", "The ^ above shows where.")
             self.say(shown("The query has an error.", "$error"))
+        elif isinstance(error, NotFound):
+            self.say(shown("✗ No such person or folder.", "$error"))
+            self.found.set_empty("✗", "$error", "There is no such person or folder", f"{error}.")
+            self.found.feed.clear()
         elif not isinstance(error, ReasonNeeded):
             self.say(shown("✗ The list could not be loaded.", "$error"))
             self.found.set_empty("✗", "$error", "The list could not be loaded", str(error))
@@ -343,22 +340,27 @@ class MessagesScreen(AskingScreen):
             self.found.set_empty("!", "$warning", "A reason is required", "Open it again and enter a reason.")
 
     @on(ResultPane.Changed)
-    def _listed(self) -> None:
+    def say_list(self) -> None:
+        """Show the title and the status of the list, and preview the message at its cursor."""
         listing = self.found.listing
         if listing is not None:
             self.found.set_title(shown(self._title(listing)))
-            self.say(self._status(listing))
+            if not self.exporting:
+                self.say(self._status(listing))
             self.refresh_bindings()
+            self.preview_soon()
 
     def _title(self, listing: MailListing) -> str:
         request = listing.request
+        if isinstance(request, Search) and _THREAD.fullmatch(request.query.strip()):
+            return f"Conversation of {request.query.strip().removeprefix('thread:')[:12]}"
         if isinstance(request, Search) and request.query:
             return f"Results for {request.query}"
         return (self.place or TreePlace()).title
 
     def _status(self, listing: MailListing) -> Content:
         about = "" if listing.exact else "about "
-        total = f"{about}{_messages(max(listing.hits.total, listing.total))}"
+        total = f"{about}{messages(max(listing.hits.total, listing.total))}"
         request = listing.request
         parts = [total]
         if isinstance(request, Search):
@@ -396,18 +398,61 @@ class MessagesScreen(AskingScreen):
         else:
             self.reader.open(row.key, listing.hits.marks, from_end=event.step < 0)
 
+    # --- quick filters and conversations ------------------------------------------------------
+
+    def action_thread(self) -> None:
+        """List the conversation of the message in the reader, or at the cursor of the list."""
+        message, row = self.reader.message, self.found.rows.current
+        if message is not None and not self.found.rows.has_focus:
+            self._search_for(f"thread:{message.id[:THREAD]}")
+        elif row is not None:
+            self._search_for(f"thread:{row.key[:THREAD]}")
+
+    def action_with_files(self) -> None:
+        """Add the filter for attachments to the search, or remove it."""
+        self._filter(FILES)
+
+    def action_last_week(self) -> None:
+        """Add the filter for the last week to the search, or remove it."""
+        self._filter(WEEK)
+
+    def action_by_sender(self) -> None:
+        """Add the filter for the sender at the cursor to the search, or remove it."""
+        row = self.found.rows.current
+        condition = from_sender(row.value) if row is not None else ""
+        if condition:
+            self._filter(condition)
+
+    def _filter(self, condition: str) -> None:
+        here = query_of(self.place or TreePlace())
+        query = toggled(self.line.value.strip() or here, condition)
+        if query == here and self.place is not None:
+            self.leave_search()
+        else:
+            self._search_for(query)
+
+    def _search_for(self, query: str) -> None:
+        """Search, and go to the results."""
+        self._show("found")
+        self.line.value = query
+        self._whole = ""
+        self._caret(None)
+        if query:
+            self._list(Search(query=query))
+        else:
+            self._show_last_place()
+        self._go("found")
+
     def action_reload(self) -> None:
         """Load the tree and the list again."""
         self._read_tree()
         self.found.again()
 
-    # --- exports ------------------------------------------------------------------------------
-
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Whether an action is available. Actions that have nothing to act on are not offered."""
         if action == "stop":
-            return self._export is not None and not self._export.over
-        if action == "export" and self.is_mounted:
+            return self.exporting
+        if action in OF_LIST and self.is_mounted:
             listed = self.found.listing is not None and self.found.listing.total > 0
             return listed and not self._tree_focused
         if action == "back" and self.is_mounted:
@@ -418,75 +463,3 @@ class MessagesScreen(AskingScreen):
     def _tree_focused(self) -> bool:
         """Whether the tree has the focus. The list may be hidden then."""
         return self.focused is None or self.query_one("#people") in self.focused.ancestors
-
-    def action_export(self) -> None:
-        """Ask for a path, then export the selection."""
-        listing = self.found.listing
-        chosen = self.found.rows.chosen
-        if listing is None or not listing.total or not (chosen or self.found.all_chosen):
-            self.muniment.tell("Open a folder or search first; then x exports the selection.", "warning")
-            return
-        if self._export is not None and not self._export.over:
-            self.muniment.tell("An export is already running; c stops it.", "warning")
-            return
-        whole = self.found.all_chosen
-        many = listing.hits.total if whole else len(chosen)
-        request = (
-            _export(listing.request)
-            if whole
-            else Export(query="", path="", ids=tuple(row.key for row in chosen))
-        )
-        words = joined(
-            ("Export ", ""), (_messages(many), "bold"),
-            (" to a folder, or to a file that ends in .mbox or .zip:", ""),
-        )  # fmt: skip
-        value = str(free_path(Path.home(), "mail.zip"))
-        self.ask_for(words, partial(self._write, request), value=value, check=path_problem)
-
-    def _write(self, request: Export, typed: str) -> None:
-        path = path_of(typed)
-        request = Export(
-            query=request.query, user=request.user, folder=request.folder, ids=request.ids, path=str(path)
-        )
-        self.say(shown(f"Exporting to {path}; c stops it."))
-        self._export = self.read_stream(
-            request,
-            self._exported,
-            ended=self._ended,
-            failed=self._failed,
-            through=lambda words: receive(words, path),
-        )
-        self.refresh_bindings()
-
-    def _exported(self, word: WireWord) -> None:
-        if isinstance(word, Done):
-            self.muniment.tell(word.message)
-        elif isinstance(word, Step):
-            self.say(shown(f"Exporting: {word.text}; c stops it."))
-
-    def _failed(self, error: MunimentError) -> None:
-        self.muniment.refuse(error)
-        self._ended()
-
-    def _ended(self) -> None:
-        self._export = None
-        self.refresh_bindings()
-        self._listed()
-
-    def action_stop(self) -> None:
-        """Stop the export. Files that were written stay."""
-        if self._export is not None:
-            self._export.cancel()
-        self._ended()
-        self.muniment.tell("The export was stopped. Files written so far remain.", "warning")
-
-
-def _messages(number: int) -> str:
-    return f"{count(number)} message{'' if number == 1 else 's'}"
-
-
-def _export(request: Asked) -> Export:
-    """The request that exports a whole list."""
-    if isinstance(request, ListMessages):
-        return Export(query="", path="", user=request.user, folder=request.folder)
-    return Export(query=request.query, path="", user=request.user)

@@ -107,15 +107,18 @@ class TextPane(ScrollView, can_focus=True):
         self._by(1)
 
     def action_page_up(self) -> None:
+        """Scroll up by a page but for one line, which stays in sight."""
         self._by(1 - self.scrollable_content_region.height)
 
     def action_page_down(self) -> None:
+        """Scroll down by a page but for one line, which stays in sight."""
         self._by(self.scrollable_content_region.height - 1)
 
     def action_top(self) -> None:
         self.scroll_to(y=0, animate=False, immediate=True)
 
     def action_bottom(self) -> None:
+        """Lay out the whole text, then scroll to its end."""
         self._rows.reach(1 << 62)
         self._settle()
         self._scroll(self._rows.height)

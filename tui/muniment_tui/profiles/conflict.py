@@ -7,10 +7,12 @@ from typing import Any
 
 from textual.content import Content
 
-from muniment.profiles.fields import FIELD, SourceKind, default
+from muniment.profiles.fields import FIELD
+from muniment.profiles.source_kind import SourceKind, default
 from muniment_tui.profiles.draft import ProfileDraft
 from muniment_tui.profiles.listing import value_text
-from muniment_tui.terminal.safe_text import joined, shown
+from muniment_tui.terminal.safe_text import shown
+from muniment_tui.widgets.file_changes import FileChange, conflict_text
 
 
 def differences(draft: ProfileDraft, now: Mapping[str, Any]) -> list[tuple[str, str, str]]:
@@ -27,14 +29,17 @@ def question(draft: ProfileDraft, now: Mapping[str, Any] | None) -> Content:
     """What has changed in the file, beside the user's own changes."""
     if now is None:
         return shown(f"Profile {draft.name} was removed from vault.toml while this form was open.")
-    head = shown("vault.toml was edited while this form was open:", "bold $warning")
     mine = draft.changes()
-    lines = []
-    for name, before, after in differences(draft, now):
-        typed = f"; you changed it to {_text(draft.kind, name, mine[name])}" if name in mine else ""
-        change = f"was {before}, is now {after}"
-        lines.append(joined((f"  {FIELD[name].label}: ", "$secondary"), (change, ""), (typed, "bold")))
-    return Content("\n").join([head, *lines])
+    changes = [
+        FileChange(
+            FIELD[name].label,
+            before,
+            after,
+            _text(draft.kind, name, mine[name]) if name in mine else "",
+        )
+        for name, before, after in differences(draft, now)
+    ]
+    return conflict_text(changes)
 
 
 def _text(kind: SourceKind, name: str, value: Any) -> str:

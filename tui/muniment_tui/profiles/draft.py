@@ -5,35 +5,40 @@ Plain values only. The form shows them, and tests use them without a screen.
 
 from __future__ import annotations
 
-import csv
-import io
-import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from muniment.profiles.fields import (
-    FIELD,
-    ProfileField,
+from muniment.profiles.fields import FIELD, ProfileField, name_problem
+from muniment.profiles.source_kind import (
     SourceKind,
     asked,
     default,
     folded,
-    name_problem,
+    in_form,
     problems,
     tidied,
     warnings,
 )
+from muniment_tui.widgets.typed_values import (
+    COMMAND,
+    ENV,
+    FILE,
+    KEYRING,
+    NO,
+    OURS,
+    SECRETS,
+    VAULT,
+    YES,
+    command_problem,
+    items_of,
+    line_of,
+    number_of,
+    place_of,
+)
 
-YES, NO = "yes", "no"
 USUAL = ""
 """The choice that means the kind's default."""
-VAULT, KEYRING, FILE, ENV, COMMAND = "vault", "keyring", "file", "env", "command"
-PLACES = (VAULT, KEYRING, FILE, ENV, COMMAND)
-"""Where a password can be kept. Muniment keeps the first two; the user provides the others."""
-OURS = (VAULT, KEYRING)
-SECRETS = "secrets/"
-"""Prefix of the path of a password that Muniment keeps in the vault."""
 
 
 @dataclass
@@ -49,6 +54,8 @@ class ProfileDraft:
     """The version of vault.toml that `base` was read from."""
     typed: dict[str, str] = field(default_factory=dict)
     """The texts of the fields that differ from `base`."""
+    suggested: Mapping[str, str] = field(default_factory=dict)
+    """Texts that another screen has entered. They are no changes of the user's own."""
     place: str = VAULT
     where: str = ""
     """The path, variable or command, if the user provides the password."""
@@ -60,10 +67,22 @@ class ProfileDraft:
         self.base = {name: tuple(v) if isinstance(v, list) else v for name, v in self.base.items()}
         self.place, self.where = place_of(self.base.get("password"))
 
+    def rebase(self, now: Mapping[str, Any]) -> None:
+        """Keep what was typed, as changes to the fields that vault.toml has now."""
+        moved = (self.place, self.where) != place_of(self.base.get("password"))
+        self.base = {name: tuple(v) if isinstance(v, list) else v for name, v in now.items()}
+        if not moved:
+            self.place, self.where = place_of(self.base.get("password"))
+
     @property
     def fields(self) -> tuple[ProfileField, ...]:
         """All fields of the kind, in the order of the form."""
         return (*asked(self.kind), *folded(self.kind))
+
+    @property
+    def _imported_once(self) -> bool:
+        """Whether it is a new profile of a kind that is usually imported once, so it runs by hand."""
+        return self.new and not self.base and self.kind.once
 
     # --- texts ------------------------------------------------------------------------------
 
@@ -75,12 +94,14 @@ class ProfileDraft:
         """The text that the form showed at first."""
         value = self.base.get(name)
         shown = FIELD[name]
+        if name == "enabled" and self._imported_once:
+            return NO
         if value is None:
             value = default(self.kind, name)
         if shown.type == "flag":
             return YES if value else NO
         if shown.type == "list":
-            return _line(value)
+            return line_of(value)
         return USUAL if value is None else str(value)
 
     def type(self, name: str, text: str) -> None:
@@ -90,11 +111,21 @@ class ProfileDraft:
         else:
             self.typed[name] = text
 
+    def suggest(self, texts: Mapping[str, str]) -> None:
+        """Set the texts of fields of this kind, as a beginning."""
+        names = {field.name for field in self.fields}
+        for name, text in texts.items():
+            if name in names:
+                self.type(name, text)
+        self.suggested = dict(self.typed)
+
     # --- meanings -----------------------------------------------------------------------------
 
     def values(self) -> dict[str, Any]:
         """The fields that are not at their defaults, in the format of vault.toml."""
         found = {name: value for name, value in self.base.items() if name != "password" and value is not None}
+        if self._imported_once:
+            found["enabled"] = False
         for name in self.typed:
             value = self._value(name)
             if value is None or value == default(self.kind, name):
@@ -109,9 +140,9 @@ class ProfileDraft:
         if shown.type == "flag":
             return text == YES
         if shown.type == "number":
-            return _number(text)
+            return number_of(text)
         if shown.type == "list":
-            return _items(text)
+            return items_of(text)
         return tidied(self.kind, name, text) or None
 
     def password_spec(self) -> dict[str, Any] | None:
@@ -146,9 +177,8 @@ class ProfileDraft:
     @property
     def changed(self) -> bool:
         """Whether there are unsaved changes."""
-        return bool(
-            self.typed or self.password or (self.place, self.where) != place_of(self.base.get("password"))
-        )
+        moved = (self.place, self.where) != place_of(self.base.get("password"))
+        return self.typed != self.suggested or bool(self.password) or moved
 
     @property
     def keep(self) -> str:
@@ -167,15 +197,15 @@ class ProfileDraft:
         if not self.name:
             found["name"] = "enter a name, such as headquarters"
         for name, text in self.typed.items():
-            if FIELD[name].type == "number" and text.strip() and _number(text.strip()) is None:
+            if FIELD[name].type == "number" and text.strip() and number_of(text.strip()) is None:
                 found[name] = "enter a whole number"
         values = self.values()
         if self.password:
             values["password"] = {"file": SECRETS}
-        found = problems(self.kind, values) | found
+        found = problems(self.kind, values, in_form) | found
         if "password" in found:
             found["password"] = self._missing_password()
-        elif self.place == COMMAND and (wrong := _command_problem(self.where)):
+        elif self.place == COMMAND and (wrong := command_problem(self.where)):
             found["password"] = wrong
         return found
 
@@ -195,48 +225,3 @@ class ProfileDraft:
 
 class _Missing:
     """Marks a missing value, which differs from None."""
-
-
-def place_of(spec: Mapping[str, Any] | None) -> tuple[str, str]:
-    """Where a password is, and the path, variable or command that the form shows."""
-    if not spec:
-        return VAULT, ""
-    ((way, what),) = spec.items()
-    if way == FILE and str(what).startswith(SECRETS):
-        return VAULT, ""
-    if way == KEYRING:
-        return KEYRING, ""
-    return way, shlex.join(what) if isinstance(what, list | tuple) else str(what)
-
-
-def described(spec: Mapping[str, Any] | None) -> str:
-    """Where a password is, in a few words."""
-    if not spec:
-        return "not set"
-    place, where = place_of(spec)
-    kept = {VAULT: "kept in the vault", KEYRING: "kept in the keyring"}
-    return kept.get(place) or f"{place} {where}"
-
-
-def _line(items: Sequence[str]) -> str:
-    """Names separated by commas. A name that contains a comma is quoted."""
-    out = io.StringIO()
-    csv.writer(out, lineterminator="").writerow(items)
-    return out.getvalue().replace(",", ", ") if not any("," in item for item in items) else out.getvalue()
-
-
-def _items(text: str) -> tuple[str, ...]:
-    """The names on a line that `_line` made."""
-    rows = list(csv.reader([text], skipinitialspace=True))
-    return tuple(item.strip() for item in (rows[0] if rows else []) if item.strip())
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 12 else None
-
-
-def _command_problem(text: str) -> str:
-    try:
-        return "" if shlex.split(text) else "enter the command that prints it"
-    except ValueError:
-        return "a quote is not closed"

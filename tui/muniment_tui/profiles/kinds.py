@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from textual import on
 from textual.widget import Widget
 
-from muniment.profiles.fields import KINDS
+from muniment.profiles.registry import KINDS
 from muniment_tui.shell.frame import FrameScreen
 from muniment_tui.terminal.safe_text import shown
 from muniment_tui.widgets.columns import ListColumn

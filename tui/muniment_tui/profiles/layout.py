@@ -6,28 +6,18 @@ from collections.abc import Callable, Iterator
 
 from textual.content import Content
 
-from muniment.profiles.fields import FIELD, ProfileField, SourceKind, choices, default
-from muniment_tui.profiles.draft import (
-    COMMAND,
-    ENV,
-    FILE,
-    KEYRING,
-    NO,
-    OURS,
-    PLACES,
-    USUAL,
-    VAULT,
-    YES,
-    ProfileDraft,
-)
-from muniment_tui.profiles.editors import MailboxField
+from muniment.profiles.fields import FIELD, ProfileField
+from muniment.profiles.source_kind import SourceKind, choices, default
+from muniment_tui.profiles.draft import USUAL, ProfileDraft
+from muniment_tui.profiles.form_parts import MailboxField
 from muniment_tui.terminal.safe_text import joined
 from muniment_tui.widgets.field import ChoiceField, FormField, TextField
+from muniment_tui.widgets.typed_values import NO, OURS, PLACE_NAMES, PLACES, WHERE_LABELS, YES, place_of
 
+KIND_FIELD = "source"
+"""The field for the kind of a new profile, where several kinds fit."""
 PLACE, SECRET, WHERE = "place", "secret", "where"
 """Fields of the form that vault.toml does not have. Together they make the password field."""
-_PLACE_NAMES = {VAULT: "vault", KEYRING: "keyring", FILE: "file", ENV: "env", COMMAND: "cmd"}
-WHERE_LABELS = {FILE: "Path of the file", ENV: "Name of the variable", COMMAND: "Command"}
 
 Problem = Callable[[str], str]
 """Returns what is wrong with a field of the form, by its name."""
@@ -86,12 +76,37 @@ def _placeholder(kind: SourceKind, field: ProfileField) -> str:
 
 
 def _password(draft: ProfileDraft, problem: Problem) -> Iterator[FormField]:
-    kept = "saved; enter a new one to replace it" if draft.base.get("password") is not None else ""
-    yield TextField(
-        SECRET, "Password", draft.password, placeholder=kept, secret=True, check=_check(SECRET, problem)
+    """The place first: the field below it depends on the place, so Tab always reaches that."""
+    yield ChoiceField(
+        PLACE, f"{secret_label(draft)} kept in", [(p, PLACE_NAMES[p]) for p in PLACES], draft.place
     )
-    yield ChoiceField(PLACE, "Password kept in", [(p, _PLACE_NAMES[p]) for p in PLACES], draft.place)
+    yield TextField(
+        SECRET,
+        secret_label(draft),
+        draft.password,
+        placeholder=place_hint(draft),
+        secret=True,
+        check=_check(SECRET, problem),
+    )
     yield TextField(WHERE, WHERE_LABELS.get(draft.place, ""), draft.where, check=_check(WHERE, problem))
+
+
+def secret_label(draft: ProfileDraft) -> str:
+    """What the secret is called: a client secret, as Microsoft says, for an application; else a password."""
+    by = draft.text("auth") if "auth" in {field.name for field in draft.fields} else "password"
+    return "Client secret" if by == "app" else "Password"
+
+
+def place_hint(draft: ProfileDraft) -> str:
+    """What an empty password field means: that one is kept, if it is, where the form says."""
+    kept = draft.base.get("password")
+    here = kept is not None and place_of(kept)[0] == draft.place
+    return "saved; enter a new one to replace it" if here else ""
+
+
+def kind_field(draft: ProfileDraft, kinds: tuple[str, ...]) -> FormField:
+    """The choice of the kind of a new profile."""
+    return ChoiceField(KIND_FIELD, "Kind", [(kind, kind) for kind in kinds], draft.kind.name)
 
 
 def needed(name: str, draft: ProfileDraft) -> bool:
@@ -102,6 +117,7 @@ def needed(name: str, draft: ProfileDraft) -> bool:
 def help_of(name: str) -> str:
     """A sentence that explains a field."""
     own = {
+        KIND_FIELD: "How the mailbox is reached.",
         "name": "The profile's name: letters, digits, - _ and .",
         SECRET: "Shown as dots, and never written to vault.toml or a log.",
         PLACE: "In the vault: a file that only its owner can read. Never in vault.toml.",

@@ -8,13 +8,18 @@ from typing import Any
 from textual.content import Content
 
 from muniment.api import ProfileState, ProfileWord
-from muniment.profiles.fields import FIELD, KIND, default, warnings
+from muniment.profiles.fields import FIELD
+from muniment.profiles.registry import KIND
+from muniment.profiles.source_kind import default, warnings
 from muniment.system.formatting import local
-from muniment_tui.profiles.draft import described
-from muniment_tui.terminal.safe_text import joined
+from muniment_tui.terminal.safe_text import joined, shown
+from muniment_tui.widgets import chips
 from muniment_tui.widgets.columns import ListColumn
 from muniment_tui.widgets.rows import ListRow
+from muniment_tui.widgets.typed_values import described
 
+DELETED = " Archived mail is deleted at the source."
+NO_LONGER = "New mail then stays at the source until you run the profile by hand."
 COLUMNS = (
     ListColumn("Profile", share=2),
     ListColumn("Kind", 7),
@@ -29,12 +34,17 @@ def row_of(word: ProfileWord, state: ProfileState | None) -> ListRow:
     on = runs_by_itself(word)
     runs = f"every {every(word)} s" if on else "by hand"
     cells = (word.name, word.source, mailbox(word), runs, last_run(state))
-    return ListRow(word.name, cells, word, "" if on else "dim")
+    return ListRow(word.name, cells, word, "" if on else "$secondary")
 
 
 def runs_by_itself(word: ProfileWord) -> bool:
     """Whether the schedule runs the profile."""
     return bool(word.fields.get("enabled", True)) and word.tested
+
+
+def imported_once(word: ProfileWord) -> bool:
+    """Whether a profile is an import that is meant to run by hand, such as that of an mbox file."""
+    return KIND[word.source].once and not word.fields.get("enabled", True)
 
 
 def every(word: ProfileWord) -> int:
@@ -47,9 +57,20 @@ def deletes(word: ProfileWord) -> bool:
     return bool(word.fields.get("delete", KIND[word.source].delete))
 
 
+def switch_question(word: ProfileWord, *, on: bool) -> Content:
+    """The question before automatic runs of a profile are turned on or off."""
+    if not on:
+        return joined((f"Stop automatic runs of {word.name}? ", "bold $warning"), (NO_LONGER, ""))
+    return joined(
+        (f"Run {word.name} automatically every {every(word)} s?", "bold"),
+        ("" if word.tested else " It was not tested.", "$warning"),
+        (DELETED if deletes(word) else "", "$warning"),
+    )
+
+
 def by_hand(words: Iterable[ProfileWord]) -> Content:
-    """A line about the profiles that run by hand only. Empty if there are none."""
-    held = [word for word in words if not runs_by_itself(word)]
+    """A line about the profiles that run by hand only, without imports. Empty if there are none."""
+    held = [word for word in words if not runs_by_itself(word) and not imported_once(word)]
     if not held:
         return Content()
     names = ", ".join(word.name if word.tested else f"{word.name} (not tested yet)" for word in held)
@@ -65,19 +86,21 @@ def mailbox(word: ProfileWord) -> str:
     return str(fields.get("path") or "the spool of this vault")
 
 
-def last_run(state: ProfileState | None) -> str:
+def last_run(state: ProfileState | None) -> Content:
     """The result of the last run, or that a run is in progress."""
     if state is None:
-        return ""
+        return Content()
     if state.running is not None:
-        return "▸ running"
+        waits = state.running.stage == "waiting"
+        return chips.chip("waiting", "queued") if waits else chips.chip("running")
     last = state.last
     if last is None:
-        return "never ran"
+        return shown("never ran", "$secondary")
     ended = str(last.get("state", "?"))
-    sign = {"ok": "✓", "failed": "✗"}.get(ended, "!")
-    kept = f", {last['new']:,} new" if ended == "ok" and isinstance(last.get("new"), int) else ""
-    return f"{sign} {ended}{kept}"
+    if ended != "ok":
+        return chips.chip({"failed": "failed", "cancelled": "stopped"}.get(ended, "warning"), ended)
+    kept = f", {last['new']:,} new" if isinstance(last.get("new"), int) else ""
+    return chips.line("ok", f"ok{kept}")
 
 
 def details(word: ProfileWord, state: ProfileState | None) -> Content:

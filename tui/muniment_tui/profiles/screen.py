@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from textual import events, on
 from textual.binding import BindingType
+from textual.containers import Container
 from textual.widget import Widget
 
 from muniment.api import (
@@ -19,30 +20,27 @@ from muniment.api import (
     RemoveProfile,
     RenameProfile,
     Request,
-    Run,
     RunsState,
-    RunSummary,
     TestProfile,
     WatchRuns,
     WireWord,
 )
 from muniment.errors import MunimentError, SettingsChanged
-from muniment.profiles.fields import KIND, name_problem
+from muniment.profiles.fields import name_problem
+from muniment.profiles.registry import KIND
 from muniment_tui.actions.registry import Action, actions
 from muniment_tui.engine.bridge import PendingRequest
 from muniment_tui.profiles.draft import ProfileDraft
-from muniment_tui.profiles.form import ProfileForm
-from muniment_tui.profiles.kinds import KindScreen
-from muniment_tui.profiles.listing import COLUMNS, by_hand, deletes, details, every, row_of, runs_by_itself
+from muniment_tui.profiles.listing import COLUMNS, by_hand, details, row_of, runs_by_itself, switch_question
+from muniment_tui.profiles.run_now import run_now
 from muniment_tui.profiles.trial import TrialPane
 from muniment_tui.shell.frame import AreaScreen
 from muniment_tui.terminal.safe_text import joined, shown
+from muniment_tui.widgets.pane import Pane
 from muniment_tui.widgets.rows import RowList, ShortList
 from muniment_tui.widgets.situation import SituationText
 from muniment_tui.widgets.text import TextLines
 
-DELETED = " Archived mail is deleted at the source."
-NO_LONGER = "New mail then stays at the source until you run the profile by hand."
 EMPTY = """\
 A profile says where mail is fetched from: the gateway mailbox that receives
 journal reports, a user's IMAP or POP3 mailbox, or files.
@@ -61,9 +59,30 @@ class ProfilesScreen(AreaScreen):
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         *actions(
-            Action("profiles.edit", "e", "Edit", "View or change the profile."),
-            Action("profiles.add", "a", "Add", "Create a new profile.", footer=8, changes=True),
-            Action("profiles.test", "t", "Test", "Connect to the mailbox and count its messages.", footer=7),
+            Action(
+                "profiles.edit",
+                "e",
+                "Edit",
+                "View or change the profile.",
+                words="password host server schedule settings",
+            ),
+            Action(
+                "profiles.add",
+                "a",
+                "Add",
+                "Create a new profile.",
+                footer=8,
+                changes=True,
+                words="new mailbox account create",
+            ),
+            Action(
+                "profiles.test",
+                "t",
+                "Test",
+                "Connect to the mailbox and count its messages.",
+                footer=7,
+                words="check password connection login",
+            ),
             Action(
                 "profiles.run",
                 "r",
@@ -72,6 +91,7 @@ class ProfilesScreen(AreaScreen):
                 run="run_now",
                 footer=6,
                 changes=True,
+                words="start fetch archive",
             ),
             Action(
                 "profiles.disable",
@@ -81,6 +101,7 @@ class ProfilesScreen(AreaScreen):
                 run="switch",
                 footer=5,
                 changes=True,
+                words="schedule pause automatic stop every",
             ),
             Action(
                 "profiles.copy", "c", "Copy", "Create a new profile with the same settings.", changes=True
@@ -92,6 +113,7 @@ class ProfilesScreen(AreaScreen):
                 "Remove",
                 "Remove the profile from vault.toml. Its archived mail stays.",
                 changes=True,
+                words="delete",
             ),
             Action("profiles.reload", "f5", "Reload", "Read vault.toml again."),
         )
@@ -99,8 +121,16 @@ class ProfilesScreen(AreaScreen):
     DEFAULT_CSS = """
     ProfilesScreen #by-hand { display: none; height: 1; padding: 0 1; text-wrap: nowrap; }
     ProfilesScreen #by-hand { text-overflow: ellipsis; }
-    ProfilesScreen ShortList { height: auto; max-height: 12; }
-    ProfilesScreen #details { height: 1fr; padding: 0 1; margin: 1 0 0 0; border-top: solid $border; }
+    ProfilesScreen #panes { height: 1fr; layout: vertical; }
+    ProfilesScreen #list-pane { height: auto; max-height: 13; }
+    ProfilesScreen #list-pane ShortList { height: auto; max-height: 10; }
+    ProfilesScreen #details-pane { height: 1fr; padding: 0 1; }
+    ProfilesScreen.-narrow.-high #panes > Pane { border: none; border-top: solid $border-blurred; }
+    ProfilesScreen.-narrow.-high #panes > Pane:focus-within { border: none; border-top: heavy $border; }
+    ProfilesScreen.-wide #panes { layout: horizontal; }
+    ProfilesScreen.-wide #list-pane { width: 3fr; height: 1fr; max-height: 100%; }
+    ProfilesScreen.-wide #list-pane ShortList { height: 1fr; max-height: 100%; }
+    ProfilesScreen.-wide #details-pane { width: 2fr; }
     """
 
     def __init__(self) -> None:
@@ -116,9 +146,10 @@ class ProfilesScreen(AreaScreen):
     def inside(self) -> Iterable[Widget]:
         """The list, the details and the pane for the test."""
         yield TextLines(id="by-hand")
-        yield ShortList(COLUMNS)
         yield SituationText(id="situation")
-        yield TextLines(id="details")
+        with Container(id="panes"):
+            yield Pane(shown("Profiles"), ShortList(COLUMNS), id="list-pane")
+            yield Pane(shown("Settings"), TextLines(id="details"), id="details-pane")
         yield TrialPane()
 
     @property
@@ -134,7 +165,7 @@ class ProfilesScreen(AreaScreen):
     def on_mount(self) -> None:
         """Show that the profiles are being loaded."""
         self.query_one(SituationText).busy("Loading the profiles")
-        self.query_one(ShortList).display = self.query_one("#details").display = False
+        self.query_one("#panes").display = False
 
     @on(events.ScreenResume)
     def _resumed(self) -> None:
@@ -187,16 +218,24 @@ class ProfilesScreen(AreaScreen):
         situation.nothing("No profiles yet", EMPTY)
         if self._words and not found:
             situation.nothing(f"No profile has {self._filter!r} in its name", "Press / and Enter to see all.")
-        situation.display, rows.display = not found, bool(found)
+        situation.display, self.query_one("#panes").display = not found, bool(found)
+        self.query_one("#list-pane", Pane).set_count(len(found))
         if self.focused is None and found:
             rows.focus()
         self._describe()
         self.refresh_bindings()
 
+    def show_row(self, row: str) -> None:
+        """Put the cursor on a profile."""
+        self._wanted = row
+        if self._words:
+            self._draw()
+
     @on(RowList.Moved)
     def _describe(self) -> None:
         word, pane = self.current, self.query_one("#details", TextLines)
-        pane.display = word is not None and not self.query_one(TrialPane).display
+        shown_now = word is not None and not self.query_one(TrialPane).display
+        self.query_one("#details-pane").display = shown_now
         if word is not None:
             pane.say(details(word, self._states.get(word.name)))
 
@@ -225,6 +264,7 @@ class ProfilesScreen(AreaScreen):
     # --- actions ----------------------------------------------------------------------------
 
     def action_edit(self) -> None:
+        """Open the form of the current profile; saving is refused if vault.toml has changed since."""
         if word := self.current:
             self._open(
                 ProfileDraft(
@@ -243,6 +283,8 @@ class ProfilesScreen(AreaScreen):
             if kind:
                 self._open(ProfileDraft(KIND[kind], version=self._version))
 
+        from muniment_tui.profiles.kinds import KindScreen
+
         self.app.push_screen(KindScreen(), chosen)
 
     def action_copy(self) -> None:
@@ -256,12 +298,14 @@ class ProfilesScreen(AreaScreen):
                 self._wanted = name
                 self.action_reload()
 
+        from muniment_tui.profiles.form import ProfileForm  # not for the first frame
+
         self.app.push_screen(ProfileForm(draft), closed)
 
     def action_test(self) -> None:
         """Test the profile with its saved settings."""
         if word := self.current:
-            self.query_one("#details").display = False
+            self.query_one("#details-pane").display = False
             self.query_one(TrialPane).start(TestProfile(name=word.name))
 
     @on(TrialPane.Closed)
@@ -280,34 +324,19 @@ class ProfilesScreen(AreaScreen):
     def action_run_now(self) -> None:
         """Start a run. Its result becomes a notice, on any screen."""
         if word := self.current:
-            app, name = self.muniment, word.name
-
-            def each(message: WireWord) -> None:
-                if isinstance(message, RunSummary):
-                    app.tell(_outcome(message), "information" if message.state == "ok" else "error")
-
-            app.runs_go_on = True
-            app.engine.stream(app, Run(profile=name), each)
-            app.tell(f"{name} is running; Runs (3) shows its progress.")
+            run_now(self.muniment, word.name)
 
     def action_switch(self) -> None:
         """Ask for confirmation, then turn automatic runs off or on."""
         if word := self.current:
             name, on = word.name, runs_by_itself(word)
-            words = (
-                joined((f"Stop automatic runs of {name}? ", "bold $warning"), (NO_LONGER, ""))
-                if on
-                else joined(
-                    (f"Run {name} automatically every {every(word)} s?", "bold"),
-                    ("" if word.tested else " It was not tested.", "$warning"),
-                    (DELETED if deletes(word) else "", "$warning"),
-                )
-            )
+            words = switch_question(word, on=not on)
             request = PutProfile(name=name, fields={"enabled": not on}, version=self._version)
             result = f"{name} now runs by hand only." if on else f"{name} now runs automatically."
             self.confirm(words, lambda: self._change(request, result))
 
     def action_rename(self) -> None:
+        """Ask for another name, which may not be that of another profile, and rename the current one."""
         if word := self.current:
             old = word.name
 
@@ -345,11 +374,3 @@ class ProfilesScreen(AreaScreen):
             self.action_reload()
         else:
             self.muniment.refuse(error)
-
-
-def _outcome(run: RunSummary) -> str:
-    """The result of a run as a sentence."""
-    if run.state == "ok":
-        counts = f"{run.new:,} new, {run.merged:,} merged, {run.deleted:,} deleted at the source"
-        return f"{run.profile}: ok, {counts}."
-    return f"{run.profile}: {run.state}. {run.error}"

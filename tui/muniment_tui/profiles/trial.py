@@ -131,6 +131,7 @@ class TrialPane(Vertical, can_focus=True):
         return self.refused is not None if action == "pin" else True
 
     def action_pin(self) -> None:
+        """Offer the refused certificate to the form, by `Pinned`; nothing is saved yet."""
         if self.refused is not None:
             self.post_message(self.Pinned(self.refused.fingerprint))
 

@@ -12,21 +12,26 @@ from textual.content import Content
 from muniment.api import ProfileState, ProgressWord
 from muniment.system.formatting import count, local_moment, seconds, size
 from muniment_tui.terminal.safe_text import joined, shown
+from muniment_tui.widgets import chips
 
 WINDOW = 15.0
 """Seconds over which a rate is measured."""
-SPEEDS = 30
-"""Number of speeds in the sparkline."""
+SPEEDS = 120
+"""Number of speeds in the chart."""
 MOST = 2
 """Maximum number of profiles that the status line names. If there are more, it shows their number."""
-SIGNS = {"ok": ("✓", "$success"), "failed": ("✗", "$error"), "cancelled": ("■", "$warning")}
-UNKNOWN = ("?", "$warning")
+KINDS = {"ok": "ok", "failed": "failed", "cancelled": "stopped"}
+"""The chips of the results of a run. Any other result is a warning."""
 
 
 def sign(state: str) -> Content:
     """The result of a run in one cell, recognisable without colour."""
-    mark, style = SIGNS.get(state, UNKNOWN)
-    return shown(mark, f"bold {style}")
+    return chips.sign(KINDS.get(state, "warning"))
+
+
+def result(state: str) -> Content:
+    """The result of a run as a chip."""
+    return chips.chip(KINDS.get(state, "warning"), state or "unknown")
 
 
 def now() -> float:
@@ -138,8 +143,11 @@ def _balance_sign(balanced: bool) -> Content:
 
 
 def when(timestamp: int) -> str:
-    """Month, day and minute in the local time zone; "" for 0."""
-    return f"{local_moment(timestamp):%m-%d %H:%M}" if timestamp else ""
+    """Minute in the local time zone, with the day if that is not today; "" for 0."""
+    if not timestamp:
+        return ""
+    at, today = local_moment(timestamp), local_moment(int(time.time())).date()
+    return f"{at:%H:%M}" if at.date() == today else f"{at:%m-%d %H:%M}"
 
 
 def clock(timestamp: int) -> str:
@@ -165,12 +173,15 @@ def standing(profile: ProfileState) -> Content:
     """What a profile is doing now."""
     run = profile.running
     if run is None:
-        by_hand = "by hand only" if profile.tested else "not tested yet"
-        return shown("scheduled" if profile.next_start else by_hand, "$secondary")
+        if profile.next_start:
+            return chips.chip("ok", "scheduled")
+        return (
+            chips.chip("off", "by hand only") if profile.tested else chips.chip("warning", "not tested yet")
+        )
     if run.stage == "waiting":
-        return joined(("…", "bold $accent"), ("queued", ""), gap=" ")
+        return chips.chip("waiting", "queued")
     percent = f" {run.percent}%" if run.percent is not None else ""
-    return joined(("▶", "bold $accent"), (f"{run.stage}{percent}", "bold"), gap=" ")
+    return chips.chip("running", f"{run.stage}{percent}")
 
 
 def last_run(last: Mapping[str, Any] | None) -> Content:
@@ -178,17 +189,17 @@ def last_run(last: Mapping[str, Any] | None) -> Content:
     if last is None:
         return joined(("○", "$secondary"), ("never ran", "$secondary"), gap=" ")
     state = str(last.get("state", ""))
-    parts = [] if state == "ok" else [(state, "")]
-    return joined(sign(state), *parts, (when(int(last.get("ended", 0))), ""), (news(last), ""), gap=" ")
+    at = when(int(last.get("ended", 0)))
+    if state != "ok":
+        return joined(result(state), (at, "$secondary"), (news(last), ""), gap=" ")
+    return joined(sign(state), (f" {at} ", "$secondary"), (f" {news(last)}", ""))
 
 
 def ended(last: Mapping[str, Any]) -> Content:
     """The result of a run, its end and its volume."""
     state = str(last.get("state", ""))
     at = when(int(last.get("ended", 0)))
-    return joined(
-        sign(state), (f" {state}", "bold"), (f"  {at}" if at else "", ""), (f"  {volume(last)}", "$secondary")
-    )
+    return joined(result(state), (f"  {at}" if at else "", ""), (f"  {volume(last)}", "$secondary"))
 
 
 def news(summary: Mapping[str, Any]) -> str:

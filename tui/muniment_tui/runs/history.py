@@ -13,7 +13,7 @@ from muniment.api import GetHistory, History, RunRecord
 from muniment.errors import MunimentError
 from muniment.system.formatting import count, local, seconds, size
 from muniment_tui.actions.registry import Action, actions
-from muniment_tui.runs.figures import news, sign
+from muniment_tui.runs.figures import news, result
 from muniment_tui.runs.record import RecordScreen
 from muniment_tui.shell.frame import FrameScreen
 from muniment_tui.terminal.safe_text import joined, shown
@@ -31,7 +31,7 @@ STATES = ("", "failed", "cancelled", "ok")
 COLUMNS = [
     ListColumn("Ended", 16),
     ListColumn("Profile", 13),
-    ListColumn("State", 11),
+    ListColumn("State", 13),
     ListColumn("Took", 12, right=True, since=100),
     ListColumn("Bytes", 9, right=True, since=100),
     ListColumn("Result", share=1),
@@ -164,7 +164,7 @@ def run_row(run: RunRecord) -> ListRow:
     cells = (
         local(run.time) if run.time else "",
         str(summary.get("profile", "")),
-        joined(sign(state), (state, ""), gap=" "),
+        result(state),
         seconds(float(summary.get("seconds", 0.0))),
         size(int(summary.get("bytes", 0))),
         news({**summary, "in_a_row": run.count}),

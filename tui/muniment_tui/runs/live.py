@@ -9,14 +9,19 @@ from textual.containers import Vertical
 from textual.content import Content
 
 from muniment.api import ProfileState, ProgressWord
-from muniment.cli.progress import expected, remaining, settled
+from muniment.cli.progress import expected, remaining, settled, speed
 from muniment.system.formatting import count, seconds, size
 from muniment_tui.runs.figures import SPEEDS, RunPace, ended, equations, last_run, runs_by_itself
 from muniment_tui.terminal.safe_text import block, joined, shown
-from muniment_tui.widgets.meters import BarMeter, spark
+from muniment_tui.widgets.chart import ChartView, chart
+from muniment_tui.widgets.meters import BarMeter
 from muniment_tui.widgets.pane import Pane
 from muniment_tui.widgets.text import TextLines
 
+SPANS = (30, 60, SPEEDS)
+"""How many speeds the chart shows at first, and later."""
+SPARK = 15
+"""Cells of the speeds where there is room for one line only."""
 STAGES = ("Fetch", "Dedup", "Store", "Index", "Delete")
 
 
@@ -25,14 +30,13 @@ class RunPane(Pane):
 
     DEFAULT_CSS = """
     RunPane { height: auto; min-height: 5; max-height: 12; padding: 0 1; }
-    RunPane > Vertical { height: auto; }
-    RunPane #meters { display: none; }
-    RunPane.-runs #meters { display: block; }
+    RunPane > #meters { height: auto; display: none; }
+    RunPane.-runs > #meters { display: block; }
     RunPane #head { height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
-    RunPane #head, RunPane #meters, RunPane #books { max-width: 84; }
     RunPane #speed { height: 1; }
-    RunPane.-runs #books { height: 3; }
+    RunPane #speeds { display: none; height: 1fr; margin-top: 1; }
     RunPane #books { height: auto; }
+    RunPane.-runs #books { height: 3; }
     RunPane #why { height: auto; max-height: 5; margin-top: 1; }
     RunPane.-runs #why { display: none; }
     """
@@ -45,8 +49,9 @@ class RunPane(Pane):
         yield TextLines(id="head")
         with Vertical(id="meters"):
             for stage in STAGES:
-                yield BarMeter(stage, label_width=7, longest=SPEEDS, id=stage.lower())
+                yield BarMeter(stage, label_width=7, id=stage.lower())
             yield TextLines(id="speed")
+        yield ChartView(number=lambda speed: f"{count(round(speed))}/s", id="speeds")
         yield TextLines(id="books")
         yield TextLines(id="why")
 
@@ -99,6 +104,7 @@ class RunPane(Pane):
         head = joined(
             ("▶ ", "bold $accent"), (run.stage, "bold"),
             (f"  {size(run.bytes)} in {seconds(int(run.seconds))}", ""),
+            (f", {speed(run)}" if speed(run) else "", ""),
             (f"  {rest}" if rest else "", "$secondary"),
         )  # fmt: skip
         self._say(head, equations(run.books))
@@ -107,7 +113,12 @@ class RunPane(Pane):
         ):
             bar.show(done, total, note, pace.percent(name, done, total))
         number = f"  {count(round(pace.rate()))}/s"
-        drawn = spark(list(pace.speeds), SPEEDS)
+        span = next((span for span in SPANS if len(pace.speeds) <= span), SPEEDS)
+        speeds = [*[None] * (span - len(pace.speeds)), *pace.speeds]
+        view = self.query_one("#speeds", ChartView)
+        if view.display:
+            view.show(speeds, f"Speed, last {span} s", number)
+        drawn = chart(speeds[-2 * SPARK :], SPARK, 1)
         self.query_one("#speed", TextLines).say(joined(("Speed  ", ""), drawn, (number, "bold")))
 
 

@@ -138,8 +138,9 @@ class QuarantineScreen(FrameScreen):
             self._failed_steps.append(word.text)
         elif isinstance(word, Done):
             severity = "warning" if self._failed_steps else "information"
-            first = f" First item that is still broken: {self._failed_steps[0]}" if self._failed_steps else ""
-            self.muniment.tell(word.message + first, severity)
+            more = f" and {len(self._failed_steps) - 1} more" if len(self._failed_steps) > 1 else ""
+            broken = f" Still broken: {self._failed_steps[0]}{more}" if self._failed_steps else ""
+            self.muniment.tell(word.message + broken, severity)
             self._list.unmark()
             self.action_reload()
 

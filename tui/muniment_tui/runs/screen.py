@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from textual import on
 from textual.binding import BindingType
+from textual.containers import Container
 from textual.content import Content
 from textual.widget import Widget
 
@@ -20,6 +21,7 @@ from muniment.api import (
     Request,
     Run,
     RunAll,
+    RunRecord,
     RunsState,
     RunSummary,
     WatchRuns,
@@ -31,8 +33,7 @@ from muniment.system.formatting import count, local_moment
 from muniment_tui.actions.registry import Action, actions
 from muniment_tui.engine.bridge import PendingRequest
 from muniment_tui.runs import figures
-from muniment_tui.runs.figures import clock, last_run, news, standing
-from muniment_tui.runs.history import COLUMNS as HISTORY
+from muniment_tui.runs.figures import clock, last_run, news, standing, when
 from muniment_tui.runs.history import HistoryScreen, run_row
 from muniment_tui.runs.live import RunPane
 from muniment_tui.runs.quarantine import QuarantineScreen
@@ -45,19 +46,24 @@ from muniment_tui.widgets.rows import ListRow, RowList, ShortList
 from muniment_tui.widgets.situation import SituationText
 from muniment_tui.widgets.tail import TailList
 
-AGAIN = 5.0
-"""Seconds until a lost connection to the service is retried."""
-OFTEN = 0.9
-"""Minimum time between two drawings of progress, in seconds. States come once a second."""
 LAST = 10
 """Number of past runs on a tall screen."""
+QUARANTINE = "quarantine"
+"""The row that stands for the list of items in quarantine, as in `api.HealthProblem`."""
 COLUMNS = [
     ListColumn("Profile", share=2),
-    ListColumn("Source", 8, since=100),
-    ListColumn("Now", 20),
-    ListColumn("Next", 5),
+    ListColumn("Source", 8, since=90),
+    ListColumn("Now", 18),
+    ListColumn("Next", 5, right=True, since=70),
     ListColumn("Last run", share=3),
 ]
+ENDED = [
+    ListColumn("Ended", 11),
+    ListColumn("Profile"),
+    ListColumn("State", 13),
+    ListColumn("Result", share=2),
+]
+"""The columns of the last runs."""
 LEVELS = {"warning": ("! ", "bold $warning"), "error": ("✗ ", "bold $error")}
 
 
@@ -83,34 +89,55 @@ class RunsScreen(AreaScreen):
         *actions(
             Action(
                 "runs.now", "r", "Run now", "Fetch and archive the new mail of this profile.", footer=8,
-                changes=True,
+                changes=True, words="start fetch",
             ),
             Action(
                 "runs.cancel", "c", "Cancel", "Stop this profile's run after the current messages.", footer=6,
-                changes=True,
+                changes=True, words="stop abort end",
             ),
             Action(
-                "runs.history", "h", "History", "List the finished runs of all profiles.", footer=5
+                "runs.history", "h", "History", "List the finished runs of all profiles.", footer=5,
+                words="past log when last",
             ),
             Action(
                 "runs.quarantine", "x", "Quarantine",
                 "List mail that could not be unwrapped, to view it or try again.",
+                words="damaged broken failed lost retry",
             ),
             Action(
-                "runs.all", "R", "Run all", "Run every enabled profile, one after another.", changes=True
+                "runs.all", "R", "Run all", "Run every enabled profile, one after another.", changes=True,
+                words="start fetch"
             ),
         )
     ]  # fmt: skip
     DEFAULT_CSS = """
-    RunsScreen #profiles-pane { height: auto; max-height: 6; }
-    RunsScreen.-tall #profiles-pane { max-height: 12; }
-    RunsScreen #profiles { height: auto; min-height: 2; max-height: 5; }
-    RunsScreen.-tall #profiles { max-height: 11; }
-    RunsScreen #last-pane { display: none; height: 12; }
-    RunsScreen.-tall #last-pane { display: block; }
     RunsScreen #nothing { display: none; }
     RunsScreen.-none #nothing { display: block; }
-    RunsScreen.-none Pane { display: none; }
+    RunsScreen.-none #top, RunsScreen.-none #bottom { display: none; }
+
+    RunsScreen #top { height: auto; layout: vertical; }
+    RunsScreen #bottom { height: 1fr; layout: vertical; }
+    RunsScreen #profiles-pane { height: auto; max-height: 6; }
+    RunsScreen #profiles { height: auto; min-height: 2; max-height: 5; }
+    RunsScreen.-tall #profiles-pane { max-height: 12; }
+    RunsScreen.-tall #profiles { max-height: 10; }
+    RunsScreen #last-pane { display: none; height: 1fr; }
+    RunsScreen.-tall #last-pane { display: block; }
+    RunsScreen.-narrow.-high Pane { border: none; border-top: solid $border-blurred; }
+    RunsScreen.-narrow.-high Pane:focus-within { border: none; border-top: heavy $border; }
+    RunsScreen.-narrow.-tall RunPane { max-height: 14; }
+
+    RunsScreen.-wide #top { layout: horizontal; height: 14; }
+    RunsScreen.-wide #bottom { layout: horizontal; }
+    RunsScreen.-wide #last-pane { display: block; }
+    RunsScreen.-wide #profiles-pane, RunsScreen.-wide RunPane { height: 100%; max-height: 100%; width: 2fr; }
+    RunsScreen.-wide RunPane { width: 3fr; }
+    RunsScreen.-wide RunPane.-runs #books { height: auto; }
+    RunsScreen.-wide #profiles { height: 1fr; max-height: 100%; }
+    RunsScreen.-wide.-tall #top { height: 58%; }
+    RunsScreen.-wide.-tall RunPane.-runs #speed { display: none; }
+    RunsScreen.-wide.-tall RunPane.-runs #speeds { display: block; }
+    RunsScreen.-wide.-tall RunPane #meters, RunsScreen.-wide.-tall RunPane #books { margin-top: 1; }
     """
 
     def __init__(self) -> None:
@@ -120,17 +147,21 @@ class RunsScreen(AreaScreen):
         self._logged = 0
         """The number of the newest line in the log."""
         self._drawn = 0.0
+        self._wanted = ""
+        """The profile that the cursor goes to at the next drawing."""
         self._lasts: list[dict[str, Any] | None] | None = None
         """The last runs of the profiles when the history was last requested."""
 
     def inside(self) -> Iterable[Widget]:
         """The profiles, the run of the profile at the cursor, recent runs and the log."""
         yield SituationText(id="nothing")
-        yield Pane(shown("Profiles"), ProfileList(COLUMNS, id="profiles"), id="profiles-pane")
-        yield RunPane()
-        yield Pane(shown("Last runs"), ShortList(HISTORY, id="last"), id="last-pane")
-        nothing = shown("No log lines since the service started.", "$secondary")
-        yield Pane(shown("Log"), TailList(empty=nothing, id="log"), id="log-pane")
+        with Container(id="top"):
+            yield Pane(shown("Profiles"), ProfileList(COLUMNS, id="profiles"), id="profiles-pane")
+            yield RunPane()
+        with Container(id="bottom"):
+            yield Pane(shown("Last runs"), ShortList(ENDED, id="last"), key="h", id="last-pane")
+            nothing = shown("No log lines since the service started.", "$secondary")
+            yield Pane(shown("Log"), TailList(empty=nothing, id="log"), id="log-pane")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Whether an action is available. Runs need a profile, and cancelling needs a running one."""
@@ -158,12 +189,13 @@ class RunsScreen(AreaScreen):
         if not isinstance(word, RunsState):
             return
         before, self._state = self._state, word
+        self.muniment.service = self.muniment.service.runs(word.profiles)
         self._log(word.log)
         self.query_one(RunPane).see(word.profiles)
         pace = self.muniment.pace
         if before is None or _shape(before) != _shape(word):
             self._draw(word, first=before is None)
-        elif figures.now() - self._drawn >= OFTEN and pace.free:
+        elif figures.now() - self._drawn >= self.muniment.times.drawings and pace.free:
             self._draw(word)
         else:
             return
@@ -181,10 +213,13 @@ class RunsScreen(AreaScreen):
             self._nothing.nothing(
                 "No profiles yet", "A profile says where mail is fetched from. Press 2 to add one."
             )
+        self.query_one("#profiles-pane", Pane).set_count(len(word.profiles))
         self._list.fill([_row(profile) for profile in word.profiles])
         if first:
             running = [p.name for p in word.profiles if p.running is not None]
             self._list.go_to(running[0] if running else "")
+        if self._wanted and self._list.go_to(self._wanted):
+            self._wanted = ""
         if self.focused is None and word.profiles:
             self._list.focus()
         self._show_current()
@@ -202,7 +237,7 @@ class RunsScreen(AreaScreen):
     def _last_came(self, history: History) -> None:
         last = self.query_one("#last", ShortList)
         last.empty = shown("No run has archived anything yet.", "$secondary")
-        last.fill([run_row(run) for run in history.runs])
+        last.fill([_ended_row(run) for run in history.runs])
 
     @on(RowList.Opened, "#last")
     def _opened_last(self, event: RowList.Opened) -> None:
@@ -246,9 +281,11 @@ class RunsScreen(AreaScreen):
 
     def _lost(self, why: str) -> None:
         """Show why the runs are not visible, and connect again later."""
-        again = f"{why}\nTrying again every {AGAIN:.0f} seconds."
+        self.muniment.service = self.muniment.service.lost()
+        wait = self.muniment.times.retry
+        again = f"{why}\nTrying again every {wait:.0f} seconds."
         self._show_nothing("Runs can't be shown now", again)
-        self.set_timer(AGAIN, self._watch)
+        self.set_timer(wait, self._watch)
 
     def _show_nothing(self, title: str, why: str) -> None:
         self._state = None
@@ -295,6 +332,7 @@ class RunsScreen(AreaScreen):
             self._run(Run(profile=profile.name), f"Requested a run of {profile.name}.")
 
     def action_all(self) -> None:
+        """Run all enabled profiles, or say that there is none."""
         enabled = [p for p in self._state.profiles if p.enabled] if self._state else []
         if not enabled:
             self.muniment.tell("There is no enabled profile to run. Press 2 to add or enable one.", "warning")
@@ -328,11 +366,21 @@ class RunsScreen(AreaScreen):
         self.muniment.engine.ask(self, request, Done, lambda done: self.muniment.tell(done.message))
 
     def action_history(self) -> None:
+        """Show the runs of all profiles."""
         self._open_history("")
 
     def _open_history(self, profile: str) -> None:
         names = [p.name for p in self._state.profiles] if self._state else []
         self.app.push_screen(HistoryScreen(names, profile))
+
+    def show_row(self, row: str) -> None:
+        """Put the cursor on a profile, or open the quarantine."""
+        if row == QUARANTINE:
+            self.action_quarantine()
+            return
+        self._wanted = row
+        if self._state is not None:
+            self._draw(self._state)
 
     def action_quarantine(self) -> None:
         self.app.push_screen(QuarantineScreen())
@@ -358,6 +406,12 @@ def _row(profile: ProfileState) -> ListRow:
         last_run(profile.last),
     )  # fmt: skip
     return ListRow(profile.name, cells, profile)
+
+
+def _ended_row(run: RunRecord) -> ListRow:
+    row = run_row(run)
+    profile, state, *_, result = row.cells[1:]
+    return ListRow(row.key, (when(run.time), profile, state, result), run)
 
 
 def _log_line(line: LogLine) -> Content:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from textual import on
@@ -11,7 +11,7 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.message import Message
 
-from muniment.api import SetupField, SetupFinding, SetupStep
+from muniment.api import SetupField, SetupStep
 from muniment_tui.setup import step_text
 from muniment_tui.terminal.safe_text import block, shown
 from muniment_tui.widgets.field import ChoiceField, Form, FormField, TextField
@@ -56,22 +56,18 @@ class StepPage(VerticalScroll, can_focus=True):
     def compose(self) -> ComposeResult:
         """All parts. Parts that a step does not have are hidden."""
         yield TextLines(id="standing")
-        yield TextLines(id="found")
-        yield TextLines(id="guide")
         yield Form()
+        yield TextLines(id="guide")
         yield TextLines(id="language")
         yield TextLines(id="command")
 
     # --- filling ------------------------------------------------------------------------------
 
-    async def show(
-        self, step: SetupStep, findings: Sequence[SetupFinding], drafts: Mapping[str, str]
-    ) -> None:
-        """Show a step. Unsaved text is kept."""
+    async def show(self, step: SetupStep, drafts: Mapping[str, str], checked: bool = False) -> None:
+        """Show a step. Unsaved text is kept. With `checked`, the verdict is shown elsewhere."""
         another = self.step is None or self.step.key != step.key
         before, self.step = self.step, step
-        self._say("#standing", step_text.standing(step))
-        self._say("#found", step_text.found(step, findings))
+        self._say("#standing", step_text.standing(step, checked))
         self._say("#guide", step_text.guide(step))
         self._say(
             "#language", shown(step_text.LANGUAGES.get(step.language, ""), "$secondary"), bool(step.command)
@@ -87,7 +83,7 @@ class StepPage(VerticalScroll, can_focus=True):
     async def say(self, words: Content) -> None:
         """Show text in place of a step."""
         self.step = None
-        for part in ("#found", "#guide", "#language", "#command"):
+        for part in ("#guide", "#language", "#command"):
             self._say(part, Content())
         self._say("#standing", words)
         if self.query_one(Form).fields:

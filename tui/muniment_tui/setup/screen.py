@@ -2,43 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar
 
+from msgspec import structs
 from textual import on
 from textual.binding import BindingType
-from textual.containers import Horizontal
+from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 
 from muniment.api import AffirmSetup, CheckSetup, GetSetup, PutSetup, Setup, SetupFinding, SetupStep, WireWord
-from muniment.cli.setup import EVIDENCE, write_command
+from muniment.cli.setup import EVIDENCE
 from muniment.errors import MunimentError
-from muniment.system.environment import absolute
-from muniment_tui.actions.registry import Action, actions
+from muniment_tui.actions.available import behind_question
 from muniment_tui.engine.bridge import PendingRequest
 from muniment_tui.setup import step_text
+from muniment_tui.setup.acting import StepActing
+from muniment_tui.setup.command import ask_where_to_write, copy_command
 from muniment_tui.setup.page import StepPage
-from muniment_tui.shell.frame import AreaScreen
-from muniment_tui.terminal.safe_text import joined, shown
+from muniment_tui.setup.profile_step import ProfileStep
+from muniment_tui.setup.step_actions import ACTS, STEP_ACTIONS
+from muniment_tui.setup.step_text import PROFILE
+from muniment_tui.setup.verdict import VerdictPane
+from muniment_tui.shell.frame import FrameScreen
+from muniment_tui.terminal.safe_text import clean, joined, shown
+from muniment_tui.widgets.answers import AnswerPrompt
 from muniment_tui.widgets.columns import ListColumn
+from muniment_tui.widgets.field import Form
 from muniment_tui.widgets.pane import Pane
 from muniment_tui.widgets.rows import RowList, ShortList
 from muniment_tui.widgets.situation import situation
 
-POLL = 1.5
-"""Seconds between two updates of the list while the first report is awaited."""
-REST = 0.1
-"""How long the cursor must rest before the step is drawn, in seconds."""
+REST = 0.03
+"""Seconds for which the cursor rests before its step is drawn: less than a repeating key takes."""
 LATER = 40
 """After the first report, only one of this many updates is made."""
-ENDINGS = {"powershell": ".ps1", "shell": ".sh"}
+FocusedPart = (Form, ProfileStep)
+"""The parts that get a narrow screen for themselves while they have the focus."""
 
 
-class SetupScreen(AreaScreen):
-    """The Setup area."""
+class SetupScreen(FrameScreen):
+    """The checklist of set-up."""
 
-    AREA = "setup"
     HELP = (
         "Ten steps from an empty vault to the first journal report, for Microsoft 365 and Exchange Server. "
         "Each step says what to do. F5 checks it against the real systems: DNS, mail servers, certificates, "
@@ -47,44 +52,17 @@ class SetupScreen(AreaScreen):
         "needs attention.\n\n"
         "On the command line: muniment setup."
     )
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *actions(
-            Action(
-                "setup.check", "f5,c", "Check", "Check this step against the real systems now.", footer=9,
-                changes=True,
-            ),
-            Action(
-                "setup.check-all", "f6,C", "Check all", "Check all steps, one after another.", footer=5,
-                changes=True,
-            ),
-            Action(
-                "setup.save", "f2", "Save", "Save the fields in vault.toml. Its comments stay.", footer=8,
-                changes=True,
-            ),
-            Action(
-                "setup.done", "d", "Mark done",
-                "Confirm a step that Muniment can't check, or take that back.",
-                footer=7, changes=True,
-            ),
-            Action(
-                "setup.copy", "p", "Copy",
-                "Copy the step's command to the clipboard, if the terminal supports it.",
-                footer=6,
-            ),
-            Action(
-                "setup.write", "w", "Write", "Write the step's command to a new file.", footer=5,
-                changes=True,
-            ),
-            Action("setup.on", "space", "Read on", "Scroll the step down by a page."),
-            Action("setup.back-up", "b", "Read back", "Scroll the step up by a page."),
-        )
-    ]  # fmt: skip
+    BINDINGS: ClassVar[list[BindingType]] = STEP_ACTIONS
     DEFAULT_CSS = """
-    SetupScreen #steps { width: 32; }
+    SetupScreen #steps { width: 34; }
     SetupScreen #step { width: 1fr; }
+    SetupScreen.-narrow.-typing #steps { display: none; }
+    SetupScreen StepPage { height: 1fr; }
+    SetupScreen.-tall VerdictPane { max-height: 12; }
     SetupScreen.-wide #steps { width: 40; }
     SetupScreen.-narrow StepPage ChoiceField > Horizontal { layout: vertical; height: 2; }
     SetupScreen.-narrow StepPage ChoiceField > .hint { display: none; }
+    SetupScreen.-narrow.-typing StepPage ChoiceField > Horizontal { layout: horizontal; height: 1; }
     """
 
     def __init__(self) -> None:
@@ -99,21 +77,29 @@ class SetupScreen(AreaScreen):
         self._problem = ""
         """The error of the last update, or ""."""
         self._drawing = False
+        self._drawn = ""
+        """The key of the row that is drawn."""
+        self._acting = StepActing(self, self._ask, self._came, self._report)
 
     def inside(self) -> Iterable[Widget]:
         """The list of steps and the page of one step."""
         columns = (ListColumn("", 1), ListColumn("Step"), ListColumn("State", 8))
         with Horizontal():
             yield Pane(shown("Setup"), ShortList(columns, titles=False), id="steps")
-            yield Pane(shown(""), StepPage(), id="step")
+            with Pane(shown(""), id="step"), Vertical():
+                yield StepPage()
+                yield ProfileStep()
+                yield VerdictPane()
+        yield AnswerPrompt(id="leaving")
 
     async def on_mount(self) -> None:
         """Load the checklist, and update it while the screen exists."""
         self.list.focus()
         await self.page.say(situation("…", "$primary", "Loading Setup"))
         self._ask()
-        self.set_interval(POLL, self._look)
+        self.set_interval(self.muniment.times.setup, self._look)
         self._rest = self.set_interval(REST, self._rested, pause=True)
+        self.watch(self, "focused", self._fold, init=False)
 
     @property
     def list(self) -> ShortList:
@@ -122,8 +108,13 @@ class SetupScreen(AreaScreen):
 
     @property
     def page(self) -> StepPage:
-        """The page of the current step."""
+        """The page of every step but that of the archive profile."""
         return self.query_one(StepPage)
+
+    @property
+    def profile(self) -> ProfileStep:
+        """The step of the archive profile, with its form."""
+        return self.query_one(ProfileStep)
 
     @property
     def step(self) -> SetupStep | None:
@@ -140,8 +131,10 @@ class SetupScreen(AreaScreen):
             return step is not None and bool(step.affirm)
         if action == "save":
             return step is not None and step.key in self._drafts
-        if action == "back" and self.is_mounted:
-            return not self.list.has_focus or self.muniment.notice is not None
+        if action in ACTS:
+            return self._subject(ACTS[action]) is not None
+        if action == "back" and self.is_mounted and not self.list.has_focus:
+            return True
         return super().check_action(action, parameters)
 
     # --- what the engine says -------------------------------------------------------------------
@@ -194,10 +187,6 @@ class SetupScreen(AreaScreen):
         self.list.fill(step_text.rows(self._setup, frozenset(self._drafts)))
         self.query_one("#steps", Pane).set_title(shown(f"Setup: {step_text.progress(self._setup)}"))
 
-    def _rested(self) -> None:
-        self._rest.pause()
-        self._show()
-
     def _show(self) -> None:
         """Draw the current step soon. Several calls are drawn once."""
         if not self._drawing:
@@ -212,32 +201,46 @@ class SetupScreen(AreaScreen):
         pane = self.query_one("#step", Pane)
         if row is None or self._setup is None:
             return
+        self.profile.display, self.page.display = row.key == PROFILE, row.key != PROFILE
+        findings = self._findings.get(row.key, ())
+        self.query_one(VerdictPane).show(step, findings)
+        arrived, self._drawn = row.key != self._drawn, row.key
         if step is None:
             pane.set_title(shown("Health"))
             self.say(shown("Checked automatically once a minute."))
             with self.app.batch_update():
                 await self.page.say(step_text.health(self._setup))
             return
-        unsaved = (shown("not saved: F2 saves", "$warning"),) if step.key in self._drafts else ()
+        changed = step.key in self._drafts or (step.key == PROFILE and self.profile.unsaved)
+        unsaved = (shown("not saved: F2 saves", "$warning"),) if changed else ()
         pane.set_title(joined(shown(step.title), *unsaved, gap=" · "))
-        self.say(step_text.ways(step))
+        if not self.has_class("-typing"):  # a field explains itself there
+            self.say(step_text.ways(step))
+        if step.key == PROFILE:
+            self.profile.explain(step_text.standing(step, bool(findings)), step_text.instructions(step))
+            self.profile.load(self._setup.profile, again=arrived)
+            return
         with self.app.batch_update():
-            await self.page.show(step, self._findings.get(step.key, ()), self._drafts.get(step.key, {}))
+            await self.page.show(step, self._drafts.get(step.key, {}), bool(findings))
 
     # --- moving and typing -------------------------------------------------------------------------
 
     @on(RowList.Moved)
     def _moved(self) -> None:
-        """Draw the step after the cursor rests, since a step costs more bytes than the cursor."""
+        """Draw the step at once. While a key repeats, the steps on the way are not drawn."""
         self.refresh_bindings()
         self._rest.reset()
         self._rest.resume()
+
+    def _rested(self) -> None:
+        self._rest.pause()
+        self._show()
 
     @on(RowList.Opened)
     async def _opened(self) -> None:
         self._rest.pause()
         await self._draw()
-        self.page.start()
+        (self.profile if self.profile.display else self.page).start()
 
     @on(StepPage.Edited)
     def _edited(self, event: StepPage.Edited) -> None:
@@ -254,7 +257,8 @@ class SetupScreen(AreaScreen):
             return
         saved = {one.name: one.value for one in step.fields}
         now = self.page.values
-        changed = {name: now[name] for name in saved if now.get(name, saved[name]) != saved[name]}
+        unchanged = {name: (value, clean(value)) for name, value in saved.items()}  # a field is sanitised
+        changed = {name: now[name] for name in saved if name in now and now[name] not in unchanged[name]}
         self._drafts.pop(key, None)
         if changed:
             self._drafts[key] = changed
@@ -264,11 +268,27 @@ class SetupScreen(AreaScreen):
         await self.app.run_action("save", self)
 
     def action_back(self) -> None:
-        """Go back from the page to the list."""
-        if self.list.has_focus:
+        """Go back from the page to the list, and from there to Home, after a question about changes."""
+        if self.list.has_focus and self.unsaved and self.muniment.notice is None:
+            self.ask_to_leave(self.app.pop_screen)
+        elif self.list.has_focus:
             super().action_back()
         else:
+            self.remove_class("-typing")
             self.list.focus()
+
+    def _fold(self, focused: Widget | None) -> None:
+        """Give a narrow screen to the fields while one has the focus. A question changes nothing."""
+        if focused is None or behind_question(self, self):
+            return
+        typing = isinstance(focused, FocusedPart) or any(
+            isinstance(one, FocusedPart) for one in focused.ancestors
+        )
+        self.set_class(typing, "-typing")
+        if typing and not self.profile.display:
+            self.say(step_text.typing())
+        if not typing and self._setup is not None:
+            self._show()
 
     def action_on(self) -> None:
         self.page.scroll_page_down(animate=False)
@@ -302,6 +322,9 @@ class SetupScreen(AreaScreen):
         if step is None:
             self.muniment.tell("Health is checked automatically.")
             return
+        if step.key == PROFILE and self.profile.unsaved and self.profile.editor is not None:
+            self.profile.editor.action_test()  # what is typed, not what is saved
+            return
         self._keep_draft(step.key)
         if step.key in self._drafts:
             self._save(step.key, then_check=True)
@@ -309,6 +332,7 @@ class SetupScreen(AreaScreen):
             self._check(step.key)
 
     def action_check_all(self) -> None:
+        """Check all steps; unsaved fields stay as they are and are not checked."""
         self._check("")
 
     def _check(self, key: str) -> None:
@@ -340,7 +364,7 @@ class SetupScreen(AreaScreen):
         if step.state == "checking":
             self._findings[step.key] = []
         steps = tuple(step if one.key == step.key else one for one in self._setup.steps)
-        self._setup = Setup(steps=steps, platform=self._setup.platform, health=self._setup.health)
+        self._setup = structs.replace(self._setup, steps=steps)
         self._fill()
 
     def _checked(self) -> None:
@@ -366,30 +390,107 @@ class SetupScreen(AreaScreen):
         self.confirm(asked, lambda: self._affirm(step.key, not step.affirmed))
 
     def _affirm(self, key: str, done: bool) -> None:
-        self.muniment.engine.ask(self, AffirmSetup(step=key, done=done), Setup, self._came)
+        """Store the confirmation, and check at once what can be checked."""
+
+        def stored(setup: Setup) -> None:
+            self._came(setup)
+            if done and self._checking is None:
+                self._check(key)
+
+        self.muniment.engine.ask(self, AffirmSetup(step=key, done=done), Setup, stored)
+
+    # --- the archive profile ----------------------------------------------------------------------
+
+    @on(ProfileStep.StepSaved)
+    def _profile_saved(self, event: ProfileStep.StepSaved) -> None:
+        """Let the checklist name the saved profile, and check it."""
+
+        def named(setup: Setup) -> None:
+            self._came(setup)
+            self.profile.load(setup.profile, again=True)
+            if self._checking is None:
+                self._check(PROFILE)
+
+        known = self._setup.profile if self._setup else None
+        same = known is not None and known.exists and known.name == event.name
+        request = GetSetup() if same else PutSetup(values={"profile": event.name})
+        self.muniment.engine.ask(self, request, Setup, named)
+
+    @property
+    def unsaved(self) -> str:
+        form = self.profile.unsaved if self.is_mounted else ""
+        steps = [
+            step.title for step in (self._setup.steps if self._setup else ()) if step.key in self._drafts
+        ]
+        return " and ".join(filter(None, [f"your changes to {', '.join(steps)}" if steps else "", form]))
+
+    def ask_to_leave(self, leave: Callable[[], object]) -> None:
+        """Ask about the fields of steps, and then about the form, which is shown."""
+        if self._drafts:
+            choices = {"save": lambda: self._save_all(leave), "discard": lambda: self._discard(leave)}
+            if self.muniment.read_only:
+                del choices["save"]
+            words = shown(f"Leave without saving {self.unsaved}?", "bold")
+            self.query_one("#leaving", AnswerPrompt).ask(words, choices, "Stay")
+            return
+        editor = self.profile.editor
+        if editor is None or not self.profile.unsaved:
+            leave()
+            return
+        self.list.go_to(PROFILE)
+        self._show()
+        self.call_after_refresh(editor.ask_to_leave, leave)
+
+    def _discard(self, leave: Callable[[], object]) -> None:
+        self._drafts.clear()
+        self._fill()
+        self.ask_to_leave(leave)
+
+    def _save_all(self, leave: Callable[[], object]) -> None:
+        """Save the fields of all steps, then go on with leaving."""
+
+        def saved(setup: Setup) -> None:
+            self._drafts.clear()
+            self._came(setup)
+            self.ask_to_leave(leave)
+
+        values = {name: text for texts in self._drafts.values() for name, text in texts.items()}
+        self.muniment.engine.ask(self, PutSetup(values=values), Setup, saved)
+
+    # --- acts of a step ---------------------------------------------------------------------------
+
+    def _subject(self, kind: str) -> str | None:
+        """What an act of the current step concerns; None if the step does not offer it now."""
+        step = self.step if self._setup is not None else None
+        return next((act.subject for act in (step.acts if step else ()) if act.kind == kind), None)
+
+    def action_run_profile(self) -> None:
+        self._acting.run(self._subject("run") or "")
+
+    def action_enable_profile(self) -> None:
+        self._acting.enable(self._subject("enable") or "")
+
+    def action_import_people(self) -> None:
+        self._acting.import_people()
+
+    def action_pin_tenant(self) -> None:
+        self._acting.pin(self._subject("pin") or "")
+
+    def action_install_service(self) -> None:
+        self._acting.install()
+
+    def _report(self, lines: Sequence[str]) -> None:
+        """Show what an installation did, and what is left to do."""
+        if self.step is not None:
+            self._findings[self.step.key] = [SetupFinding(text=line, verdict="note") for line in lines]
+        self._ask()
+
+    # --- the command ------------------------------------------------------------------------------
 
     def action_copy(self) -> None:
-        """Send the command to the terminal's clipboard by OSC 52. The terminal does not confirm it."""
         if self.step is not None:
-            self.app.copy_to_clipboard(self.step.command)
-            self.muniment.tell("Sent to the terminal's clipboard. If it is empty, press w to write a file.")
+            copy_command(self, self.step)
 
     def action_write(self) -> None:
-        """Ask for a path, then write the command there."""
-        step = self.step
-        if step is None:
-            return
-        suggested = absolute(f"{step.key}{ENDINGS.get(step.language, '.txt')}")
-        self.ask_for(
-            joined(("Write the command of ", ""), (step.title, "bold"), (" to the new file:", "")),
-            lambda path: self._write(step, path),
-            value=str(suggested),
-        )
-
-    def _write(self, step: SetupStep, path: str) -> None:
-        try:
-            written = write_command(step, absolute(Path(path.strip() or ".")))
-        except MunimentError as error:
-            self.muniment.refuse(error)
-        else:
-            self.muniment.tell(f"Written to {written}.")
+        if self.step is not None:
+            ask_where_to_write(self, self.step)

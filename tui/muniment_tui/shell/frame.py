@@ -16,19 +16,17 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input
 
-from muniment_tui.actions.available import ActionOffer, offers
-from muniment_tui.actions.registry import Action, actions, key_name
-from muniment_tui.shell.areas import AREAS
-from muniment_tui.shell.command_line import CommandLine
-from muniment_tui.terminal.safe_text import joined, shown
+from muniment_tui.actions.registry import Action, actions
+from muniment_tui.shell.command_line import CommandChoices, CommandLine
+from muniment_tui.shell.key_bar import KeyBar
+from muniment_tui.shell.top_bar import TopBar
+from muniment_tui.terminal.safe_text import shown
 from muniment_tui.widgets.prompt import Prompt, Question
 from muniment_tui.widgets.text import TextLines
 
 if TYPE_CHECKING:
     from muniment_tui.app import MunimentApp
 
-KEYS = 6
-"""Maximum number of keys in the key bar."""
 TOO_SMALL = "Muniment needs 80x24 cells; this terminal has {}x{}. Enlarge it, or press q to quit."
 
 
@@ -52,6 +50,8 @@ class FrameScreen(Screen[Any]):
 
     AUTO_FOCUS = "#inside *"
     _came_before = False
+    _focused_before: Widget | None = None
+    _was_small = False
     HELP: ClassVar[str] = ""
     """What the screen is for, in plain text. The help page shows it after the HELP of the focused pane."""
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -68,7 +68,7 @@ class FrameScreen(Screen[Any]):
     ]
     DEFAULT_CSS = """
     FrameScreen {
-        layout: vertical;
+        layout: vertical; layers: default above;
         #inside { height: 1fr; }
         #too-small { display: none; }
         &.-slim, &.-low {
@@ -92,6 +92,7 @@ class FrameScreen(Screen[Any]):
         yield Prompt()
         yield StatusLine()
         yield CommandLine()
+        yield CommandChoices()
         yield KeyBar()
         yield TextLines(id="too-small")
 
@@ -110,8 +111,9 @@ class FrameScreen(Screen[Any]):
             super()._compositor_refresh()
 
     def say(self, status: Content) -> None:
-        """Set the status line. A notice covers it for a while."""
-        self.query_one(StatusLine).status = status
+        """Set the status line. A notice covers it for a while. A screen that is being closed has none."""
+        for line in self.query(StatusLine):
+            line.status = status
 
     def confirm(
         self,
@@ -146,8 +148,21 @@ class FrameScreen(Screen[Any]):
         """Whether the terminal is smaller than 80x24."""
         return self.has_class("-slim") or self.has_class("-low")
 
+    def _focus_again(self) -> None:
+        """Focus what had the focus before the terminal was too small and hid it."""
+        last = self._focused_before
+        if self.focused is None and last is not None and last.is_attached and last.focusable:
+            self.set_focus(last)
+
     @on(events.Resize)
     def _say_the_size(self, event: events.Resize) -> None:
+        classes = size_classes(event.size)
+        small = classes["-slim"] or classes["-low"]
+        if small and not self._was_small:
+            self._focused_before = self.focused
+        if self._was_small and not small:
+            self.call_after_refresh(self._focus_again)
+        self._was_small = small
         self.query_one("#too-small", TextLines).say(
             shown(TOO_SMALL.format(event.size.width, event.size.height))
         )
@@ -189,37 +204,8 @@ class AreaScreen(FrameScreen):
     AREA: ClassVar[str] = ""
     """The area's id in `areas.AREAS`."""
 
-
-class TopBar(TextLines):
-    """The areas, and the organisation of the vault."""
-
-    DEFAULT_CSS = """
-    TopBar { height: 1; background: $panel; color: $foreground; padding: 0 1; text-wrap: nowrap; }
-    """
-
-    def on_mount(self) -> None:
-        self.draw()
-
-    def draw(self) -> None:
-        """Draw the current area and the vault's name."""
-        app = cast("MunimentApp", self.app)
-        areas = AREAS if app.vault else ()  # without a vault, no area can be opened
-        left = joined(
-            *(self._area(area.key, area.title, area.id == app.current_mode) for area in areas), gap=" "
-        )
-        right = joined(
-            (app.organisation, "bold"), *((("read-only", "$warning"),) if app.read_only else ()), gap=" · "
-        )
-        room = max(self.app.size.width - 2 - left.cell_length - right.cell_length, 1)
-        self.say(joined(left, (" " * room, ""), right))
-
-    def on_resize(self) -> None:
-        self.draw()
-
-    @staticmethod
-    def _area(key: str, title: str, here: bool) -> Content:
-        style = "bold reverse" if here else ""
-        return joined((f" {key} ", style or "$secondary"), (f"{title} ", style))
+    def show_row(self, row: str) -> None:
+        """Go to what Home's line was about, such as a profile. Areas with rows override it."""
 
 
 class StatusLine(TextLines):
@@ -233,6 +219,10 @@ class StatusLine(TextLines):
     def on_mount(self) -> None:
         self.watch(self.app, "notice", self._noticed)
 
+    def on_resize(self) -> None:
+        """Draw as much of a notice as there is room for."""
+        self._draw()
+
     def _noticed(self) -> None:
         """Draw, and update the key bar: a notice adds the Esc key."""
         self._draw()
@@ -243,31 +233,4 @@ class StatusLine(TextLines):
 
     def _draw(self) -> None:
         notice = cast("MunimentApp", self.app).notice
-        self.say(self.status if notice is None else notice.content())
-
-
-class KeyBar(TextLines):
-    """Up to six keys, the most useful ones for the focused pane."""
-
-    DEFAULT_CSS = """
-    KeyBar { height: 1; background: $panel; padding: 0 1; text-wrap: nowrap; }
-    """
-
-    def on_mount(self) -> None:
-        self.screen.bindings_updated_signal.subscribe(self, lambda _: self.draw())
-        self.draw()
-
-    def draw(self) -> None:
-        """Draw the keys that are available now."""
-        app = cast("MunimentApp", self.app)
-        found = [offer for offer in offers(self.screen) if offer.action.footer and offer.key]
-        best = sorted(found, key=lambda offer: -offer.action.footer)[:KEYS]
-        keys = (self._key(offer, offer.enabled and not app.is_off(offer.action)) for offer in best)
-        self.say(joined(*keys, gap="  "))
-
-    @staticmethod
-    def _key(offer: ActionOffer, on: bool) -> Content:
-        title = offer.action.title if on else f"({offer.action.title})"
-        return joined(
-            (key_name(offer.key), "bold $accent" if on else "dim"), (title, "" if on else "dim"), gap=" "
-        )
+        self.say(self.status if notice is None else notice.line(max(self.size.width - 2, 20)))

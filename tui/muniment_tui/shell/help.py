@@ -1,9 +1,11 @@
-"""The help page for the focused pane, and the page of recent notices."""
+"""The help page: what the focused pane is for, and a card of its keys in two columns."""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Iterable
+from itertools import zip_longest
 from typing import Any, ClassVar
 
 from textual import events, on
@@ -14,15 +16,25 @@ from textual.dom import DOMNode
 from textual.screen import Screen
 from textual.widget import Widget
 
-from muniment.system.formatting import local_moment
-from muniment_tui.actions.available import offers
-from muniment_tui.actions.registry import ANYWHERE, Action, actions, key_names
+from muniment.system.formatting import local_moment, offset
+from muniment_tui.actions.available import ActionOffer, offers
+from muniment_tui.actions.registry import Action, actions, key_name
+from muniment_tui.shell.action_finder import SILENT, moves
+from muniment_tui.shell.areas import AREAS
 from muniment_tui.shell.frame import FrameScreen
 from muniment_tui.terminal.safe_text import block, joined, shown
+from muniment_tui.widgets.columns import in_cells
 from muniment_tui.widgets.text import TextLines
 
-_KEYS = 13
+KEYS = 11
 """Width of the column of keys, in cells."""
+EXPLAINED = 46
+"""From this width of a column on, the help of an action follows its title."""
+GAP = 2
+FOOT = (
+    "Keys act on the pane that has the focus; Tab goes to the next one. Ctrl+P finds every action by words. "
+    "Times are of your time zone, {}."
+)
 
 
 class PageScreen(FrameScreen):
@@ -30,19 +42,26 @@ class PageScreen(FrameScreen):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *actions(
-            Action("page.close", "question_mark,f1,exclamation_mark", "Close", "Close the page.", run="back"),
+            Action(
+                "page.close", "question_mark,f1,exclamation_mark,f9", "Close", "Close the page.", run="back"
+            ),
         )
     ]
     DEFAULT_CSS = """
-    PageScreen VerticalScroll { padding: 1 2; }
+    PageScreen VerticalScroll { padding: 0 1; }
+    PageScreen.-tall VerticalScroll { padding: 1 2; }
     """
 
     def inside(self) -> Iterable[Widget]:
         yield VerticalScroll(TextLines(id="page"))
 
+    def on_mount(self) -> None:
+        self._write()
+
     @on(events.Resize)
     def _write(self) -> None:
-        self.query_one("#page", TextLines).say(self.text(self.app.size.width - 5))
+        for page in self.query("#page").results(TextLines):
+            page.say(self.text(self.app.size.width - 5))
 
     def text(self, width: int) -> Content:
         """The page's text, wrapped to `width` cells."""
@@ -59,35 +78,94 @@ class HelpScreen(PageScreen):
         self._about = screen
 
     def text(self, width: int) -> Content:
-        """The help of the focused widget and its ancestors, then the keys."""
-        parts = [block(text) for text in _helps(self._about)]
-        by_part: dict[str, list[Action]] = {}
-        for offer in offers(self._about):
-            by_part.setdefault(offer.action.part, []).append(offer.action)
-        for part, declared in sorted(by_part.items(), key=lambda pair: pair[0] == ANYWHERE):
-            title = "Everywhere" if part == ANYWHERE else part.capitalize()
-            lines = (line for action in declared for line in _lines(action, width))
-            parts.append(joined((title, "bold $primary"), *lines, gap="\n"))
-        return Content("\n\n").join(parts)
+        """The keys here and everywhere, then what the focused widget and its ancestors are for."""
+        about = [block(_wrapped(text, width)) for text in _helps(self._about)]
+        column = (width - GAP) // 2
+        here, anywhere = _by_place(self._about)
+        left = [line for title, found in here for line in _card(title, found, column)]
+        right = [line for title, found in anywhere for line in _card(title, found, column)]
+        lines = [
+            joined(in_cells(one, column), (" " * GAP, ""), two)
+            for one, two in zip_longest(left, right, fillvalue=Content())
+        ]
+        foot = block(_wrapped(FOOT.format(offset(int(time.time()))), width), "$secondary")
+        return Content("\n").join([*lines, Content(), *about, foot])
+
+
+def _wrapped(text: str, width: int) -> str:
+    """The text without its empty lines; every other line stays a line."""
+    return "\n".join(textwrap.fill(line, width) for line in text.splitlines() if line.strip())
 
 
 def _helps(screen: Screen[Any]) -> list[str]:
+    """The texts of the focused widget and its ancestors, each once."""
     focused: DOMNode = screen.focused or screen
     found = [getattr(node, "HELP", None) for node in focused.ancestors_with_self]
-    return [text for text in found if text]
+    return list(dict.fromkeys(text for text in found if text))
 
 
-def _lines(action: Action, width: int) -> Iterator[Content]:
-    """One action: keys on the left, description on the right."""
-    keys = f"  {key_names(action) or f':{action.name}':<{_KEYS}} "
-    first, *others = textwrap.wrap(f"{action.title}. {action.help}", max(width - len(keys), 20))
+Group = tuple[str, list[ActionOffer]]
+
+
+def _by_place(screen: Screen[Any]) -> tuple[list[Group], list[Group]]:
+    """The actions for the left column, of pane and screen, and for the right one, those of the app."""
+    found = [
+        offer for offer in offers(screen) if offer.action.id not in SILENT - {"app.palette", "app.command"}
+    ]
+    pane = [one for one in found if isinstance(one.node, Widget) and not isinstance(one.node, Screen)]
+    mine = [one for one in found if one.node is screen]
+    rest = [one for one in found if one not in pane and one not in mine]
+    return [("This pane", pane), ("This screen", mine)], [("Everywhere", rest)]
+
+
+def _card(title: str, found: list[ActionOffer], width: int) -> Iterable[Content]:
+    """One group: a title, an action in each line, and what only moves in running text."""
+    if not found:
+        return
+    yield shown(title, "bold $primary")
+    areas = [one for one in found if one.action.id in {f"app.{area.id}" for area in AREAS}]
+    moving = [one for one in found if moves(one.action)]
+    for offer in found:
+        if offer not in moving and offer not in areas:
+            yield from _line(offer.action, width)
+    yield from _running(areas, width)
+    yield from _running(moving, width)
+
+
+def _line(action: Action, width: int) -> Iterable[Content]:
+    """One action: its keys, its title, and where there is room, its help."""
+    keys = in_cells(shown(_keys(action) or f":{action.name}", "bold $accent"), KEYS)
+    room = width - KEYS - 1
+    if width < EXPLAINED:
+        yield joined(keys, (" ", ""), in_cells(shown(action.title), room))
+        return
+    first, *more = textwrap.wrap(f"{action.title}. {action.help}", room)
     end = len(action.title) + 1
-    yield joined((keys, "bold $accent"), (first[:end], "bold"), (first[end:], ""))
-    yield from (joined((" " * len(keys), ""), (line, "")) for line in others)
+    yield joined(keys, (" ", ""), (first[:end], ""), (first[end:], "$secondary"))
+    yield from (joined((" " * (KEYS + 1), ""), (line, "$secondary")) for line in more)
+
+
+def _running(found: list[ActionOffer], width: int) -> Iterable[Content]:
+    """Several actions in running text, for keys that need no words."""
+    line = Content()
+    for offer in found:
+        one = joined((_keys(offer.action), "bold $accent"), (f" {offer.action.title}", ""))
+        if line and line.cell_length + 2 + one.cell_length > width:
+            yield line
+            line = Content()
+        line = joined(line, ("  ", ""), one) if line else one
+    if line:
+        yield line
+
+
+def _keys(action: Action) -> str:
+    """The keys as people press them, the shortest forms only."""
+    names = [key_name(key) for key in action.keys.split(",") if key]
+    return " ".join(names[:2] if len(" ".join(names)) > KEYS else names)
 
 
 class NoticesScreen(PageScreen):
-    """The recent notices, newest first."""
+    """The recent notices, newest first, each with its time and its whole text."""
 
     HELP = "The recent notices, newest first."
 
@@ -96,6 +174,14 @@ class NoticesScreen(PageScreen):
         if not kept:
             return shown("No notices yet. Results, refusals and errors are listed here.")
         return Content("\n").join(
-            joined((f"{local_moment(int(notice.time)):%H:%M:%S} ", "$secondary"), notice.content())
-            for notice in reversed(kept)
+            line for notice in reversed(kept) for line in _noticed(notice.time, notice.content(), width)
         )
+
+
+def _noticed(at: float, content: Content, width: int) -> Iterable[Content]:
+    """One notice, wrapped to `width` cells beside its time."""
+    stamp = f"{local_moment(int(at)):%H:%M:%S} "
+    first = True
+    for line in content.wrap(max(width - len(stamp), 20)):
+        yield joined((stamp if first else " " * len(stamp), "$secondary"), line)
+        first = False

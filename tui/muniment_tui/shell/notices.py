@@ -11,7 +11,14 @@ from textual.content import Content
 from muniment_tui.terminal.safe_text import joined, shown
 
 KEPT = 200
-SIGNS = {"information": ("✓", "$success"), "warning": ("!", "$warning"), "error": ("✗", "$error")}
+SIGNS = {
+    "information": ("✓", "$success"),
+    "warning": ("!", "$warning"),
+    "error": ("✗", "$error"),
+    "hint": ("·", "$secondary"),
+}
+WHOLE = "F9 reads on"
+"""What follows a notice that is longer than the line."""
 
 
 class Notice(Struct, frozen=True):
@@ -19,13 +26,24 @@ class Notice(Struct, frozen=True):
 
     text: str
     severity: str = "information"
-    """"information", "warning" or "error"."""
+    """"information", "warning", "error", or "hint", which is not kept."""
     time: float = 0.0
+    due: float = 0.0
+    """When it may leave, on the monotonic clock."""
 
     def content(self) -> Content:
         """The notice as one line. A sign shows its severity without colour."""
         sign, style = SIGNS[self.severity]
         return joined((sign, f"bold {style}"), shown(self.text), gap=" ")
+
+    def line(self, width: int) -> Content:
+        """The notice in a line of `width` cells. If it is longer, the key follows that shows all of it."""
+        whole = self.content()
+        if whole.cell_length <= width:
+            return whole
+        return joined(
+            whole.truncate(max(width - len(WHOLE) - 2, 1), ellipsis=True), ("  ", ""), (WHOLE, "bold $accent")
+        )
 
 
 class NoticeLog:
@@ -34,8 +52,9 @@ class NoticeLog:
     def __init__(self) -> None:
         self.kept: deque[Notice] = deque(maxlen=KEPT)
 
-    def add(self, text: str, severity: str) -> Notice:
-        """Keep a notice with the current time."""
-        notice = Notice(text, severity, time.time())
-        self.kept.append(notice)
+    def add(self, text: str, severity: str, stays: float) -> Notice:
+        """Keep a notice with the current time. It stays on the screen for some seconds at least."""
+        notice = Notice(text, severity, time.time(), time.monotonic() + stays)
+        if severity != "hint":
+            self.kept.append(notice)
         return notice

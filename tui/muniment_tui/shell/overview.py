@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import os
 
-from muniment.api import GetStatus, Status
+from muniment.api import GetHealth, GetStatus, Health, Status
 from muniment.cli import EngineDoors
 from muniment.cli.app import guarded
 from muniment.cli.command import CommandSession
 from muniment.cli.output import CommandOutput
-from muniment.cli.vaults import last_run, status_lines
+from muniment.cli.vaults import INDENT, last_run, status_lines
+from muniment.client.find_vault import find_vault
 from muniment.system.environment import VAULT, absolute
 
 BEGIN = """\
@@ -27,7 +28,7 @@ No vault is selected.
 def overview(engine: EngineDoors, vault: str = "") -> int:
     """Print the overview of a vault, and return the exit code.
 
-    `vault` is a folder; "" means MUNIMENT_VAULT.
+    `vault` is a folder; "" means MUNIMENT_VAULT, or the vault of the current folder.
     """
     session = CommandSession(engine, CommandOutput())
     session.folder = absolute(vault) if vault else None
@@ -36,12 +37,13 @@ def overview(engine: EngineDoors, vault: str = "") -> int:
 
 def _overview(session: CommandSession) -> int:
     out = session.out
-    if session.folder is None and not os.environ.get(VAULT):
+    if session.folder is None and not os.environ.get(VAULT) and find_vault().folder is None:
         out.block(BEGIN)
         return 0
     status = session.ask(GetStatus(), Status)
-    for name, value in status_lines(status):
-        out.line(f"{name:<12}{value}")
+    health = session.ask(GetHealth(), Health)
+    for name, value in status_lines(status, health):
+        out.prose(f"{name:<12}{value}", INDENT)
     for profile in status.profiles:
         out.line(f"{'Profile':<12}{profile.name}: {last_run(profile)}")
     out.line()

@@ -1,14 +1,17 @@
-"""What the app remembers between two starts, in a small private file in XDG_STATE_HOME."""
+"""What the app remembers between two starts, in a small private file in XDG_STATE_HOME.
+
+The vaults that were opened are in a file of their own (muniment.client.known_vaults), since two apps may run.
+"""
 
 from __future__ import annotations
 
 import logging
-import os
 from pathlib import Path
 
 import msgspec
 
 from muniment.system.atomic_files import write_file
+from muniment.system.environment import state_folder
 
 log = logging.getLogger("muniment.tui")
 
@@ -19,17 +22,13 @@ class AppState(msgspec.Struct):
     area: str = ""
     """The area that was open last."""
     theme: str = ""
-    vault: str = ""
-    """The vault that was open last."""
     widths: dict[str, int] = {}
     """Widths of panes, by pane."""
 
 
 def state_file() -> Path:
-    """The file's path, by the XDG Base Directory Specification 0.8. A relative XDG_STATE_HOME is ignored."""
-    named = os.environ.get("XDG_STATE_HOME", "")
-    home = Path(named) if named.startswith("/") else Path.home() / ".local" / "state"
-    return home / "muniment" / "app.json"
+    """The file's path."""
+    return state_folder() / "app.json"
 
 
 def load(path: Path) -> AppState:

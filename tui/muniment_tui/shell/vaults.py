@@ -3,26 +3,39 @@
 from __future__ import annotations
 
 import os
-import stat
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from muniment.client.socket_path import has_settings
 from muniment.system.environment import VAULT, absolute
 
-VAULT_FILE = "vault.toml"
-"""The file that makes a folder a vault."""
+if TYPE_CHECKING:
+    from muniment.client.find_vault import FoundVault
 
 
-def named_vault(option: str) -> Path | None:
-    """The folder of `--vault` or MUNIMENT_VAULT; None if neither is set."""
+def named_vault(option: str) -> FoundVault:
+    """The vault that is meant: by `--vault`, else by MUNIMENT_VAULT, else by the current folder."""
+    from muniment.client.find_vault import FoundVault, find_vault
+
     name = option or os.environ.get(VAULT, "")
-    return absolute(name) if name else None
+    return FoundVault(absolute(name)) if name else find_vault()
 
 
 def is_vault(folder: Path) -> bool:
     """Whether a folder holds a vault. True for an unreadable folder: its service decides."""
     try:
-        return stat.S_ISREG((folder / VAULT_FILE).stat().st_mode)
+        return has_settings(folder)
     except PermissionError:
         return True
     except (OSError, ValueError):
         return False
+
+
+def new_folder() -> Path:
+    """Where a new vault is suggested: the current folder if it is empty, or else a new folder in it."""
+    here = Path.cwd()
+    try:
+        empty = next(here.iterdir(), None) is None
+    except OSError:
+        empty = False
+    return here if empty else here / "vault"

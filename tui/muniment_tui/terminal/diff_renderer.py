@@ -12,13 +12,14 @@ from operator import itemgetter
 from typing import Any, TypeAlias
 
 from rich.cells import get_character_cell_size
-from rich.color import ColorSystem
 from rich.console import Console
 from rich.control import Control
 from rich.style import Style
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.geometry import Size
 from textual.strip import Strip
+
+from muniment_tui.terminal.colours import ColourDepth, rendered
 
 GAP = 12
 """Up to this many unchanged cells are sent again, since skipping them and setting the colours again costs
@@ -32,7 +33,9 @@ UNKNOWN: Cell = (None, None)
 class TerminalCanvas:
     """What the terminal shows, as far as the app has drawn it."""
 
-    def __init__(self) -> None:
+    def __init__(self, depth: ColourDepth) -> None:
+        """`depth` says which colours the terminal has."""
+        self._depth = depth
         self._lines: dict[int, list[Cell]] = {}
         self._size: Size | None = None
 
@@ -51,7 +54,7 @@ class TerminalCanvas:
             return _Changes(self, list(_spans(update)))
         return update
 
-    def draw(self, x: int, y: int, strip: Strip, colours: ColorSystem) -> str:
+    def draw(self, x: int, y: int, strip: Strip) -> str:
         """The output that shows a strip at a position; "" if the terminal already shows it."""
         cells = _cells(strip)
         line = self._lines.setdefault(y, [])
@@ -62,7 +65,7 @@ class TerminalCanvas:
         line[x : x + len(cells)] = cells
         runs = _runs(before, cells)
         return "".join(
-            Control.move_to(x + begin, y).segment.text + _rendered(cells[begin:end], colours)
+            Control.move_to(x + begin, y).segment.text + _rendered(cells[begin:end], self._depth)
             for begin, end in runs
         )
 
@@ -75,8 +78,7 @@ class _Changes(CompositorUpdate):
         self._strips = strips
 
     def render_segments(self, console: Console) -> str:
-        colours = console._color_system or ColorSystem.TRUECOLOR
-        return "".join(self._canvas.draw(x, y, strip, colours) for x, y, strip in self._strips)
+        return "".join(self._canvas.draw(x, y, strip) for x, y, strip in self._strips)
 
 
 def _all_lines(update: LayoutUpdate) -> Iterator[tuple[int, int, Strip]]:
@@ -130,10 +132,10 @@ def _runs(before: list[Cell], cells: list[Cell]) -> Iterable[tuple[int, int]]:
     return runs
 
 
-def _rendered(cells: list[Cell], colours: ColorSystem) -> str:
+def _rendered(cells: list[Cell], depth: ColourDepth) -> str:
     if isinstance(cells[0][0], Strip):
         cells = [(segment.text, segment.style) for segment in cells[0][0]]
     return "".join(
-        Strip.render_style(style or Style.null(), "".join(map(itemgetter(0), run)), colours)
+        rendered(style or Style.null(), "".join(map(itemgetter(0), run)), depth)
         for style, run in groupby(cells, itemgetter(1))
     )

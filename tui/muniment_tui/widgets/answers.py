@@ -26,7 +26,7 @@ def _answer(name: str, keys: str, title: str, help: str, changes: bool = False) 
 
 
 ANSWERS = (
-    _answer("save", "s", "Save", "Save the changes, then leave.", changes=True),
+    _answer("save", "S", "Save", "Save the changes, then leave.", changes=True),
     _answer("discard", "D", "Discard", "Leave without saving the changes."),
     _answer("overwrite", "o", "Save my changes", "Replace the file's values with yours.", changes=True),
     _answer("file", "f", "Use the file", "Drop your changes and reload the profile from vault.toml."),
@@ -54,8 +54,8 @@ class AnswerPrompt(Vertical, can_focus=True):
     AnswerPrompt { border-top: solid $warning; overflow-y: auto; }
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, id: str | None = None) -> None:
+        super().__init__(id=id)
         self._choices: Choices = {}
         self._keys: dict[str, str] = {}
         """The names of the answers, by key."""

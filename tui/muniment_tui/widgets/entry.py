@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from textual.geometry import Offset
 from textual.widgets import Input
 
 from muniment_tui.actions.registry import FORBIDDEN
@@ -16,9 +17,19 @@ class SafeInput(Input):
 
     HELP = "Type here. Ctrl+U deletes to the start of the line, Ctrl+W deletes the last word."
     DEFAULT_CSS = """
-    SafeInput { height: 1; border: none; padding: 0 1; background: $panel; }
-    SafeInput:focus { border: none; background: $block-cursor-background; color: $block-cursor-foreground; }
-    SafeInput > .input--placeholder, SafeInput > .input--suggestion { color: $secondary; }
+    SafeInput, SafeInput:ansi {
+        height: 1; border: none; padding: 0 1;
+        background: $field; color: $field-text; text-style: $field-text-style;
+        &:focus {
+            border: none; background: $block-cursor-background; background-tint: $foreground 0%;
+            color: $block-cursor-foreground;
+        }
+        & > .input--placeholder, & > .input--suggestion { color: $secondary; text-style: none; }
+        & > .input--cursor {
+            background: $input-cursor-background; color: $input-cursor-foreground;
+            text-style: $input-cursor-text-style;
+        }
+    }
     """
 
     def __init__(
@@ -35,6 +46,11 @@ class SafeInput(Input):
         self.cursor_blink = False
         for key in FORBIDDEN:
             self._bindings.key_to_bindings.pop(key, None)
+
+    @property
+    def cursor_cell(self) -> Offset:
+        """Where the next character goes on the screen."""
+        return self.cursor_screen_offset
 
     def validate_value(self, value: str) -> str:
         """Sanitise the value and apply `clip`."""

@@ -145,6 +145,10 @@ class TextField(FormField):
     def value(self, value: str) -> None:
         self._entry.value = value
 
+    def suggest(self, placeholder: str) -> None:
+        """Change the text that is shown while the field is empty."""
+        self._entry.placeholder = placeholder
+
     def entry(self) -> Widget:
         return self._entry
 
@@ -167,7 +171,10 @@ class ChoiceLine(TextLines, can_focus=True):
     ]
     DEFAULT_CSS = """
     ChoiceLine { height: 1; padding: 0 1; text-wrap: nowrap; }
-    ChoiceLine:focus { background: $block-cursor-background; color: $block-cursor-foreground; }
+    ChoiceLine:focus {
+        background: $block-cursor-background; color: $block-cursor-foreground;
+        text-style: $block-cursor-text-style;
+    }
     """
     at: reactive[int] = reactive(0, init=False)
 

@@ -1,8 +1,6 @@
-"""Drawn numbers: a bar and a sparkline, each beside its number."""
+"""A bar beside its numbers. For charts, see `muniment_tui.widgets.chart`."""
 
 from __future__ import annotations
-
-from collections import deque
 
 from textual.content import Content
 
@@ -10,7 +8,6 @@ from muniment_tui.terminal.safe_text import joined
 from muniment_tui.widgets.text import TextLines
 
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
-_LEVELS = "▁▂▃▄▅▆▇█"
 
 
 def bar(done: float, total: float, cells: int) -> Content:
@@ -20,14 +17,6 @@ def bar(done: float, total: float, cells: int) -> Content:
     full, rest = divmod(eighths, 8)
     drawn = "█" * full + (_EIGHTHS[rest] if rest else "")
     return joined((drawn, "$primary"), ("░" * (cells - len(drawn)), "$border-blurred"))
-
-
-def spark(values: list[float], cells: int) -> Content:
-    """A sparkline of the last values. The highest value has full height."""
-    last = values[-cells:]
-    top = max(last, default=0.0)
-    drawn = "".join(_LEVELS[min(int(value / top * 7.99), 7)] if top > 0 else _LEVELS[0] for value in last)
-    return joined((" " * (cells - len(drawn)), ""), (drawn, "$primary"))
 
 
 class BarMeter(TextLines):
@@ -73,20 +62,3 @@ class BarMeter(TextLines):
                 (note, "$secondary"),
             )
         )
-
-
-class SparkMeter(TextLines):
-    """A label, a sparkline and the current number: `▁▂▃▅▇  160/s`."""
-
-    DEFAULT_CSS = "SparkMeter { height: 1; text-wrap: nowrap; }"
-
-    def __init__(self, label: str, *, label_width: int = 10, cells: int = 30, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self._label = label.ljust(label_width)
-        self._cells = cells
-        self._values: deque[float] = deque(maxlen=cells)
-
-    def add(self, value: float, number: str) -> None:
-        """Add a value. `number` is its text."""
-        self._values.append(value)
-        self.say(joined((self._label, ""), spark(list(self._values), self._cells), (f"  {number}", "bold")))

@@ -85,6 +85,7 @@ class Prompt(Vertical, can_focus=True, can_focus_children=True):
         self._hint("")
         entry = self.query_one(SafeInput)
         entry.value = question.value
+        entry.cursor_position = len(question.value)
         self.display = True
         self._take_focus(True)
         (entry if typed else self).focus()

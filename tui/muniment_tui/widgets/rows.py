@@ -14,7 +14,7 @@ from rich.segment import Segment
 from textual import events
 from textual.binding import BindingType
 from textual.content import Content
-from textual.geometry import Size
+from textual.geometry import Offset, Size
 from textual.message import Message
 from textual.reactive import reactive
 from textual.scroll_view import ScrollView
@@ -73,11 +73,15 @@ class RowList(ScrollView, can_focus=True):
     ]
     DEFAULT_CSS = """
     RowList { height: 1fr; overflow-x: hidden; overflow-y: auto; scrollbar-gutter: stable; }
-    RowList > .rows--title { color: $secondary; text-style: none; background: $surface; }
+    RowList > .rows--title { color: $secondary; text-style: underline; }
     RowList > .rows--cursor {
         color: $block-cursor-blurred-foreground; background: $block-cursor-blurred-background;
+        text-style: $block-cursor-blurred-text-style;
     }
-    RowList:focus > .rows--cursor { color: $block-cursor-foreground; background: $block-cursor-background; }
+    RowList:focus > .rows--cursor {
+        color: $block-cursor-foreground; background: $block-cursor-background;
+        text-style: $block-cursor-text-style;
+    }
     RowList > .rows--marked { color: $accent; }
     RowList > .rows--waiting { color: $secondary; }
     """
@@ -176,6 +180,12 @@ class RowList(ScrollView, can_focus=True):
         if self.marked:
             return list(self.marked.values())
         return [self.current] if self.current else []
+
+    @property
+    def cursor_cell(self) -> Offset:
+        """Where the row at the cursor begins on the screen."""
+        line = self._head + self.cursor - self.scroll_offset.y
+        return self.content_region.offset + Offset(0, max(line, 0))
 
     def unmark(self) -> None:
         """Remove all marks."""
@@ -354,6 +364,8 @@ class RowList(ScrollView, can_focus=True):
         if style:
             base = base + parse(style)
         content = in_cells(content, width)
+        if "rows--cursor" in classes and self.app.current_theme.ansi:
+            content = Content(content.plain)  # not all of 16 colours are readable on that of the cursor
         segments = [Segment(text, style.rich_style) for text, style in content.render(base, "", parse)]
         return Strip(segments, width)
 

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, ClassVar
 
 from msgspec import Struct, field
+from textual import events
 from textual.binding import BindingType
 from textual.content import Content
 from textual.message import Message
 
 from muniment_tui.actions.registry import Action, actions
 from muniment_tui.widgets.columns import ListColumn
-from muniment_tui.widgets.rows import Cell, ListRow, RowList
+from muniment_tui.widgets.rows import GUTTER, Cell, ListRow, RowList
 
 
 class TreeNode(Struct, eq=False):
@@ -113,6 +114,17 @@ class LazyTree(RowList):
                 self.cursor = number
                 return True
         return False
+
+    def on_click(self, event: events.Click) -> None:
+        """Open or close a branch whose sign was clicked. The list takes the rest of the click."""
+        index = self.scroll_offset.y + event.y
+        if not 0 <= index < self.count:
+            return
+        node = self._seen[index]
+        sign = GUTTER + 2 * node.level
+        if not node.leaf and sign <= event.x < sign + 2:
+            self.cursor = index
+            self.action_fold() if node.open else self.action_unfold()
 
     def action_unfold(self) -> None:
         """Open the node at the cursor. If it is open, go down."""

@@ -66,7 +66,10 @@ class TextButton(TextLines, can_focus=True):
     ]
     DEFAULT_CSS = """
     TextButton { width: auto; height: 1; padding: 0 1; background: $surface; }
-    TextButton:focus { background: $block-cursor-background; color: $block-cursor-foreground; }
+    TextButton:focus {
+        background: $block-cursor-background; color: $block-cursor-foreground;
+        text-style: $block-cursor-text-style;
+    }
     TextButton:focus { text-style: bold; }
     """
 
@@ -95,7 +98,7 @@ class ButtonForm(Form):
     """
 
     def _go(self, step: int) -> None:
-        if step > 0:
-            self.screen.focus_next()
-        else:
-            self.screen.focus_previous()
+        stops = [widget for widget in self.screen.focus_chain if self in widget.ancestors]
+        if self.screen.focused in stops:
+            here = stops.index(self.screen.focused)
+            stops[(here + step) % len(stops)].focus()

@@ -1,0 +1,1 @@
+"""The Home area: whether the archive is well, at a glance."""

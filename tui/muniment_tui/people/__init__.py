@@ -1,0 +1,1 @@
+"""The People area: users, their addresses, and changes of them."""

@@ -1,0 +1,130 @@
+"""The form of one person: name, addresses, and from when an address that is taken over is theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual import on
+from textual.binding import BindingType
+from textual.widget import Widget
+
+from muniment.api import AddUser, UserWord
+from muniment_tui.actions.registry import Action, actions
+from muniment_tui.people.preview import ChangeScreen
+from muniment_tui.shell.frame import FrameScreen
+from muniment_tui.terminal.safe_text import shown
+from muniment_tui.widgets.field import Form, TextField
+from muniment_tui.widgets.pane import Pane
+
+
+class PersonForm(FrameScreen):
+    """The form of a new or an existing person. It closes with True if something was changed."""
+
+    HELP = (
+        "Name and addresses of a person. F2 shows what changes before anything is changed. Addresses that "
+        "are left out here stay the person's; x in the list removes one."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *actions(
+            Action(
+                "person-form.save", "f2", "Preview and save", "Show what changes, and ask before saving.",
+                footer=8, changes=True,
+            )
+        )
+    ]  # fmt: skip
+
+    def __init__(self, person: UserWord | None) -> None:
+        """`person` is None for a new one."""
+        super().__init__()
+        self._known = person
+        aliases = person.aliases if person else ()
+        self._first = {
+            "name": person.name if person else "",
+            "address": person.user if person else "",
+            "aliases": " ".join(aliases),
+            "since": "",
+        }
+
+    def inside(self) -> Iterable[Widget]:
+        first = self._first
+        title = f"Edit {first['address']}" if self._known else "New person"
+        yield Pane(
+            shown(title),
+            Form(
+                TextField("name", "Name", first["name"], check=_name_problem),
+                TextField(
+                    "address", "Address", first["address"], check=_address_problem, clip=str.strip,
+                    hint="The primary one, under which the person is listed.",
+                ),
+                TextField(
+                    "aliases", "Further ones", first["aliases"], check=_addresses_problem,
+                    hint="Separated by blanks. Old mail is filed, too.",
+                ),
+                TextField(
+                    "since", "Since", placeholder="2026-01-31",
+                    hint="Day from which an address of another is theirs.",
+                ),
+            ),
+        )  # fmt: skip
+
+    def on_mount(self) -> None:
+        form = self.query_one(Form)
+        self._first = form.values  # as the fields hold them, without control characters
+        form.start()
+
+    @property
+    def unsaved(self) -> str:
+        """The changes that leaving would lose."""
+        if not self.is_mounted or self.query_one(Form).values == self._first:
+            return ""
+        return "the changes of a person"
+
+    def ask_to_leave(self, leave: object) -> None:
+        """Ask before the changes are lost."""
+        assert callable(leave)
+        self.confirm(shown("Leave the form without saving?"), leave)
+
+    def action_back(self) -> None:
+        """Close the form, after a question about unsaved changes."""
+        if self.muniment.notice is None and self.unsaved:
+            self.ask_to_leave(lambda: self.dismiss(False))
+        elif self.muniment.notice is None:
+            self.dismiss(False)
+        else:
+            super().action_back()
+
+    @on(Form.Submitted)
+    async def _entered(self) -> None:
+        await self.run_action("save")
+
+    def action_save(self) -> None:
+        """Show what changes."""
+        form = self.query_one(Form)
+        if form.problems():
+            return
+        values = form.values
+        request = AddUser(
+            name=values["name"].strip(),
+            addresses=(values["address"].strip(), *values["aliases"].replace(",", " ").split()),
+            since=values["since"].strip(),
+        )
+        title = f"Change {request.addresses[0]}" if self._known else f"Add {request.addresses[0]}"
+        self.app.push_screen(ChangeScreen(request, title), self._saved)
+
+    def _saved(self, changed: bool | None) -> None:
+        if changed:
+            self.dismiss(True)
+
+
+def _name_problem(typed: str) -> str:
+    return "" if typed.strip() else "Type a name"
+
+
+def _address_problem(typed: str) -> str:
+    return "" if "@" in typed.strip() else "Write it like ada@example.com"
+
+
+def _addresses_problem(typed: str) -> str:
+    wrong = [one for one in typed.replace(",", " ").split() if "@" not in one]
+    return f"{wrong[0]} has no @" if wrong else ""

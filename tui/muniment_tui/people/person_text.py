@@ -1,0 +1,105 @@
+"""One person as text, and as a row of the list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from textual.content import Content
+
+from muniment.api import AddressWord, LoginWord, UserWord
+from muniment.cli.users import ORIGINS, STATES
+from muniment.system.formatting import count, local
+from muniment_tui.terminal.safe_text import joined, shown
+from muniment_tui.widgets.rows import ListRow
+
+LABEL = 12
+CATCH_ALL = "catch-all"
+ADVICE = {
+    "automatic": "Made when the first mail came. e gives a name.",
+    "former": "No address is theirs any more. The mail stays.",
+}
+"""What is said about people in a state."""
+FROM = {"hand": "by hand", "csv": "CSV", "mail": "automatic"}
+"""Where a person comes from, in a word."""
+
+
+def state_of(user: UserWord) -> str:
+    """Whether a person is active, former, or made automatically."""
+    return "automatic" if user.automatic else "former" if user.former else "active"
+
+
+def origin_of(user: UserWord) -> str:
+    """Where a person's addresses come from, in a word or two."""
+    found = dict.fromkeys(FROM.get(one.origin, "") for one in user.addresses)
+    return ", ".join(filter(None, found)) or "-"
+
+
+def person_row(user: UserWord) -> ListRow:
+    """The row of a person."""
+    if user.user == CATCH_ALL:
+        cells = ("(nobody who is known)", CATCH_ALL, count(user.messages), "-", "-", "")
+        return ListRow(CATCH_ALL, cells, user, "dim")
+    others = len(user.addresses) - 1
+    cells = (
+        user.name or user.user,
+        user.user,
+        count(user.messages),
+        state_of(user),
+        origin_of(user),
+        f"+{count(others)}" if others > 0 else "",
+    )
+    return ListRow(user.user, cells, user, "" if state_of(user) == "active" else "dim")
+
+
+def fits(user: UserWord, words: Iterable[str]) -> bool:
+    """Whether a person's name and addresses, also former ones, contain all words, in any case."""
+    text = " ".join((user.name, user.user, *user.aliases, state_of(user), origin_of(user))).casefold()
+    return all(word in text for word in words)
+
+
+def person_text(user: UserWord, logins: Iterable[LoginWord], width: int) -> Content:
+    """Everything that is known of a person, for a pane of `width` cells."""
+    if user.user == CATCH_ALL:
+        return Content("\n").join(
+            [
+                _fact("Catch-all", shown("mail of no known person", "bold")),
+                _fact("Messages", shown(count(user.messages))),
+                Content(),
+                shown("Add the person, and their mail is filed under them at once.", "$secondary"),
+            ]
+        )
+    messages = f"{count(user.messages)} {'message' if user.messages == 1 else 'messages'}"
+    lines = [
+        joined((user.name or user.user, "bold"), (state_of(user), ""), (messages, ""), gap=" · "),
+        *(_address(number, one, user.user, width) for number, one in enumerate(_primary_first(user))),
+    ]
+    own = [login for login in logins if user.user in (login.user, login.holder)]
+    lines += [_login(number, one) for number, one in enumerate(own)]
+    if state_of(user) in ADVICE:
+        lines += [Content(), shown(ADVICE[state_of(user)], "$secondary")]
+    return Content("\n").join(lines)
+
+
+def _primary_first(user: UserWord) -> list[AddressWord]:
+    return sorted(user.addresses, key=lambda one: one.address != user.user)
+
+
+def _address(number: int, one: AddressWord, primary: str, width: int) -> Content:
+    notes = ["primary"] if one.address == primary else []
+    notes += [f"since {local(one.since)}"] if one.since is not None else []
+    notes += [f"until {local(one.until)}"] if one.until is not None else []
+    notes += [ORIGINS[one.origin]] if one.origin in ORIGINS else []
+    address, more = shown(one.address), ", ".join(notes)
+    line = _fact("" if number else "Addresses", address)
+    if line.cell_length + 2 + len(more) <= width:
+        return joined(line, (f"  {more}" if more else "", "$secondary"))
+    return Content("\n").join((line, _fact("", shown(more, "$secondary"))))
+
+
+def _login(number: int, one: LoginWord) -> Content:
+    state = (f"  {STATES.get(one.state, one.state)}", "$secondary")
+    return _fact("" if number else "Logins", joined((one.login, ""), state))
+
+
+def _fact(label: str, value: Content) -> Content:
+    return joined((label.ljust(LABEL), "$secondary"), value)

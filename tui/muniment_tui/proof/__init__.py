@@ -1,0 +1,1 @@
+"""The Proof area: what proves the archive, verifications, backups, damage."""

@@ -1,0 +1,74 @@
+"""A verification, backup or rebuild as it goes: its stages, the percentage, the time left."""
+
+from __future__ import annotations
+
+import time
+
+from textual.content import Content
+
+from muniment.api import Step
+from muniment.cli.progress import time_left
+from muniment.system.formatting import seconds
+from muniment_tui.terminal.safe_text import joined, shown
+from muniment_tui.widgets.chips import chip, sign
+from muniment_tui.widgets.meters import bar
+
+MOST = 6
+"""Stages that are shown, the newest ones."""
+LONGEST = 48
+"""Longest bar in cells. Each cell that changes costs bytes."""
+
+
+class ProofWork:
+    """Collects the steps of some work, and draws them."""
+
+    def __init__(self, title: str, stopped: str = "Nothing was changed.") -> None:
+        """`title` says what is done, such as "Deep verification"; `stopped` what holds if it is stopped."""
+        self.name = title
+        self.stopped = f"{title} was stopped. {stopped}"
+        self.failed: list[str] = []
+        """The steps that failed."""
+        self._ended: list[tuple[str, float]] = []
+        """The stages that have ended, and the seconds that each took."""
+        self._stage = ""
+        self._since = self._begun = time.monotonic()
+        self._percent: int | None = None
+        self._left: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """How long it has taken so far."""
+        return time.monotonic() - self._begun
+
+    def take(self, step: Step) -> None:
+        """Take a step: a stage that begins, or the progress of the present one."""
+        if not step.ok:
+            self.failed.append(step.text)
+        elif step.percent is not None:
+            self._percent, self._left = step.percent, step.left
+        elif step.text != self._stage:
+            now = time.monotonic()
+            if self._stage:
+                self._ended.append((self._stage, now - self._since))
+            self._stage, self._since, self._percent, self._left = step.text, now, None, None
+
+    def drawn(self, width: int) -> Content:
+        """The stages, with a bar for the one under way."""
+        lines = [joined(chip("running", self.name), (f" {seconds(self.seconds)}", "$secondary"), gap=" ")]
+        for stage, took in self._ended[-MOST:]:
+            words = ((f" {stage}", ""), (f"  {seconds(took)}", "$secondary"))
+            lines.append(joined(("  ", ""), sign("ok"), *words))
+        if self._stage:
+            lines.append(joined(("  ", ""), sign("running"), (f" {self._stage}", "bold")))
+        if self._percent is not None:
+            cells = max(10, min(width - 34, LONGEST))
+            lines.append(
+                joined(
+                    ("    ", ""),
+                    bar(self._percent, 100, cells),
+                    (f" {self._percent:>3}%", "bold"),
+                    (f"  {time_left(self._left)}", "$secondary"),
+                )
+            )
+        lines.append(shown("  x stops it.", "$secondary"))
+        return Content("\n").join(lines)

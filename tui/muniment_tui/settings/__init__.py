@@ -1,0 +1,1 @@
+"""The Settings area: forms over vault.toml, but for profiles."""

@@ -1,0 +1,170 @@
+"""What the keys of a step do: run the profile, import people, pin the tenant, install the service."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from textual.app import SuspendNotSupported
+from textual.content import Content
+
+from muniment.api import Done, ImportUsers, ListProfiles, Profiles, ProfileWord, PutProfile, PutSetup, Setup
+from muniment.cli.users import csv_text
+from muniment.errors import MunimentError
+from muniment.system.environment import absolute
+from muniment_tui.profiles.run_now import run_now
+from muniment_tui.shell.frame import FrameScreen
+from muniment_tui.terminal.safe_text import joined, shown
+
+PEOPLE = "people.csv"
+
+
+class StepActing:
+    """The acts of the steps. Each but a run asks before it changes anything."""
+
+    def __init__(
+        self,
+        screen: FrameScreen,
+        changed: Callable[[], object],
+        came: Callable[[Setup], object],
+        lines: Callable[[list[str]], object],
+    ) -> None:
+        """`changed` is called after something changed, `came` with a new checklist, `lines` with a report."""
+        self._screen = screen
+        self._changed = changed
+        self._came = came
+        self._lines = lines
+
+    def run(self, profile: str) -> None:
+        """Run the archive profile now."""
+        run_now(self._screen.muniment, profile, self._changed)
+
+    def enable(self, profile: str) -> None:
+        """Ask, then let the service run the profile."""
+
+        def came(profiles: Profiles) -> None:
+            for word in profiles.profiles:
+                if word.name == profile:
+                    self._ask_to_enable(word, profiles.version)
+
+        self._screen.muniment.engine.ask(self._screen, ListProfiles(), Profiles, came)
+
+    def _ask_to_enable(self, word: ProfileWord, version: str) -> None:
+        from muniment_tui.profiles.listing import switch_question  # not for the first frame
+
+        request = PutProfile(name=word.name, fields={"enabled": True}, version=version)
+        self._screen.confirm(switch_question(word, on=True), lambda: self._put(request, word.name))
+
+    def _put(self, request: PutProfile, name: str) -> None:
+        def done(answer: Done) -> None:
+            self._screen.muniment.tell(f"{name} now runs automatically.")
+            self._changed()
+
+        self._screen.muniment.engine.ask(self._screen, request, Done, done)
+
+    def import_people(self) -> None:
+        """Ask for a CSV file, say what it changes, and import it."""
+        words = shown("Import people from the CSV file (name,address,alias ... on each line):")
+        self._screen.ask_for(words, self._read, value=str(absolute(PEOPLE)))
+
+    def _read(self, path: str) -> None:
+        screen, file = self._screen, absolute(path.strip() or PEOPLE)
+        try:
+            text = csv_text(str(file))
+        except MunimentError as error:
+            screen.muniment.refuse(error)
+            return
+
+        def planned(answer: Done) -> None:
+            screen.confirm(import_question(file, answer), lambda: self._import(text, file.name))
+
+        request = ImportUsers(text=text, filename=file.name, check=True)
+        screen.muniment.engine.ask(screen, request, Done, planned)
+
+    def _import(self, text: str, name: str) -> None:
+        def done(answer: Done) -> None:
+            self._screen.muniment.tell(answer.message)
+            for warning in answer.warnings:
+                self._screen.muniment.tell(warning, "warning")
+            self._changed()
+
+        request = ImportUsers(text=text, filename=name)
+        self._screen.muniment.engine.ask(self._screen, request, Done, done)
+
+    def pin(self, tenant: str) -> None:
+        """Ask, then trust only reports of the tenant that was found."""
+        screen = self._screen
+
+        def pinned(setup: Setup) -> None:
+            screen.muniment.tell(f"The tenant is pinned: {tenant}.")
+            self._came(setup)
+
+        request = PutSetup(values={"tenant": tenant})
+        screen.confirm(
+            joined(
+                ("Pin the tenant ", ""), (tenant, "bold"),
+                ("? Reports of other tenants are then flagged, and go only to the catch-all.", ""),
+            ),
+            lambda: screen.muniment.engine.ask(screen, request, Setup, pinned),
+        )  # fmt: skip
+
+    # --- the service ------------------------------------------------------------------------------
+
+    def install(self) -> None:
+        """Ask, then write the units of the service; without root, let sudo do it in this terminal."""
+        app = self._screen.muniment
+        if app.vault is None or app.installer is None:
+            app.tell("This program can't install the service: use the command of the step.", "warning")
+        elif os.geteuid() == 0:
+            words = (
+                f"Write the systemd units of the service for {app.vault}? It then starts with the machine."
+            )
+            self._screen.confirm(shown(words, "bold"), self._write_units)
+        elif shutil.which("sudo"):
+            words = "Installing needs root. Let sudo run the command of this step in this terminal?"
+            self._screen.confirm(shown(words, "bold"), self._write_units_as_root)
+        else:
+            app.tell("Installing needs root: run the command of this step as root.", "warning")
+
+    def _write_units(self) -> None:
+        app, screen = self._screen.muniment, self._screen
+
+        def work() -> None:
+            assert app.installer is not None
+            assert app.vault is not None
+            try:
+                lines = app.installer().install(app.vault)
+            except MunimentError as error:
+                app.call_from_thread(app.refuse, error)
+            else:
+                app.call_from_thread(self._lines, lines)
+
+        screen.run_worker(work, thread=True)
+
+    def _write_units_as_root(self) -> None:
+        app = self._screen.muniment
+        line = ["sudo", "--", sys.executable, "-m", "muniment_tui", "--vault", str(app.vault)]
+        try:
+            with app.suspend():
+                subprocess.run([*line, "service", "install"], check=False)
+                input("Enter returns to Muniment. ")
+        except (SuspendNotSupported, OSError, EOFError) as error:
+            app.tell(f"sudo can't be run here ({error}): run the command of this step as root.", "warning")
+        self._changed()
+
+
+def import_question(file: Path, planned: Done) -> Content:
+    """What an import would change: for how many people, how much mail is filed again, and what moves."""
+    kinds = Counter(person.kind for person in planned.people)
+    total = len(planned.people)
+    parts = [f"{number:,} {kind}" for kind, number in kinds.items()]
+    parts.append(f"{planned.refiled:,} message{'' if planned.refiled == 1 else 's'} filed again")
+    asked = f"Import {file.name}? It concerns {total:,} {'person' if total == 1 else 'people'}: "
+    lines = [joined((asked, "bold"), (f"{', '.join(parts)}.", ""))]
+    lines += [joined(("! ", "bold $warning"), (warning, "")) for warning in planned.warnings]
+    return Content("\n").join(lines)

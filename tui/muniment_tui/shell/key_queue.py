@@ -1,0 +1,74 @@
+"""Handles one key at a time.
+
+Over a slow connection many keys arrive at once. Each must find the focus where the key before it has put it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from textual import events
+from textual.dom import DOMNode
+
+if TYPE_CHECKING:
+    from muniment_tui.app import MunimentApp
+
+
+class KeyQueue:
+    """The keys that were pressed and are not handled yet."""
+
+    def __init__(self, app: MunimentApp, dispatch: Callable[[events.Key], Awaitable[None]]) -> None:
+        """`dispatch` hands a key to Textual."""
+        self._app = app
+        self._dispatch = dispatch
+        self._keys: deque[events.Key] = deque()
+        self._dispatched_at = 0.0
+
+    async def add(self, event: events.Key) -> None:
+        """Handle a key, after those that came before it."""
+        self._keys.append(event)
+        if len(self._keys) == 1:
+            await self._next()
+        else:
+            self._wait_for_previous()
+
+    async def _next(self) -> None:
+        self._dispatched_at = time.monotonic()
+        await self._dispatch(self._keys[0])
+        self.follow(self._app.focused or self._app.screen, 1)
+
+    def follow(self, node: DOMNode, again: int) -> None:
+        """Follow the way of an unused key from the focus up to the app, to know when it has arrived.
+
+        Messages and changes of focus that the key causes take the same way after it, so this is done `again`
+        times.
+        """
+        app = self._app
+        if node is not app:
+            if not node.call_later(self.follow, node.parent or app, again):
+                self.follow(node.parent or app, again)
+        elif again:
+            self.follow(app.focused or app.screen, again - 1)
+        else:
+            app.call_later(app.call_later, self._handled)
+
+    def _wait_for_previous(self) -> None:
+        """Continue after `times.key` at the latest: a key may take long, and its widget may be gone."""
+        dispatched_at = self._dispatched_at
+
+        async def overdue() -> None:
+            if len(self._keys) > 1 and self._dispatched_at == dispatched_at:
+                await self._handled()
+
+        self._app.set_timer(self._app.times.key, overdue)
+
+    async def _handled(self) -> None:
+        if self._keys:
+            self._keys.popleft()
+        if self._keys:
+            await self._next()
+        if len(self._keys) > 1:
+            self._wait_for_previous()

@@ -1,0 +1,109 @@
+"""Opens another vault while the app runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from muniment_tui.shell.areas import AREAS
+from muniment_tui.shell.frame import FrameScreen
+from muniment_tui.shell.vaults import is_vault
+
+if TYPE_CHECKING:
+    from muniment.client.known_vaults import KnownVault
+    from muniment_tui.app import MunimentApp
+
+BETWEEN = "between"
+"""The mode of an empty page, which is shown while the screens of a vault are closed."""
+
+
+class VaultSwitch:
+    """The vaults of one session of the app: the known ones, the open one, and those that were open before."""
+
+    def __init__(self, app: MunimentApp, file: Path | None) -> None:
+        """`file` lists the known vaults; None knows none, and remembers none."""
+        self._file = file
+        self.demo_wanted = False
+        """Whether the demo follows after the app has closed."""
+        self._app = app
+        self._left: list[Path] = []
+        """The vaults that were open before, and had runs then."""
+
+    @property
+    def with_runs(self) -> list[Path]:
+        """The vaults in which runs were seen or requested."""
+        app = self._app
+        now = [app.vault] if app.runs_go_on and app.vault is not None else []
+        return [*now, *(vault for vault in self._left if vault not in now)]
+
+    def known(self) -> list[KnownVault]:
+        """The known vaults, the one that was opened last first."""
+        from muniment.client.known_vaults import known_vaults
+
+        return known_vaults(self._file) if self._file else []
+
+    def remember(self, name: str) -> None:
+        """Note the open vault, with the name of its organisation."""
+        from muniment.client.known_vaults import remember_vault
+
+        if self._file and self._app.vault is not None:
+            remember_vault(self._file, self._app.vault, name)
+
+    def forget(self, path: str) -> None:
+        """Remove a vault from the known ones."""
+        from muniment.client.known_vaults import forget_vault
+
+        if self._file:
+            forget_vault(self._file, path)
+
+    def open(self, vault: Path) -> None:
+        """Open another vault, after a question about unsaved changes."""
+        if vault == self._app.vault:
+            self._app.tell(f"{vault} is open already.")
+        elif not is_vault(vault):
+            self._app.tell(f"There is no vault in {vault}.", "error")
+        else:
+            self.leave(lambda: self.use(vault))
+
+    def use(self, vault: Path) -> None:
+        """Open a vault, such as one that was just created. Runs of the former one go on in its service."""
+        self._app.call_later(self._change, vault)
+
+    async def _change(self, vault: Path) -> None:
+        """Close all screens of the former vault, and open the first area of the new one."""
+        app = self._app
+        if app.runs_go_on:
+            self._left, app.runs_go_on = self.with_runs, False
+        former = app.set_vault(vault)
+        await app.switch_mode(BETWEEN)
+        for mode in [mode for mode in app._screen_stacks if mode != BETWEEN]:
+            opened = app._modes[mode]
+            await app.remove_mode(mode)
+            app.add_mode(mode, opened)
+        await app.places.forget_checklist()
+        if former is not None:
+            former.close()
+        await app.switch_mode(AREAS[0].id)
+
+    def leave(self, then: Callable[[], object]) -> None:
+        """Ask about unsaved changes on any screen, then call `then`."""
+        self._app.call_later(self._leave, then)
+
+    async def _leave(self, then: Callable[[], object]) -> None:
+        app = self._app
+        for mode, stack in app._screen_stacks.items():
+            for screen in stack:
+                if isinstance(screen, FrameScreen) and screen.unsaved:
+                    if mode != app.current_mode:
+                        await app.switch_mode(mode)
+                    while app.screen is not screen:
+                        await app.pop_screen()
+                    screen.ask_to_leave(then)
+                    return
+        then()
+
+    def start_demo(self) -> None:
+        """Close the app; the demo follows in the terminal, and opens the app again."""
+        self.demo_wanted = True
+        self._app.exit(0)

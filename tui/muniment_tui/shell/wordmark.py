@@ -1,0 +1,6 @@
+"""The name of the program, drawn in the lines of the panes."""
+
+WORDMARK = """\
+╭┬╮ ╷ ╷ ╭╮╷ ╷ ╭┬╮ ╭─╴ ╭╮╷ ╶┬╴
+│╵│ │ │ │╰┤ │ │╵│ ├─╴ │╰┤  │
+╵ ╵ ╰─╯ ╵ ╵ ╵ ╵ ╵ ╰─╴ ╵ ╵  ╵"""
