@@ -12,9 +12,8 @@ from support import corpus
 def test_absent_mail_skips_a_test(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv(corpus.VARIABLE, raising=False)
     monkeypatch.setenv("CI", "true")
-    monkeypatch.setattr(corpus, "_BESIDE", tmp_path)
     with pytest.raises(pytest.skip.Exception, match="absent"):
-        corpus.corpus_dir()
+        corpus.corpus_dir(beside=tmp_path)
 
 
 def test_absent_mail_fails_a_test_where_it_is_demanded(

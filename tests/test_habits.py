@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from muniment import __version__
+from support.documents import anchors
 
 ROOT = Path(__file__).resolve().parents[1]
 RELEASE = re.compile(r"^## \[(\d+\.\d+\.\d+)\] - \d{4}-\d{2}-\d{2}$", re.MULTILINE)
@@ -28,10 +31,59 @@ def test_pre_commit_runs_what_make_check_runs() -> None:
     assert [line.removesuffix(" .") for line in checked] == hooks
 
 
+NOT_ON_A_SECOND_PYTHON = {"bench", "cli", "runs", "service", "soak", "sources"}
+"""Folders whose tests take long, since they start programs and servers. Bare Debians run them."""
+
+
+def test_the_second_python_runs_every_folder_of_tests_but_those_named_here() -> None:
+    script = (ROOT / "tools" / "second-python.sh").read_text(encoding="utf-8")
+    lists = re.findall(r'^tests="(.*)"$', script, re.MULTILINE)
+    folders = {path.parent.relative_to(ROOT / "tests").parts[0] for path in ROOT.glob("tests/*/**/test_*.py")}
+    assert set(re.findall(r"tests/(\w+)", " ".join(lists))) == folders - NOT_ON_A_SECOND_PYTHON
+
+
+def test_continuous_integration_skips_no_test_for_want_of_a_program() -> None:
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert 0 < script.index("export CI=") < script.index("make test")
+
+
+CONSTANT = re.compile(r"_?[A-Z][A-Z0-9_]+")
+SET = ("setattr", "patch", "object")
+"""Functions of pytest and of `unittest.mock` that replace what a module has."""
+NO_CONSTRUCTOR = {
+    "tests/support/hostile_parser/sitecustomize.py": "it is loaded into workers that the service starts",
+}
+"""Files that set a constant of a module, each with the reason why no test can hand the value over."""
+
+
+def set_constants(file: Path) -> Iterator[str]:
+    """Yield the constants of modules that a file sets, by a patch or by an assignment."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        names: list[str] = []
+        match node:
+            case ast.Call(ast.Attribute(attr=how), [*_, ast.Constant(str(name)), _]) if how in SET:
+                names = [name.rpartition(".")[2]]
+            case ast.Assign(targets=targets):
+                names = [target.attr for target in targets if isinstance(target, ast.Attribute)]
+        yield from filter(CONSTANT.fullmatch, names)
+
+
+@pytest.mark.slow
+def test_no_test_sets_a_constant_of_a_module() -> None:
+    """A limit or a clock is a value that a test hands to a constructor or a function."""
+    found = {path.relative_to(ROOT).as_posix(): [*set_constants(path)] for path in ROOT.glob("tests/**/*.py")}
+    assert {name: names for name, names in found.items() if names and name not in NO_CONSTRUCTOR} == {}
+    assert all(found[name] for name in NO_CONSTRUCTOR)
+
+
 PAGES = ("CONTRIBUTING.md", "README.md")
 FILE = re.compile(r"`((?:core|tui|tests|docs|tools|benchmarks)/[\w./-]+)`")
 NAMED = re.compile(r"`(\w+)` (?:in|of) (?:the )?`((?:core|tui|tests|tools)/[\w./]+\.py)`")
-MADE_UP = {"core/muniment/sources/files/mh.py", "tui/muniment_tui/runs/audit.py"}
+MADE_UP = {
+    "core/muniment/profiles/kinds/mh.py",
+    "core/muniment/sources/files/mh.py",
+    "tui/muniment_tui/runs/audit.py",
+}
 """Files of the worked examples."""
 
 
@@ -64,9 +116,3 @@ def test_links_of_documents_lead_somewhere(page: Path) -> None:
         if not file.exists() or (part and part not in anchors(file)):
             broken.append(f"{target}#{part}")
     assert broken == []
-
-
-def anchors(page: Path) -> set[str]:
-    """The names of a page's headings, as links on GitHub have them."""
-    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
-    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}

@@ -21,7 +21,14 @@ def test_every_import_contract_is_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["muniment.client.client", "muniment.cli", "muniment.api", "muniment.system.sanitise"]
+    "module",
+    [
+        "muniment.client.client",
+        "muniment.cli",
+        "muniment.api",
+        "muniment.system.sanitise",
+        "muniment.profiles.registry",
+    ],
 )
 def test_asking_the_engine_does_not_load_it(module: str) -> None:
     script = f"import {module}, sys; print(*(name for name in sys.modules if name.split('.')[0] in {HEAVY}))"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +18,7 @@ from muniment.api import AddUser, Done, Search
 from muniment.client.client import Client
 from muniment.errors import ConfigError, UsageError
 from muniment.service.operations.users import _since
-from muniment.system import formatting, time_zones
+from muniment.system import formatting
 from muniment.system.periods import period
 from muniment.system.time_zones import local_zone, zone_of
 from muniment_tui.messages.dates import period as typed_period
@@ -134,7 +136,7 @@ def test_a_day_has_the_hours_of_its_zone(zone: str, day: str, hours: float) -> N
     assert end - start == hours * 3600
 
 
-def test_the_configured_zone_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_configured_zone_is_used(tmp_path: Path) -> None:
     berlin = Path("/usr/share/zoneinfo/Europe/Berlin")
     for setting, named in [("Europe/Berlin", "Europe/Berlin"), (":Europe/Berlin", "Europe/Berlin"), ("", ""),
                            ("UTC", ""), (RULE, RULE), ("Foo/Bar", "")]:  # fmt: skip
@@ -145,21 +147,19 @@ def test_the_configured_zone_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with in_zone(str(berlin)):
         assert local_zone() == "Europe/Berlin"
     machine, written = tmp_path / "localtime", tmp_path / "timezone"
-    monkeypatch.setattr(time_zones, "MACHINE", machine)
-    monkeypatch.setattr(time_zones, "MACHINE_NAME", written)
     machine.symlink_to(berlin)
     with in_zone(None):
-        assert local_zone() == "Europe/Berlin"
+        assert local_zone(machine, written) == "Europe/Berlin"
     machine.unlink()
     shutil.copy(berlin, machine)
     with in_zone(None):
-        assert local_zone() == RULE, "a copy without a name has its rule"
+        assert local_zone(machine, written) == RULE, "a copy without a name has its rule"
     written.write_text("Europe/Berlin\n")
     with in_zone(None):
-        assert local_zone() == "Europe/Berlin"
+        assert local_zone(machine, written) == "Europe/Berlin"
     written.write_text("Asia/Tokyo\n")
     with in_zone(None):
-        assert local_zone() == RULE, "the name in the file does not count"
+        assert local_zone(machine, written) == RULE, "the name in the file does not count"
 
 
 def test_an_unknown_zone_has_the_offset_that_the_system_shows() -> None:
@@ -237,6 +237,53 @@ def test_the_days_of_a_query_are_the_days_on_the_screen(
     manifest = (tmp_path / "out" / "manifest.jsonl").read_text().splitlines()
     assert len(manifest) == 2
     assert (f'"zone":"{zone}"' in manifest[0].replace(" ", "")) == (zone != "UTC")
+
+
+READERS = {
+    "list": ("catch-all/Inbox",), "search": ("subject:midnight",), "show": (), "history": ("--every",),
+    "audit": (), "status": (), "quarantine list": (),
+}  # fmt: skip
+"""Commands that show times, and their arguments."""
+
+
+@pytest.mark.parametrize("command", READERS)
+def test_text_has_the_callers_zone_and_json_is_the_same_everywhere(
+    command: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    made = TestVault(tmp_path_factory.mktemp("shown") / "vault", domains=("contoso.com",))
+    made.archive(
+        [(cases_dir("mail/misc") / "tz-midnight.eml").read_bytes(), b"X-MS-Journal-Report:\r\n\r\nx"]
+    )
+    made.client.close()
+    with (made.folder / "vault.toml").open("a") as file:
+        file.write('[access]\nauditors = ["audrey"]\n')  # reads are recorded
+    program = Program(made.folder)
+    with in_zone("UTC"):
+        (found,) = program.ask("search", "subject:midnight")["hits"]
+        program("show", found["id"])  # for the audit trail
+        (who,) = found["folders"][:1]
+    words = {"list": (who,), "show": (found["id"],)}.get(command, READERS[command])
+    texts, documents = {}, {}
+    for zone in ("UTC", "Asia/Kathmandu"):
+        with in_zone(zone):
+            texts[zone] = program(*command.split(), *words).out
+            documents[zone] = program.ask(*command.split(), *words)
+            if command == "status":
+                documents[zone]["health"].pop("disk")
+    moments = {zone: times_in(text) for zone, text in texts.items()}
+    assert moments["UTC"], "the command shows a time"
+    shift = timedelta(hours=5, minutes=45)
+    assert {moment + shift for moment in moments["UTC"]} <= moments["Asia/Kathmandu"]
+    if command != "audit":  # which has the reads of this test
+        assert documents["UTC"] == documents["Asia/Kathmandu"]
+    for text in re.findall(r"\d{4}-\d\d-\d\dT[^\"]*", json.dumps(documents)):
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", text), text
+
+
+def times_in(text: str) -> set[datetime]:
+    """The times in the form in which the command line shows them."""
+    found = re.findall(r"\d{4}-\d\d-\d\d \d\d:\d\d(?![:\d])", text)
+    return {datetime.strptime(one, "%Y-%m-%d %H:%M").replace(tzinfo=UTC) for one in found}
 
 
 def test_an_unknown_zone_is_refused_with_a_sentence(vault: TestVault) -> None:

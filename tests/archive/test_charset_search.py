@@ -9,8 +9,9 @@ import pytest
 
 from muniment.mail.charsets.labels import charset_of
 from support.cases import cases_dir
-from support.charset_table import BEGIN, DOCUMENT, outcomes
+from support.charset_table import BEGIN, outcomes
 from support.labelled import labelled
+from support.page_tables import PAGE
 from support.vaults import TestVault
 
 FEW = (
@@ -52,6 +53,7 @@ def test_cases_are_found_by_their_text(tmp_path: Path) -> None:
         [*cases_dir().glob("cs-*.eml"), *cases_dir().glob("[xy]-*.eml"), cases_dir() / "f-raw-gbk.eml"]
     )
     vault.archive([path.read_bytes() for path in names])
+    seen = set()
     for query, subject in {
         "御見積書": "御見積①㈱青空",
         "髙橋": "御見積①㈱青空",
@@ -70,14 +72,22 @@ def test_cases_are_found_by_their_text(tmp_path: Path) -> None:
         "subject:請求書 raw": "raw sjis 請求書",
         "碁峰公司": "big5 eten",
         "恒隆中心": "呢個係報價單",
+        "カタカナ注文書": "ｶﾅ注文書",
+        "subject:カナ注文書": "ｶﾅ注文書",
+        "見積①号": "euc jp ms row",
+        "見積①です": "windows-31j label",
+        "filename:pdf see file": "f raw-gbk",
+        'filename:"±¨¼Ûµ¥.pdf"': "f raw-gbk",  # no label of this mail names GBK, so this is shown
     }.items():
         assert subject in [hit.subject for hit in vault.search(query)], query
+        seen.add(subject)
+    assert seen == {hit.subject for hit in vault.messages()}
 
 
 @pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="the table has the labels of Python 3.11")
 def test_the_document_names_every_charset_and_label() -> None:
-    """The table is written by `make soak`, which tries the same labels."""
-    rows = DOCUMENT.read_text("utf-8").partition(BEGIN)[2]
+    """The table is checked by `make soak`, which tries the same labels."""
+    rows = PAGE.read_text("utf-8").partition(BEGIN)[2]
     for one in labelled():
         assert f"`{one.label}`" in rows, one.label
         assert f"| {charset_of(one.label)} |" in rows

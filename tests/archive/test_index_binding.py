@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from muniment import api
-from muniment.archive.index import Index
+from muniment.archive.index.index import TantivyIndex
 from muniment.archive.operations.indexing import IndexFeeder
 from muniment.archive.vault.open_catalog import rebuild_catalog
-from muniment.archive.vault.vault import Vault
+from muniment.archive.vault.open_vault import open_vault
 from muniment.errors import LedgerDamaged
 from support.reports import plain, report
 from support.vaults import TestVault
@@ -23,15 +23,21 @@ def letters(start: int, count: int) -> list[bytes]:
     return [report(plain(subject=f"Letter {n}", body=f"word{n}\n")) for n in range(start, start + count)]
 
 
+def with_older_ledger(folder: Path) -> TestVault:
+    """A vault whose ledger was replaced by an older copy: 3 of 8 letters stay."""
+    vault = TestVault(folder / "vault")
+    vault.archive(letters(0, 3))
+    shutil.copytree(vault.folder / "ledger", folder / "old")
+    vault.archive(letters(3, 5))
+    shutil.rmtree(vault.folder / "ledger")
+    shutil.copytree(folder / "old", vault.folder / "ledger")
+    return vault
+
+
 @pytest.fixture
 def set_back(tmp_path: Path) -> Iterator[TestVault]:
     """A vault with a restored and accepted older ledger and a newer index; 3 of 8 letters stay."""
-    vault = TestVault(tmp_path / "vault")
-    vault.archive(letters(0, 3))
-    shutil.copytree(vault.folder / "ledger", tmp_path / "old")
-    vault.archive(letters(3, 5))
-    shutil.rmtree(vault.folder / "ledger")
-    shutil.copytree(tmp_path / "old", vault.folder / "ledger")
+    vault = with_older_ledger(tmp_path)
     shutil.copytree(vault.folder / "index", tmp_path / "index")
     rebuild_catalog(vault.folder, accept_damage=True)
     assert not (vault.folder / "index").exists()
@@ -78,12 +84,7 @@ def test_a_ledger_that_has_grown_past_the_index_is_another(set_back: TestVault) 
 
 
 def test_accepting_an_older_ledger_rebuilds_the_index(tmp_path: Path) -> None:
-    vault = TestVault(tmp_path / "vault")
-    vault.archive(letters(0, 3))
-    shutil.copytree(vault.folder / "ledger", tmp_path / "old")
-    vault.archive(letters(3, 5))
-    shutil.rmtree(vault.folder / "ledger")
-    shutil.copytree(tmp_path / "old", vault.folder / "ledger")
+    vault = with_older_ledger(tmp_path)
     with pytest.raises(LedgerDamaged, match="--accept-damage"):
         vault.rebuild(index=False)
     for _ in vault.client.stream(api.Rebuild(catalog=True, index=False, accept_damage=True)):
@@ -125,7 +126,7 @@ def test_an_index_that_is_behind_its_own_ledger_is_used(tmp_path: Path) -> None:
     shutil.copytree(tmp_path / "old", vault.folder / "index")
     assert vault.status().behind == 2
     assert len(vault.messages()) == 3
-    owner = Vault.open(vault.folder, write=True)
+    owner = open_vault(vault.folder, write=True)
     indexing = IndexFeeder(owner)
     try:
         assert list(indexing.catch_up()) == [2]
@@ -137,9 +138,9 @@ def test_an_index_that_is_behind_its_own_ledger_is_used(tmp_path: Path) -> None:
 
 
 def test_the_binding_is_stored_with_the_watermark(tmp_path: Path) -> None:
-    index = Index.open(tmp_path / "index", heap=16_000_000)
+    index = TantivyIndex.open(tmp_path / "index", heap=16_000_000)
     assert index.binding == ""
     index.commit(3, "from here")
     index.close()
-    again = Index.open(tmp_path / "index", read_only=True)
+    again = TantivyIndex.open(tmp_path / "index", read_only=True)
     assert (again.watermark, again.binding) == (3, "from here")

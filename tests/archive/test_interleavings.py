@@ -23,8 +23,8 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from muniment.archive.catalog import Catalog
 from muniment.archive.catalog.replay import RebuildStopped, replay
+from muniment.archive.catalog.sqlite.catalog import SqliteCatalog
 from muniment.archive.ledger.check import check
 from muniment.archive.ledger.model import RecordKind
 from muniment.archive.ledger.reader import LedgerReader
@@ -33,7 +33,9 @@ from muniment.archive.operations.backup import backup_vault
 from muniment.archive.operations.indexing import IndexFeeder, behind, renew_index
 from muniment.archive.operations.search import find
 from muniment.archive.operations.verify import catalog_problems, index_problems
-from muniment.archive.vault.open_catalog import LEDGER, rebuild_catalog
+from muniment.archive.vault.layout import segments_of
+from muniment.archive.vault.open_catalog import rebuild_catalog
+from muniment.archive.vault.open_vault import create_vault, open_vault
 from muniment.archive.vault.vault import Vault
 from muniment.config.model import Settings
 from muniment.errors import ConfigError, NotFound
@@ -82,7 +84,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> None:
     House.template = tmp_path_factory.mktemp("template") / "vault"
     House.template.mkdir(mode=0o700)
     House.mails = prepared()
-    with closing(Vault.create(House.template)) as vault:
+    with closing(create_vault(House.template)) as vault:
         apply_settings(vault, lambda: Settings(name="0", domains=("example.com",)))
         archive(vault, House.mails[:FIRST])
         vault.change_directory(lambda _: add_changes(_, "Bob", ["bob@example.com"]), NOW)
@@ -114,7 +116,7 @@ class House:
         self.base, self.scheduler = base, scheduler
         self.folder = base / "vault"
         shutil.copytree(self.template, self.folder)
-        self.vault = Vault.open(self.folder, write=True)
+        self.vault = open_vault(self.folder, write=True)
         self.host = _host(scheduler)
         self.numbers = itertools.count(1)
         self.waiting = list(self.mails[FIRST:])
@@ -195,7 +197,7 @@ class House:
     def verify(self, number: int) -> None:
         """Check the ledger, and compare the catalog with it."""
         head, totals = self.vault.catalog.snapshot()
-        found = check(self.folder / LEDGER, deep=False, locate=self.vault.catalog.locate, until=head)
+        found = check(segments_of(self.folder), deep=False, locate=self.vault.catalog.locate, until=head)
         assert found.problems == []
         assert list(catalog_problems(head, totals, found)) == []
 
@@ -217,16 +219,16 @@ class House:
         target = self.base / f"backup {number}"
         for _ in backup_vault(self.vault, target):
             pass
-        assert check(target / LEDGER, deep=False).problems == []
+        assert check(segments_of(target), deep=False).problems == []
 
     # --- checks -------------------------------------------------------------------------------
 
     def changes(self, end: int | None = None) -> list[tuple[str, int]]:
         """Return the changes of the directory in records before `end`, with their times."""
-        with closing(LedgerReader(self.folder / LEDGER, lambda sha: None)) as reader:
+        with closing(LedgerReader(segments_of(self.folder), lambda sha: None)) as reader:
             return [
                 (reader.payload(frame).decode(), frame.time // 1_000_000)
-                for frame in scan(self.folder / LEDGER)
+                for frame in scan(segments_of(self.folder))
                 if frame.kind is RecordKind.DIRECTORY and (end is None or frame.sequence < end)
             ]
 
@@ -242,7 +244,7 @@ class House:
         expected = directory_of(self.changes(head.tree_size))
         found = catalog.directory
         assert described(found) == described(expected)
-        committed = last_head(self.folder / LEDGER)
+        committed = last_head(segments_of(self.folder))
         assert committed is not None
         assert head.tree_size <= committed.tree_size
 
@@ -274,9 +276,9 @@ class House:
         assert not self.vault.catalog.refile_pending()
         with (
             tempfile.TemporaryDirectory() as other,
-            closing(Catalog.create(Path(other) / "fresh.db", self.vault.catalog.vault_id)) as fresh,
+            closing(SqliteCatalog.create(Path(other) / "fresh.db", self.vault.catalog.vault_id)) as fresh,
         ):
-            replay(fresh, self.folder / LEDGER, None, Path(other) / "work")
+            replay(fresh, segments_of(self.folder), None, Path(other) / "work")
             assert self.vault.catalog.dump() == fresh.dump()
             assert self.vault.catalog.configuration == fresh.configuration
 
@@ -388,7 +390,7 @@ BRIEF = settings(
     suppress_health_check=list(HealthCheck),
 )
 TestInterleavings = machine_test(Interleavings, BRIEF)
-LONG = settings(BRIEF, max_examples=500, stateful_step_count=80)
+LONG = settings(BRIEF, max_examples=200, stateful_step_count=80)
 TestInterleavingsAtLength = pytest.mark.soak(machine_test(Interleavings, LONG))
 
 
@@ -483,10 +485,10 @@ def test_a_kill_at_any_step_leaves_a_vault_that_opens(tmp_path: Path, kind: str,
 
 def survives(folder: Path) -> None:
     """Check that a vault opens after a kill, and agrees with its ledger."""
-    with closing(Vault.open(folder, write=True)) as vault:
+    with closing(open_vault(folder, write=True)) as vault:
         written = [
             (vault.reader.payload(frame).decode(), frame.time // 1_000_000)
-            for frame in scan(folder / LEDGER)
+            for frame in scan(segments_of(folder))
             if frame.kind is RecordKind.DIRECTORY
         ]
         assert described(vault.directory) == described(directory_of(written))
@@ -497,7 +499,7 @@ def survives(folder: Path) -> None:
         assert not list(folder.glob("*.new*"))
         assert not list(folder.glob("*.old"))
     rebuild_catalog(folder)
-    with closing(Vault.open(folder, write=False)) as vault:
+    with closing(open_vault(folder, write=False)) as vault:
         assert vault.catalog.dump() == dump
 
 
@@ -513,7 +515,7 @@ def test_a_disk_that_fails_during_the_replacement_leaves_the_old_catalog(
         return real(path, *arguments, **named)
 
     shutil.copytree(House.template, tmp_path / "vault")
-    with closing(Vault.open(tmp_path / "vault", write=True)) as vault:
+    with closing(open_vault(tmp_path / "vault", write=True)) as vault:
         before = vault.catalog.dump()
         broken = True
         monkeypatch.setattr(Path, name, failing)

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from muniment.archive.index import Index, peek, put_aside
-from muniment.archive.operations import indexing as indexing_module
+from muniment.archive.index.index import TantivyIndex, peek, put_aside
 from muniment.archive.operations.indexing import IndexFeeder, behind
 from muniment.archive.operations.search import find
-from muniment.archive.vault.open_catalog import INDEX
+from muniment.archive.vault.layout import INDEX
+from muniment.archive.vault.open_vault import open_vault
 from muniment.archive.vault.vault import Vault
 from muniment.errors import VaultError
 from support.reports import plain, report
@@ -38,7 +38,7 @@ def kept(tmp_path: Path) -> Iterator[TestVault]:
 @pytest.fixture
 def reader(kept: TestVault) -> Iterator[Vault]:
     """A vault opened for reading that has searched already, so that its index is open."""
-    with closing(Vault.open(kept.folder, write=False)) as vault:
+    with closing(open_vault(kept.folder, write=False)) as vault:
         assert find(vault, "common").total == 3
         yield vault
 
@@ -63,7 +63,7 @@ def test_a_rebuilt_index_is_searched_instead_of_the_old_one(kept: TestVault, rea
 
 def test_a_new_empty_index_is_searched_instead_of_the_old_one(reader: Vault) -> None:
     put_aside(reader.folder / INDEX)
-    Index.open(reader.folder / INDEX).close()
+    TantivyIndex.open(reader.folder / INDEX).close()
     assert find(reader, "common").total == 0
     assert behind(reader) == 3
 
@@ -96,18 +96,20 @@ def test_missing_shards_are_found_without_opening_the_index(kept: TestVault) -> 
 
 def test_long_mail_is_committed_while_it_is_added(kept: TestVault, monkeypatch: pytest.MonkeyPatch) -> None:
     """Otherwise the library would queue any number of long messages in memory."""
-    monkeypatch.setattr(indexing_module, "COMMIT_TEXT", 1)
     commits = []
-    commit = Index.commit
+    commit = TantivyIndex.commit
 
-    def recording_commit(self: Index, watermark: int, binding: str = "") -> None:
+    def recording_commit(self: TantivyIndex, watermark: int, binding: str = "") -> None:
         commit(self, watermark, binding)
         commits.append((self.docs, watermark))
 
-    with closing(Vault.open(kept.folder, write=True)) as vault, closing(IndexFeeder(vault)) as indexing:
+    with (
+        closing(open_vault(kept.folder, write=True)) as vault,
+        closing(IndexFeeder(vault, commit_text=1)) as indexing,
+    ):
         indexing.open()
         indexing._reached = 0
-        monkeypatch.setattr(Index, "commit", recording_commit)
+        monkeypatch.setattr(TantivyIndex, "commit", recording_commit)
         list(indexing.catch_up())
         assert len(commits) == 3 + 1, "one for each message, and one that moves the watermark"
         assert [watermark for _, watermark in commits[:-1]] == [0, 0, 0]
@@ -115,7 +117,7 @@ def test_long_mail_is_committed_while_it_is_added(kept: TestVault, monkeypatch: 
 
 
 def test_many_threads_search_while_it_grows(kept: TestVault) -> None:
-    with closing(Vault.open(kept.folder, write=True)) as vault, closing(IndexFeeder(vault)) as indexing:
+    with closing(open_vault(kept.folder, write=True)) as vault, closing(IndexFeeder(vault)) as indexing:
         stop = threading.Event()
         wrong: list[object] = []
 

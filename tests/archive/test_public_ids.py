@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from muniment.archive.operations.public_ids import DIGITS, PublicIds
-from muniment.archive.vault.vault import Vault
+from muniment.archive.vault.open_vault import open_vault
 from support.reports import plain
 from support.vaults import TestVault
 
@@ -40,7 +40,7 @@ def test_messages_in_a_row_have_unrelated_ids() -> None:
 def test_a_message_is_found_only_by_prefixes_of_its_id(tmp_path: Path) -> None:
     vault = TestVault(tmp_path / "vault")
     vault.archive([plain(subject=f"number {number}") for number in range(20)])
-    opened = Vault.open(vault.folder, write=False)
+    opened = open_vault(vault.folder, write=False)
     try:
         for hit in vault.messages():
             row = opened.catalog.message_by_prefix(hit.id)

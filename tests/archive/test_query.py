@@ -80,6 +80,9 @@ A, B, C, D = WordTerm("a"), WordTerm("b"), WordTerm("c"), WordTerm("d")
         ("subject:(a from:b)", And((WordTerm("a", "subject"), WordTerm("b", "from")))),
         ("-to:a", Not(WordTerm("a", "to"))),
         ("filename:report.pdf", WordTerm("report.pdf", "filename")),
+        ("attachment:report.pdf", WordTerm("report.pdf", "filename")),
+        ('attachment:"red car"', PhraseTerm("red car", "filename")),
+        ("Attachment:(rep* OR a)", Or((PrefixTerm("rep", "filename"), WordTerm("a", "filename")))),
         ("invo*", PrefixTerm("invo")),
         ("subject:invo*", PrefixTerm("invo", "subject")),
         ("has:attachment", HasAttachment()),
@@ -130,6 +133,46 @@ def test_a_date_is_a_period(date: str, start: int, end: int) -> None:
     assert parse(f"on:{date}", now=NOW) == And((DatedSince(start), DatedBefore(end)))
 
 
+@pytest.mark.parametrize(
+    ("dates", "start", "end"),
+    [
+        ("2024-01-01..2024-02-01", at(2024, 1, 1), at(2024, 2, 2)),
+        ("2024.01.31..2024.02", at(2024, 1, 31), at(2024, 3, 1)),
+        ("2024-05-01..2024-05-01", at(2024, 5, 1), at(2024, 5, 2)),
+        ("2023..today", at(2023, 1, 1), at(2024, 5, 16)),
+        ("7d..Yesterday", at(2024, 5, 8), at(2024, 5, 15)),
+        ("2024-05-01T10:30..2024-05-01T10:30", at(2024, 5, 1, 10, 30), at(2024, 5, 1, 10, 31)),
+    ],
+)
+def test_between_has_both_periods_and_all_from_one_to_the_other(dates: str, start: int, end: int) -> None:
+    wanted = And((DatedSince(start), DatedBefore(end)))
+    assert parse(f"between:{dates}", now=NOW) == parse(f'between:"{dates}"', now=NOW) == wanted
+    assert parse(f"-between:{dates}", now=NOW) == Not(wanted)
+
+
+@pytest.mark.parametrize(
+    "typed", ["anna,bob@example.com", '"anna, bob@example.com"', '" anna ,bob@example.com "']
+)
+def test_between_two_people_is_mail_in_both_directions(typed: str) -> None:
+    wanted = parse(
+        "(from:anna (to:bob@example.com OR cc:bob@example.com OR bcc:bob@example.com))"
+        " OR (from:bob@example.com (to:anna OR cc:anna OR bcc:anna))"
+    )
+    assert parse(f"between:{typed}") == wanted
+    assert parse(f"-between:{typed}") == Not(wanted)
+    assert parse(unparse(wanted)) == wanted
+
+
+def test_between_takes_names_of_several_words_and_parts_of_words() -> None:
+    assert parse('between:"Anna Berg,@example.com"') == parse(
+        '(from:"Anna Berg" (to:@example.com OR cc:@example.com OR bcc:@example.com))'
+        ' OR (from:@example.com (to:"Anna Berg" OR cc:"Anna Berg" OR bcc:"Anna Berg"))'
+    )
+    assert parse("between:ann*,bob") == parse(
+        "(from:ann* (to:bob OR cc:bob OR bcc:bob)) OR (from:bob (to:ann* OR cc:ann* OR bcc:ann*))"
+    )
+
+
 def test_a_day_begins_in_the_readers_time_zone() -> None:
     berlin = ZoneInfo("Europe/Berlin")
     assert parse("after:2024-05-01", zone=berlin) == DatedSince(at(2024, 4, 30, 22))
@@ -162,6 +205,21 @@ def test_a_day_begins_in_the_readers_time_zone() -> None:
         ("on:9999", 3, "2024-05-01"),
         ("on:99999y", 3, "2024-05-01"),
         ("on:2024-13-01T10:00", 3, "2024-05-01"),
+        ("between:2024-01-01", 8, "two dates"),
+        ("a between:..2024-01-01", 10, "two dates"),
+        ("between:2024-01-01..", 8, "two dates"),
+        ("between:2024-13-01..2024-01-01", 8, "2024-05-01"),
+        ("between:2024-01-01..soon", 20, "2024-05-01"),
+        ("between:2024-01-01...2024-02-01", 20, "2024-05-01"),
+        ("between:2024-02-01..2024-01-01", 8, "swap them"),
+        ('between:" 2024-01-01..soon"', 22, "2024-05-01"),
+        ("thread:12*", 9, "whole Message-ID"),
+        ("between:anna,", 13, "letter"),
+        ("a between:&,bob", 10, "letter"),
+        ("between:anna,bob,carl", 16, "two people"),
+        ('between:" anna,a*"', 15, "two letters"),
+        ("attachment:&", 11, "attachment: needs at least one letter"),
+        ("attachments:a", 0, "did you mean attachment:?"),
         ("larger:big", 7, "larger:5M"),
         ("id:12", 3, "hex"),
         ("a b*", 2, "two letters"),

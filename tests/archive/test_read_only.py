@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from muniment.archive.vault.vault import Vault
+from muniment.archive.vault.open_vault import open_vault
 from support.evidence import rich_vault
 from support.osusers import as_user, needs_root, open_folder
 from support.program import Program, Said, fingerprint
@@ -113,7 +113,7 @@ def test_a_copy_with_a_write_ahead_log_can_be_read(made: Path, memory: bool) -> 
     """It was copied from a vault in use: some changes of the catalog are only in SQLite's log."""
     with open_folder() as outer:
         folder = outer / "vault"
-        with closing(Vault.open(made, write=True)) as vault:
+        with closing(open_vault(made, write=True)) as vault:
             vault.log([{"event": "read", "who": "late"}])
             shutil.copytree(made, folder)
         (folder / "lock").write_text("")

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from muniment.archive.index import Index, SearchScope, UserAddress, UserAddresses, search
+from muniment.archive.index import SearchIndex, SearchScope, UserAddress, UserAddresses
+from muniment.archive.index.index import TantivyIndex
 from muniment.archive.query import parse
 from muniment.errors import QueryError
 from muniment.mail.model import AddressRole
@@ -130,15 +131,15 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
 }
 
 
-def index_of(folder: Path, mail: bytes) -> Index:
-    index = Index.open(folder / "index", heap=16_000_000)
+def index_of(folder: Path, mail: bytes) -> SearchIndex:
+    index = TantivyIndex.open(folder / "index", heap=16_000_000)
     index.add([read_document(1, mail), document(2, subject="else", body="something else")])
     index.commit(2)
     return index
 
 
-def found(index: Index, query: str) -> list[int]:
-    return list(search(index, parse(query)).ids)
+def found(index: SearchIndex, query: str) -> list[int]:
+    return list(index.search(parse(query)).ids)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -203,8 +204,8 @@ Herr Miller kam, Frau Müller nicht
 
 
 @pytest.fixture(scope="module")
-def german(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
-    index = Index.open(tmp_path_factory.mktemp("german") / "index", heap=16_000_000)
+def german(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SearchIndex]:
+    index = TantivyIndex.open(tmp_path_factory.mktemp("german") / "index", heap=16_000_000)
     index.add([document(number, body=body, subject=f"s{number}") for number, body in enumerate(BODIES)])
     index.commit(len(BODIES))
     yield index
@@ -252,10 +253,10 @@ OWN = {'"Herr Muel*"': [3, 4, 13], '"Herr Mü*"': [3, 4, 5, 13]}
         ("-Mueller herr", [5]),
     ],
 )
-def test_umlauts_have_both_spellings_and_no_others(german: Index, query: str, ids: list[int]) -> None:
-    assert sorted(search(german, parse(query), limit=100).ids) == ids
+def test_umlauts_have_both_spellings_and_no_others(german: SearchIndex, query: str, ids: list[int]) -> None:
+    assert sorted(german.search(parse(query), limit=100).ids) == ids
     anna = UserAddresses((UserAddress("anna@x.com"),), everything=True)
-    own = search(german, parse(query), scope=SearchScope(anna, set), bcc_allowed=False, exact=True)
+    own = german.search(parse(query), scope=SearchScope(anna, set), bcc_allowed=False, exact=True)
     assert sorted(own.ids) == OWN.get(query, ids)
 
 
@@ -276,8 +277,8 @@ THIRD = (
 
 
 @pytest.fixture(scope="module")
-def talk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
-    index = Index.open(tmp_path_factory.mktemp("talk") / "index", heap=16_000_000)
+def talk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SearchIndex]:
+    index = TantivyIndex.open(tmp_path_factory.mktemp("talk") / "index", heap=16_000_000)
     bcc = mention(AddressRole.BCC, "secret@contoso.com")
     index.add(
         [read_document(number, mail, [bcc]) for number, mail in enumerate((MAIL, ANSWER, THIRD), start=1)]
@@ -304,8 +305,8 @@ def talk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
         ("-thread:b2@contoso.com", [1]),
     ],
 )
-def test_a_mail_is_found_by_its_message_id(talk: Index, query: str, ids: list[int]) -> None:
-    assert sorted(search(talk, parse(query), limit=100).ids) == ids
+def test_a_mail_is_found_by_its_message_id(talk: SearchIndex, query: str, ids: list[int]) -> None:
+    assert sorted(talk.search(parse(query), limit=100).ids) == ids
 
 
 @pytest.mark.parametrize(("query", "position"), [("red msgid:", 10), ("msgid:<>", 6), ('thread:"a b"', 7)])
@@ -315,7 +316,7 @@ def test_a_text_that_is_not_a_message_id_is_refused(query: str, position: int) -
     assert caught.value.position == position
 
 
-def test_a_search_by_address_reveals_nothing_of_bcc(talk: Index) -> None:
+def test_a_search_by_address_reveals_nothing_of_bcc(talk: SearchIndex) -> None:
     nora = SearchScope(UserAddresses((UserAddress("nora@outside.example"),)), set)
     for query in (
         "bcc:secret@*",
@@ -323,7 +324,7 @@ def test_a_search_by_address_reveals_nothing_of_bcc(talk: Index) -> None:
         "to:*@contoso.com -bcc:*@contoso.com",
         "bcc:*cret*@contoso.com",
     ):
-        every = sorted(search(talk, parse(query), limit=100).ids)
-        own = search(talk, parse(query), scope=nora, bcc_allowed=False, exact=True)
+        every = sorted(talk.search(parse(query), limit=100).ids)
+        own = talk.search(parse(query), scope=nora, bcc_allowed=False, exact=True)
         assert every == ([] if "-" in query else [1, 2, 3]), query
         assert own.ids == (), query

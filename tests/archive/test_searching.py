@@ -59,6 +59,9 @@ def word(text: str) -> Test:
 
 
 ALL: list[tuple[str, Test]] = [
+    ("between:anna,bob", lambda hit: hit.subject in ("red one", "blue six")),
+    ("between:bob@example.com,Anna red", lambda hit: hit.subject == "red one"),
+    ("between:carl@example.com,anna@example.com", lambda hit: hit.subject == "blue three"),
     ("user:catch-all", of("catch-all")),
     ("-user:catch-all", lambda hit: not of("catch-all")(hit)),
     ("red user:catch-all", lambda hit: word("red")(hit) and of("catch-all")(hit)),

@@ -12,8 +12,9 @@ import pytest
 from muniment import api
 from muniment.archive.operations.export import ExportChoice, ExportView, export_messages
 from muniment.archive.operations.export_stream import Piece, StreamedFile, stream_export
+from muniment.archive.vault.open_vault import open_vault
 from muniment.archive.vault.vault import Vault
-from muniment.client.client import receive
+from muniment.client.receiving import receive
 from support.reports import plain
 from support.vaults import TestVault
 
@@ -24,7 +25,7 @@ def vault(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vault]:
     letters = [plain(subject=f"number {n}", body=f"From here\n>From {n}\n" * n) for n in range(30)]
     big = plain(subject="big", attachments=[("noise.bin", os.urandom(9_000_000))])
     made.archive([*letters, big])
-    opened = Vault.open(made.folder, write=False)
+    opened = open_vault(made.folder, write=False)
     yield opened
     opened.close()
 
@@ -38,7 +39,7 @@ def files(folder: Path) -> dict[str, object]:
             with zipfile.ZipFile(path) as archive:
                 assert archive.testzip() is None
                 for info in archive.infolist():
-                    time = info.date_time if info.filename != "manifest.jsonl" else None
+                    time = info.date_time if info.filename.endswith(".eml") else None
                     found[f"{name}/{info.filename}"] = (time, _timeless(info.filename, archive.read(info)))
         else:
             found[name] = _timeless(name, path.read_bytes())

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import os
 import shutil
-import sqlite3
 import subprocess
 import sys
 import time
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from muniment.archive.catalog import Catalog
+from muniment.archive.catalog.sqlite.catalog import SqliteCatalog
 from muniment.archive.files.temp_files import clean_work, make_work, own_work
 from muniment.archive.ledger import readback
 from muniment.archive.ledger.model import RecordKind
 from muniment.archive.ledger.scan import scan
+from muniment.archive.vault.layout import segments_of
 from muniment.archive.vault.open_catalog import rebuild_catalog
+from muniment.archive.vault.open_vault import open_vault
 from muniment.archive.vault.vault import Vault
 from muniment.errors import VaultError
 from muniment.people.changes import add_user
+from support.catalogs import fail_next_apply
 from support.osusers import needs_root
 from support.reports import plain, report
 from support.vaults import TestVault
@@ -37,21 +38,13 @@ def made(tmp_path: Path) -> TestVault:
 
 @pytest.fixture
 def failing_once(made: TestVault, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The next call of `Catalog.apply` fails."""
-    apply, calls = Catalog.apply, []
-
-    def failing(self: Catalog, *words: Any) -> None:
-        calls.append(1)
-        if len(calls) == 1:
-            raise sqlite3.OperationalError("database or disk is full")
-        apply(self, *words)
-
-    monkeypatch.setattr(Catalog, "apply", failing)
+    """The next call of `SqliteCatalog.apply` fails."""
+    fail_next_apply(monkeypatch)
 
 
 @pytest.mark.usefixtures("failing_once")
 def test_an_empty_commit_applies_what_the_catalog_missed(made: TestVault) -> None:
-    vault = Vault.open(made.folder, write=True)
+    vault = open_vault(made.folder, write=True)
     try:
         change = add_user("u1", "Bob", "bob@example.com")
         with pytest.raises(VaultError, match="is kept"):
@@ -66,7 +59,7 @@ def test_an_empty_commit_applies_what_the_catalog_missed(made: TestVault) -> Non
 
 @pytest.mark.usefixtures("failing_once")
 def test_the_next_change_applies_what_the_catalog_missed(made: TestVault) -> None:
-    vault = Vault.open(made.folder, write=True)
+    vault = open_vault(made.folder, write=True)
     try:
         with pytest.raises(VaultError, match="do not repeat the change"):
             vault.change_directory(lambda _: [add_user("u1", "Bob", "bob@example.com")], NOW)
@@ -79,7 +72,7 @@ def test_the_next_change_applies_what_the_catalog_missed(made: TestVault) -> Non
 
 @pytest.mark.usefixtures("failing_once")
 def test_a_rebuild_applies_what_the_catalog_missed(made: TestVault) -> None:
-    with closing(Vault.open(made.folder, write=True)) as vault:
+    with closing(open_vault(made.folder, write=True)) as vault:
         with pytest.raises(VaultError, match="is kept"):
             vault.change_directory(lambda _: [add_user("u1", "Bob", "bob@example.com")], NOW)
         assert vault.directory.users() == []
@@ -117,14 +110,14 @@ def test_a_process_has_its_own_folder_and_removes_it(made: TestVault) -> None:
     assert own.name.startswith(f"{os.getpid()}-")
     clean_work(made.folder)
     assert own.exists()
-    Vault.open(made.folder, write=False).close()
+    open_vault(made.folder, write=False).close()
     assert not own.exists()
 
 
 def test_a_process_keeps_its_folder_while_any_vault_is_open_in_it(made: TestVault) -> None:
     """Otherwise one request would remove the folder after another has made it and before it is used."""
     own = own_work(made.folder)
-    first, second = (Vault.open(made.folder, write=False) for _ in range(2))
+    first, second = (open_vault(made.folder, write=False) for _ in range(2))
     make_work(own)
     first.close()
     first.close()
@@ -137,22 +130,22 @@ def test_a_writer_removes_the_files_of_an_earlier_process_with_the_same_id(made:
     """In a container, each process has the same process id as the one before it."""
     left = make_work(made.folder / "work" / f"{os.getpid()}-00000000")
     (left / "read-1").touch()
-    Vault.open(made.folder, write=True).close()
+    open_vault(made.folder, write=True).close()
     assert not left.exists()
 
 
 def configurations(vault: Vault) -> list[bytes]:
     """Return the hashes of the configurations in the ledger."""
-    return [frame.sha for frame in scan(vault.folder / "ledger") if frame.kind is RecordKind.CONFIG]
+    return [frame.sha for frame in scan(segments_of(vault.folder)) if frame.kind is RecordKind.CONFIG]
 
 
 def test_a_configuration_that_returns_is_recorded_also_after_a_crash(made: TestVault) -> None:
     """The catalog knows the latest configuration from its batch alone, not from a later step."""
-    with closing(Vault.open(made.folder, write=True)) as vault:
+    with closing(open_vault(made.folder, write=True)) as vault:
         before = configurations(vault)
         vault.note_configuration(lambda: {"name": "one"}, NOW)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Catalog, "meta_set", lambda *_: 1 // 0)
+            patch.setattr(SqliteCatalog, "meta_set", lambda *_: 1 // 0)
             vault.note_configuration(lambda: {"name": "two"}, NOW)
         vault.note_configuration(lambda: {"name": "one"}, NOW)
         vault.note_configuration(lambda: {"name": "one"}, NOW)
@@ -162,7 +155,7 @@ def test_a_configuration_that_returns_is_recorded_also_after_a_crash(made: TestV
 
 def test_content_is_read_back_again_after_a_while(made: TestVault, monkeypatch: pytest.MonkeyPatch) -> None:
     made.archive([report(plain())])
-    vault = Vault.open(made.folder, write=True)
+    vault = open_vault(made.folder, write=True)
     try:
         sha = bytes.fromhex(made.messages()[0].id)
         assert vault.reads_back(sha)
@@ -182,9 +175,9 @@ def test_root_leaves_no_files_of_its_own_in_another_users_vault(made: TestVault)
     for path in (made.folder, *made.folder.rglob("*")):
         os.chown(path, 61_101, 61_101)
     with pytest.raises(VaultError, match="run as uid 61101"):
-        Vault.open(made.folder, write=True)
+        open_vault(made.folder, write=True)
     with pytest.raises(VaultError, match="run as uid 61101"):
         rebuild_catalog(made.folder)
-    Vault.open(made.folder, write=False).close()
+    open_vault(made.folder, write=False).close()
     make_work(own_work(made.folder))
     assert {path.stat().st_uid for path in made.folder.rglob("*")} == {61_101}

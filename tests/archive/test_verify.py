@@ -11,19 +11,23 @@ from typing import Any
 
 import pytest
 
-from muniment.archive.catalog import Catalog
+from muniment import api
+from muniment.archive.catalog.sqlite.catalog import SqliteCatalog
 from muniment.archive.ledger.check import LedgerCheck, check
-from muniment.archive.ledger.files import segment_path
 from muniment.archive.ledger.frame import HEADER_SIZE
+from muniment.archive.ledger.local_segments import segment_path
 from muniment.archive.ledger.model import RecordKind
 from muniment.archive.ledger.scan import scan
 from muniment.archive.ledger.writer import Ledger
 from muniment.archive.operations import verify
-from muniment.archive.operations.verify import verify_vault
+from muniment.archive.operations.verify import VerifyLimits, verify_vault
+from muniment.archive.proof import lookups
+from muniment.archive.vault.layout import segments_of
+from muniment.archive.vault.open_vault import open_vault
 from muniment.archive.vault.vault import Vault
 from support.program import Program
 from support.reports import plain, report
-from support.vaults import TestVault
+from support.vaults import TestVault, put
 
 
 def letters(start: int, count: int) -> list[bytes]:
@@ -41,8 +45,8 @@ def vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestVault
     made.client.close()
 
 
-def problems(vault: Vault) -> list[str]:
-    *_, found = verify_vault(vault, deep=True)
+def problems(vault: Vault, limits: VerifyLimits = verify.LIMITS) -> list[str]:
+    *_, found = verify_vault(vault, deep=True, limits=limits)
     assert isinstance(found, LedgerCheck)
     return found.problems
 
@@ -62,12 +66,35 @@ def test_records_that_are_added_meanwhile_are_no_problem(
         return found
 
     monkeypatch.setattr(verify, "check", beside)
-    reader = Vault.open(vault.folder, write=False)
+    reader = open_vault(vault.folder, write=False)
     try:
         assert problems(reader) == []
     finally:
         reader.close()
     assert vault.status().messages == 8
+
+
+@pytest.mark.parametrize("page", [1, lookups.PAGE])
+def test_keys_that_are_deleted_before_or_meanwhile_are_no_problem(
+    vault: TestVault, monkeypatch: pytest.MonkeyPatch, page: int
+) -> None:
+    vault.archive(letters(5, 3), delete=True)
+    new = vault.maildir("later", delete=False)
+    put(new, letters(8, 3))
+    vault.run("later")
+
+    def beside(*words: Any, **named: Any) -> LedgerCheck:
+        fields = {"source": "maildir", "path": str(new.parent), "delete": True, "enabled": True}
+        vault.client.call(api.PutProfile(name="later", fields=fields, new=False), api.Done)
+        assert vault.run("later").deleted == 3
+        return check(*words, **named)
+
+    monkeypatch.setattr(verify, "check", beside)
+    reader = open_vault(vault.folder, write=False)
+    try:
+        assert problems(reader, VerifyLimits(page=page)) == []
+    finally:
+        reader.close()
 
 
 @pytest.mark.parametrize("call", ["totals", "index_behind"])
@@ -76,12 +103,12 @@ def test_mail_archived_while_the_index_is_compared_is_no_problem(
 ) -> None:
     """A batch is committed before or after each number that the comparison reads."""
     for moment in ("before", "after"):
-        reader = Vault.open(vault.folder, write=False)
-        asked: Callable[..., Any] = getattr(Catalog, call)
+        reader = open_vault(vault.folder, write=False)
+        asked: Callable[..., Any] = getattr(SqliteCatalog, call)
         waiting = [letters(vault.status().messages, 2)]
 
         def beside(
-            catalog: Catalog,
+            catalog: SqliteCatalog,
             *arguments: Any,
             asked: Callable[..., Any] = asked,
             waiting: list[list[bytes]] = waiting,
@@ -96,7 +123,7 @@ def test_mail_archived_while_the_index_is_compared_is_no_problem(
 
         try:
             with monkeypatch.context() as patch:
-                patch.setattr(Catalog, call, beside)
+                patch.setattr(SqliteCatalog, call, beside)
                 assert verify.index_problems(reader) == []
         finally:
             reader.close()
@@ -119,26 +146,26 @@ def test_records_that_the_catalog_lacks_are_counted(vault: TestVault, tmp_path: 
 
 
 def test_a_catalog_that_lost_a_copy_is_a_problem(vault: TestVault, monkeypatch: pytest.MonkeyPatch) -> None:
-    apply = Catalog.apply
+    apply = SqliteCatalog.apply
 
-    def losing(self: Catalog, facts: Any, *rest: Any) -> None:
+    def losing(self: SqliteCatalog, facts: Any, *rest: Any) -> None:
         apply(self, [fact for fact in facts if type(fact).__name__ != "EnvelopeFact"], *rest)
 
-    monkeypatch.setattr(Catalog, "apply", losing)
+    monkeypatch.setattr(SqliteCatalog, "apply", losing)
     vault.archive(letters(5, 1))
     assert any("records of copies" in problem for problem in vault.verify().problems)
 
 
 def test_a_message_that_was_appended_again_is_counted_once(vault: TestVault) -> None:
     mails = letters(0, 5)
-    message = next(frame for frame in scan(vault.folder / "ledger") if frame.kind is RecordKind.MESSAGE)
+    message = next(frame for frame in scan(segments_of(vault.folder)) if frame.kind is RecordKind.MESSAGE)
     segment = segment_path(vault.folder / "ledger", message.position.segment)
     whole = segment.read_bytes()
     at = message.position.offset + HEADER_SIZE
     segment.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
     assert vault.archive(mails[:1], delete=True).deleted == 1
     segment.write_bytes(whole)  # as if restored from a backup
-    assert sum(frame.kind is RecordKind.MESSAGE for frame in scan(vault.folder / "ledger")) == 6
+    assert sum(frame.kind is RecordKind.MESSAGE for frame in scan(segments_of(vault.folder))) == 6
     found = vault.verify()
     assert (found.problems, found.messages) == ((), 5)
     vault.rebuild()
@@ -146,9 +173,8 @@ def test_a_message_that_was_appended_again_is_counted_once(vault: TestVault) -> 
     assert (found.problems, found.messages) == ((), 5)
 
 
-def test_closing_the_generator_stops_the_check(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_closing_the_generator_stops_the_check() -> None:
     """The check would never end by itself; it stops in its next call of `progress`."""
-    monkeypatch.setattr(verify, "EVERY", 0.01)
     ended = threading.Event()
 
     def endless(progress: Callable[[int, int], None]) -> LedgerCheck:
@@ -159,8 +185,8 @@ def test_closing_the_generator_stops_the_check(monkeypatch: pytest.MonkeyPatch) 
         finally:
             ended.set()
 
-    steps = verify._stoppable(endless)
-    while next(steps) != "25% of the ledger is read":
+    steps = verify._stoppable(endless, every=0.01)
+    while str(next(steps)) != "25% of the ledger is read":
         pass
     steps.close()
     assert ended.is_set()

@@ -227,3 +227,12 @@ def test_a_stream_without_its_end_is_a_bug() -> None:
     assert invoke(EngineDouble({Verify: []}), "verify").code == 70
     proven = Verified(ok=True, records=1, messages=1, tree_size=1, root="00", problems=())
     assert invoke(EngineDouble({Verify: [proven]}), "verify").code == 0
+
+
+def test_the_help_says_what_the_program_does_without_a_command_and_which_zone_dates_have() -> None:
+    said = " ".join(invoke(engine(), "--help", vault="").out.split())
+    assert "Open the app: muniment Try it out" in said
+    assert "Without a command, `muniment` opens the app" in said
+    assert "Dates that you type and dates that are shown are in your time zone" in said
+    search = " ".join(invoke(engine(), "search", "--help", vault="").out.split())
+    assert "Days begin in your time zone (TZ), in which dates are shown as well." in search

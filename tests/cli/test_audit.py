@@ -21,7 +21,8 @@ def program(tmp_path: Path) -> Program:
     return Program(vault.folder)
 
 
-def test_reading_needs_a_reason_and_is_recorded(program: Program) -> None:
+def test_reading_needs_a_reason_and_is_recorded(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
     assert "--reason" in program.refuses(13, "search", "quokka")
     hits = program.ask("search", "quokka", "--reason", "case 9")["hits"]
     assert "--reason" in program.refuses(13, "show", hits[0]["id"])
@@ -56,3 +57,33 @@ def test_an_invalid_access_section_is_refused(tmp_path: Path, table: str) -> Non
     with (vault.folder / "vault.toml").open("a") as file:
         file.write(f"\n[access]\n{table}\n")
     assert "access" in Program(vault.folder).refuses(3, "status")
+
+
+def test_who_read_one_person_s_mail_is_one_command(program: Program) -> None:
+    hits = program.ask("search", "quokka", "--reason", "case 9")["hits"]
+    program("show", hits[0]["id"], "--reason", "case 9")
+    program("list", "anna@example.com/Sent", "--reason", "case 9")
+    program("list", "anna@example.com/Sent", "--reason", "case 9")
+    program("list", "bob@example.com/Inbox", "--reason", "case 9")
+    events = program.ask("audit", "--person", "anna@example.com", "--kind", "list", "--kind", "read")[
+        "events"
+    ]
+    assert [(one["word"], one["kind"]) for one in events] == [
+        ("ListMessages", "list"), ("ListMessages", "list"), ("Show", "read"),
+    ]  # fmt: skip
+    assert "anna@example.com" in events[0]["people"]
+    listed = program("audit", "--person", "anna@example.com", "--kind", "list", "--from", "today").out
+    assert listed.count("listed a folder") == 1  # one look
+    assert "Sent" in listed
+    assert program("audit", "--from", "2001", "--until", "2001").out == "No events fit.\n"
+    exported = program("audit", "--csv", "--kind", "list").out.splitlines()
+    assert len(exported) == 4
+    assert exported[1].split(",")[5] == "listed a folder"
+
+
+def test_unknown_people_readers_and_days_are_errors(program: Program) -> None:
+    assert "did you mean anna@example.com" in program.refuses(10, "audit", "--person", "ana@example.com")
+    assert "no reader 'nobody-here'" in program.refuses(10, "audit", "--reader", "nobody-here")
+    assert "is no day" in program.refuses(2, "audit", "--from", "31.1.")
+    assert "exclude each other" in program.refuses(2, "audit", "--csv", "--json")
+    assert "'reads'" in program.refuses(2, "audit", "--kind", "reads")

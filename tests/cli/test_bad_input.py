@@ -7,11 +7,13 @@ import itertools
 import os
 import random
 import shlex
+import shutil
 import sqlite3
 import string
 import subprocess
 import tomllib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -19,7 +21,7 @@ from zlib import crc32
 import pytest
 
 from muniment.archive.ledger.frame import HEADER_SIZE
-from muniment.net import retry
+from muniment.net.retry import RetryPolicy
 from support.dovecot import Dovecot, Mailbox, require_dovecot, running
 from support.fake_pop3 import FakePop3
 from support.keyrings import MemoryKeyring, memory_keyring
@@ -40,14 +42,23 @@ def dovecot() -> Iterator[Dovecot]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a vault with one message and one quarantined item."""
+    vault = TestVault(tmp_path_factory.mktemp("bad-input") / "vault")
+    put(vault.maildir("box"), [report(plain()), b"X-MS-Journal-Report:\r\n\r\nbroken\r\n"])
+    assert vault.run("box").new == 1
+    vault.client.close()
+    return vault.folder
+
+
 @pytest.fixture
-def vault(tmp_path: Path) -> Iterator[TestVault]:
-    """A vault with one message and one quarantined item."""
-    made = TestVault(tmp_path / "vault")
-    put(made.maildir("box"), [report(plain()), b"X-MS-Journal-Report:\r\n\r\nbroken\r\n"])
-    assert made.run("box").new == 1
-    yield made
-    made.client.close()
+def vault(made: Path, tmp_path: Path) -> Iterator[TestVault]:
+    """A copy of the vault."""
+    shutil.copytree(made, tmp_path / "vault")
+    copy = TestVault(tmp_path / "vault")
+    yield copy
+    copy.client.close()
 
 
 @pytest.fixture
@@ -69,7 +80,9 @@ def unchanged(program: Program, code: int, *words: str, leave_out: tuple[str, ..
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the wait before a second attempt very short."""
-    monkeypatch.setattr(retry, "FIRST_WAIT", 0.01)
+    hasty = partial(RetryPolicy, first_wait=0.01)
+    for module in ("remote", "pop3.source"):
+        monkeypatch.setattr(f"muniment.sources.{module}.RetryPolicy", hasty)
 
 
 def add_server(program: Program, server: Any, mailbox: Mailbox, kind: str, **changes: str) -> None:
@@ -239,7 +252,9 @@ def test_any_password_works_from_every_password_source(
         ("just a line", (4, 6), "="),
     ],
 )
-@pytest.mark.parametrize("words", [["run", "--all"], ["status"], ["users", "add", "A", "a@b.example"]])
+@pytest.mark.parametrize(
+    "words", [["status"], *in_soak(["run", "--all"], ["users", "add", "A", "a@b.example"])], ids=" ".join
+)
 def test_a_typo_in_vault_toml(
     program: Program, words: list[str], line: str, place: tuple[int, int], part: str
 ) -> None:
@@ -417,20 +432,6 @@ def test_a_catalog_of_a_newer_program(program: Program) -> None:
 
 
 # --- disks and permissions ------------------------------------------------------------------------
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 3 MiB."""
-    if os.getuid() != 0:
-        pytest.skip("mounting a small file system needs root")
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", folder], capture_output=True)
-    if mounted.returncode:
-        pytest.skip(f"no file system can be mounted here: {mounted.stderr.decode().strip()}")
-    yield folder
-    subprocess.run(["umount", "-l", folder], check=True)
 
 
 def fill(folder: Path) -> None:

@@ -65,3 +65,10 @@ def test_users_are_offered(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nothing_is_offered_where_there_is_no_vault(monkeypatch: pytest.MonkeyPatch) -> None:
     double = EngineDouble({ListProfiles: VaultError("no")})
     assert offered(monkeypatch, "muniment run g", 2, double) == []
+
+
+def test_columns_are_offered_once_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = "muniment list a/Inbox --columns "
+    assert offered(monkeypatch, f"{words}s", 4, EngineDouble()) == ["size", "subject"]
+    assert offered(monkeypatch, f"{words}size,s", 4, EngineDouble()) == ["size,subject"]
+    assert offered(monkeypatch, f"{words}h", 4, EngineDouble()) == ["help"]

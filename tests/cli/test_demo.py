@@ -1,5 +1,6 @@
 """demo: shows what the engine does, and removes the vault or says where it is."""
 
+import io
 import json
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from muniment.api import Done, Folder, Hits, Step, Tree, UserFolders, Verified, WireWord
+from muniment.cli.demo import program_name
 from muniment.errors import RunFailed
 from support.engine_double import EngineDouble, assert_harmless, invoke
 from support.words import hit, hostile_hit, progress, summary
@@ -58,6 +60,45 @@ def test_the_app_opens_on_the_vault_if_there_is_an_app(tmp_path: Path) -> None:
     assert looked == made[:1]
 
 
+class Keyboard(io.StringIO):
+    """Standard input of a person at a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("typed", "opens"), [("\n", True), ("", False)])
+def test_on_a_terminal_the_app_waits_for_enter(
+    typed: str, opens: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[Path] = []
+    double = engine()
+
+    def look(vault: Path) -> int:
+        looked.append(vault)
+        return 0
+
+    double.look = look
+    monkeypatch.setattr("sys.stdin", Keyboard(typed))
+    result = invoke(double, "demo", vault="", terminal=True)
+    assert result.code == 0
+    assert "Enter opens the app" in result.out
+    assert bool(looked) is opens
+
+
+@pytest.mark.parametrize("found", [True, False])
+def test_the_commands_to_try_can_be_typed_as_they_are(
+    found: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "bin" / "muniment"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.setattr("sys.argv", [str(program), "demo"])
+    monkeypatch.setenv("PATH", str(program.parent) if found else "/nowhere")
+    assert program_name() == ("muniment" if found else str(program))
+
+
 def test_each_step_and_its_results_are_shown(tmp_path: Path) -> None:
     made: list[Path] = []
     result = invoke(engine(made=made), "demo", vault="")
@@ -75,14 +116,15 @@ def test_each_step_and_its_results_are_shown(tmp_path: Path) -> None:
         assert text in result.out
     assert result.out.count("3f7a91c20b44") == 3
     assert_harmless(result.out)
-    assert (
-        max(
-            len(line)
-            for line in result.out.splitlines()
-            if "MUNIMENT_VAULT" not in line and "stays in" not in line
-        )
-        <= 80
-    )
+
+
+def test_a_terminal_of_80_columns_shows_whole_words(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "dumb")
+    out = invoke(engine(), "demo", vault="", terminal=True).out
+    long = [line for line in out.splitlines() if len(line) > 80]
+    assert [line for line in long if str(tmp_path) not in line] == []  # a path is one word, however long
+    assert out.count("mail over SMTP.") == 5
 
 
 def test_the_vault_can_be_removed_at_the_end(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from muniment.api import Backup, Done, Rebuild, Step, Verified, Verify
-from support.engine_double import HOSTILE, EngineDouble, assert_harmless, invoke
+from support.engine_double import HOSTILE, EngineDouble, assert_shown_harmlessly, invoke
 
 SOUND = Verified(ok=True, records=12_345, messages=1000, tree_size=12_346, root="ab" * 32, problems=())
 BROKEN = Verified(
@@ -45,7 +45,7 @@ def test_a_failed_verification_exits_6_and_names_each_problem() -> None:
     assert "Verification FAILED" in result.out
     assert "  segment 1: bad frame\n" in result.out
     assert "2 problems were found" in result.err
-    assert_harmless(result.out)
+    assert_shown_harmlessly(result.out)
     assert invoke(EngineDouble({Verify: [BROKEN]}), "verify", "--json").code == 6
 
 

@@ -25,7 +25,7 @@ from muniment.api import (
 from muniment.cli.messages import split_place
 from muniment.errors import UsageError
 from muniment.system.formatting import name_of
-from support.engine_double import HOSTILE, EngineDouble, assert_harmless, invoke
+from support.engine_double import HOSTILE, EngineDouble, assert_shown_harmlessly, invoke
 from support.words import SHA, hit, hostile_hit, message
 
 TREE = Tree(
@@ -75,9 +75,13 @@ def test_list_asks_for_a_page() -> None:
 
 def test_list_fits_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "dumb")
     long = hit(subject="s" * 300, sender="f" * 300)
     out = invoke(
-        EngineDouble({ListMessages: Hits(total=2, behind=0, hits=(hit(), long))}), "list", "a/Inbox"
+        EngineDouble({ListMessages: Hits(total=2, behind=0, hits=(hit(), long))}),
+        "list",
+        "a/Inbox",
+        terminal=True,
     ).out
     head, first, second, foot = out.splitlines()
     assert head.split() == ["ID", "Date", "From", "Subject"]
@@ -90,7 +94,7 @@ def test_list_fits_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_list_shows_sizes_on_a_wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "120")
-    out = invoke(EngineDouble({ListMessages: PAGE}), "list", "a/Inbox").out
+    out = invoke(EngineDouble({ListMessages: PAGE}), "list", "a/Inbox", terminal=True).out
     assert "12.3 kB" in out
     assert "bob@quill.example" in out
 
@@ -228,7 +232,7 @@ def test_report_is_the_exact_bytes() -> None:
 def test_raw_on_a_terminal_is_made_harmless() -> None:
     body = HOSTILE.encode()
     result = invoke(raw(body[:9], body[9:30], body[30:]), "show", SHA, "--raw", terminal=True)
-    assert_harmless(result.out)
+    assert_shown_harmlessly(result.out)
     assert "> FILE" in result.err
 
 
@@ -304,7 +308,7 @@ def test_hostile_mail_is_made_harmless(
     double = EngineDouble({GetTree: tree, ListMessages: page, Search: page, Show: hostile})
     result = invoke(double, *argv, terminal=terminal)
     assert result.code == 0, result.err
-    assert_harmless(result.out)
+    assert_shown_harmlessly(result.out)
 
 
 def test_markup_in_a_subject_is_shown_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 import io
 import json
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
@@ -25,10 +25,10 @@ from muniment.api import (
 from muniment.api import (
     TestProfile as TryProfile,
 )
-from muniment.cli.profiles import FIELD_NAMES, KIND_NAMES
-from muniment.config.model import Kind, Profile
+from muniment.cli.profiles import FIELD_NAMES
+from muniment.config.model import PROFILE_KEYS
 from muniment.errors import CertificateRefused, LoginRefused
-from support.engine_double import HOSTILE, Answer, EngineDouble, assert_harmless, invoke
+from support.engine_double import HOSTILE, Answer, EngineDouble, assert_shown_harmlessly, invoke
 
 DONE = Done(message="Profile gw added.")
 GW = ProfileWord(name="gw", source="gateway", fields={"host": "gw.example", "mailbox": "mbx-1", "every": 60})
@@ -45,8 +45,7 @@ def put(*argv: str) -> PutProfile:
 
 
 def test_every_field_of_the_configuration_has_an_option() -> None:
-    assert set(FIELD_NAMES) == set(Profile.__struct_fields__) - {"name", "untested"}
-    assert get_args(Kind) == KIND_NAMES
+    assert set(FIELD_NAMES) == set(PROFILE_KEYS) - {"untested"}
 
 
 def test_add_passes_on_only_what_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -209,7 +208,7 @@ def test_hostile_servers_are_made_harmless(argv: list[str]) -> None:
             TryProfile: [Step(text=HOSTILE), shown, Done(message=HOSTILE)],
         }
     )
-    assert_harmless(invoke(double, "profile", *argv).out)
+    assert_shown_harmlessly(invoke(double, "profile", *argv).out)
 
 
 # --- untested profiles run by hand only ---------------------------------------------------------------

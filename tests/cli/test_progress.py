@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from muniment.api import ProgressWord
-from muniment.cli.progress import bar, far, remaining
+from muniment.cli.progress import bar, far, remaining, speed
 from support.words import progress
 
 
@@ -36,6 +36,11 @@ def test_progress_says_that_the_source_is_still_listing() -> None:
 )
 def test_the_time_left_in_words(left: float | None, text: str) -> None:
     assert remaining(running(left=left)) == text
+
+
+@pytest.mark.parametrize(("rate", "text"), [(0.0, ""), (0.4, ""), (0.6, "1/s"), (1234.5, "1,234/s")])
+def test_the_speed_is_the_smoothed_one(rate: float, text: str) -> None:
+    assert speed(running(rate=rate)) == text
 
 
 @pytest.mark.parametrize(("percent", "full"), [(0, 0), (40, 8), (99, 19), (100, 20)])

@@ -14,7 +14,7 @@ from muniment.api import (
     RetryQuarantine,
     Step,
 )
-from support.engine_double import HOSTILE, EngineDouble, assert_harmless, invoke
+from support.engine_double import HOSTILE, EngineDouble, assert_shown_harmlessly, invoke
 
 ID = "9be1770c" + "0" * 56
 ITEM = QuarantineItem(id=ID, time=1736186997, size=2345, reason="no message in the report", profile="gw")
@@ -77,11 +77,11 @@ def test_retry_that_fails() -> None:
     words = [Step(text=f"9be1: {HOSTILE}", ok=False), Done(message="0 of 1 archived.")]
     result = invoke(EngineDouble({RetryQuarantine: words}), "quarantine", "retry", ID)
     assert result.code == 1
-    assert_harmless(result.err)
+    assert_shown_harmlessly(result.err)
 
 
 def test_hostile_reasons_are_made_harmless() -> None:
     item = QuarantineItem(id=ID, time=0, size=1, reason=HOSTILE, profile=HOSTILE)
     double = EngineDouble({ListQuarantine: Quarantine(items=(item,))})
-    assert_harmless(invoke(double, "quarantine", "list").out)
-    assert_harmless(invoke(double, "quarantine", "show", ID).out)
+    assert_shown_harmlessly(invoke(double, "quarantine", "list").out)
+    assert_shown_harmlessly(invoke(double, "quarantine", "show", ID).out)

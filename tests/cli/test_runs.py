@@ -12,7 +12,7 @@ import pytest
 from muniment.api import CancelRun, Done, Request, Run, RunAll, RunSummary, WireWord
 from muniment.cli.books import KEYS
 from muniment.errors import VaultLocked
-from support.engine_double import HOSTILE, EngineDouble, assert_harmless, invoke
+from support.engine_double import HOSTILE, EngineDouble, assert_shown_harmlessly, invoke
 from support.words import progress, summary
 
 
@@ -168,8 +168,8 @@ def test_json_on_a_terminal_draws_nothing(monkeypatch: pytest.MonkeyPatch) -> No
 def test_hostile_strings_in_a_run() -> None:
     failed = summary(profile=HOSTILE, state="failed", error=HOSTILE, exit_code=7)
     result = invoke(EngineDouble({Run: [progress(stage=HOSTILE), failed]}), "run", "x")
-    assert_harmless(result.out)
-    assert_harmless(result.err)
+    assert_shown_harmlessly(result.out)
+    assert_shown_harmlessly(result.err)
 
 
 def test_service_runs_until_it_ends(tmp_path: Path) -> None:
@@ -183,6 +183,6 @@ def test_service_runs_until_it_ends(tmp_path: Path) -> None:
     assert result.code == 4
     assert result.out.startswith(f"{tmp_path}\n")
     assert result.out.endswith(" end\n")
-    assert_harmless(result.out)
+    assert_shown_harmlessly(result.out)
     lines = invoke(double, "service", "--json", vault=str(tmp_path)).out.splitlines()
     assert json.loads(lines[0]) == {"line": str(tmp_path)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -20,7 +21,8 @@ from muniment.api import (
     SetupStep,
     WireWord,
 )
-from support.engine_double import HOSTILE, EngineDouble, assert_harmless, invoke
+from muniment.cli import setup
+from support.engine_double import HOSTILE, EngineDouble, assert_harmless, assert_shown_harmlessly, invoke
 
 RULE = SetupStep(
     key="journal-rule",
@@ -147,7 +149,7 @@ def test_a_check_prints_each_finding_and_fails_if_one_is_wrong() -> None:
 
 
 def test_waiting_for_the_first_report(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("muniment.cli.setup.POLL", 0.01)
+    monkeypatch.setattr(setup, "_awaited", partial(setup._awaited, poll=0.01))
     arrived = Setup(steps=(RULE, changed(REPORT, state="done", detail="Of Ada.")), platform="x")
     answers = iter([SETUP, SETUP, SETUP, arrived])
 
@@ -167,5 +169,5 @@ def test_hostile_text_in_a_step_is_made_harmless() -> None:
     double = engine(Setup(steps=(hostile, REPORT), platform="x", health=(HOSTILE,)))
     for words in (("setup",), ("setup", "journal-rule"), ("setup", "journal-rule", "--command")):
         result = invoke(double, *words)
-        assert_harmless(result.out.replace("\n", ""))
+        assert_shown_harmlessly(result.out.replace("\n", ""))
         assert_harmless(result.err.replace("\n", ""))

@@ -7,8 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from muniment.api import AddUser, Done, ImportUsers, ListUsers, RemoveUser, ShowUser, Users, UserWord
-from support.engine_double import HOSTILE, EngineDouble, assert_harmless, invoke
+from muniment.api import (
+    AddressWord,
+    AddUser,
+    Done,
+    ImportUsers,
+    ListUsers,
+    PersonChange,
+    RemoveUser,
+    ShowUser,
+    Users,
+    UserWord,
+)
+from support.engine_double import HOSTILE, EngineDouble, assert_shown_harmlessly, invoke
 
 ADA = UserWord(user="ada@quill.example", name="Ada Quill", aliases=("a@quill.example",), messages=1234)
 BOT = UserWord(user="bot@quill.example", name="", automatic=True)
@@ -64,6 +75,8 @@ def test_list_in_json() -> None:
             "aliases": ["a@quill.example"],
             "automatic": False,
             "messages": 1234,
+            "addresses": [],
+            "former": False,
         }
     ]
 
@@ -96,4 +109,37 @@ def test_add_needs_an_address() -> None:
 def test_hostile_names_are_made_harmless(argv: list[str]) -> None:
     hostile = UserWord(user=HOSTILE, name=HOSTILE, aliases=(HOSTILE,))
     double = EngineDouble({ListUsers: Users(users=(hostile,)), ShowUser: hostile})
-    assert_harmless(invoke(double, *argv).out)
+    assert_shown_harmlessly(invoke(double, *argv).out)
+
+
+def test_a_dry_run_names_the_people_and_counts_the_mail() -> None:
+    people = (
+        PersonChange(
+            user="ada@quill.example",
+            name="Ada",
+            kind="added",
+            addresses=("ada@quill.example", "a@quill.example"),
+        ),
+        PersonChange(user="bob@quill.example", name=HOSTILE, kind="changed", addresses=("b2@quill.example",)),
+    )
+    answer = Done(message="Nothing was changed. 3 messages would be filed again.", people=people, refiled=3)
+    double = EngineDouble({AddUser: answer})
+    out = invoke(double, "users", "add", "Ada", "ada@quill.example", "--dry-run").out
+    assert "added    Ada <ada@quill.example>: a@quill.example\n" in out
+    assert "3 messages would be filed again" in out
+    assert_shown_harmlessly(out)
+    data = json.loads(invoke(double, "users", "add", "Ada", "a@x.example", "--dry-run", "--json").out)
+    assert (data["refiled"], data["people"][1]["kind"]) == (3, "changed")
+
+
+def test_show_names_periods_and_origins_of_addresses() -> None:
+    addresses = (
+        AddressWord(address="ada@quill.example", origin="csv"),
+        AddressWord(address="old@quill.example", until=1_769_904_000, origin="hand"),
+    )
+    user = UserWord(user="ada@quill.example", name="Ada", addresses=addresses)
+    out = invoke(EngineDouble({ShowUser: user}), "users", "show", "ada@quill.example").out
+    assert "address   ada@quill.example, from a CSV file" in out
+    assert "old@quill.example, until 2026-0" in out
+    former = UserWord(user="x@quill.example", name="Xaver", former=True)
+    assert "Xaver (former)" in invoke(EngineDouble({ListUsers: Users(users=(former,))}), "users", "list").out

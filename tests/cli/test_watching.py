@@ -18,7 +18,7 @@ from muniment.api import (
     RunsState,
     WatchRuns,
 )
-from support.engine_double import HOSTILE, Answer, EngineDouble, assert_harmless, invoke
+from support.engine_double import HOSTILE, Answer, EngineDouble, assert_shown_harmlessly, invoke
 from support.program import Program
 from support.reports import plain, report
 from support.vaults import TestVault, put
@@ -100,7 +100,7 @@ def test_hostile_strings() -> None:
         CancelRun: Done(message=HOSTILE),
     }
     for words in (["watch"], ["history"], ["cancel", HOSTILE]):
-        assert_harmless(invoke(EngineDouble(answers), *words).out)
+        assert_shown_harmlessly(invoke(EngineDouble(answers), *words).out)
 
 
 def test_on_a_real_vault(tmp_path: Path) -> None:

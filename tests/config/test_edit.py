@@ -344,6 +344,7 @@ class Model:
 STEPS = st.tuples(st.sampled_from(["put", "remove", "rename", "values"]), NAMES, NAMES, VALUES)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(steps=st.lists(STEPS, max_size=6))
 @example(steps=[("rename", "hq", "old", {})])

@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 
 from muniment.config.model import Profile
-from muniment.profiles.fields import KIND, is_exchange_online, problems
-from muniment.service.host.profile_source import SCOPES, endpoint_of, grant_of
+from muniment.profiles.kinds.ews import is_exchange_online
+from muniment.profiles.registry import KIND
+from muniment.profiles.source_kind import problems
+from muniment.service.host.profile_source import endpoint_of, grant_of
+from muniment.sources.endpoint import EwsEndpoint
 
 GOOD: dict[str, Any] = {
     "host": "mail.example.org",
@@ -49,7 +52,7 @@ def test_fields_that_go_together(fields: dict[str, Any]) -> None:
         (SEVERAL | {"mailboxes": ("anna",)}, "mailboxes", "not a mail address"),
         (SEVERAL | {"mailboxes": ("*", "a@example.org")}, "mailboxes", "must be the only entry"),
         (APPLICATION, "mailbox", "missing"),
-        ({"owner": None}, "owner", "owner ="),
+        ({"owner": None}, "owner", "needs owner"),
     ],
 )
 def test_fields_that_do_not_go_together(fields: dict[str, Any], name: str, part: str) -> None:
@@ -76,8 +79,9 @@ def test_hosts_of_exchange_online_are_recognised() -> None:
 
 
 def test_a_profile_becomes_an_endpoint(tmp_path: Path) -> None:
-    profile = Profile(name="p", source="ews", **GOOD | SEVERAL | {"owner": "", "auth": "ntlm"})
+    profile = Profile.of("p", "ews", **GOOD | SEVERAL | {"owner": "", "auth": "ntlm"})
     made = endpoint_of(profile, tmp_path, "secret")
+    assert isinstance(made, EwsEndpoint)
     assert (made.scheme, made.mailboxes, made.access) == ("ntlm", SEVERAL["mailboxes"], "impersonation")
     assert (made.address, made.tokens) == ("mail.example.org:443", None)
     assert made.folders is not None
@@ -85,6 +89,5 @@ def test_a_profile_becomes_an_endpoint(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("way", "scope"), [("app", ".default"), ("device", "EWS.AccessAsUser.All")])
 def test_tokens_are_for_the_server_itself(tmp_path: Path, way: Any, scope: str) -> None:
-    profile = Profile(name="p", source="ews", auth=way, host="mail.example.org")
+    profile = Profile.of("p", "ews", auth=way, host="mail.example.org")
     assert grant_of(profile, tmp_path, None).scopes == (f"https://mail.example.org/{scope}",)
-    assert (way, "ews") in SCOPES

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from muniment.profiles.fields import KIND, UNWANTED, problems
+from muniment.profiles.fields import UNWANTED
+from muniment.profiles.registry import KIND
+from muniment.profiles.source_kind import problems
 
 LOGIN = {"host": "mail.example.org", "mailbox": "bob", "password": {"file": "secret"}}
 

@@ -96,7 +96,7 @@ def test_all_settings_are_read(tmp_path: Path) -> None:
     assert (anna.login, anna.owner_address, anna.journal_on, anna.delete_on) == (
         "anna@harbour.example", "anna@harbour.example", False, False,
     )  # fmt: skip
-    assert (old.name, old.enabled, old.timeout, old.every) == ("old.box", False, 300, 300)
+    assert (old.name, old.enabled, old.value("timeout"), old.every) == ("old.box", False, 300, 300)
     for each in settings.profiles:
         check(each)
 
@@ -194,8 +194,8 @@ def test_wrong_keys_and_types_are_named(text: str, parts: tuple[str, ...]) -> No
         ({"every": -5}, "every must be"),
         ({"fingerprint": "ab:cd"}, "64 hex digits"),
         ({"fingerprint": "g" * 64}, "64 hex digits"),
-        ({"source": "imap"}, "owner ="),
-        ({"source": "maildir", "journal": False, "path": "x", "mailbox": None}, "owner ="),
+        ({"source": "imap"}, "needs owner"),
+        ({"source": "maildir", "journal": False, "path": "x", "mailbox": None}, "needs owner"),
         ({"source": "maildir"}, "needs path"),
         ({"source": "mbox", "path": "x", "delete": True}, "nothing can be deleted"),
         ({"owner": "anna"}, "owner must be a mail address"),
@@ -291,6 +291,6 @@ def test_any_text_gives_settings_or_one_sentence(text: str) -> None:
 
 
 def test_properties_do_not_need_other_fields() -> None:
-    assert Profile(name="x", source="gateway", mailbox="7@h").login == "7"
-    assert Profile(name="x", source="imap", mailbox="7@h").login == "7@h"
-    assert Profile(name="x", source="imap", mailbox="7").owner_address == ""
+    assert Profile.of("x", "gateway", mailbox="7@h").login == "7"
+    assert Profile.of("x", "imap", mailbox="7@h").login == "7@h"
+    assert Profile.of("x", "imap", mailbox="7").owner_address == ""

@@ -8,7 +8,7 @@ import pytest
 
 from muniment.config.file import interpret
 from muniment.errors import ConfigError
-from muniment.service.daemon.serve import ENVELOPE_ROOM, gateway_options
+from muniment.service.host.gateway_keeper import ENVELOPE_ROOM, gateway_options
 
 LISTENING = '[gateway]\nlisten = "127.0.0.1:25"\naddresses = ["journal@archive.example"]\n'
 EXCHANGE_ONLINE = 150 * 1024 * 1024

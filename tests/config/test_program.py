@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from muniment.config import program
 from muniment.config.program import TooSlow, run_program
 
 
@@ -25,11 +24,12 @@ def test_a_program_that_can_not_be_killed_holds_up_nothing(
         pids.append(pid)
         raise PermissionError
 
-    monkeypatch.setattr(program, "GRACE", 0.1)
     monkeypatch.setattr(os, "killpg", refused)
     began = time.monotonic()
     with pytest.raises(TooSlow):
-        run_program([sys.executable, "-c", "import time; time.sleep(60)"], tmp_path, seconds=0.1, most=10)
+        run_program(
+            [sys.executable, "-c", "import time; time.sleep(60)"], tmp_path, seconds=0.1, most=10, grace=0.1
+        )
     assert time.monotonic() - began < 30
     os.kill(pids[0], signal.SIGKILL)
     os.waitpid(pids[0], 0)

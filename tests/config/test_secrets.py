@@ -23,9 +23,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from muniment.config import secrets
 from muniment.config.file import interpret
-from muniment.config.secrets import Secret, resolve
+from muniment.config.secrets import COMMAND_SECONDS, Secret, resolve
 from muniment.errors import ConfigError
 from support.keyrings import MemoryKeyring, memory_keyring
 from support.osusers import needs_root
@@ -50,10 +49,10 @@ def quoted(word: str) -> str:
     return '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def refusal(spec: dict[str, Any], base: Path) -> str:
+def refusal(spec: dict[str, Any], base: Path, seconds: float = COMMAND_SECONDS) -> str:
     """The message of a refusal, after a check that nothing of the error contains the password."""
     with pytest.raises(ConfigError) as caught:
-        resolve(spec, base)
+        resolve(spec, base, seconds=seconds)
     shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value.__context__)
     assert "hunter2" not in shown
     return str(caught.value)
@@ -168,13 +167,11 @@ def test_a_command_runs_without_a_shell(tmp_path: Path) -> None:
     assert resolve({"command": "echo $HOME ; x"}, tmp_path).reveal() == "$HOME ; x"
 
 
-def test_a_command_that_waits_is_killed_with_its_children(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(secrets, "COMMAND_SECONDS", 0.3)
+def test_a_command_that_waits_is_killed_with_its_children(tmp_path: Path) -> None:
     began = time.monotonic()
-    message = refusal({"command": ["sh", "-c", "sleep 60 & echo $! > child; sleep 60"]}, tmp_path)
-    assert "took longer than" in message
+    words = ["sh", "-c", "sleep 60 & echo $! > child; sleep 60"]
+    message = refusal({"command": words}, tmp_path, seconds=0.3)
+    assert "took longer than 0.3 s" in message
     assert time.monotonic() - began < 10
     child = int((tmp_path / "child").read_text())
     deadline = time.monotonic() + 5

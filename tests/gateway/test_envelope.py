@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import smtplib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,24 +15,18 @@ from hypothesis import strategies as st
 
 from muniment.gateway.envelope import AcceptedMailboxes, AcceptedRecipient, facts, without_options
 from muniment.gateway.session import RECIPIENTS
-from muniment.gateway.smtp import GatewaySettings, SmtpGateway
+from muniment.gateway.smtp import SmtpGateway
+from support.gateways import Start, starter
 
 JOURNAL = "journal@archive.example"
 MAIL = b"From: anna@contoso.example\r\nSubject: x\r\n\r\nbody\r\n"
 BOB = "bob@contoso.example"
 
-Start = Callable[..., SmtpGateway]
-
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
     """A function that starts gateways on a free port. They end with the test."""
-    with contextlib.ExitStack() as stack:
-
-        def begin(**fields: object) -> SmtpGateway:
-            values = {"spool": tmp_path / "spool", "addresses": (JOURNAL,), "port": 0}
-            return stack.enter_context(SmtpGateway(GatewaySettings(**(values | fields))))  # type: ignore[arg-type]
-
+    with starter(tmp_path, JOURNAL) as begin:
         yield begin
 
 

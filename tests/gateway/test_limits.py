@@ -4,14 +4,13 @@ free.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import smtplib
 import socket
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -30,24 +29,18 @@ from muniment.gateway.refused import (
     network_of,
     refused_at,
 )
-from muniment.gateway.smtp import GatewaySettings, SmtpGateway
+from muniment.gateway.smtp import SmtpGateway
+from support.gateways import Start, starter
 
 JOURNAL = "journal@archive.example"
 MAIL = b"Subject: x\r\n\r\nbody\r\n"
 MEGABYTE = 1 << 20
 
-Start = Callable[..., SmtpGateway]
-
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
     """A function that starts gateways on a free port. They end with the test."""
-    with contextlib.ExitStack() as stack:
-
-        def begin(**fields: object) -> SmtpGateway:
-            values = {"spool": tmp_path / "spool", "addresses": (JOURNAL,), "port": 0} | fields
-            return stack.enter_context(SmtpGateway(GatewaySettings(**values)))  # type: ignore[arg-type]
-
+    with starter(tmp_path, JOURNAL) as begin:
         yield begin
 
 
@@ -101,6 +94,24 @@ def test_a_client_whose_message_arrives_too_slowly_is_disconnected(start: Start,
             time.sleep(0.1)
             smtp.send(b"x\r\n")
         assert smtp.getreply()[0] == 421
+        smtp.close()
+    assert kept(tmp_path) == 0
+
+
+def test_a_client_whose_message_arrives_too_slowly_in_chunks_is_disconnected(
+    start: Start, tmp_path: Path
+) -> None:
+    """A new chunk gives no new time."""
+    with client(start(slow_after=0.5)) as smtp:
+        smtp.ehlo()
+        for line in ("MAIL FROM:<>", f"RCPT TO:<{JOURNAL}>"):
+            smtp.docmd(line)
+        codes: list[int] = []
+        while codes[-1:] in ([], [250]) and len(codes) < 50:
+            time.sleep(0.05)
+            smtp.send(b"BDAT 1\r\nx")
+            codes.append(smtp.getreply()[0])
+        assert codes[-1] == 421
         smtp.close()
     assert kept(tmp_path) == 0
 

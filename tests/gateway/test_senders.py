@@ -11,7 +11,7 @@ import smtplib
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -22,8 +22,9 @@ from muniment.errors import ConfigError
 from muniment.gateway.local_peer import OwnerUnknown, socket_owner
 from muniment.gateway.senders import LOGGED_A_MINUTE, SenderCheck, SenderRules
 from muniment.gateway.session import GUESSES
-from muniment.gateway.smtp import GatewaySettings, SmtpGateway
+from muniment.gateway.smtp import SmtpGateway
 from support.certs import server_certificate
+from support.gateways import Start, starter
 from support.osusers import as_user, needs_root
 
 JOURNAL = "journal@archive.example"
@@ -35,18 +36,11 @@ RELAY = "daemon"
 
 "".encode("idna")  # load modules that another user may not be able to read, if Python is in root's home
 
-Start = Callable[..., SmtpGateway]
-
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
     """A function that starts gateways on a free port. They end with the test."""
-    with contextlib.ExitStack() as stack:
-
-        def begin(**fields: object) -> SmtpGateway:
-            values = {"spool": tmp_path / "spool", "addresses": (JOURNAL,), "port": 0} | fields
-            return stack.enter_context(SmtpGateway(GatewaySettings(**values)))  # type: ignore[arg-type]
-
+    with starter(tmp_path, JOURNAL) as begin:
         yield begin
 
 

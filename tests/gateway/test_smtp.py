@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -28,26 +28,16 @@ from muniment.errors import ConfigError, VaultError
 from muniment.gateway import session as session_module
 from muniment.gateway.smtp import GatewaySettings, SmtpGateway
 from support.certs import client_context, server_certificate
+from support.gateways import Start, starter
 
 JOURNAL = "Journal@Archive.Harbour.example"
 MAIL = b"From: anna@harbour.example\r\nSubject: x\r\n\r\nbody\r\n"
-
-Start = Callable[..., SmtpGateway]
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
     """A function that starts gateways on a free port. They end with the test."""
-    with contextlib.ExitStack() as stack:
-
-        def begin(**fields: object) -> SmtpGateway:
-            settings = {
-                "spool": tmp_path / "spool",
-                "addresses": (JOURNAL, "second@archive.example"),
-                "port": 0,
-            }
-            return stack.enter_context(SmtpGateway(GatewaySettings(**(settings | fields))))  # type: ignore[arg-type]
-
+    with starter(tmp_path, JOURNAL, "second@archive.example") as begin:
         yield begin
 
 

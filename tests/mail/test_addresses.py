@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from muniment.mail.headers import addresses
 from muniment.mail.headers.addresses import (
     ADDRESS_LIMIT,
+    COUNT_LIMIT,
     HeaderAddress,
     domain,
     mailboxes,
@@ -268,6 +269,12 @@ def test_a_plain_list_takes_the_fast_path(monkeypatch: pytest.MonkeyPatch) -> No
     assert mailboxes([plain]) == ("anna@plain.example", "bob@plain.example", "eve@plain.example")
 
 
+@pytest.mark.parametrize("count", [3_000, COUNT_LIMIT - 1, COUNT_LIMIT, COUNT_LIMIT + 1])
+def test_a_long_plain_list_gives_the_result_of_the_parser(count: int) -> None:
+    value = ", ".join(f'"U" <u{number}@example.com>' for number in range(count))
+    assert mailboxes([value]) == tuple(entry.address for entry in parse(value))
+
+
 @pytest.mark.parametrize("piece", ["<", "<,", "()", '""', ":", "a:", "<a ", '"'])
 def test_an_address_behind_many_brackets_is_found(piece: str) -> None:
     started = time.process_time()
@@ -310,10 +317,10 @@ def test_count_is_bounded() -> None:
     ],
 )
 def test_hostile_lists_take_linear_time(piece: str) -> None:
-    started = time.perf_counter()
-    parse(piece * (300_000 // len(piece)), 10**9)
-    parse("()" * 100_000 + "@" + piece * (100_000 // len(piece)) + ":" * 100_000, 10**9)
-    assert time.perf_counter() - started < 10
+    started = time.process_time()
+    parse(piece * (60_000 // len(piece)), 10**9)
+    parse("()" * 20_000 + "@" + piece * (20_000 // len(piece)) + ":" * 20_000, 10**9)
+    assert time.process_time() - started < 2
 
 
 def test_usable() -> None:

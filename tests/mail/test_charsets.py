@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Callable, Iterable
 
 import pytest
@@ -76,6 +77,11 @@ def test_text_with_every_label_is_read_everywhere(source: str) -> None:
 def test_the_labels_of_the_whatwg_are_all_known() -> None:
     assert {label for label in LABELS if not codec(label)} == {"replacement", "x-user-defined"}
     assert len(labelled()) > 700
+
+
+def test_every_known_label_is_tried() -> None:
+    """Here and in the table of docs/reading-mail.md."""
+    assert KNOWN - {re.sub("[^a-z0-9]+", "", one.label.lower()) for one in labelled()} == set()
 
 
 @pytest.mark.parametrize("label", UNKNOWN)

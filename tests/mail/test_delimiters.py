@@ -6,12 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from muniment.mail.buffer import FileBuffer
 from muniment.mail.journal.report import read_report
-from muniment.mail.mime import delimiters as module
 from muniment.mail.mime.delimiters import DelimiterLine, delimiters, last_closing
 from muniment.mail.mime.walker import leaves
 from support.reports import plain, report
@@ -31,23 +30,21 @@ def reference(body: bytes, boundary: bytes) -> list[DelimiterLine]:
 
 
 @pytest.mark.parametrize("patience", [0, 1, 1000])
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=BODIES, boundary=BOUNDARIES, window=st.integers(1, 40), before=st.binary(max_size=3))
 def test_both_ways_find_the_same_delimiters(
-    patience: int, body: bytes, boundary: bytes, window: int, before: bytes, monkeypatch: pytest.MonkeyPatch
+    patience: int, body: bytes, boundary: bytes, window: int, before: bytes
 ) -> None:
-    monkeypatch.setattr(module, "PATIENCE", patience)
-    monkeypatch.setattr(module, "WINDOW", window)
     start, end = len(before), len(before) + len(body)
     expected = [
         DelimiterLine(at + start, behind + start, closing)
         for at, behind, closing in reference(body, boundary)
     ]
-    assert list(delimiters(before + body + b"--b\r\n", boundary, start, end)) == expected
+    text = before + body
+    found = delimiters(text + b"--b\r\n", boundary, start, end, patience=patience, window=window)
+    assert list(found) == expected
     closing = [one for one in expected if one.closing]
-    assert last_closing(before + body + b"--b--\r\n", boundary, start, end) == (
-        closing[-1] if closing else None
-    )
+    last = last_closing(text + b"--b--\r\n", boundary, start, end, patience=patience, window=window)
+    assert last == (closing[-1] if closing else None)
 
 
 def test_a_true_delimiter_behind_many_false_ones_is_found(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import pkgutil
 import sys
 from collections.abc import Callable, Iterator
@@ -37,12 +36,24 @@ from muniment.mail.headers import fields as headers
 from muniment.mail.journal import envelope, report
 from muniment.mail.mime import cms, delimiters, parts, rtf, split, stated_charsets, tnef, uuencode, walker
 from muniment.mail.model import UnwrapError
-from muniment.mail.text import folding, html, likeness, links, listing, outline, words
+from muniment.mail.text import (
+    drawn_text,
+    folding,
+    html,
+    html_drawing,
+    likeness,
+    links,
+    listing,
+    outline,
+    table_drawing,
+    words,
+)
 from muniment.mail.text import read_text as text
 from muniment.people import importer
 from muniment.people.directory import Directory
 from muniment.system import sanitise
-from support.growth import MAKERS, PIECES, repeated, too_steep
+from support.growth import MAKERS, PIECES, functions, repeated, too_steep
+from support.soak import in_soak
 
 pytestmark = pytest.mark.slow
 HEAD = b"From: anna@example.com\r\nTo: bob@example.com\r\nMessage-ID: <1@example.com>\r\n"
@@ -131,6 +142,7 @@ def show_mail(message: bytes) -> None:
         b"".join(public.public_pieces(message, 4096))
     public.hidden_bytes(message)
     read = text.read_text(message)
+    drawn_text.read_drawn(message, 80)
     for leaf in walker.leaves(message)[:3]:
         text.read_leaf(message, leaf)
         b"".join([*walker.content(message, leaf), walker.part_bytes(message, leaf)])
@@ -303,6 +315,12 @@ def read_page(value: bytes) -> None:
     html.to_text(value.decode("utf-8", "replace"))
     html.link_targets(value.decode("utf-8", "replace"))
     html.link_targets("<a " + value.decode("utf-8", "replace"))
+    html.target_of("<a " + value.decode("utf-8", "replace"))
+    list(html.tokens(value.decode("utf-8", "replace")))
+    for before in ("", "<table><tr><td>a<td>b", "<blockquote><ul>" * 20, "<pre>", "<a href=//x>"):
+        html_drawing.draw(before + value.decode("utf-8", "replace"), 80)
+    table_drawing.cells_of(value.decode("utf-8", "replace"))
+    list(table_drawing.wrapped(value.decode("utf-8", "replace"), 20))
 
 
 READERS: dict[str, Callable[[bytes], None]] = {
@@ -330,7 +348,7 @@ NOT_READ = {
     "patterns.begins_any": "takes words of the program",
 }
 CHARSETS = sorted({labels.charset_of(label) for label in labels.KNOWN})
-SHORT, LONG = 8 * 1024, 256 * 1024
+MAIL, SHORT, LONG = 4 * 1024, 8 * 1024, 64 * 1024
 
 
 def in_mail(place: str, read: Callable[[bytes], None]) -> Callable[[bytes], None]:
@@ -347,7 +365,7 @@ def steep(function: Callable[[bytes], None], size: int) -> list[str]:
 
 @pytest.mark.parametrize("place", PLACES)
 def test_time_does_not_grow_with_the_square_of_a_mail(place: str) -> None:
-    assert not steep(in_mail(place, read_mail), SHORT)
+    assert not steep(in_mail(place, read_mail), MAIL)
 
 
 @pytest.mark.parametrize("reader", READERS)
@@ -371,7 +389,7 @@ def test_time_does_not_grow_with_the_square_of_a_long_text(reader: str) -> None:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("size", [SHORT, pytest.param(8 * SHORT, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("size", [SHORT, *in_soak(LONG)])
 def test_no_charset_takes_time_that_grows_with_the_square(size: int) -> None:
     names = ("bad bytes", "cut UTF-8", "shifts", "UTF-7", "HZ", "Chinese", "marks", "dashes")
     for charset in CHARSETS:
@@ -383,11 +401,8 @@ def test_no_charset_takes_time_that_grows_with_the_square(size: int) -> None:
 def public_functions() -> Iterator[tuple[str, FunctionType]]:
     """Every public function that the modules of muniment.mail define, as "module.name"."""
     for info in pkgutil.walk_packages(muniment.mail.__path__, "muniment.mail."):
-        module = import_module(info.name)
-        for name, value in vars(module).items():
-            value = inspect.unwrap(value) if callable(value) else value
-            if isinstance(value, FunctionType) and value.__module__ == module.__name__ and name[0] != "_":
-                yield f"{info.name.removeprefix('muniment.mail.')}.{name}", value
+        for name, function in functions(import_module(info.name)):
+            yield name.removeprefix("mail."), function
 
 
 def test_every_public_function_that_reads_mail_is_measured() -> None:

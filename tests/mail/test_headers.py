@@ -235,6 +235,7 @@ def test_codecs_that_are_no_charsets_are_unknown() -> None:
     assert codec("Windows-1252") == "cp1252"
 
 
+@pytest.mark.slow
 def test_hostile_values_take_linear_time() -> None:
     started = time.perf_counter()
     for piece in (b"=?", b"=?a", b"=?a?q?", b"=?a?b?=?=", b"?", b"=?utf-8?q??= "):

@@ -389,6 +389,7 @@ def test_marked_report_that_can_not_be_unwrapped(raw: bytes) -> None:
         read_report(raw)
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(st.data())
 def test_mutated_reports_raise_nothing_but_unwrap_errors(data: st.DataObject) -> None:
@@ -410,6 +411,7 @@ def test_mutated_reports_raise_nothing_but_unwrap_errors(data: st.DataObject) ->
             assert 0 <= span.start < span.end <= len(raw)
 
 
+@pytest.mark.slow
 def test_malformed_mail_plain_and_wrapped() -> None:
     for name, mail in malformed():
         assert read_report(mail) is None, name

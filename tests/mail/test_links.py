@@ -42,6 +42,8 @@ def test_the_targets_of_links(html: str, targets: list[str]) -> None:
         ("http://xn--\x80\xff.example/", "xn ÿ example"),
         ("https://x.example/track/3fa85f64abcd?id=1234567890", "x example track id 1234567890"),
         ("https://x.example/" + "a" * 25, "x example"),
+        ("https://x.example/விலைப்பட்டியல்/ధన్యవాదాలు", "x example விலைப்பட்டியல் ధన్యవాదాలు"),
+        ("https://x.example/ஸ்தூதியி9ஸ்தூதியி", "x example"),
         (
             "https://eur01.safelinks.protection.example/?url=https%3A%2F%2Fhidden.example%2Fa&data=05%7C02",
             "eur01 safelinks protection example url https hidden example a data 05 02",

@@ -17,7 +17,7 @@ import pytest
 
 import muniment.mail
 from muniment.archive.index import document, wording
-from muniment.archive.operations import export
+from muniment.archive.operations import conversations, export_targets
 from muniment.archive.query import reading
 from muniment.sources.files import containers, mbox_scan, naming, separator
 from support.growth import repeated, too_steep
@@ -25,7 +25,8 @@ from support.growth import repeated, too_steep
 parser: Any = import_module("re._parser")
 MODULES = (
     *(import_module(info.name) for info in pkgutil.walk_packages(muniment.mail.__path__, "muniment.mail.")),
-    export,
+    conversations,
+    export_targets,
     reading,
     document,
     wording,
@@ -124,6 +125,7 @@ def test_a_pattern_takes_linear_time(name: str) -> None:
     assert not steep
 
 
+@pytest.mark.slow
 def test_a_pattern_that_takes_quadratic_time_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     patterns: list[re.Pattern[Any]] = [
         re.compile(rb"name\*=([^';\s]+)'"),

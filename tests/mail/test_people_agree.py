@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muniment.archive.index.document import IndexDocument, _tags
+from muniment.archive.index import IndexDocument
+from muniment.archive.index.document import _tags
 from muniment.mail.headers.routing import read_routing
 from muniment.mail.model import AddressRole
 from muniment.mail.text.outline import read_outline

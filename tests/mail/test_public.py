@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from muniment.mail.content.public import PUBLIC_FIELDS, hidden_bytes, is_public, public_pieces
+from muniment.mail.content.public import (
+    PUBLIC_FIELDS,
+    PUBLIC_VERSION,
+    hidden_bytes,
+    is_public,
+    public_pieces,
+)
 from muniment.mail.headers.routing import people_in
 from muniment.mail.text.read_text import read_message
 
@@ -56,6 +64,14 @@ def test_the_table_is_lower_case_and_names_each_field_once() -> None:
     assert len(set(PUBLIC_FIELDS)) == len(PUBLIC_FIELDS)
     assert all(name == name.lower() for name in PUBLIC_FIELDS)
     assert not any(is_public(name.lower().encode()) for name in SECRET_NAMES)
+
+
+def test_the_access_page_shows_the_table() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "access.md").read_text(encoding="utf-8")
+    about, _, behind = page.partition("**The public form**")[2].partition(":\n\n")
+    table, _, _ = behind.partition("\n\n")
+    assert f"(version {PUBLIC_VERSION}, `mail/content/public.py`)" in about
+    assert sorted(table.lower().split()) == sorted(PUBLIC_FIELDS)
 
 
 FOLDS = (

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from muniment.mail.buffer import FileBuffer
 from muniment.mail.mime import split as module
-from muniment.mail.mime.split import decode_chunks, encode, encode_chunks, split
+from muniment.mail.mime.split import LIMITS, SplitLimits, decode_chunks, encode, encode_chunks, split
 from muniment.mail.model import MailBuffer, MessageCut
 from support.corpus import malformed, real
 from support.reports import plain
@@ -47,8 +47,8 @@ def base64_part(lines: bytes, kind: str = "application/pdf") -> bytes:
     return head.encode() + lines
 
 
-def parts(message: bytes) -> list[MessageCut]:
-    cuts = split(message)
+def parts(message: bytes, limits: SplitLimits = LIMITS) -> list[MessageCut]:
+    cuts = split(message, limits=limits)
     assert rebuilt(message, cuts) == message
     return [cut for cut in cuts if cut.encoding]
 
@@ -116,28 +116,25 @@ def test_a_leaf_that_is_neither_text_nor_base64_is_an_unchanged_part() -> None:
     assert parts(b"") == []
 
 
-def test_content_too_large_for_memory_is_read_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "CHUNK", 3000)
-    monkeypatch.setattr(module, "WINDOW", 500)
+def test_content_too_large_for_memory_is_read_in_chunks() -> None:
+    limits = SplitLimits(chunk=3000, window=500)
     content = random.Random(1).randbytes(10_000)
-    [cut] = parts(base64_part(encode(content, 72, b"\n")))
+    message = base64_part(encode(content, 72, b"\n"))
+    [cut] = parts(message, limits)
     assert (cut.encoding, cut.data) == ("base64", None)
-    assert [len(chunk) for chunk in decode_chunks(base64_part(encode(content, 72, b"\n")), cut, 4096)] == [
-        4096,
-        4096,
-        1808,
-    ]
+    chunks = list(decode_chunks(message, cut, 4096, step=500))
+    assert [len(chunk) for chunk in chunks] == [4096, 4096, 1808]
+    assert b"".join(chunks) == content
     for place in (300, 580, 5000, 13_000):
         text = bytearray(encode(content, 72, b"\n"))
         text[place] = ord("=")
-        [cut] = parts(base64_part(bytes(text)))
+        [cut] = parts(base64_part(bytes(text)), limits)
         assert cut.encoding == "identity"
 
 
-def test_the_bytes_that_stay_with_a_message_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "VERBATIM", 1000)
+def test_the_bytes_that_stay_with_a_message_are_bounded() -> None:
     long = b"Content-Type: text/plain\n\n" + b"A line of text\n" * 100
-    assert [cut.encoding for cut in parts(long)] == ["identity"]
+    assert [cut.encoding for cut in parts(long, SplitLimits(verbatim=1000))] == ["identity"]
 
 
 @given(st.binary(max_size=2000), WIDTHS, st.sampled_from([b"\n", b"\r\n"]), st.data())

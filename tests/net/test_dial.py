@@ -17,7 +17,7 @@ from muniment.net.events import ConnectionEvent, Security, ServerConnected
 from muniment.net.limits import AnswerLimits
 from muniment.net.server_settings import ServerSettings
 from muniment.net.server_text import HIDDEN, quote
-from muniment.sources.endpoint import Endpoint
+from muniment.sources.endpoint import ExchangeEndpoint, ImapEndpoint
 
 
 @dataclass
@@ -66,9 +66,9 @@ def test_any_settings_will_do(listener: socket.socket) -> None:
 
 
 def test_an_endpoint_of_a_source_has_these_settings(tmp_path: Path) -> None:
-    settings: ServerSettings = Endpoint(kind="imap", work=tmp_path, host="::1")
+    settings: ServerSettings = ImapEndpoint(kind="imap", work=tmp_path, host="::1")
     assert (settings.address, settings.speaks_first) == ("[::1]:993", True)
-    assert not Endpoint(kind="graph", work=tmp_path).speaks_first
+    assert not ExchangeEndpoint(kind="graph", work=tmp_path).speaks_first
 
 
 def test_only_a_server_that_speaks_first_is_waited_for(

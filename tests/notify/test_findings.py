@@ -83,6 +83,15 @@ def test_a_gateway_that_puts_mail_off() -> None:
     assert not short(0, reserve=0)
 
 
+def test_a_gateway_that_does_not_listen() -> None:
+    taken = "the gateway can't listen on 0.0.0.0 port 25: another program has taken it"
+    assert wrong(facts(gateway=GatewayFacts(listens=None))) == {}
+    assert wrong(facts(gateway=GatewayFacts(listens=True))) == {}
+    found = facts(gateway=GatewayFacts(listens=False, problem=taken))
+    (event,) = news(NotifyMemory(), findings(found, LIMITS), NOW)
+    assert (event.kind, taken in event.text) == ("gateway-closed", True)
+
+
 def test_each_refused_client_is_reported_once() -> None:
     clients = [RefusedClient(network=f"192.0.{n}.0/24", address=f"192.0.{n}.9", tries=5) for n in range(2)]
     found = facts(gateway=GatewayFacts(refused=tuple(clients)))

@@ -193,6 +193,8 @@ def test_events_of_a_removed_way_are_dropped(bench: Bench) -> None:
     bench.now += module.BACKOFF
     bench.post(box)
     eventually(lambda: box.waiting == 0)
+    assert load(bench.folder).parcels == []
+    assert friend.sent == []
 
 
 def test_a_broken_or_unwritable_file_stops_nothing(

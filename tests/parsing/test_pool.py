@@ -18,7 +18,7 @@ from muniment.mail.content.content_hash import content_hash
 from muniment.mail.journal.report import read_report
 from muniment.mail.text.outline import read_outline
 from muniment.mail.text.read_text import read_message, read_text
-from muniment.parsing.pool import ReaderPool
+from muniment.parsing.pool import MODULE, PATIENCE, ReaderPool
 from muniment.parsing.process import WorkersUnusable
 from muniment.parsing.reader import OpenMail, mail_of
 from muniment.parsing.tasks import CONTENT, COPY, CopyFacts, ReaderRequest
@@ -202,34 +202,31 @@ def test_an_abandoned_reader_leaves_nothing_open(reader: ReaderPool, tmp_path: P
     several.close()  # type: ignore[attr-defined]
 
 
-def test_workers_that_can_not_work_are_not_blamed_on_mail(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("muniment.parsing.pool.MODULE", "muniment.no_such_module")
-    with closing(ReaderPool()) as pool:
+def test_workers_that_can_not_work_are_not_blamed_on_mail() -> None:
+    with closing(ReaderPool(module="muniment.no_such_module")) as pool:
         with pytest.raises(WorkersUnusable, match="repair the installation"):
             pool.view(OpenMail(plain(), b"innocent"))
         with pytest.raises(WorkersUnusable):
             list(pool.texts(mails(letters(3))))
-        monkeypatch.undo()
+        pool.module = MODULE
         assert pool.view(OpenMail(plain(), b"innocent")).text
 
 
 def test_a_suspended_worker_is_not_blamed_on_the_mail(monkeypatch: pytest.MonkeyPatch) -> None:
     """A mail that was being read while the machine was suspended can be read later."""
     mail = OpenMail(plain(), b"innocent")
-    with closing(ReaderPool()) as pool:
+    with closing(ReaderPool(module="support.stalling_reader", patience=1.0)) as pool:
         with monkeypatch.context() as patch:
             patch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
-            patch.setattr("muniment.parsing.pool.MODULE", "support.stalling_reader")
-            patch.setattr("muniment.parsing.pool.PATIENCE", 1.0)
             with pytest.raises(MailUnreadable, match="no answer within"):
                 pool.view(mail)
+        pool.module, pool.patience = MODULE, PATIENCE
         assert pool.view(mail).text
 
 
 def test_an_answer_of_another_type_ends_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
-    monkeypatch.setattr("muniment.parsing.pool.MODULE", "support.lying_reader")
-    with closing(ReaderPool()) as pool:
+    with closing(ReaderPool(module="support.lying_reader")) as pool:
         with pytest.raises(MailUnreadable):
             pool.copy(OpenMail(plain()), journal=False)
         assert all(isinstance(one, MailUnreadable) for one in pool.texts(mails(letters(3))))

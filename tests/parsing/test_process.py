@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from muniment.parsing.process import WorkerDied, WorkerProcess
+from muniment.parsing.process import PASSED_ON, WorkerDied, WorkerProcess
 
 ANY: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(Any)
 
@@ -44,9 +45,17 @@ def probed() -> dict[str, Any]:
 def test_a_worker_gets_no_password_of_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ARCHIVE_PASSWORD", "secret")
     monkeypatch.setenv("HTTPS_PROXY", "http://user:secret@proxy.example.com")
+    monkeypatch.setenv("PYTHONSTARTUP", "/secret")
     environment = probed()["environment"]
     assert "secret" not in repr(environment)
     assert environment["PATH"] == os.environ["PATH"]
+    assert set(environment) <= {*PASSED_ON, "LC_CTYPE"}  # Python may set LC_CTYPE itself
+
+
+def test_the_security_page_lists_the_variables_that_a_worker_gets() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "security.md").read_text(encoding="utf-8")
+    listed = page.partition("A worker keeps the variables")[2].partition("\n\n")[0]
+    assert re.findall(r"`([A-Z_0-9]+)`", listed) == list(PASSED_ON)
 
 
 def test_a_worker_gets_its_pipes_and_no_other_file_of_the_service(tmp_path: Path) -> None:

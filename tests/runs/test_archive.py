@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from muniment.archive.catalog import Catalog
+from muniment.archive.catalog.sqlite.catalog import SqliteCatalog
 from muniment.archive.facts import Fact, MessageFact
 from muniment.archive.ledger.model import LedgerHead
+from muniment.archive.vault.open_vault import open_vault
 from muniment.errors import NotFound
 from support.reports import fork, line, plain, report
 from support.vaults import TestVault, put
@@ -212,19 +213,17 @@ def test_a_new_alias_files_old_mail_again(vault: TestVault) -> None:
 
 @pytest.mark.parametrize("what", ["catalog", "index"])
 def test_projections_are_rebuilt_from_the_ledger_alone(vault: TestVault, what: str) -> None:
-    from muniment.archive.vault.vault import Vault
-
     originals = [plain(subject=f"No {n}", attachments=[("a.bin", b"x" * 5000)]) for n in range(30)]
     vault.archive([report(one, recipients=["bob@example.com"]) for one in originals])
     vault.archive(
         [report(fork(originals[0], 3), recipients=["eve@example.com"]), b"X-MS-Journal-Report:\n\n"]
     )
-    with_catalog = Vault.open(vault.folder, write=False)
+    with_catalog = open_vault(vault.folder, write=False)
     before = with_catalog.catalog.dump()
     with_catalog.close()
     hits = vault.search("bob@example.com")
     vault.rebuild(catalog=what == "catalog", index=what == "index")
-    rebuilt = Vault.open(vault.folder, write=False)
+    rebuilt = open_vault(vault.folder, write=False)
     assert rebuilt.catalog.dump() == before
     rebuilt.close()
     assert vault.search("bob@example.com") == hits
@@ -242,14 +241,14 @@ def test_mail_to_an_address_with_a_tag_is_found_with_its_user(vault: TestVault) 
 def test_a_catalog_that_missed_a_commit_catches_up_first(
     vault: TestVault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, failing = Catalog.apply, [OSError(28, "No space left on device")]
+    real, failing = SqliteCatalog.apply, [OSError(28, "No space left on device")]
 
-    def apply(self: Catalog, facts: Sequence[Fact], head: LedgerHead) -> None:
+    def apply(self: SqliteCatalog, facts: Sequence[Fact], head: LedgerHead) -> None:
         if failing and any(isinstance(fact, MessageFact) for fact in facts):
             raise failing.pop()
         real(self, facts, head)
 
-    monkeypatch.setattr(Catalog, "apply", apply)
+    monkeypatch.setattr(SqliteCatalog, "apply", apply)
     mails = [report(plain(subject=f"No {n}")) for n in range(5)]
     new = vault.maildir("box", delete=True)
     put(new, mails)

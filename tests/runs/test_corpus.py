@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 import pytest
 
+from muniment.archive.vault.open_vault import open_vault
 from support.corpus import journal_files, malformed, real
 from support.reports import report
 from support.vaults import TestVault
@@ -51,10 +52,9 @@ def keeps_every_byte(vault: TestVault, mails: Iterable[bytes]) -> None:
 def returned(vault: TestVault) -> set[str]:
     """SHA-256 of every copy and message that the vault returns, quarantined ones included."""
     from muniment import api
-    from muniment.archive.vault.vault import Vault
 
     found = {item.id for item in vault.client.call(api.ListQuarantine(), api.Quarantine).items}
-    opened = Vault.open(vault.folder, write=False)
+    opened = open_vault(vault.folder, write=False)
     try:
         after = ""
         while True:

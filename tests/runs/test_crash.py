@@ -12,10 +12,10 @@ from support.soak import in_soak
 from support.vaults import TestVault
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("kind", ["gateway", *in_soak("imap")])
 def test_killed_runs_lose_nothing(vault: TestVault, dovecot: Dovecot, kind: str) -> None:
-    crash_loop(vault, dovecot, kind, kills=10, mails=sample_reports(800), seed=1)
+    crash_loop(vault, dovecot, kind, kills=6, mails=sample_reports(600), seed=1)
 
 
 @pytest.mark.soak

@@ -5,7 +5,7 @@ from __future__ import annotations
 import imaplib
 import os
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from email.utils import formatdate
 from pathlib import Path
@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from muniment import api
+from muniment.archive.vault.open_vault import create_vault
 from muniment.archive.vault.vault import Vault
 from muniment.runs.pipeline.archivist import Archivist
 from muniment.runs.pipeline.plan import RunPlan
@@ -22,6 +23,11 @@ from muniment.sources.base import FetchedItem, MailItem, MailPlace
 from support.cases import cases_dir
 from support.crashing import server_profile
 from support.dovecot import Dovecot
+from support.entra import Entra
+from support.ews_double import Exchange
+from support.exchanges import ANNA, PASSWORD, exchange_profile
+from support.graph_boxes import graph_profile
+from support.graph_double import GraphDouble
 from support.reports import plain, report
 from support.vaults import TestVault
 
@@ -74,6 +80,27 @@ def test_mail_has_the_first_plausible_date(vault: TestVault) -> None:
     assert b" Thu Feb 12 15:20:11 2009\n" in export.read_bytes().partition(b"Subject")[0]
     listed = vault.client.call(api.ListMessages(user="catch-all", folder="Inbox"), api.Hits).hits
     assert {one.subject: one.date for one in listed} == right
+
+
+@pytest.mark.parametrize("kind", ["ews", "graph"])
+def test_a_service_says_when_undated_mail_arrived(kind: str, vault: TestVault, tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        if kind == "ews":
+            exchange = stack.enter_context(Exchange())
+            exchange.offers = ('Basic realm="double"',)
+            person = exchange.person(ANNA, PASSWORD)
+            person.put([UNDATED])
+            for item in person.inbox.items.values():
+                item.received = AT_SOURCE
+            exchange_profile(vault, exchange, delete=False)
+        else:
+            entra = stack.enter_context(Entra(tmp_path))
+            graph = stack.enter_context(GraphDouble(entra))
+            graph.mailbox(ANNA).put([UNDATED], received=AT_SOURCE)
+            graph_profile(vault, graph, mailbox=ANNA, delete=False)
+        summary = vault.run("box")
+        assert (summary.state, summary.new) == ("ok", 1), summary.error
+    assert dates(again(vault)) == {"undated": AT_SOURCE}
 
 
 def _subject(mail: bytes) -> str:
@@ -148,7 +175,7 @@ def taken(vault: Vault, raws: list[tuple[bytes, MailPlace, int | None]]) -> None
 def bare(tmp_path: Path) -> Iterator[Vault]:
     folder = tmp_path / "bare"
     folder.mkdir(mode=0o700)
-    with closing(Vault.create(folder)) as vault:
+    with closing(create_vault(folder)) as vault:
         yield vault
 
 

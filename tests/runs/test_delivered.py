@@ -12,6 +12,7 @@ from muniment.archive.ledger.model import RecordKind
 from muniment.archive.ledger.reader import LedgerReader
 from muniment.archive.ledger.records import Receipt, read_receipts
 from muniment.archive.ledger.scan import scan
+from muniment.archive.vault.layout import segments_of
 from muniment.gateway.smtp import GatewaySettings, SmtpGateway
 from support.reports import plain, report
 from support.vaults import TestVault
@@ -20,8 +21,8 @@ JOURNAL = "journal@archive.example"
 
 
 def receipts(vault: TestVault) -> list[Receipt]:
-    with closing(LedgerReader(vault.folder / "ledger", lambda sha: None)) as reader:
-        frames = [frame for frame in scan(vault.folder / "ledger") if frame.kind is RecordKind.RECEIPT]
+    with closing(LedgerReader(segments_of(vault.folder), lambda sha: None)) as reader:
+        frames = [frame for frame in scan(segments_of(vault.folder)) if frame.kind is RecordKind.RECEIPT]
         return [one for frame in frames for one in read_receipts(reader.payload(frame)).receipts]
 
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import smtplib
 from collections.abc import Iterable
 from contextlib import closing
+from functools import partial
 
 import pytest
 
 from muniment import api
 from muniment.archive.ledger.model import RecordKind
 from muniment.archive.ledger.scan import scan
-from muniment.archive.vault.vault import Vault
+from muniment.archive.vault.layout import segments_of
+from muniment.archive.vault.open_vault import open_vault
 from muniment.gateway.smtp import GatewaySettings, SmtpGateway
+from muniment.runs.pipeline.archivist import Archivist
 from muniment.service.access.roles import Caller
 from muniment.service.dispatch import guard
 from muniment.service.host.session import ClientSession
@@ -138,11 +141,12 @@ def test_a_header_field_that_is_trusted_names_people(vault: TestVault, large: bo
 
 def test_envelopes_of_any_size_fit_into_receipts(vault: TestVault, monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch ends before its receipts become too large for one record."""
-    monkeypatch.setattr("muniment.runs.pipeline.archivist.BATCH_BYTES", 64 * 1024)
+    small = partial(Archivist, batch_bytes=64 * 1024)
+    monkeypatch.setattr("muniment.runs.run.Archivist", small)
     crowd = [f"{'p' * 50}{n}@{'long-' * 8}domain{n}.example" for n in range(MANY)]
     run(vault, *[(MAIL + b"%d\r\n" % n, crowd) for n in range(12)])
     assert vault.status().messages == 12
-    sizes = [frame.size for frame in scan(vault.folder / "ledger") if frame.kind is RecordKind.RECEIPT]
+    sizes = [frame.size for frame in scan(segments_of(vault.folder)) if frame.kind is RecordKind.RECEIPT]
     assert len(sizes) > 3
     assert max(sizes) < 3 * 64 * 1024
 
@@ -216,7 +220,7 @@ def test_recipients_of_an_envelope_stay_secret(vault: TestVault) -> None:
 
     def seen_by(name: str) -> tuple[str, int]:
         """Everything that a caller sees of the message, and the number of hits for a Bcc recipient."""
-        with closing(Vault.open(vault.folder, write=True)) as opened:
+        with closing(open_vault(vault.folder, write=True)) as opened:
             session = ClientSession(vault.folder, opened, Caller(61_000, 61_000, 1, name))
             hits = guard.call(session, api.Search(query="terms"))
             assert isinstance(hits, api.Hits)

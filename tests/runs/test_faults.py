@@ -5,24 +5,22 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import sqlite3
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from muniment import api
-from muniment.archive.catalog import Catalog
-from muniment.archive.vault.vault import Vault
+from muniment.archive.vault.open_vault import open_vault
 from muniment.errors import LedgerDamaged, VaultError, VaultLocked
+from support.catalogs import fail_next_apply
 from support.crashing import assert_complete, command, sample_reports, server_profile
 from support.dovecot import Dovecot
 from support.proxy import Proxy
 from support.reports import plain, report
+from support.run_workers import run_workers
 from support.vaults import TestVault, put
 
 
@@ -36,6 +34,7 @@ def test_a_line_cut_around_deletion_loses_nothing(vault: TestVault, dovecot: Dov
         server_profile(vault, dovecot, mailbox, "gateway", port=proxy.port, security="none")
         proxy.cut_before(pattern)
         vault.run("box")
+        assert proxy.cuts() == 1
         assert_complete(vault, mailbox, mails)
 
 
@@ -49,20 +48,6 @@ def test_a_line_cut_in_the_middle_of_fetching_loses_nothing(vault: TestVault, do
         summary = vault.run("box")
         assert (summary.state, summary.balanced) == ("ok", True)
         assert_complete(vault, mailbox, mails)
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 3 MiB."""
-    if os.getuid() != 0:
-        pytest.skip("mounting a small file system needs root")
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", folder], capture_output=True)
-    if mounted.returncode:
-        pytest.skip(f"no file system can be mounted here: {mounted.stderr.decode().strip()}")
-    yield folder
-    subprocess.run(["umount", "-l", folder], check=True)
 
 
 def test_a_full_disk_fails_the_run_and_loses_nothing(small_disk: Path) -> None:
@@ -101,7 +86,7 @@ def test_a_failed_fsync_stops_the_run_and_deletes_nothing(
     monkeypatch.setattr(os, "fsync", failing)
     with pytest.raises(VaultError, match=r"could not be written|space"):
         vault.run("box")  # it is not even opened
-    monkeypatch.setattr("muniment.archive.ledger.writer.rewrite_last_batch", lambda folder, state: None)
+    monkeypatch.setattr("muniment.archive.ledger.writer.rewrite_last_batch", lambda segments, state: None)
     summary = vault.run("box")
     assert (summary.state, summary.deleted) == ("failed", 0)
     assert len(list(new.iterdir())) == 10
@@ -115,15 +100,7 @@ def test_a_catalog_that_missed_a_commit_gets_it(vault: TestVault, monkeypatch: p
     new = vault.maildir("box", delete=True)
     vault.run("box")  # records the configuration
     put(new, [report(plain(subject=f"No {n}")) for n in range(10)])
-    apply, calls = Catalog.apply, []
-
-    def failing(self: Catalog, *words: Any) -> None:
-        calls.append(1)
-        if len(calls) == 1:
-            raise sqlite3.OperationalError("database or disk is full")
-        apply(self, *words)
-
-    monkeypatch.setattr(Catalog, "apply", failing)
+    fail_next_apply(monkeypatch)
     summary = vault.run("box")
     assert (summary.state, summary.deleted, summary.balanced) == ("failed", 0, True)
     assert vault.status().messages == 10
@@ -180,7 +157,7 @@ def test_a_ledger_that_lost_its_end_is_an_alarm_until_an_admin_decides(vault: Te
 
 
 def test_a_second_writer_learns_who_has_the_vault(vault: TestVault) -> None:
-    owner = Vault.open(vault.folder, write=True)
+    owner = open_vault(vault.folder, write=True)
     try:
         with pytest.raises(VaultLocked, match=rf"process {os.getpid()}, since "):
             vault.archive([report(plain())])
@@ -221,8 +198,7 @@ def test_mail_that_kills_its_parser_is_stored_whole(
     vault: TestVault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The worker is made to die on one subject, since no mail is known that kills it.
-    monkeypatch.setattr("muniment.runs.prepare.worker_pool.MODULE", "support.dying_worker")
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[1]))
+    run_workers(monkeypatch, "support.dying_worker")
     killer = report(plain(subject="Killer"))
     others = [report(plain(subject=f"No {n}")) for n in range(10)]
     summary = vault.archive([*others[:5], killer, *others[5:]])
@@ -239,7 +215,7 @@ def test_workers_that_cannot_work_fail_the_run_and_not_the_mail(
 ) -> None:
     new = vault.maildir("box", delete=True)
     put(new, [report(plain(subject=f"No {n}")) for n in range(5)])
-    monkeypatch.setattr("muniment.runs.prepare.worker_pool.MODULE", "muniment.no_such_module")
+    run_workers(monkeypatch, "muniment.no_such_module")
     summary = vault.run("box")
     assert (summary.state, summary.fetched, summary.deleted, summary.balanced) == ("failed", 0, 0, True)
     assert "nothing was deleted" in summary.error

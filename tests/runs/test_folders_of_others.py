@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import imaplib
 import itertools
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from muniment import api
+from muniment.errors import SourceError
 from support.dovecot import Dovecot, Mailbox
 from support.dovecot import running as running_dovecot
 from support.real_servers import PASSWORD, Servers
 from support.real_servers import running as running_servers
 from support.reports import plain
+from support.soak import in_soak
 from support.vaults import TestVault
 
 _NUMBERS = itertools.count()
@@ -124,6 +127,34 @@ def run(vault: TestVault, name: str) -> api.RunSummary:
     summary = vault.run(name)
     assert (summary.state, summary.balanced) == ("ok", True), summary.error
     return summary
+
+
+@pytest.mark.parametrize(
+    ("kind", "folder"), [("dovecot", "inbox"), ("dovecot", "team"), *in_soak(("cyrus", "inbox"))]
+)
+def test_another_persons_folder_that_is_the_only_one_is_read_and_untouched(
+    kind: str, folder: str, vault: TestVault, request: pytest.FixtureRequest
+) -> None:
+    house = request.getfixturevalue(f"{kind}_house")
+    name = getattr(house, folder)
+    there = house.left(house.anna, name)
+    house.profile(vault, "only", journal=True, folder=name, delete=True)
+    why = f"{name} on .* belongs to {house.names[1]}.*, and nothing is ever deleted in folders of others"
+    with pytest.raises(SourceError, match=why):
+        list(vault.client.stream(api.TestProfile(name="only")))
+    summary = vault.run("only")
+    assert (summary.state, summary.balanced) == ("failed", True)
+    assert re.search(why, summary.error)
+    assert (summary.new, summary.deleted, house.left(house.anna, name)) == (there, 0, there)
+    summary = vault.run("only")
+    assert (summary.already, summary.fetched, summary.deleted) == (there, 0, 0)
+
+
+def test_a_folder_of_ones_own_that_is_the_only_one_is_emptied(vault: TestVault, dovecot_house: House) -> None:
+    fill(dovecot_house.anna, "Journal")
+    dovecot_house.profile(vault, "only", journal=True, folder="Journal", delete=True)
+    summary = run(vault, "only")
+    assert (summary.new, summary.deleted) == (3, 3)
 
 
 @pytest.mark.parametrize("kind", ["dovecot", "cyrus"])

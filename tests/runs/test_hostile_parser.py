@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from muniment.archive.catalog import Catalog
+from muniment.archive.catalog.sqlite.catalog import SqliteCatalog
 from muniment.mail.notes import UNREAD
 from support.hostile_mail import CRASH, GROW, HANG, RAISE, hostile, hostile_parser, hostile_report
 from support.regenerating import mailbox, regenerated
@@ -28,7 +28,7 @@ def vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestVault
 
 def dump(vault: TestVault) -> dict[str, Any]:
     """The whole content of the catalog."""
-    with closing(Catalog.open(vault.folder / "catalog.db", readonly=True)) as catalog:
+    with closing(SqliteCatalog.open(vault.folder / "catalog.db", readonly=True)) as catalog:
         return catalog.dump()
 
 

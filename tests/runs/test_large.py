@@ -14,10 +14,11 @@ import psutil
 import pytest
 
 from muniment import api
-from muniment.archive.vault.vault import Vault
+from muniment.archive.vault.open_vault import open_vault
 from muniment.mail.journal.placeholder import is_message
 from support.crashing import command
 from support.reports import fork, plain, report
+from support.run_workers import run_workers
 from support.soak import in_soak
 from support.vaults import TestVault, put
 
@@ -85,7 +86,15 @@ FORMS: dict[str, Callable[[], bytes]] = {
     "cut off": lambda: drawings("cut")[:-100_000],
     "no header": lambda: BLOB,
 }
-RARE = ("8-bit text without MIME", "20,000 parts", "many encoded texts", "bare line feeds", "cut off")
+RARE = (
+    "no header",
+    "broken base64",
+    "8-bit text without MIME",
+    "20,000 parts",
+    "many encoded texts",
+    "bare line feeds",
+    "cut off",
+)
 
 
 @pytest.mark.parametrize("form", [*(form for form in FORMS if form not in RARE), *in_soak(*RARE)])
@@ -109,7 +118,7 @@ def test_every_form_comes_back_as_message_and_as_report(vault: TestVault, form: 
     vault.sound()
 
 
-@pytest.mark.parametrize("encoding", ["base64", "quoted-printable"])
+@pytest.mark.parametrize("encoding", ["base64", *in_soak("quoted-printable")])
 def test_an_encoded_original_comes_back(vault: TestVault, encoding: str) -> None:
     mail = plain(subject="encoded", body=lines(9_000_000))
     forks = [report(fork(mail, n), original_encoding=encoding) for n in range(2)]
@@ -123,12 +132,12 @@ def test_an_encoded_original_comes_back(vault: TestVault, encoding: str) -> None
 
 def test_forks_of_a_large_message_share_their_large_parts(vault: TestVault) -> None:
     mail = drawings()
-    forks = [report(fork(mail, n), recipients=[f"u{n}@example.com"]) for n in range(4)]
-    assert vault.archive(forks[:3]).new == 1
-    assert vault.archive(forks[3:]).merged == 1
+    forks = [report(fork(mail, n), recipients=[f"u{n}@example.com"]) for n in range(3)]
+    assert vault.archive(forks[:2]).new == 1
+    assert vault.archive(forks[2:]).merged == 1
     (hit,) = vault.search("drawings")
-    assert {vault.report(hit.id, n) for n in range(1, 5)} == set(forks)
-    assert {f"u{n}@example.com" for n in range(4)} <= set(vault.tree())
+    assert {vault.report(hit.id, n) for n in range(1, 4)} == set(forks)
+    assert {f"u{n}@example.com" for n in range(3)} <= set(vault.tree())
     assert vault.status().bytes_ledger < 1.1 * len(BLOB)
     before = dump(vault)
     vault.rebuild()
@@ -136,7 +145,7 @@ def test_forks_of_a_large_message_share_their_large_parts(vault: TestVault) -> N
     vault.sound()
 
 
-@pytest.mark.parametrize("times", [50_000, 90_000])
+@pytest.mark.parametrize("times", [50_000, *in_soak(90_000)])
 def test_forks_of_mail_without_mime_come_back(vault: TestVault, times: int) -> None:
     forks = [report(fork(eight_bit(times), n), recipients=[f"u{n}@example.com"]) for n in range(2)]
     summary = vault.archive(forks)
@@ -147,7 +156,7 @@ def test_forks_of_mail_without_mime_come_back(vault: TestVault, times: int) -> N
 
 
 def dump(vault: TestVault) -> dict[str, object]:
-    opened = Vault.open(vault.folder, write=False)
+    opened = open_vault(vault.folder, write=False)
     try:
         return opened.catalog.dump()
     finally:
@@ -194,8 +203,7 @@ def test_a_large_repeat_is_read_back_before_it_is_deleted(vault: TestVault) -> N
 def test_large_mail_that_kills_its_parser_is_stored_whole(
     vault: TestVault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("muniment.runs.prepare.worker_pool.MODULE", "support.dying_worker")
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[1]))
+    run_workers(monkeypatch, "support.dying_worker")
     killers = [report(drawings("Killer")), report(plain(subject="Killer", body=lines(9_000_000)))]
     assert vault.archive(killers).new == 2
     for hit in vault.messages():
@@ -212,7 +220,7 @@ def test_files_that_a_crash_left_are_removed_when_the_vault_is_opened(vault: Tes
     work.mkdir(exist_ok=True)
     for name in ("fetched-x.eml", "fetched-x.eml.records", "fetched-x.eml.7.inner"):
         (work / name).write_bytes(b"x" * 1000)
-    Vault.open(vault.folder, write=True).close()
+    open_vault(vault.folder, write=True).close()
     assert leftovers(vault) == []
 
 
@@ -252,21 +260,22 @@ def peaks(words: list[str]) -> tuple[int, int]:
     return each, together
 
 
-def test_memory_does_not_grow_with_one_huge_message(vault: TestVault) -> None:
+@pytest.mark.parametrize("size", [60_000_000, *in_soak(150_000_000)])
+def test_memory_does_not_grow_with_one_huge_message(vault: TestVault, size: int) -> None:
     new = vault.maildir("box", delete=True)
     put(new, [report(plain(subject=f"No {n}", body=f"Text of {n}\n" * 500)) for n in range(300)])
     huge = new / "00000100.huge"
-    huge_report(huge, 150_000_000)
-    assert huge.stat().st_size > 149_000_000
+    huge_report(huge, size)
+    assert huge.stat().st_size > size - 2_000_000
     each, together = peaks(command(vault.folder, "run", "box"))
     assert list(new.iterdir()) == []
     assert vault.status().messages == 301
-    assert each <= 300_000_000
-    assert together <= 500_000_000
+    assert each <= 220_000_000
+    assert together <= 300_000_000
     each, together = peaks(command(vault.folder, "verify", "--deep"))
-    assert each <= 300_000_000
+    assert each <= 220_000_000
     each, together = peaks(command(vault.folder, "rebuild"))
-    assert each <= 300_000_000
+    assert each <= 220_000_000
     (hit,) = vault.search("Huge")
     each, together = peaks(command(vault.folder, "show", hit.id, "--raw"))
-    assert each <= 300_000_000
+    assert each <= 220_000_000

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import MethodType
 from typing import Any
@@ -33,14 +34,16 @@ from muniment.archive.ledger.writer import Ledger
 from muniment.archive.operations.indexing import behind, renew_index
 from muniment.archive.operations.search import find
 from muniment.archive.operations.verify import verify_vault
+from muniment.archive.vault.layout import segments_of
 from muniment.archive.vault.open_catalog import rebuild_catalog
+from muniment.archive.vault.open_vault import create_vault, open_vault
 from muniment.archive.vault.vault import Vault
 from muniment.people.changes import Change, add_address, add_user, remove_user, set_domains
 from muniment.runs.pipeline.plan import RunPlan
 from muniment.runs.prepare.worker_pool import WorkerPool
 from muniment.runs.retry import retry
 from muniment.runs.run import ArchiveRun
-from muniment.sources.endpoint import Endpoint
+from muniment.sources.endpoint import FileEndpoint
 from muniment.sources.files.maildir import MaildirSource
 from support.crashpoints import FAULTS, POINTS, CrashPoints
 from support.machines import machine_test
@@ -163,7 +166,8 @@ class Machine(RuleBasedStateMachine):
         for method in (Ledger.open, Ledger.create):
             assert isinstance(method, MethodType)
             self.stack.enter_context(mock.patch.dict(method.__func__.__kwdefaults__, segment=12_000))
-        self.stack.enter_context(mock.patch("muniment.archive.vault.vault.SAMPLES", 8))
+        learning = partial(Vault, train_at=8)
+        self.stack.enter_context(mock.patch("muniment.archive.vault.open_vault.Vault", learning))
         self.stack.enter_context(self.points.watching())
         self.numbers = itertools.count(1)
         self.sent: dict[str, Mail] = {}
@@ -175,7 +179,7 @@ class Machine(RuleBasedStateMachine):
         for box, part in itertools.product(PLANS, ("new", "cur", "tmp")):
             (self.mail / box / part).mkdir(parents=True)
         self.folder.mkdir(mode=0o700)
-        self.vault = Vault.create(self.folder)
+        self.vault = create_vault(self.folder)
 
     @initialize()
     def begin(self) -> None:
@@ -338,7 +342,7 @@ class Machine(RuleBasedStateMachine):
         self.vault.close()
         shutil.copy(self.folder / "catalog.db", self.older)
         rebuild_catalog(self.folder)
-        self.vault = Vault.open(self.folder, write=True)
+        self.vault = open_vault(self.folder, write=True)
         assert self.vault.catalog.dump() == before
 
     @rule()
@@ -364,7 +368,7 @@ class Machine(RuleBasedStateMachine):
     # --- how it is done -----------------------------------------------------------------------
 
     def new_run(self, box: str, delete: bool) -> ArchiveRun:
-        endpoint = Endpoint("maildir", self.folder / "work", path=str(self.mail / box))
+        endpoint = FileEndpoint("maildir", self.folder / "work", path=str(self.mail / box))
         plan = PLANS[box]
         chosen = RunPlan(plan.profile, plan.journal, delete, owner=plan.owner)
         return ArchiveRun(self.vault, MaildirSource(endpoint, lambda _: None), chosen, self.pool)
@@ -391,12 +395,12 @@ class Machine(RuleBasedStateMachine):
             for path in self.folder.glob("catalog.db*"):
                 path.unlink()
             shutil.copy(self.older, self.folder / "catalog.db")
-        self.vault = Vault.open(self.folder, write=True)
+        self.vault = open_vault(self.folder, write=True)
         return False
 
     def reopen(self) -> None:
         self.vault.close()
-        self.vault = Vault.open(self.folder, write=True)
+        self.vault = open_vault(self.folder, write=True)
 
     def files(self, box: str) -> dict[str, str]:
         """The content of a mailbox: hashes by file name."""
@@ -422,7 +426,7 @@ class Machine(RuleBasedStateMachine):
 
     def check_ledger(self) -> None:
         copies, messages = Counter[str](), Counter[str]()
-        for frame in scan(self.folder / "ledger"):
+        for frame in scan(segments_of(self.folder)):
             if frame.kind in (RecordKind.ENVELOPE, RecordKind.QUARANTINE):
                 copies[frame.sha.hex()] += 1
             elif frame.kind in (RecordKind.MESSAGE, RecordKind.PART):
@@ -497,7 +501,7 @@ OPTIONS = settings(
 
 BRIEF = settings(OPTIONS, max_examples=10, stateful_step_count=20)
 """As much as a test run has time for, the same each time."""
-LONG = settings(OPTIONS, derandomize=False, max_examples=600, stateful_step_count=40, phases=list(Phase))
+LONG = settings(OPTIONS, derandomize=False, max_examples=200, stateful_step_count=40, phases=list(Phase))
 """Much more, and different each time."""
 TestMachine = machine_test(Machine, BRIEF)
 TestMachineLong = pytest.mark.soak(pytest.mark.timeout(7200)(machine_test(Machine, LONG)))

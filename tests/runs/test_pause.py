@@ -10,7 +10,7 @@ import pytest
 from muniment.runs.pipeline.pause import RunCancelled, RunPause
 
 
-@pytest.mark.timeout(30)
+@pytest.mark.timeout(90)
 def test_a_wait_ends_when_the_run_is_cancelled() -> None:
     cancel = threading.Event()
     pause = RunPause(cancel)
@@ -21,7 +21,7 @@ def test_a_wait_ends_when_the_run_is_cancelled() -> None:
         pause(0.01)
 
 
-@pytest.mark.timeout(30)
+@pytest.mark.timeout(90)
 def test_a_wait_ends_when_the_archivist_has_given_up() -> None:
     pause = RunPause(threading.Event())
     threading.Timer(0.1, pause.give_up).start()

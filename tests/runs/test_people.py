@@ -11,7 +11,7 @@ import pytest
 from muniment import api
 from muniment.archive.ledger.model import RecordKind
 from muniment.archive.ledger.records import json_record
-from muniment.archive.vault.vault import Vault
+from muniment.archive.vault.open_vault import open_vault
 from muniment.people import changes
 from support.cases import cases_dir
 from support.reports import plain, report
@@ -167,7 +167,7 @@ def test_users_of_an_older_ledger_keep_working(vault: TestVault, tmp_path: Path)
         changes.add_address("two", "info@xn--mnchen-two-9db.example"),
         changes.remove_address("two", "info@xn--mnchen-two-9db.example"),
     ]
-    with closing(Vault.open(tmp_path / "vault", write=True)) as opened:
+    with closing(open_vault(tmp_path / "vault", write=True)) as opened:
         for change in written:
             record = json_record(opened.encoder, RecordKind.DIRECTORY, json.loads(changes.encode(change)))
             opened.append(record, 1_700_000_000_000_000)

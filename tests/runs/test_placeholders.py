@@ -18,6 +18,7 @@ from muniment.mail.notes import PLACEHOLDER
 from muniment.parsing.tasks import CopyFacts
 from support.cases import cases_dir
 from support.reports import plain, report
+from support.soak import in_soak
 from support.vaults import TestVault
 
 NOTICE = (
@@ -95,8 +96,17 @@ def test_the_cases_are_listed_by_their_envelopes(vault: TestVault) -> None:
     vault.sound()
 
 
-@pytest.mark.parametrize("part", PARTS.values(), ids=PARTS.keys())
-def test_several_mails_with_the_same_placeholder_are_several_messages(vault: TestVault, part: bytes) -> None:
+@pytest.mark.parametrize(
+    "name",
+    [
+        "virus notice",
+        "winmail.dat",
+        "empty message",
+        *in_soak("Outlook item", "generic message", "bare text"),
+    ],
+)
+def test_several_mails_with_the_same_placeholder_are_several_messages(vault: TestVault, name: str) -> None:
+    part = PARTS[name]
     reports = [replaced(part, number) for number in range(3)]
     summary = vault.archive(reports)
     assert (summary.new, summary.merged, summary.quarantined) == (3, 0, 0)

@@ -16,7 +16,7 @@ from muniment.archive.ledger.codec import PayloadDecoder, RecordEncoder
 from muniment.archive.ledger.model import LedgerRecord, PayloadCodec, RecordKind
 from muniment.mail.mime.split import split
 from muniment.mail.mime.walker import leaves
-from muniment.parsing.pipe_frames import KEPT, FrameReader, send
+from muniment.parsing.pipe_frames import KEPT, PipeReader, send
 from muniment.runs.prepare import prepare as module
 from muniment.runs.prepare.prepare import CopyPreparer
 from muniment.runs.prepare.prepared_copy import CopyJob, PreparedCopy
@@ -62,6 +62,7 @@ def test_a_batch_gives_the_results_of_its_single_mails() -> None:
     }
 
 
+@pytest.mark.slow
 def test_batches_of_malformed_mail_give_the_results_of_single_mails() -> None:
     mails = [mail for _, mail in malformed()][:200]
     for journal in (False, True):
@@ -180,7 +181,7 @@ def test_frames_and_their_payloads_pass_through_a_pipe() -> None:
     writer = threading.Thread(target=write)
     writer.start()
     with os.fdopen(source, "rb") as pipe:
-        reader = FrameReader(pipe, LETTERS)
+        reader = PipeReader(pipe, LETTERS)
         for letter in letters:
             assert reader.receive() == letter
             assert [reader.behind(size) for size in letter.sizes] == pieces
@@ -196,7 +197,7 @@ def test_a_stream_that_ends_early_gives_no_value(cut: int) -> None:
     os.write(target, whole[:cut])
     os.close(target)
     with closing(os.fdopen(source, "rb")) as pipe:
-        reader = FrameReader(pipe, LETTERS)
+        reader = PipeReader(pipe, LETTERS)
         if cut < 40:
             assert reader.receive() is None
         else:

@@ -64,7 +64,7 @@ def tasks(profiles: list[Profile], run: Callable[[str], bool | None]) -> list[Sc
 
 
 def profile(name: str, every: int = 300, enabled: bool = True) -> Profile:
-    return Profile(name=name, source="spool", every=every, enabled=enabled)
+    return Profile.of(name, "spool", every=every, enabled=enabled)
 
 
 def gaps(times: list[float]) -> list[float]:

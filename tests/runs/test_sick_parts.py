@@ -8,13 +8,16 @@ clock of the tests skips all waits.
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from muniment import api
 from muniment.errors import SourceError
+from muniment.sources.graph.deleting import MessageDeleter
 from support.clocks import Clock, skip_waits
 from support.entra import Entra
 from support.ews_double import Exchange
@@ -89,21 +92,45 @@ def where(summary: api.RunSummary) -> set[str]:
 # --- mailboxes -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("sick", in_soak(0, 2, 4))
+@pytest.mark.parametrize("sick", [2, *in_soak(0, 4)])
 def test_one_sick_mailbox_of_five(vault: TestVault, room: Sickroom, sick: int, clock: Clock) -> None:
     people = room.hire(5)
     for one in people:
         room.put(one, mails(4))
     room.profile(vault, delete=True)
     room.sicken(people[sick], room.passing[0])
+    listings: list[int] = []
+    clock.on_wait = lambda: listings.append(room.listings())
     summary = run(vault, room, "failed")
     assert (summary.listed, summary.new, summary.deleted) == (16, 16, 16)
     assert where(summary) == {people[sick]}
     assert people[sick] in summary.error
-    assert clock.waited < 4 * MINUTES
+    assert clock.waited < room.patience
+    assert listings[0] == room.listings(), "the others are listed before the first wait"
     room.heal()
     summary = run(vault, room)
     assert (summary.new, summary.deleted, room.left()) == (4, 4, 0)
+
+
+def test_a_mailbox_that_gets_busy_while_it_is_read_is_read_after_the_others(
+    vault: TestVault, services: dict[str, Callable[[], Sickroom]], clock: Clock
+) -> None:
+    room = services["ews"]()
+    people = room.hire(3)
+    for one in people:
+        room.put(one, mails(4))
+    room.profile(vault, delete=True)
+    assert isinstance(room, ExchangeRoom)
+    room.on_fetch(1, lambda: room.sicken(people[1], "status 503 30"))
+    asked = room.double.asked
+    begun, fetched = asked["GetItem"], list[int]()
+    clock.on_wait = lambda: fetched.append(asked["GetItem"] - begun)
+    summary = run(vault, room, "failed")
+    assert fetched[0] == 4, "the busy one is asked, then the last, and only then is there a wait"
+    assert (summary.listed, summary.new, summary.failed) == (12, 8, 4)
+    assert where(summary) == {people[1]}
+    room.heal()
+    assert run(vault, room).new == 4
 
 
 def test_mailboxes_that_are_refused_in_every_way_at_once(
@@ -199,6 +226,32 @@ def test_a_listing_that_breaks(vault: TestVault, room: Sickroom) -> None:
     assert room.left() == 0
 
 
+@pytest.mark.parametrize("several", [True, *in_soak(False)])
+def test_a_filter_that_matches_nothing_fails_the_run_that_archives_the_rest(
+    vault: TestVault, room: Sickroom, several: bool
+) -> None:
+    people = room.hire(2 if several else 1)
+    room.put(people[0], mails(3), "Alpha")
+    room.put(people[-1], mails(2), "Beta")
+    room.profile(vault, delete=True, folders=["Alpha", "Beta", "@inbox", "Alhpa", "@archive"])
+    who = "No mailbox at .* that could be read has a" if several else "has no"
+    text = rf"{who} folder that matches Alhpa.*: correct `folders`; there are Alpha, .*Beta"
+    with pytest.raises(SourceError, match=text):
+        list(vault.client.stream(api.TestProfile(name=room.name)))
+    summary = run(vault, room, "failed")
+    assert (summary.listed, summary.new, summary.deleted, summary.refused) == (5, 5, 5, ())
+    assert re.search(text, summary.error)
+
+
+def test_a_filter_has_to_match_in_one_mailbox_only(vault: TestVault, room: Sickroom) -> None:
+    people = room.hire(3)
+    for one, folder in zip(people, FOLDERS, strict=True):
+        room.put(one, mails(2), folder)
+    room.profile(vault, folders=["Alpha", "Gam*"])
+    assert "listed 4 messages" in steps(vault, room)
+    assert run(vault, room).new == 4
+
+
 def test_a_login_that_expires_during_a_run(vault: TestVault, room: Sickroom) -> None:
     people = room.hire(2)
     for one in people:
@@ -240,7 +293,8 @@ def test_national_clouds_are_known_to_lack_permanent_deletion(
     """Known from Microsoft's page, since a trial gives no answer (503), or one that any cloud may give
     (404).
     """
-    monkeypatch.setattr("muniment.sources.graph.deleting.WITHOUT", frozenset({graph.double.host}))
+    lacking = partial(MessageDeleter, without=frozenset({graph.double.host}))
+    monkeypatch.setattr("muniment.sources.graph.source.MessageDeleter", lacking)
     (one,) = graph.hire(1)
     graph.put(one, mails(3))
     graph.profile(vault, delete=True, mailboxes=[], mailbox=one)

@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 
 from muniment import api
-from muniment.archive.vault.vault import Vault
+from muniment.archive.vault.open_vault import open_vault
 from muniment.config.file import load
 from muniment.runs.pipeline.pause import RunPause
 from muniment.runs.pipeline.progress import RunProgress
@@ -112,7 +112,7 @@ def stopped(vault: TestVault, at: Callable[[RunProgress], bool]) -> RunProgress:
 
     profile = find(load(vault.folder / "vault.toml"), "box")
     pause = RunPause(cancel)
-    with closing(Vault.open(vault.folder, write=True)) as opened, closing(WorkerPool()) as pool:
+    with closing(open_vault(vault.folder, write=True)) as opened, closing(WorkerPool()) as pool:
         source = source_of(profile, vault.folder, pause)
         return ArchiveRun(opened, source, plan_of(profile), pool, observe, pause).execute()
 

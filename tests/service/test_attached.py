@@ -10,7 +10,7 @@ import pytest
 
 from muniment import api
 from muniment.api import Request, WireWord
-from muniment.archive.vault.vault import Vault
+from muniment.archive.vault.open_vault import open_vault
 from muniment.errors import MailUnreadable, NotFound
 from muniment.parsing.reader import OpenMail
 from muniment.parsing.tasks import AttachmentContent, ReaderRequest
@@ -57,7 +57,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def send(folder: Path) -> Iterator[Ways]:
-    vault = Vault.open(folder, write=True)
+    vault = open_vault(folder, write=True)
 
     def ask(caller: Caller, request: Request) -> list[WireWord]:
         return answers(ClientSession(folder, vault, caller), request)

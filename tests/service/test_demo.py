@@ -1,13 +1,16 @@
 """The demo: all mail is archived, and any loss is noticed."""
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from muniment.api import Done, Hits, RunSummary, Step, Tree, Verified
+from muniment.api import Done, GetStatus, Hits, RunSummary, Status, Step, Tree, Verified
+from muniment.client.client import Client
 from muniment.errors import RunFailed
 from muniment.service.demo import demo
-from muniment.service.demo.samples import truth
+from muniment.service.demo.samples import COMPANY, truth
+from muniment.service.dispatch.engine import connect
 
 COUNT = 150
 
@@ -19,6 +22,8 @@ def test_the_demo_finds_what_it_sent(tmp_path: Path) -> None:
     assert len([reply for reply in replies if isinstance(reply, Hits)]) == 3
     assert [type(reply) for reply in replies][-1] is Done
     assert {Step, Tree, Verified} < {type(reply) for reply in replies}
+    with closing(Client(connect(tmp_path / "vault"))) as client:
+        assert client.call(GetStatus(), Status).name == f"Demo: {COMPANY}"
     assert not list((tmp_path / "vault" / "spool").rglob("*.eml"))
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import os
 import random
 import shutil
+import subprocess
 import sys
 import threading
 import time
@@ -15,13 +17,14 @@ from pathlib import Path
 import pytest
 
 from muniment import api
-from muniment.archive.catalog import Catalog
+from muniment.archive.catalog.sqlite.catalog import SqliteCatalog
 from muniment.archive.ledger.model import RecordKind
 from muniment.archive.ledger.reader import LedgerReader
 from muniment.archive.ledger.scan import scan
 from muniment.archive.operations.search import find
-from muniment.archive.vault.open_catalog import CATALOG, rebuild_catalog
-from muniment.archive.vault.vault import Vault
+from muniment.archive.vault.layout import CATALOG, segments_of
+from muniment.archive.vault.open_catalog import rebuild_catalog
+from muniment.archive.vault.open_vault import open_vault
 from muniment.client.client import Client
 from muniment.errors import ConfigError, NotFound
 from muniment.people import changes
@@ -31,8 +34,18 @@ from support.served import served
 from support.vaults import TestVault, put
 
 SECONDS = 1.5
-ROUNDS = 500
-"""Number of repetitions in the long run."""
+SEEDS = range(*(int(one) for one in os.environ.get("MUNIMENT_HAMMER", "0:30").split(":")))
+"""Seeds of the long run: first and end. Each is tried alone and under load. tests/soak/test_debian.py, which
+makes 500 rounds in all on the Pythons of Debian, sets the variable."""
+BUSY = """
+import random, time
+while True:
+    until = time.perf_counter() + random.uniform(0, 0.02)
+    while time.perf_counter() < until:
+        pass
+    time.sleep(random.uniform(0, 0.02))
+"""
+"""A program that takes a processor half of the time, at irregular times."""
 DEADLINE = 90.0
 FIRST = 60
 
@@ -120,12 +133,25 @@ def test_all_requests_at_the_same_time(
     hammer(template, tmp_path, SECONDS, random.Random(interval))
 
 
+@pytest.fixture(scope="module", params=["alone", "under load"])
+def load(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Nothing, or two busy programs for each processor."""
+    count = 2 * len(os.sched_getaffinity(0)) if request.param == "under load" else 0
+    programs = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(count)]
+    yield
+    assert [one.poll() for one in programs] == [None] * count
+    for one in programs:
+        one.kill()
+        one.wait()
+
+
 @pytest.mark.soak
-@pytest.mark.parametrize("seed", range(ROUNDS))
+@pytest.mark.usefixtures("load")
+@pytest.mark.parametrize("seed", SEEDS)
 def test_all_requests_at_the_same_time_many_times(
     template: Path, tmp_path: Path, switching: Callable[[float], None], seed: int
 ) -> None:
-    """Repeats the test with different switch intervals and pauses."""
+    """Repeats the test with different switch intervals and pauses, alone and under load."""
     rng = random.Random(seed)
     switching(10 ** rng.uniform(-6, -2))
     hammer(template, tmp_path, rng.uniform(0.3, 2 * SECONDS), rng)
@@ -208,7 +234,7 @@ def hammer(template: Path, base: Path, seconds: float, rng: random.Random) -> No
         def look_in(number: int) -> None:
             """Read the vault as another process does while the service runs."""
             time.sleep(pauses[number % 20])
-            with closing(Vault.open(folder, write=False)) as beside:
+            with closing(open_vault(folder, write=False)) as beside:
                 assert beside.catalog.totals().messages >= FIRST
                 beside.catalog.tree()
                 assert len(find(beside, "series", limit=3).ids) == 3
@@ -256,8 +282,8 @@ def hammer(template: Path, base: Path, seconds: float, rng: random.Random) -> No
 def directory_in(folder: Path) -> Directory:
     """The directory that results from the changes in a ledger."""
     made = Directory()
-    with closing(LedgerReader(folder / "ledger", lambda sha: None)) as reader:
-        for frame in scan(folder / "ledger"):
+    with closing(LedgerReader(segments_of(folder), lambda sha: None)) as reader:
+        for frame in scan(segments_of(folder)):
             if frame.kind is RecordKind.DIRECTORY:
                 made.apply(changes.decode(reader.payload(frame).decode()), frame.time // 1_000_000)
     return made
@@ -265,11 +291,11 @@ def directory_in(folder: Path) -> Directory:
 
 def _as_rebuilt(folder: Path) -> None:
     """Check that the catalog is what a rebuild makes from the ledger."""
-    Vault.open(folder, write=True).close()
-    kept = Catalog.open(folder / CATALOG, readonly=True)
+    open_vault(folder, write=True).close()
+    kept = SqliteCatalog.open(folder / CATALOG, readonly=True)
     before = kept.dump()
     kept.close()
     rebuild_catalog(folder)
-    again = Catalog.open(folder / CATALOG, readonly=True)
+    again = SqliteCatalog.open(folder / CATALOG, readonly=True)
     assert again.dump() == before
     again.close()

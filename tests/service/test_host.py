@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from muniment import api
-from muniment.archive.vault.vault import Vault
+from muniment.archive.vault.open_vault import open_vault
 from muniment.config.file import load
 from muniment.errors import NotFound, VaultError, VaultLocked
 from muniment.service.host.run_host import RunHost, RunObserver
@@ -26,7 +26,7 @@ from support.reports import letters, plain
 from support.vaults import TestVault, put
 from support.waiting import eventually
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 class Diary(RunObserver):
@@ -47,7 +47,7 @@ class Diary(RunObserver):
 def host(vault: TestVault) -> Iterator[RunHost]:
     """The host of a service for the vault."""
     with (
-        closing(Vault.open(vault.folder, write=True)) as opened,
+        closing(open_vault(vault.folder, write=True)) as opened,
         closing(RunHost(ClientSession(vault.folder, opened), in_service=True)) as made,
     ):
         yield made
@@ -66,7 +66,7 @@ def test_the_first_run_of_a_service_uses_the_last_valid_settings(vault: TestVaul
     right = load(toml)
     toml.write_text(toml.read_text() + "\n[profile.late\n")
     with (
-        closing(Vault.open(vault.folder, write=True)) as opened,
+        closing(open_vault(vault.folder, write=True)) as opened,
         closing(RunHost(ClientSession(vault.folder, opened), lambda: right, in_service=True)) as host,
     ):
         summary = host.run("box")[0].result()
@@ -365,6 +365,6 @@ def test_without_a_service_runs_can_be_watched_and_cancelled(vault: TestVault) -
 
 def test_a_run_in_a_vault_that_another_process_holds_is_refused(vault: TestVault) -> None:
     vault.maildir("box")
-    with closing(Vault.open(vault.folder, write=True)), pytest.raises(VaultLocked):
+    with closing(open_vault(vault.folder, write=True)), pytest.raises(VaultLocked):
         vault.run("box")
     assert vault.run("box").state == "ok"

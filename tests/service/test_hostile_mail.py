@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import os
 import random
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psutil
@@ -12,9 +15,10 @@ import pytest
 
 from muniment import api
 from muniment.api import Request, WireWord
+from muniment.client.client import Client
 from muniment.errors import AccessRefused, MailUnreadable
 from muniment.mail.notes import UNREAD
-from muniment.parsing.pool import end_readers
+from muniment.parsing.pool import end_readers, mail_reader
 from muniment.service.access.roles import Caller
 from muniment.service.dispatch.table import OPERATIONS
 from muniment.service.host.session import ClientSession
@@ -22,7 +26,8 @@ from muniment.service.operations.message_view import UNREADABLE
 from support.asking import answers
 from support.hostile_mail import CRASH, GROW, HANG, PARSER, RAISE, hostile, hostile_parser
 from support.reports import line, plain, report
-from support.services import end, muniment, service_of, socket_of, stop_service
+from support.served import line_to
+from support.services import end, muniment, service_of
 from support.vaults import TestVault, put
 
 BOB = Caller(61_000, 61_000, 1, "bob")
@@ -30,6 +35,8 @@ ROOT = Caller.this_process()
 PARSERS = (
     *(
         "muniment.mail.text.html",
+        "muniment.mail.text.html_drawing",
+        "muniment.mail.text.drawn_text",
         "muniment.mail.text.read_text",
         "muniment.mail.text.likeness",
         "muniment.mail.mime.parts",
@@ -79,7 +86,7 @@ def dying(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     end_readers()
     with monkeypatch.context() as patch:
         patch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
-        patch.setattr("muniment.parsing.pool.MODULE", "support.dying_reader")
+        patch.setattr(mail_reader(), "module", "support.dying_reader")
         yield
     end_readers()
 
@@ -133,6 +140,7 @@ def requests(killer: str, out: Path) -> list[tuple[Request, Check]]:
         (api.ReadAttachment(id=killer, number=1, text=True), _unanswered),
         (api.Export(query="", path=str(out)), lambda replies: len(replies) > 0),
         (api.GetStatus(), _ends_with(api.Status)),
+        (api.GetHealth(), _ends_with(api.Health)),
         (api.GetSetup(), _ends_with(api.Setup)),
         (api.CheckSetup(), lambda replies: len(replies) > 0),
         (api.ListQuarantine(), _ends_with(api.Quarantine)),
@@ -144,11 +152,12 @@ def requests(killer: str, out: Path) -> list[tuple[Request, Check]]:
 
 
 UNCONCERNED = {
-    *(api.Init, api.ListUsers, api.ShowUser, api.AddUser, api.RemoveUser, api.ImportUsers),
+    *(api.Init, api.ListUsers, api.ShowUser, api.AddUser, api.RemoveUser, api.ImportUsers, api.GetRefiling),
     *(api.ListLogins, api.BindLogins, api.ListProfiles, api.ShowProfile, api.PutProfile),
     *(api.RenameProfile, api.RemoveProfile, api.CheckProfile, api.PutSetup, api.AffirmSetup),
     *(api.GetAudit, api.CancelRun, api.GetHistory, api.TestProfile, api.SignIn, api.TestNotify),
-    *(api.RunAll, api.WatchRuns, api.Backup),
+    *(api.RunAll, api.WatchRuns, api.Backup, api.GetProof),
+    *(api.GetSettings, api.CheckSettings, api.PutSettings),
 }
 """Requests that do not read mail. RunAll does the same as Run."""
 
@@ -269,15 +278,61 @@ def test_a_service_survives_hostile_mail_and_loads_no_parser(
     assert not set(PARSERS).intersection(loaded)
 
 
+SHOWS = {CRASH: (150, {2}), HANG: (40, {1}), GROW: (40, {0, 1}), RAISE: (270, {0}), "": (100, {0})}
+"""For each word: number of mails, and how many workers die when one is shown.
+
+A crash is tried twice, and a mail that used up its time once. A reader survives exceptions, also for want of
+memory, but a slow one uses up its time first.
+"""
+CRASHES = sorted((Path(__file__).parents[1] / "mail" / "crashes").iterdir())
+"""Documents that really crashed a parser in native code."""
+
+
+def thousand() -> list[tuple[str, bytes, set[int]]]:
+    """A thousand different mails: for each its subject, its report, and how many workers die of it."""
+    found = []
+    for word, (count, deaths) in SHOWS.items():
+        for n in range(count):
+            subject = f"{word or 'ordinary'} number {n}"
+            mail = hostile(word, subject) if word else plain(subject=subject, body="an ordinary text\n")
+            found.append((subject, report(mail), deaths))
+    for n in range(1000 - len(found)):
+        source = CRASHES[n % len(CRASHES)]
+        document = source.read_bytes()
+        if source.suffix == ".eml":
+            document = document.partition(b"\n\n")[2]
+        subject = f"{source.stem} number {n}"
+        html = ["Content-Type: text/html; charset=utf-8", "Content-Transfer-Encoding: base64"]
+        mail = plain(subject=subject, body=base64.encodebytes(document), headers=html)
+        found.append((subject, report(mail), {0}))
+    return found
+
+
+def deaths_in_log() -> int:
+    """Number of workers of the service that died on a mail."""
+    logs = (Path(os.environ["XDG_STATE_HOME"]) / "muniment").glob("vault-*.log*")
+    return sum(log.read_text().count("a worker died on one message") for log in logs)
+
+
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
-def test_a_service_survives_a_thousand_shows_of_hostile_mail(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    chance = random.Random(7)
-    ids = [id_of(folder, word) for word in (*WORDS, "ordinary")]
-    pid = hostile_service(folder, tmp_path / "modules", monkeypatch)
-    for _ in range(1000):
-        muniment(folder, "show", chance.choice(ids), "--text")
-        assert lives(folder, pid)
-    stop_service(socket_of(folder))
+def test_a_service_survives_a_thousand_hostile_mails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each mail is shown once, since a mail that killed is not given to workers again."""
+    mails = thousand()
+    vault = TestVault(tmp_path / "vault")
+    assert vault.archive((mail for _, mail, _ in mails), enabled=False).new == len(mails) == 1000
+    ids = {hit.subject: hit.id for hit in vault.messages()}
+    vault.client.close()
+    pid = hostile_service(vault.folder, tmp_path / "modules", monkeypatch)
+    random.Random(7).shuffle(mails)
+    died = 0
+    with closing(Client(line_to(vault.folder))) as client:
+        for subject, _, deaths in mails:
+            shown = client.call(api.Show(id=ids[subject]), api.Message)
+            assert dict(shown.headers)["Subject"] == subject
+            assert (UNREAD in shown.notes) == subject.startswith(WORDS)
+            died, before = deaths_in_log(), died
+            assert died - before in deaths, subject
+            assert lives(vault.folder, pid), subject
+    end(pid)
+    assert not set(PARSERS).intersection((tmp_path / "modules" / str(pid)).read_text().split("\n"))

@@ -15,14 +15,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
 
 from muniment import api
-from muniment.archive.vault.vault import Vault
+from muniment.archive.vault.open_vault import open_vault
 from muniment.client.client import Client
 from muniment.service.dispatch.engine import Engine
 from muniment.service.host.run_host import RunHost
@@ -30,6 +30,7 @@ from muniment.service.host.session import ClientSession
 from muniment.service.transport import server
 from muniment_tui.terminal.pace import QUESTION as ASKED
 from support.clock_run import TICKS, ClockRun
+from support.pace import Waits
 from support.served import answering
 from support.teletype import Teletype
 from support.vaults import TestVault
@@ -37,6 +38,8 @@ from support.vaults import TestVault
 LENGTHS = [pytest.param(8.0, id="8 s"), pytest.param(60.0, id="60 s", marks=pytest.mark.soak)]
 LIMIT = 2.0
 """Largest age of what is shown, in seconds."""
+DRAWING = 0.3
+"""Further seconds for drawing a screen, and for reading it in this test."""
 QUESTION = ASKED.encode()
 SPEED = 1000
 """Speed of a slow terminal, in bytes a second."""
@@ -49,6 +52,8 @@ def slack() -> float:
 
 PAGE = 4000
 """Bytes of a whole screen."""
+WIDE_PAGE = 12_000
+"""Bytes of a whole screen of 200 x 60."""
 
 
 class Served:
@@ -75,14 +80,21 @@ class Served:
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
-    made = TestVault(tmp_path / "vault")
+    with serving(tmp_path / "vault") as made:
+        yield made
+
+
+@contextmanager
+def serving(folder: Path, limits: server.ServerLimits = server.LIMITS) -> Iterator[Served]:
+    made = TestVault(folder)
     made.maildir("box", enabled=False)
     made.client.close()
-    folder = tmp_path / "vault"
     with (
-        closing(Vault.open(folder, write=True)) as vault,
+        closing(open_vault(folder, write=True)) as vault,
         closing(RunHost(ClientSession(folder, vault), in_service=True)) as host,
-        answering(folder, lambda caller: Engine(ClientSession(folder, vault, caller, host))) as client,
+        answering(
+            folder, lambda caller: Engine(ClientSession(folder, vault, caller, host)), limits
+        ) as client,
     ):
         yield Served(folder, host, client)
 
@@ -145,20 +157,18 @@ def test_a_reader_of_any_speed_sees_the_newest_state_and_the_end(served: Served,
         assert asked.last.state == "ok"
 
 
-def test_a_reader_that_pauses_for_long_loses_its_turn_and_can_continue(
-    served: Served, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(server, "STALLED", 0.3)
-    resting = [served.client.stream(api.WatchRuns()) for _ in range(server.OWN_STREAMS)]
-    for replies in resting:
-        next(replies)
-    assert isinstance(next(served.client.stream(api.WatchRuns())), api.RunsState)
-    job = served.begin(2.0)
-    for replies in resting:
-        count = fetched(next(replies))
-        assert count is not None
-        assert job.age(count) < LIMIT
-        replies.close()  # type: ignore[attr-defined]
+def test_a_reader_that_pauses_for_long_loses_its_turn_and_can_continue(tmp_path: Path) -> None:
+    with serving(tmp_path / "vault", server.ServerLimits(stalled=0.3)) as served:
+        resting = [served.client.stream(api.WatchRuns()) for _ in range(server.OWN_STREAMS)]
+        for replies in resting:
+            next(replies)
+        assert isinstance(next(served.client.stream(api.WatchRuns())), api.RunsState)
+        job = served.begin(2.0)
+        for replies in resting:
+            count = fetched(next(replies))
+            assert count is not None
+            assert job.age(count) < LIMIT
+            replies.close()  # type: ignore[attr-defined]
 
 
 # --- commands and the app in terminals, and in a pipe -------------------------------------------------
@@ -202,12 +212,15 @@ class Watcher:
         self.tty = tty
         self.name = name
         self.ages: list[float] = []
+        self.own_ages: list[float] = []
+        """The ages without the time for which the watcher and the service had no processor."""
+        self.waits = Waits(os.getpid(), tty.process.pid)
         self.size = 0
 
     def open(self) -> None:
         """Wait until the watcher shows the run."""
         if self.name == "app":
-            self.tty.wait_for("Profiles")
+            self.tty.wait_for("3 Runs")
             self.tty.press("3")
         self.tty.wait(lambda: shown(self.tty.screen()), "the run")
 
@@ -218,9 +231,12 @@ class Watcher:
     def look(self, job: ClockRun) -> None:
         """Note the age of what the watcher shows."""
         now = time.monotonic()
+        self.waits.note()
         count = shown(self.tty.screen())
         if count is not None:
-            self.ages.append(now - job.began - (count + 1) / TICKS)
+            age = now - job.began - (count + 1) / TICKS
+            self.ages.append(age)
+            self.own_ages.append(age - self.waits.within(age))
 
     def memory(self) -> int:
         """Memory of the process, in bytes."""
@@ -232,6 +248,24 @@ class Watcher:
 
 
 COMMANDS = {"watch": ("watch",), "run": ("run", "box"), "app": ()}
+
+
+@pytest.mark.parametrize("seconds", LENGTHS)
+@pytest.mark.parametrize("name", COMMANDS)
+def test_an_ordinary_terminal_shows_the_newest_state_all_the_time(
+    served: Served, tmp_path: Path, name: str, seconds: float
+) -> None:
+    """It is watched without a pause from the first state that it shows."""
+    job = served.begin(seconds + 60)
+    with Teletype(served.command(*COMMANDS[name]), folder=tmp_path) as tty:
+        watcher = Watcher(tty, name)
+        watcher.open()
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            watcher.look(job)
+            time.sleep(0.05)
+        assert len(watcher.ages) > seconds
+        assert max(watcher.own_ages) < LIMIT + DRAWING, (watcher.own_ages, watcher.ages)
 
 
 @pytest.mark.parametrize("seconds", LENGTHS)
@@ -270,6 +304,27 @@ def test_slow_and_suspended_terminals_show_the_newest_state_and_the_end(
         job.cancel.set()
         _within(LIMIT + slack() + PAGE / SPEED, slow, lambda watcher: shown(watcher.tty.screen()) is None)
         _continue(suspended, lambda watcher: shown(watcher.tty.screen()) is None)
+
+
+@pytest.mark.soak
+def test_a_wide_terminal_on_a_slow_line_is_up_to_date_and_answers_keys(
+    served: Served, tmp_path: Path
+) -> None:
+    job = served.begin(300.0)
+    with Slow(served.command(), folder=tmp_path, columns=200, rows=60) as tty:
+        watcher = Watcher(tty, "app")
+        watcher.open()
+        tty.wait(lambda: watcher.is_up_to_date(job), "the app to be up to date", 90)
+        until = time.monotonic() + 20.0
+        while time.monotonic() < until:
+            watcher.look(job)
+            time.sleep(0.1)
+        assert max(watcher.own_ages) < LIMIT + slack(), watcher.own_ages
+        for key, seen in (("4", r"No folder is open"), ("3", r"of 1,000,000")) * 2:
+            pressed = time.monotonic()
+            tty.press(key)
+            tty.wait(lambda: re.search(seen, tty.screen()), seen)  # noqa: B023
+            assert time.monotonic() - pressed < WIDE_PAGE / SPEED + LIMIT + slack(), key
 
 
 def _continue(watchers: list[Watcher], holds: Callable[[Watcher], bool]) -> None:

@@ -12,6 +12,7 @@ import pytest
 from muniment import api
 from muniment.api import Request, WireWord
 from muniment.archive.operations.check_names import suggestion
+from muniment.archive.vault.open_vault import open_vault
 from muniment.archive.vault.vault import Vault
 from muniment.errors import MunimentError
 from muniment.service.access.roles import Caller
@@ -61,7 +62,7 @@ class House:
 
 @pytest.fixture
 def house(folder: Path) -> Iterator[House]:
-    vault = Vault.open(folder, write=True)
+    vault = open_vault(folder, write=True)
     yield House(folder, vault)
     vault.close()
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,27 +20,33 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from muniment import __version__, api
 from muniment.api import Request, WireWord
 from muniment.client import socket_path
 from muniment.client.autostart import connected
-from muniment.client.client import Client, receive
-from muniment.client.socket_path import place_of
+from muniment.client.client import Client
+from muniment.client.receiving import receive
+from muniment.client.socket_path import SocketPlace, place_of
 from muniment.client.socket_transport import dial
-from muniment.errors import AccessRefused, MunimentError, NotFound, VaultError
+from muniment.errors import AccessRefused, MunimentError, NotFound, UsageError, VaultError
 from muniment.service.access.roles import AccessRole
 from muniment.service.dispatch.table import OPERATIONS
 from muniment.service.host.session import ClientSession
+from support.freezing import freezing_requests
 from support.osusers import as_user, needs_python_for_others, needs_root, open_folder
+from support.pace import longest
 from support.reports import line, plain, report
-from support.served import line_to, served
+from support.served import line_at, line_to, served
 from support.vaults import TestVault
 
 pytestmark = needs_root
 
 BOB, AUDREY, MALLORY = 61_101, 61_102, 61_103
-PATIENCE = 20.0
+PATIENCE = 60.0
+FREEZES = 20
+"""How often a user sends each request that would freeze the service."""
 SECRETS = ("xyzzyeve", "eve@example.com", "hidden@example.com")
 """What bob must not learn: all of eve's mail, and the Bcc recipients of his own mail."""
 TO_BOB = plain(to=["bob@example.com"], subject="plughbob", headers=["Bcc: hidden@example.com"])
@@ -229,6 +236,35 @@ def test_an_export_belongs_to_its_caller(house: House) -> None:
         assert b"hidden" not in mails[0].read_bytes()
 
 
+def test_the_status_of_another_user_takes_no_second_while_a_user_sends_freezing_requests(
+    house: House,
+) -> None:
+    def freeze() -> int:
+        """Send each request several times, all at the same time. Returns how many were refused."""
+        with ThreadPoolExecutor(len(freezing_requests())) as threads:
+            return sum(threads.map(partial(refusals, house.folder), freezing_requests()))
+
+    hostile = ThreadPoolExecutor(1)
+    refused = hostile.submit(as_user, BOB, freeze)
+    hostile.shutdown(wait=False)
+    owner = Client(line_to(house.folder))
+    slowest, count = longest(lambda: owner.call(api.GetStatus(), api.Status), lambda: not refused.done(), 1.0)
+    assert slowest < 1.0
+    assert count > 10
+    assert refused.result() == FREEZES * len(freezing_requests())
+
+
+def refusals(folder: Path, request: Request) -> int:
+    """Send a request several times. Returns how often it was refused for its length."""
+    transport = line_to(folder)
+    count, end = 0, time.monotonic() + PATIENCE
+    while count < FREEZES and time.monotonic() < end:
+        with pytest.raises(UsageError, match="at most"):
+            transport.call(request)
+        count += 1
+    return count
+
+
 def test_headers_of_a_client_do_not_change_its_identity(house: House) -> None:
     """A request that another user sends with every header that might make them root."""
 
@@ -277,25 +313,28 @@ def test_the_command_of_another_user(house: House) -> None:
     assert "xyzzyeve" not in done.stdout
 
 
+def place_in(shared: Path, vault: Path) -> SocketPlace:
+    """The place of a vault on a machine whose folders for sockets are in `shared`."""
+    return structs.replace(place_of(vault), system=shared / "system", common=shared)
+
+
 def test_a_client_does_not_talk_to_a_socket_of_another_user(monkeypatch: pytest.MonkeyPatch) -> None:
     """A socket of mallory's in the place of bob's: once in mallory's folder, once in bob's own."""
     monkeypatch.delenv(socket_path.RUNTIME, raising=False)
     with open_folder() as shared:
         shared.chmod(0o1777)
-        monkeypatch.setattr(socket_path, "SYSTEM", shared / "system")
-        monkeypatch.setattr(socket_path, "TEMPORARY", shared)
         folder, squatted = shared / "vault", shared / f"muniment-{BOB}"
         for made, uid in ((folder, BOB), (squatted, MALLORY)):
             made.mkdir()
             os.chown(made, uid, uid)
         (folder / "vault.toml").touch()
-        where = place_of(folder)
+        where = place_in(shared, folder)
         with socket.socket(socket.AF_UNIX) as listener:
             path = squatted / where.name
             as_user(MALLORY, lambda: listener.bind(str(path)))
             as_user(MALLORY, lambda: listener.listen())
             path.chmod(0o666)
-            call: Callable[[], WireWord] = lambda: line_to(folder).call(api.GetTree())  # noqa: E731
+            call: Callable[[], WireWord] = lambda: line_at(place_in(shared, folder)).call(api.GetTree())  # noqa: E731
             with pytest.raises(VaultError, match="ended several times"):
                 as_user(AUDREY, call)
             monkeypatch.setenv(socket_path.RUNTIME, str(squatted))
@@ -312,8 +351,6 @@ def test_a_socket_folder_of_another_user_does_not_stop_the_service(monkeypatch: 
     monkeypatch.delenv(socket_path.RUNTIME, raising=False)
     with open_folder() as shared:
         shared.chmod(0o1777)
-        monkeypatch.setattr(socket_path, "SYSTEM", shared / "system")
-        monkeypatch.setattr(socket_path, "TEMPORARY", shared)
         folder = shared / "vault"
         folder.mkdir()
         os.chown(folder, BOB, BOB)
@@ -321,7 +358,7 @@ def test_a_socket_folder_of_another_user_does_not_stop_the_service(monkeypatch: 
         for name in (f"muniment-{BOB}", *(f"muniment-{BOB}.{n:08}" for n in range(50))):
             (shared / name).mkdir(mode=0o777)
             os.chown(shared / name, MALLORY, MALLORY)
-        where = place_of(folder)
+        where = place_in(shared, folder)
         made = Path(as_user(BOB, lambda: str(socket_path.own_folder(where))))
         assert made.stat().st_uid == BOB
         assert made.stat().st_mode & 0o777 == 0o755

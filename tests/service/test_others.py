@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 
 from muniment import api
 from muniment.api import Request, WireWord
-from muniment.archive.vault.vault import Vault
+from muniment.archive.vault.open_vault import open_vault
 from muniment.errors import MunimentError
 from muniment.people.changes import set_id_key
 from muniment.service.access.roles import Caller
@@ -96,7 +96,7 @@ class Twin:
             vault.archive(after)
         with (folder / "vault.toml").open("a") as file:
             file.write(ACCESS)
-        self.vault = Vault.open(folder, write=True)
+        self.vault = open_vault(folder, write=True)
         self.vault.change_directory(lambda _: [set_id_key(b"k" * 32)], EPOCH)
         self.folder = folder
         self._names: dict[str, str] = {}
@@ -194,7 +194,7 @@ PATTERNS = (
     "from:*@example.com", "from:an*@example.com", "to:eve@", "to:e*@*.com", "to:*@else.org", "link:*okka*",
     "bcc:eve@", "bcc:ev*@*", "-bcc:*@example.com", "bcc:*@example.com", "cc:car*@example.com",
     "own0@example.com", "msgid:x@example.com", "msgid:own1@example.com", "thread:own1@example.com",
-    "thread:x@example.com", "-thread:x@example.com",
+    "thread:x@example.com", "-thread:x@example.com", "thread:<own0>", "thread:<own4:8>", "thread:ffffffff",
 )  # fmt: skip
 """Queries with wildcards, parts of addresses, Message-IDs, threads and links."""
 IDS = (

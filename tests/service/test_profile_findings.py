@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any
 
 import pytest
 
 from muniment import api
 from muniment.errors import SourceError
+from muniment.service.operations import profile_test
 from support.fake_pop3 import FakePop3, multiline
 from support.imap_double import ImapDouble
 from support.vaults import TestVault
@@ -96,7 +98,7 @@ def test_a_pop3_server_without_uidl_is_found(vault: TestVault) -> None:
 
 def test_a_test_does_not_wait_for_as_long_as_a_run(vault: TestVault, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run waits up to an hour for a server that asks for pauses, which is too long for a person."""
-    monkeypatch.setattr("muniment.service.operations.profile_test.PATIENCE", 50.0)
+    monkeypatch.setattr(profile_test, "_Waits", partial(profile_test._Waits, patience=50.0))
     refusal = b"-ERR [LOGIN-DELAY] slower\r\n"
     began = time.monotonic()
     with (

@@ -15,7 +15,6 @@ import pytest
 
 from muniment import api
 from muniment.config.file import load
-from muniment.config.model import Profile
 from muniment.errors import (
     CertificateRefused,
     ConfigError,
@@ -25,7 +24,6 @@ from muniment.errors import (
     SourceError,
     VaultError,
 )
-from muniment.profiles.fields import FIELDS, KINDS, asked, default, folded, tidied
 from muniment.service.operations import profile_test
 from support.dovecot import Dovecot, Mailbox, require_dovecot
 from support.keyrings import memory_keyring
@@ -56,22 +54,6 @@ def gateway(server: Dovecot, mailbox: Mailbox, **changes: Any) -> dict[str, Any]
         "mailbox": mailbox.name,
         "ca_file": str(server.certificates.authority),
     } | changes
-
-
-def test_the_table_of_fields_agrees_with_the_settings() -> None:
-    for kind in KINDS:
-        profile = Profile(name="p", source=kind.name)  # type: ignore[arg-type]
-        for field in FIELDS:
-            effective = {"journal": profile.journal_on, "delete": profile.delete_on, "auth": profile.auth_by}
-            value = effective.get(field.name, getattr(profile, field.name))
-            assert default(kind, field.name) == value, (kind.name, field.name)
-        shown = [field.name for field in (*asked(kind), *folded(kind))]
-        assert len(shown) == len(set(shown))
-        assert not kind.server or {"host", "mailbox", "password"} <= set(shown)
-    assert {field.name for field in FIELDS} == set(Profile.__struct_fields__) - {"name", "source", "untested"}
-    gw, imap = (next(kind for kind in KINDS if kind.name == name) for name in ("gateway", "imap"))
-    assert tidied(gw, "mailbox", " mbx-1@gw.example ") == "mbx-1"
-    assert tidied(imap, "mailbox", " ada@gw.example ") == "ada@gw.example"
 
 
 # --- versions ------------------------------------------------------------------------------------

@@ -14,7 +14,6 @@ import pytest
 from muniment.runs.schedule import LATE, RunSchedule, ScheduledTask
 from muniment.service.daemon.systemd import SystemdNotifier, Watchdog
 from muniment.service.daemon.watchdog import GRACE, STUCK, HostPulse
-from muniment.service.host import run_host as host_module
 from muniment.service.host.run_host import RunHost
 from muniment.service.host.session import ClientSession
 from support.vaults import TestVault
@@ -49,11 +48,10 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    monkeypatch.setattr(host_module, "SELDOM", 0.01)
+def bench(tmp_path: Path) -> Iterator[Bench]:
     vault = TestVault(tmp_path / "vault")
     vault.client.close()
-    with closing(RunHost(ClientSession(vault.folder), in_service=False)) as host:
+    with closing(RunHost(ClientSession(vault.folder), in_service=False, seldom=0.01)) as host:
         yield Bench(host)
 
 

@@ -19,6 +19,7 @@ from muniment.archive.ledger.model import RecordKind
 from muniment.archive.ledger.records import json_record
 from muniment.archive.operations.indexing import renew_index
 from muniment.archive.vault import vault as vault_module
+from muniment.archive.vault.open_vault import open_vault
 from muniment.archive.vault.vault import Vault
 from muniment.errors import VaultError
 from muniment.runs.pipeline.archivist import Archivist
@@ -41,13 +42,13 @@ import sys
 from contextlib import closing
 from pathlib import Path
 from muniment.archive.operations.search import find
-from muniment.archive.vault.vault import Vault
+from muniment.archive.vault.open_vault import open_vault
 from muniment.archive.operations.verify import index_problems
 
 folder, times = Path(sys.argv[1]), 0
 print("begun", flush=True)
 while not (folder.parent / "enough").exists():
-    with closing(Vault.open(folder, write=False)) as vault:
+    with closing(open_vault(folder, write=False)) as vault:
         for _ in range(3):
             assert vault.catalog.totals().messages == 9
             assert vault.catalog.tree()[0][1][0][1] > 0
@@ -80,7 +81,7 @@ def test_another_process_reads_while_catalog_and_index_are_replaced(made: TestVa
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as beside:
         assert beside.stdout is not None
         assert beside.stdout.readline() == "begun\n"
-        with closing(Vault.open(made.folder, write=True)) as vault:
+        with closing(open_vault(made.folder, write=True)) as vault:
             for _ in range(SWAPS):
                 assert vault.renew_catalog() == []
                 for _ in renew_index(vault):
@@ -138,7 +139,7 @@ def test_a_service_that_stops_ends_a_rebuild(
     made: TestVault, held: tuple[threading.Event, threading.Event]
 ) -> None:
     begun, go_on = held
-    with closing(Vault.open(made.folder, write=True)) as vault:
+    with closing(open_vault(made.folder, write=True)) as vault:
         host = RunHost(ClientSession(made.folder, vault), in_service=True)
         job, waiting = RebuildJob(api.Rebuild()), RebuildJob(api.Rebuild())
         host.submit(job)
@@ -180,7 +181,7 @@ def test_a_service_removes_what_a_killed_rebuild_left(made: TestVault) -> None:
         (made.folder / name).write_bytes(b"half")
     (made.folder / "index.new").mkdir()
     (made.folder / "index.old").mkdir()
-    Vault.open(made.folder, write=True).close()
+    open_vault(made.folder, write=True).close()
     assert left(made.folder) == []
     made.sound()
 
@@ -188,7 +189,7 @@ def test_a_service_removes_what_a_killed_rebuild_left(made: TestVault) -> None:
 def test_an_index_swap_that_a_kill_interrupted_is_completed(made: TestVault) -> None:
     (made.folder / "index").rename(made.folder / "index.new")
     (made.folder / "index.old").mkdir()
-    with closing(Vault.open(made.folder, write=True)) as vault:
+    with closing(open_vault(made.folder, write=True)) as vault:
         assert vault.index().docs == 9
     assert left(made.folder) == []
     made.sound()
@@ -210,7 +211,7 @@ def test_a_retry_that_fails_leaves_nothing_for_the_next_commit(
     made: TestVault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The next commit would include records that the catalog has not seen."""
-    with closing(Vault.open(made.folder, write=True)) as vault:
+    with closing(open_vault(made.folder, write=True)) as vault:
         size, totals = vault.ledger.head.tree_size, vault.catalog.totals()
         pool = cast("WorkerPool", _Unwrapping())
         with monkeypatch.context() as patch:
@@ -230,7 +231,7 @@ def test_a_job_that_fails_leaves_nothing_for_the_next_commit(made: TestVault) ->
             raise ZeroDivisionError
 
     with (
-        closing(Vault.open(made.folder, write=True)) as vault,
+        closing(open_vault(made.folder, write=True)) as vault,
         closing(RunHost(ClientSession(made.folder, vault), in_service=True)) as host,
     ):
         size = vault.ledger.head.tree_size

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from muniment.archive.ledger.local_segments import LocalSegments
 from muniment.archive.ledger.model import RecordKind
 from muniment.archive.ledger.reader import LedgerReader
 from muniment.archive.ledger.scan import scan
@@ -12,9 +13,13 @@ from support.vaults import TestVault
 def configurations(vault: TestVault) -> list[str]:
     """All settings that the ledger records, in order."""
     ledger = vault.folder / "ledger"
-    reader = LedgerReader(ledger, lambda sha: None)
+    reader = LedgerReader(LocalSegments(ledger), lambda sha: None)
     try:
-        return [reader.payload(frame).decode() for frame in scan(ledger) if frame.kind is RecordKind.CONFIG]
+        return [
+            reader.payload(frame).decode()
+            for frame in scan(LocalSegments(ledger))
+            if frame.kind is RecordKind.CONFIG
+        ]
     finally:
         reader.close()
 

@@ -94,8 +94,8 @@ def test_paths_are_quoted() -> None:
 
 def test_paths_that_profiles_empty_are_writable_and_homes_only_if_needed() -> None:
     profiles = (
-        Profile(name="in", source="maildir", path="/home/ann/Maildir", delete=True),
-        Profile(name="kept", source="mbox", path="/var/old.mbox"),
+        Profile.of("in", "maildir", path="/home/ann/Maildir", delete=True),
+        Profile.of("kept", "mbox", path="/var/old.mbox"),
     )
     text = units(place(program=("/opt/m/bin/python",)), Settings(profiles=profiles))[SERVICE]
     assert 'ReadWritePaths="/srv/mail" "/home/ann/Maildir"\n' in text
@@ -158,4 +158,5 @@ def test_units_are_shown(vault: Path) -> None:
     assert "ListenStream=0.0.0.0:25\n" in shown
     assert sorted(program.ask("service", "install", "--print")) == [SOCKET, SERVICE]
     program.refuses(2, "service", "install", "--print", "--user", "a b")
-    assert program.ask("service", "status")["installed"] in ("no", f"/etc/systemd/system/{SERVICE}")
+    shown = program.say("service", "status", "--json").json
+    assert shown["installed"] in ("no", f"/etc/systemd/system/{SERVICE}")

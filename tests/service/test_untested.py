@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from muniment import api
-from muniment.archive.vault.vault import Vault
+from muniment.archive.vault.open_vault import open_vault
 from muniment.config.file import load
 from muniment.config.model import Profile
 from muniment.errors import MunimentError
@@ -138,7 +138,7 @@ def checked(vault: TestVault, fields: dict[str, Any]) -> api.Problems:
 
 def test_a_disabled_profile_stays_disabled_after_a_test(vault: TestVault, tmp_path: Path) -> None:
     save(vault, **box(tmp_path), enabled=False)
-    assert check(vault).endswith("`muniment profile edit box --enabled` lets the service run it")
+    assert check(vault).endswith("it runs by hand only, until a person lets the service run it")
     assert is_tested(vault)
     assert not scheduled(vault)
 
@@ -160,7 +160,7 @@ def test_every_field_that_decides_which_mailbox_is_reached_is_covered() -> None:
 
 @pytest.mark.parametrize(("field", "value"), [*CHANGES.items(), *HARMLESS.items()])
 def test_another_way_to_the_mailbox_makes_a_profile_untested_again(field: str, value: Any) -> None:
-    before = Profile(name="box", source="imap", host="a.example", mailbox="m", delete=False)
+    before = Profile.of("box", "imap", host="a.example", mailbox="m", delete=False)
     fields = marked(before, {field: value}, "box")
     assert fields.get("untested", False) == (field in CHANGES)
     assert "untested" not in marked(before, {field: value, "enabled": True}, "box")
@@ -176,7 +176,7 @@ def test_turning_deletion_off_needs_no_test(vault: TestVault, tmp_path: Path) ->
 
 def test_a_typed_password_is_part_of_what_was_tested() -> None:
     drafts = UntestedProfiles()
-    profile = Profile(name="box", source="gateway", host="a.example", mailbox="m")
+    profile = Profile.of("box", "gateway", host="a.example", mailbox="m")
     drafts.passed(profile, "right")
     assert drafts.tested(profile, "right")
     assert not drafts.tested(profile, "wrong")
@@ -216,7 +216,7 @@ def test_the_vaults_own_spool_needs_no_test(vault: TestVault) -> None:
 def test_a_service_announces_that_a_profile_is_released_by_a_run(vault: TestVault, tmp_path: Path) -> None:
     save(vault, **box(tmp_path))
     with (
-        closing(Vault.open(vault.folder, write=True)) as opened,
+        closing(open_vault(vault.folder, write=True)) as opened,
         closing(RunHost(ClientSession(vault.folder, opened), in_service=True)) as host,
     ):
         host.run("box")[0].result()

@@ -25,7 +25,7 @@ from muniment.setup.steps import STEPS
 from muniment.setup.units import units
 
 NOW = 1_800_000_000
-SPOOL = Profile(name="spool", source="spool", every=300)
+SPOOL = Profile.of("spool", "spool", every=300)
 
 
 class Outside:
@@ -71,7 +71,7 @@ def ran(ago: int, state: str = "ok", error: str = "") -> LastRun:
     ("profile", "served", "last", "state", "detail"),
     [
         (None, "x", None, StepState.TO_DO, "No profile"),
-        (Profile(name="spool", source="spool", enabled=False), "x", ran(10), StepState.TO_DO, "disabled"),
+        (Profile.of("spool", "spool", enabled=False), "x", ran(10), StepState.TO_DO, "disabled"),
         (SPOOL, "", ran(10), StepState.TO_DO, "does not run"),
         (SPOOL, "x", None, StepState.TO_DO, "every 300 s"),
         (SPOOL, "x", ran(3600), StepState.TO_DO, "every 300 s"),
@@ -111,9 +111,9 @@ def test_the_service_must_run_and_be_started() -> None:
 
 
 def test_a_profile_that_leaves_mail_or_unwraps_no_reports() -> None:
-    kept = Profile(name="spool", source="spool", delete=False)
+    kept = Profile.of("spool", "spool", delete=False)
     assert "fills up" in judged(checks.profile, situation(kept), CheckFinding("Works.")).detail
-    plain = Profile(name="box", source="imap", journal=False)
+    plain = Profile.of("box", "imap", journal=False)
     about = situation(plain, journaling={"profile": "box"})
     assert judged(checks.profile, about, CheckFinding("Works.")).state is StepState.FAILED
 

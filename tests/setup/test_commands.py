@@ -21,7 +21,7 @@ def situation(**journaling: Any) -> SetupSituation:
     values = {"address": "journal@archive.example", "undeliverable": "ndr@other.example"} | journaling
     settings = Settings(
         journaling=JournalingSection(**values),
-        profiles=(Profile(name="gw", source="gateway", host="gw.example"),),
+        profiles=(Profile.of("gw", "gateway", host="gw.example"),),
     )
     return SetupSituation(Path("/srv/the vault's"), settings, now=1_800_000_000)
 

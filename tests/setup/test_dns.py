@@ -5,14 +5,13 @@ from __future__ import annotations
 import pytest
 
 from muniment.errors import ConfigError, SourceError
-from muniment.setup import dns as setup_dns
-from muniment.setup.dns import addresses, exchangers, is_exchange_online
+from muniment.setup.dns import SECONDS, addresses, exchangers, is_exchange_online
 from support.dns_server import DnsServer
 
 
-def refusal(domain: str, server: DnsServer) -> str:
+def refusal(domain: str, server: DnsServer, seconds: float = SECONDS) -> str:
     with pytest.raises(SourceError) as caught:
-        exchangers(domain, server.address)
+        exchangers(domain, server.address, seconds)
     return str(caught.value)
 
 
@@ -38,10 +37,9 @@ def test_addresses_of_an_exchanger(dns: DnsServer) -> None:
     assert addresses("gone.example", dns.address) == []
 
 
-def test_a_silent_server_ends_in_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(setup_dns, "SECONDS", 0.2)
+def test_a_silent_server_ends_in_an_error() -> None:
     with DnsServer({}, silent=True) as server:
-        assert "gave no answer" in refusal("example.com", server)
+        assert "gave no answer" in refusal("example.com", server, seconds=0.2)
 
 
 def test_a_new_record_is_seen_at_once(dns: DnsServer) -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from muniment.gateway.smtp import GatewaySettings, SmtpGateway
-from muniment.setup import smtp
 from muniment.setup.model import CheckFinding, FindingVerdict
 from muniment.setup.smtp import admits, delivers
 from support.certs import server_certificate
@@ -100,8 +99,7 @@ def test_networks() -> None:
     assert not admits(("192.0.2.0/24", "::1"), "127.0.0.1")
 
 
-def test_a_server_that_sends_byte_by_byte_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(smtp, "PATIENCE", 0.5)
+def test_a_server_that_sends_byte_by_byte_is_cut_off() -> None:
     stop = threading.Event()
 
     def drip(connection: socket.socket) -> None:
@@ -113,7 +111,8 @@ def test_a_server_that_sends_byte_by_byte_is_cut_off(monkeypatch: pytest.MonkeyP
         thread = threading.Thread(target=lambda: drip(server.accept()[0]))
         thread.start()
         begun = time.monotonic()
-        (found,) = delivers("127.0.0.1", server.getsockname()[1], ADDRESS, "127.0.0.1")
+        port = server.getsockname()[1]
+        (found,) = delivers("127.0.0.1", port, ADDRESS, "127.0.0.1", patience=0.5)
         assert time.monotonic() - begun < 8
         stop.set()
         thread.join()

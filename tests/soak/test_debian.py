@@ -1,13 +1,15 @@
-"""On a bare Debian: the demo, the app in a terminal, and all tests.
+"""On a bare Debian: the demo, the app in a terminal, all tests, and the hammer on Debian's own Python.
 
 Each Debian has its essential packages, `python3` and `make`, and nothing else. Muniment's own make targets
-install the rest. The tests run once in a folder that other users can enter, and once in one that they can't.
+install the rest. The tests run once in a folder that other users can enter, in random order, and once in one
+that they can't.
 Needs root, debootstrap, and access to Debian's and Python's packages.
 """
 
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import sys
 import tempfile
@@ -36,6 +38,8 @@ SCREENS = {
 """The key of each area, and a text that it shows in a new vault."""
 LONG = 5400
 """Timeout of all tests, in seconds."""
+HAMMERED = {"3.11": (0, 125), "3.13": (125, 250)}
+"""Seeds of the hammer for each Python: first and end. Each makes a round alone and one under load."""
 REASONS = (
     "Dovecot stores no NUL",
     "Graph states no sizes",
@@ -141,8 +145,11 @@ def test_the_app_in_a_terminal(debian: Debian) -> None:
 def test_the_whole_suite(debian: Debian, folder: str) -> None:
     debian.clone(folder)
     report = debian.root / "tmp" / "report.xml"
-    output = debian(folder, "env", "PYTEST_ADDOPTS=--junitxml=/tmp/report.xml", "make", "test", timeout=LONG)
-    print(output[-3000:])
+    options = "--junitxml=/tmp/report.xml"
+    if folder == OPEN:
+        options += f" --random-order --random-order-seed={random.randrange(10**6)}"
+    output = debian(folder, "env", f"PYTEST_ADDOPTS={options}", "make", "test", timeout=LONG)
+    print(options, output[-3000:], sep="\n")
     cases = list(ET.parse(report).getroot().iter("testcase"))
     assert len(cases) > 1000
     skipped = {
@@ -157,3 +164,15 @@ def test_the_whole_suite(debian: Debian, folder: str) -> None:
         for name, why in skipped.items()
         if name not in others and not any(one in why for one in REASONS)
     }
+
+
+def test_the_hammer(debian: Debian) -> None:
+    """Many rounds of tests/service/test_hammer.py in a row, while no other test runs in this Debian."""
+    debian.clone(OPEN)
+    debian(OPEN, "make", ".venv/.set-up")
+    first, end = HAMMERED[debian.python]
+    pytest_line = [".venv/bin/pytest", "-n", "0", "-m", "soak", "-q", "-x", "--timeout", "600"]
+    seeds = f"MUNIMENT_HAMMER={first}:{end}"
+    output = debian(OPEN, "env", seeds, *pytest_line, "tests/service/test_hammer.py", timeout=LONG)
+    print(output[-1000:])
+    assert f"{2 * (end - first)} passed" in output

@@ -99,6 +99,23 @@ def test_postfix(vault: TestVault, debians: Path) -> None:
     assert inbox(vault) == {BOB: 2, CAROL: 1}
 
 
+def test_plain_always_bcc_of_postfix_names_nobody_in_bcc(vault: TestVault, debians: Path) -> None:
+    """The mail is kept, and people in its header get it; who was in Bcc nobody can find out, or make up."""
+    port = free_port()
+    server = postfix(debian_with("postfix", debians), port, always_bcc=JOURNAL)
+    copied = mail(1).replace(b"\r\nSubject:", f"\r\nCc: {EVE}\r\nSubject:".encode())
+    with server.running(), gateway(vault, server, port):
+        server.send(copied, [BOB, EVE, CAROL])
+        wait_for(vault, 1)
+        time.sleep(1)
+    assert bodies(vault) == {BODY}
+    archived(vault)
+    assert inbox(vault) == {BOB: 1, EVE: 1}
+    [hit] = vault.search("subject:number")
+    assert vault.raw(hit.id).endswith(BODY)
+    assert vault.search(f"to:{CAROL} OR cc:{CAROL} OR bcc:{CAROL}") == []
+
+
 def test_postfix_with_lists(vault: TestVault, debians: Path) -> None:
     port = free_port()
     server = postfix(debian_with("postfix", debians), port, lists=True)

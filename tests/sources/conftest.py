@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from support.boxes import FILE_KINDS, REMOTE_KINDS, Box, file_box, server_box
+from support.boxes import BOXES, FILE_KINDS, Box, file_box, server_box
 from support.entra import Entra
 from support.exchanges import ExchangeBox
 from support.graph_boxes import GraphBox
@@ -20,13 +20,14 @@ def graph_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GraphDou
 
 
 @pytest.fixture
-def graph(graph_service: GraphDouble) -> GraphDouble:
-    """The double without mailboxes and without errors."""
+def graph(graph_service: GraphDouble) -> Iterator[GraphDouble]:
+    """The double without mailboxes and without errors; the source may ask nothing unknown of it."""
     graph_service.calm()
-    return graph_service
+    yield graph_service
+    assert graph_service.unknown == [], "a request that no public page describes"
 
 
-@pytest.fixture(params=[*REMOTE_KINDS, "ews", "graph", *FILE_KINDS])
+@pytest.fixture(params=BOXES)
 def box(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Box]:
     """An empty mailbox, of every kind in turn."""
     made: Box

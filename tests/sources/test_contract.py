@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from muniment.errors import SourceError
+from muniment.profiles.registry import KIND
 from muniment.sources.base import SPOOL_ABOVE, FetchedItem, MailItem, Source, UnfetchedItem
-from support.boxes import Box, ServerBox
+from support.boxes import BOXES, Box, ServerBox
+from support.soak import in_soak
 
 HEAD = b"From: ann@example.org\r\nSubject: %d\r\n\r\n"
 
@@ -33,6 +35,10 @@ def contents(answers: Iterable[FetchedItem | UnfetchedItem]) -> list[bytes]:
 
 def by_content(source: Source, items: list[MailItem]) -> dict[bytes, MailItem]:
     return {contents([answer])[0]: answer.item for answer in source.fetch(items)}
+
+
+def test_every_kind_of_source_is_tested() -> None:
+    assert {name.partition("-")[0] for name in BOXES} == set(KIND)
 
 
 def test_an_empty_mailbox_has_no_items(box: Box) -> None:
@@ -220,15 +226,16 @@ def test_a_fetch_can_be_abandoned(box: Box) -> None:
     source.close()
 
 
-def test_three_thousand_items(box: Box) -> None:
-    sent = mails(3000)
+@pytest.mark.parametrize("count", [1100, *in_soak(3000)])
+def test_more_items_than_a_batch(box: Box, count: int) -> None:
+    sent = mails(count)
     box.put(sent)
     source = box.connected()
     items = list(source.listing())
-    assert len(items) == 3000
+    assert len(items) == count
     assert contents(source.fetch(items)) == sorted(sent)
     if box.deletes:
-        assert len(source.delete(items)) == 3000
+        assert len(source.delete(items)) == count
         assert list(source.listing()) == []
     source.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import ssl
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from muniment.errors import CertificateRefused, LoginRefused, SourceError
+from muniment.net import retry
 from muniment.net.dial import ServerUnreachable
 from muniment.net.events import LineSecured, LoggedIn, ServerConnected
 from muniment.net.oauth import TokenGrant, tokens
@@ -37,6 +39,7 @@ def exchange() -> Iterator[Exchange]:
     with Exchange() as server:
         server.offers = ('Basic realm="double"',)
         yield server
+        assert server.unknown == [], "a request that no public page describes"
 
 
 @pytest.fixture
@@ -418,11 +421,12 @@ def _of_many(exchange: Exchange, work: Path, people: list[str]) -> tuple[EwsSour
 
 
 def test_a_server_that_is_always_busy_is_not_waited_for_at_each_mailbox(
-    exchange: Exchange, tmp_path: Path
+    exchange: Exchange, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Thirty mailboxes with a wait of a quarter of an hour each would take all day."""
     people = [f"p{n}@example.org" for n in range(30)]
     source, one = _of_many(exchange, tmp_path, people)
+    monkeypatch.setattr(retry, "now", lambda: time.monotonic() + sum(one.waits))
     exchange.busy = [60_000] * 10_000
     with pytest.raises(SourceError, match="busy"):
         list(source.listing())

@@ -12,7 +12,7 @@ import pytest
 
 from muniment.errors import SourceError
 from muniment.sources.base import FetchedItem, MailItem, RemarkingSource
-from muniment.sources.endpoint import Endpoint
+from muniment.sources.endpoint import FileEndpoint
 from muniment.sources.factory import open_source
 from muniment.sources.files.base import FileSource
 from muniment.sources.files.eml import SETTLED
@@ -24,7 +24,7 @@ PACKED = gzip.compress(MAIL * 50, mtime=0)
 
 
 def opened(kind: str, path: Path) -> FileSource:
-    source = open_source(Endpoint(kind=kind, path=str(path), work=path.parent / "work", deletes=True))
+    source = open_source(FileEndpoint(kind=kind, path=str(path), work=path.parent / "work", deletes=True))
     source.connect()
     assert isinstance(source, FileSource)
     return source

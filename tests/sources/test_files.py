@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from muniment.errors import SourceError
+from muniment.mail.text.read_text import read_message
 from muniment.sources import passing
 from muniment.sources.base import FetchedItem, PassedOver, SkippingSource, Source, UnfetchedItem
-from muniment.sources.endpoint import Endpoint
+from muniment.sources.endpoint import FileEndpoint
 from muniment.sources.factory import open_source
+from support.cases import cases_dir
 
 Opener = Callable[[str, Path], Source]
 
@@ -20,7 +22,7 @@ Opener = Callable[[str, Path], Source]
 @pytest.fixture
 def opened(tmp_path: Path) -> Opener:
     def make(kind: str, path: Path) -> Source:
-        source = open_source(Endpoint(kind=kind, path=str(path), work=tmp_path / "work"))
+        source = open_source(FileEndpoint(kind=kind, path=str(path), work=tmp_path / "work"))
         source.connect()
         return source
 
@@ -180,6 +182,43 @@ def test_eml_files_with_any_names_are_found_in_order(opened: Opener, tmp_path: P
     age(box)
     assert len(source.delete(list(source.listing()))) == 3
     assert [p.name for p in box.rglob("*") if p.is_file()] == ["notes.txt"]
+
+
+CASES = {
+    "12345.emlx": ("em emlx", "emlx body\n"),
+    "Grüße aus Köln.eml": ("em umlaut filename", "x\n"),
+    "UPPER.EML": ("em upper ext", "x\n"),
+    "bom.eml": ("em utf8 bom", "x\n"),
+    "cr-only.eml": ("em cr only", "x\ny\n"),
+    "fold-blank.eml": ("em folded blank  next", "x\n"),
+    "from-line.eml": ("em from line", "x\n"),
+    "gt-from-line.eml": ("em gt from line", "x\n"),
+    "gz.eml.gz": ("em gz", "x\n"),
+    "header-only.eml": ("em header only", ""),
+    "junk-line.eml": (
+        "em junk line in header",
+        "Microsoft Mail Internet Headers Version 2.0\nbody after junk line\n",
+    ),
+    "long-header.eml": ("em long header", "x\n"),
+    "lower-headers.eml": ("em lower", "x\n"),
+    "mixed-eol.eml": ("em mixed eol", "body mixed\nline\n"),
+    "nul.eml": ("em nul", "a\0b nulbeast\n"),
+    "space-before-colon.eml": ("em space colon", "x\n"),
+    "tab-fold.eml": ("em folded\tsubject  here", "x\n"),
+    "utf16.eml": ("em utf16", "x grüße\n"),
+}
+"""By the name of a file: the subject and the text of its mail."""
+
+
+def test_the_mail_in_each_file_of_the_cases_is_read(opened: Opener) -> None:
+    read = {
+        name: read_message(content)
+        for name, content in everything(opened("eml", cases_dir() / "files" / "eml")).items()
+    }
+    assert {name: (summary.subject, text.body) for name, (summary, text) in read.items()} == CASES
+    assert {(summary.sender, summary.to, summary.date) for summary, _ in read.values()} == {
+        ("Nora Quist <nora@outside.example>", "bob@contoso.com", 1_793_693_700)  # 2026-11-03 09:15 +0100
+    }
 
 
 def test_a_missing_folder_is_named(opened: Opener, tmp_path: Path) -> None:

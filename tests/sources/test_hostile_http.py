@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from support.certs import server_certificate
-from support.hostile_servers import HTTP, HostileHttp
+from support.hostile_servers import HTTP, HostileHttp, there
+from support.soak import in_soak
 
 MEMORY = 300 * 1024 * 1024
 """Bytes of address space that a session can take beyond those at the start of the program."""
@@ -24,9 +25,12 @@ import json, resource, sys
 from pathlib import Path
 from muniment.errors import MunimentError
 from muniment.net.oauth import TokenGrant, tokens
-from muniment.sources.endpoint import Endpoint
+from muniment.sources.endpoint import EwsEndpoint
 from muniment.sources.factory import open_source
 from muniment.sources.folders import FolderChoice
+from muniment.sources.base import MailItem, MailPlace
+from muniment.sources.ews.connection import EwsWire
+from muniment.sources.ews.http import make_auth
 from muniment.sources.graph.answers import GraphCall
 from muniment.sources.graph.connection import GraphWire
 from muniment.sources.source_limits import SourceLimits
@@ -43,7 +47,7 @@ class Token:
         return "token"
 
 def endpoint(**more):
-    return Endpoint(
+    return EwsEndpoint(
         host="localhost", port=int(port), mailbox="anna@example.com", work=Path(work), timeout=0.5,
         ca_file=authority, limits=limits, **more,
     )
@@ -58,6 +62,17 @@ def ews():
     )
     source.connect()
     return list(source.listing())
+
+def ews_delete():
+    basic = endpoint(kind="ews", security="tls", scheme="basic", password="secret")
+    return EwsWire(basic, make_auth(basic)).delete("", ["AAAA"])
+
+def graph_delete():
+    source = open_source(endpoint(kind="graph", tokens=Token()), sleep=lambda seconds: None)
+    gone = source.delete([MailItem(MailPlace("localhost", "anna@example.com", "inbox"), "one")])
+    assert not gone
+    for refusal in source.refusals():
+        raise MunimentError(refusal.reason)
 
 def everybody():
     source = open_source(
@@ -81,6 +96,8 @@ asked = {
     "batch": lambda: graph(lambda wire: wire.batch("", [GraphCall("GET", "/me")])),
     "everybody": everybody,
     "ews": ews,
+    "ews delete": ews_delete,
+    "graph delete": graph_delete,
     "token": token,
 }
 
@@ -97,7 +114,9 @@ for port in json.loads(ports):
     print(json.dumps({"problem": problem, "kept": kept}))
 """
 
-ASKED = ("page", "mime", "batch", "everybody", "ews", "token")
+ASKED = ("page", "mime", "batch", "everybody", "ews", "token", "ews delete", "graph delete")
+ALIKE = ("mime", "batch", "everybody", "ews delete", "graph delete")
+"""Those that are read by the same code as others."""
 MESSAGES = ("brackets without end", "no JSON and no XML", "a list that is none", "a number of 5,000 digits",
             "entries without ids")  # fmt: skip
 """Rows that are accepted as a strange message."""
@@ -113,7 +132,8 @@ def meet(what: str, folder: Path) -> dict[str, dict[str, Any]]:
     made = server_certificate(folder / "certificates")
     with ExitStack() as servers:
         ports = [
-            servers.enter_context(HostileHttp(answer, made.certificate)).port for answer in HTTP.values()
+            servers.enter_context(HostileHttp(answer, made.certificate, there)).port
+            for answer in HTTP.values()
         ]
         ended = subprocess.run(
             [sys.executable, "-c", SESSION, what, json.dumps(ports), str(made.authority),
@@ -124,7 +144,9 @@ def meet(what: str, folder: Path) -> dict[str, dict[str, Any]]:
     return dict(zip(HTTP, map(json.loads, ended.stdout.splitlines()), strict=True))
 
 
-@pytest.mark.parametrize("what", ASKED)
+@pytest.mark.parametrize(
+    "what", [*(one for one in ASKED if one not in ALIKE), *in_soak(*(one for one in ASKED if one in ALIKE))]
+)
 def test_hostile_services_give_one_sentence(what: str, tmp_path: Path) -> None:
     found = meet(what, tmp_path)
     assert not [row for row, result in found.items() if result["kept"]], "nothing is left in the work folder"

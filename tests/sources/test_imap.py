@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from muniment.errors import SourceError
-from muniment.sources.base import SPOOL_ABOVE, FetchedItem, UnfetchedItem
-from muniment.sources.imap import source as imap
+from muniment.sources.base import SPOOL_ABOVE, FetchedItem
+from muniment.sources.imap.bodies import PIECE
 from muniment.sources.imap.client import AnswerTooLarge, ImapClient
 from muniment.sources.imap.text import encode_folder, read_bodies, read_rows, uid_set
 from muniment.sources.source_limits import SourceLimits
-from support.boxes import ServerBox, server_box
+from support.boxes import ServerBox, bodies, server_box
 from support.dovecot import Dovecot
 from support.proxy import Proxy
 
@@ -39,21 +39,12 @@ def other(account: ServerBox) -> Iterator[imaplib.IMAP4]:
         yield session
 
 
-def bodies(answers: Iterator[FetchedItem | UnfetchedItem]) -> list[bytes]:
-    found = []
-    for answer in answers:
-        assert isinstance(answer, FetchedItem), answer
-        assert isinstance(answer.content, bytes)
-        found.append(answer.content)
-    return found
-
-
 def test_an_interrupted_fetch_is_resumed(account: ServerBox, dovecot: Dovecot) -> None:
     with Proxy((dovecot.host, dovecot.imap)) as proxy:
         source = account.connected(port=proxy.port, limits=SourceLimits(fetched_at_once=50))
         items = list(source.listing())
         proxy.cut_after(300_000)
-        assert sorted(bodies(iter(source.fetch(items)))) == sorted(MAILS)
+        assert sorted(bodies(source.fetch(items))) == sorted(MAILS)
         assert proxy.connections() == 2
 
 
@@ -71,7 +62,7 @@ def test_an_interrupted_deletion_is_repeated(account: ServerBox, dovecot: Doveco
 
 def test_reading_sets_no_flags(account: ServerBox, other: imaplib.IMAP4) -> None:
     source = account.connected()
-    bodies(iter(source.fetch(list(source.listing()))))
+    bodies(source.fetch(list(source.listing())))
     assert other.search(None, "UNSEEN")[1][0].split() == other.search(None, "ALL")[1][0].split()
 
 
@@ -111,7 +102,7 @@ def test_folders_of_any_name_are_read(account: ServerBox, other: imaplib.IMAP4, 
     source = account.connected(folder=folder)
     (item,) = source.listing()
     assert item.place.folder == folder
-    assert bodies(iter(source.fetch([item]))) == [b"Subject: there\r\n\r\n"]
+    assert bodies(source.fetch([item])) == [b"Subject: there\r\n\r\n"]
 
 
 def test_folder_names_are_encoded_by_the_rfc() -> None:
@@ -160,7 +151,7 @@ def test_a_server_that_lies_about_sizes_is_read_in_pieces(
     read = ImapClient.read
 
     def guarded(client: ImapClient, size: int) -> bytes:
-        if size > imap.PIECE:
+        if size > PIECE:
             raise AnswerTooLarge
         return read(client, size)
 

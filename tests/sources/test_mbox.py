@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from muniment.errors import SourceError
 from muniment.sources.base import FetchedItem, Source, UnfetchedItem
-from muniment.sources.endpoint import Endpoint
+from muniment.sources.endpoint import FileEndpoint
 from muniment.sources.factory import open_source
 from muniment.sources.files import mbox_scan
 from muniment.sources.files.mbox_scan import spots
@@ -32,7 +32,7 @@ LF = SEP + b"Subject: 1\n\n>From the desk\nFrom\n\n" + SEP + b"Subject: 2\n\nx\n
 @pytest.fixture
 def opened(tmp_path: Path) -> Opener:
     def make(path: Path) -> Source:
-        source = open_source(Endpoint(kind="mbox", path=str(path), work=tmp_path / "work"))
+        source = open_source(FileEndpoint(kind="mbox", path=str(path), work=tmp_path / "work"))
         source.connect()
         return source
 

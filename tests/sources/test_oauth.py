@@ -19,10 +19,11 @@ from muniment.errors import ConfigError, LoginRefused
 from muniment.net.oauth import TokenGrant, oauthbearer, sign_in, tokens, xoauth2
 from muniment.net.retry import TransientError
 from muniment.sources.base import FetchedItem
-from muniment.sources.endpoint import Endpoint
+from muniment.sources.endpoint import ServerEndpoint
 from muniment.sources.factory import open_source
 from support.dovecot import Dovecot, dovecot_version, require_dovecot
 from support.dovecot_conf import oauth
+from support.endpoints import endpoint_for
 from support.entra import CLIENT_ID, DIRECTORY, SECRET, Entra
 
 
@@ -186,11 +187,11 @@ def server(authority: Entra, mechanism: str, keys_folder: Path) -> Iterator[Dove
 
 
 @pytest.fixture(params=["imap", "pop3"])
-def endpoint(request: pytest.FixtureRequest, server: Dovecot, entra: Entra, tmp_path: Path) -> Endpoint:
+def endpoint(request: pytest.FixtureRequest, server: Dovecot, entra: Entra, tmp_path: Path) -> ServerEndpoint:
     mailbox = server.mailbox()
     entra.person = mailbox.name
     mailbox.put([b"Subject: %d\r\n\r\nx\r\n" % n for n in range(5)])
-    return Endpoint(
+    made: ServerEndpoint = endpoint_for(
         kind=request.param,
         work=tmp_path / "work",
         host="localhost",
@@ -201,9 +202,10 @@ def endpoint(request: pytest.FixtureRequest, server: Dovecot, entra: Entra, tmp_
         timeout=20,
         tokens=tokens(grant(entra)),
     )
+    return made
 
 
-def test_a_mailbox_is_opened_with_a_token(endpoint: Endpoint) -> None:
+def test_a_mailbox_is_opened_with_a_token(endpoint: ServerEndpoint) -> None:
     source = open_source(endpoint)
     source.connect()
     answers = list(source.fetch(list(source.listing())))
@@ -223,7 +225,7 @@ class _Old:
         return self.given[1 if self.renewed else 0]
 
 
-def test_a_token_that_has_run_out_is_renewed(endpoint: Endpoint, entra: Entra) -> None:
+def test_a_token_that_has_run_out_is_renewed(endpoint: ServerEndpoint, entra: Entra) -> None:
     old = _Old(entra, endpoint.mailbox)
     source = open_source(replace(endpoint, tokens=old))
     source.connect()
@@ -232,7 +234,7 @@ def test_a_token_that_has_run_out_is_renewed(endpoint: Endpoint, entra: Entra) -
     source.close()
 
 
-def test_a_token_for_another_person_is_refused(endpoint: Endpoint, entra: Entra) -> None:
+def test_a_token_for_another_person_is_refused(endpoint: ServerEndpoint, entra: Entra) -> None:
     entra.person = "somebody@else.example"
     source = open_source(endpoint, sleep=lambda _: None)
     with pytest.raises(LoginRefused, match="refused the token"):

@@ -11,10 +11,10 @@ import pytest
 from muniment.errors import LoginRefused, SourceError
 from muniment.net.retry import ATTEMPTS
 from muniment.sources.base import SPOOL_ABOVE, FetchedItem, MailItem, Source, UnfetchedItem
-from muniment.sources.endpoint import Endpoint
+from muniment.sources.endpoint import ServerEndpoint
 from muniment.sources.factory import open_source
 from muniment.sources.pop3.connection import WINDOW
-from support.boxes import ServerBox, server_box
+from support.boxes import ServerBox, bodies, server_box
 from support.dovecot import Dovecot
 from support.fake_pop3 import FakePop3, multiline
 from support.proxy import Proxy
@@ -38,7 +38,7 @@ def proxy(dovecot: Dovecot) -> Iterator[Proxy]:
 
 
 def fake_source(server: FakePop3, tmp_path: Path, waits: list[float] | None = None) -> Source:
-    endpoint = Endpoint(
+    endpoint = ServerEndpoint(
         kind="pop3",
         host="127.0.0.1",
         port=server.port,
@@ -51,20 +51,11 @@ def fake_source(server: FakePop3, tmp_path: Path, waits: list[float] | None = No
     return open_source(endpoint, sleep=(waits if waits is not None else []).append)
 
 
-def bodies(answers: Iterator[FetchedItem | UnfetchedItem]) -> list[bytes]:
-    found = []
-    for answer in answers:
-        assert isinstance(answer, FetchedItem), answer
-        assert isinstance(answer.content, bytes)
-        found.append(answer.content)
-    return found
-
-
 def test_an_interrupted_fetch_is_resumed(account: ServerBox, proxy: Proxy) -> None:
     source = account.connected(port=proxy.port)
     items = list(source.listing())
     proxy.cut_after(200_000)
-    found = bodies(iter(source.fetch(items)))
+    found = bodies(source.fetch(items))
     assert sorted(found) == sorted(MAILS)
     assert proxy.connections() == 2
     assert len(account.waits) == 1
@@ -78,7 +69,7 @@ def test_a_fetch_survives_many_interruptions_while_it_makes_progress(
     source.close()
     proxy.cut_every(80_000)
     source.connect()
-    found = bodies(iter(source.fetch(items)))
+    found = bodies(source.fetch(items))
     assert sorted(found) == sorted(MAILS)
     assert proxy.connections() > 2 * ATTEMPTS
 
@@ -125,7 +116,7 @@ def test_the_next_session_replaces_a_lost_answer_to_quit(account: ServerBox, pro
     assert sorted(i.key for i in source.delete(items[:10])) == sorted(i.key for i in items[:10])
     assert len(account.account.files()) == 290
     assert proxy.connections() == 2
-    assert len(bodies(iter(source.fetch(items[10:])))) == 290
+    assert len(bodies(source.fetch(items[10:]))) == 290
 
 
 def test_a_message_that_was_already_gone_is_not_confirmed(account: ServerBox) -> None:
@@ -154,7 +145,7 @@ def test_a_listing_continues_in_another_session(account: ServerBox) -> None:
     assert len(source.delete(first)) == 5
     rest = list(listing)
     assert len({i.key for i in first + rest}) == 300
-    assert len(bodies(iter(source.fetch(rest)))) == 295
+    assert len(bodies(source.fetch(rest))) == 295
 
 
 def test_a_mailbox_that_stays_locked_is_named(tmp_path: Path) -> None:
@@ -191,7 +182,7 @@ def test_without_pipelining_each_command_waits(tmp_path: Path) -> None:
     with FakePop3(MAILS[:20]) as server:
         source = fake_source(server, tmp_path)
         source.connect()
-        assert bodies(iter(source.fetch(list(source.listing())))) == MAILS[:20]
+        assert bodies(source.fetch(list(source.listing()))) == MAILS[:20]
         source.close()
         assert not server.ahead
 
@@ -342,7 +333,7 @@ def test_a_full_work_folder_is_named_and_leaves_no_file(
 def test_the_part_after_the_at_sign_is_dropped_only_for_gateways(tmp_path: Path) -> None:
     values = {"host": "h", "password": "p", "mailbox": " mbx-1@gateway.example.org", "work": tmp_path}
     place = [
-        open_source(Endpoint(kind=kind, **values))._place.mailbox  # type: ignore[arg-type,attr-defined]
+        open_source(ServerEndpoint(kind=kind, **values))._place.mailbox  # type: ignore[arg-type,attr-defined]
         for kind in ("gateway", "pop3")
     ]
     assert place == ["mbx-1", " mbx-1@gateway.example.org"]
@@ -367,7 +358,7 @@ def test_twins_are_deleted_only_in_the_session_that_fetched_them(tmp_path: Path)
         source.connect()
         items = list(source.listing())
         assert [item.key for item in items] == ["a", "twin", "twin (2)"]
-        assert bodies(iter(source.fetch(items))) == MAILS[:3]
+        assert bodies(source.fetch(items)) == MAILS[:3]
         source.close()
         del listed[0]
         assert [item.key for item in source.delete(items)] == ["a"]
@@ -381,7 +372,7 @@ def test_twins_are_deleted_in_their_own_session(tmp_path: Path) -> None:
         source = fake_source(server, tmp_path)
         source.connect()
         items = list(source.listing())
-        assert bodies(iter(source.fetch(items[1:]))) == MAILS[1:4]
+        assert bodies(source.fetch(items[1:])) == MAILS[1:4]
         # The first one was not fetched, so it can be any of them.
         assert sorted(item.key for item in source.delete(items)) == ["other", "twin (2)", "twin (3)"]
         assert sorted(c for c in server.commands if c.startswith("DELE")) == ["DELE 2", "DELE 3", "DELE 4"]
@@ -402,7 +393,7 @@ def test_a_lost_answer_to_quit_confirms_no_twin_while_another_is_there(tmp_path:
         source = fake_source(server, tmp_path)
         source.connect()
         items = list(source.listing())
-        assert bodies(iter(source.fetch(items[:1]))) == MAILS[:1]
+        assert bodies(source.fetch(items[:1])) == MAILS[:1]
         assert source.delete(items[:1]) == []
         assert [c for c in server.commands if c.startswith("DELE")] == ["DELE 1"]
         source.close()
@@ -494,7 +485,7 @@ def test_a_message_that_courier_wraps_is_recognised(tmp_path: Path) -> None:
     ) as server:
         source = fake_source(server, tmp_path)
         source.connect()
-        assert bodies(iter(source.fetch(list(source.listing())))) == [wrapper]
+        assert bodies(source.fetch(list(source.listing()))) == [wrapper]
         source.close()
 
 
@@ -538,6 +529,6 @@ def test_capabilities_are_asked_again_after_the_login(tmp_path: Path) -> None:
     with FakePop3(MAILS[:20], override=override) as server:
         source = fake_source(server, tmp_path)
         source.connect()
-        assert bodies(iter(source.fetch(list(source.listing())))) == MAILS[:20]
+        assert bodies(source.fetch(list(source.listing()))) == MAILS[:20]
         assert server.ahead
         source.close()

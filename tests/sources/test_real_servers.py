@@ -20,10 +20,11 @@ from muniment.sources.base import (
     Source,
     UnfetchedItem,
 )
-from muniment.sources.endpoint import Endpoint, Event
+from muniment.sources.endpoint import Event
 from muniment.sources.factory import open_source
 from muniment.sources.folders import FolderChoice
 from muniment.sources.pop3.connection import Pop3Wire
+from support.endpoints import endpoint_for
 from support.real_servers import NAMES, PASSWORD, Servers, running
 
 
@@ -44,7 +45,7 @@ def source_of(
     connect: bool = True,
     **more: Any,
 ) -> Source:
-    endpoint = Endpoint(
+    endpoint = endpoint_for(
         kind="imap" if "imap" in server else "pop3", host="127.0.0.1", port=servers.ports[server],
         security="none", mailbox=person, work=work, timeout=20, **({"password": PASSWORD} | more),
     )  # fmt: skip

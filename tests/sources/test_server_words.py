@@ -14,9 +14,10 @@ from muniment.errors import LoginRefused, SourceError
 from muniment.net.retry import TransientError
 from muniment.net.server_text import HIDDEN, LONGEST, quote
 from muniment.sources.base import RemarkingSource, Source
-from muniment.sources.endpoint import Endpoint
+from muniment.sources.endpoint import ImapEndpoint
 from muniment.sources.factory import open_source
 from muniment.sources.folders import FolderChoice
+from support.endpoints import endpoint_for
 from support.fake_pop3 import FakePop3
 from support.imap_double import ImapDouble
 
@@ -24,7 +25,7 @@ PASSWORD = "a secret/word"
 
 
 def source(kind: str, port: int, work: Path, waits: list[float] | None = None, **more: Any) -> Source:
-    endpoint = Endpoint(
+    endpoint = endpoint_for(
         kind=kind, host="127.0.0.1", port=port, security="none", mailbox="anna", password=PASSWORD,
         work=work, timeout=5, **more,
     )  # fmt: skip
@@ -135,7 +136,7 @@ def test_a_server_that_repeats_the_password_is_not_quoted_with_it(
 
 @given(words=st.text(max_size=2000), password=st.text(min_size=1, max_size=20))
 def test_a_quote_is_one_clean_line_without_the_password(words: str, password: str) -> None:
-    endpoint = Endpoint(kind="imap", work=Path("/"), host="h", mailbox="anna", password=password)
+    endpoint = ImapEndpoint(kind="imap", work=Path("/"), host="h", mailbox="anna", password=password)
     found = quote(endpoint, f"{words}{password}{words}")
     assert len(found) <= LONGEST + 3
     assert found.isprintable()
@@ -155,7 +156,7 @@ def test_a_quote_is_one_clean_line_without_the_password(words: str, password: st
     ],
 )
 def test_invisible_characters_do_not_reveal_the_password(words: str) -> None:
-    endpoint = Endpoint(kind="imap", work=Path("/"), host="h", mailbox="anna", password=PASSWORD)
+    endpoint = ImapEndpoint(kind="imap", work=Path("/"), host="h", mailbox="anna", password=PASSWORD)
     found = quote(endpoint, words)
     assert PASSWORD not in found
     assert PASSWORD[:6] not in found

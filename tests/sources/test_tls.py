@@ -17,11 +17,12 @@ import pytest
 from muniment.errors import CertificateRefused, LoginRefused, SourceError
 from muniment.net.events import Security
 from muniment.profiles.fields import is_loopback
-from muniment.sources.endpoint import Endpoint
+from muniment.sources.endpoint import ServerEndpoint
 from muniment.sources.factory import open_source
 from muniment.sources.source_limits import SourceLimits
 from support.boxes import ServerBox, server_box
 from support.dovecot import Dovecot, free_ports, running
+from support.endpoints import endpoint_for
 from support.fake_pop3 import FakePop3
 from support.proxy import Proxy
 
@@ -108,7 +109,7 @@ def test_no_password_is_sent_without_starttls(kind: str, tmp_path: Path) -> None
 
 def test_a_server_that_refuses_stls_never_sees_the_name(tmp_path: Path) -> None:
     with FakePop3() as server:
-        endpoint = Endpoint(
+        endpoint = ServerEndpoint(
             kind="gateway", host="localhost", port=server.port, mailbox="m", password="p", work=tmp_path
         )
         with pytest.raises(CertificateRefused, match="offers no STLS"):
@@ -121,7 +122,7 @@ def test_data_before_tls_ends_the_session(tmp_path: Path) -> None:
         return b"+OK begin TLS\r\n+OK injected\r\n" if command == "STLS" else None
 
     with FakePop3(override=smuggling) as server:
-        endpoint = Endpoint(
+        endpoint = ServerEndpoint(
             kind="gateway", host="localhost", port=server.port, mailbox="m", password="p", work=tmp_path
         )
         with pytest.raises(SourceError, match="before TLS"):
@@ -137,7 +138,7 @@ def test_an_unencrypted_password_never_leaves_this_machine(
         raise AssertionError("a connection was tried")
 
     monkeypatch.setattr("socket.create_connection", dialled)
-    endpoint = Endpoint(kind=kind, host=host, mailbox="m", password="p", security="none", work=tmp_path)
+    endpoint = endpoint_for(kind=kind, host=host, mailbox="m", password="p", security="none", work=tmp_path)
     with pytest.raises(CertificateRefused, match="unencrypted"):
         open_source(endpoint).connect()
 
@@ -244,7 +245,7 @@ def test_a_port_that_speaks_tls_is_recognised_soon(
 @pytest.mark.parametrize("security", ["none", "starttls", "tls"])
 def test_a_silent_server_is_given_up_after_one_timeout(tmp_path: Path, kind: str, security: Security) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        endpoint = Endpoint(
+        endpoint = endpoint_for(
             kind=kind, host="127.0.0.1", port=listener.getsockname()[1], security=security, mailbox="mbx",
             password="secret", work=tmp_path, timeout=0.3,
         )  # fmt: skip

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from muniment.sources import passing
 from muniment.sources.base import FetchedItem, MailItem, SkippingSource, Source, UnfetchedItem
-from muniment.sources.endpoint import Endpoint
+from muniment.sources.endpoint import FileEndpoint
 from muniment.sources.factory import open_source
 from muniment.sources.files import unpacking
 from muniment.sources.files.base import open_plain
@@ -45,7 +45,9 @@ def opened(tmp_path: Path) -> Iterator[Opener]:
 
     def make(kind: str, path: Path, **limits: int) -> Source:
         work = tmp_path / "work"
-        source = open_source(Endpoint(kind=kind, path=str(path), work=work, limits=SourceLimits(**limits)))
+        source = open_source(
+            FileEndpoint(kind=kind, path=str(path), work=work, limits=SourceLimits(**limits))
+        )
         source.connect()
         sources.append(source)
         return source

@@ -12,15 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from muniment.sources.base import FetchedItem, Source, UnfetchedItem
-from muniment.sources.endpoint import Endpoint
+from muniment.sources.endpoint import Endpoint, FileEndpoint, ServerEndpoint
 from muniment.sources.factory import open_source
 from support.dovecot import Dovecot, Mailbox
+from support.endpoints import endpoint_for
 from support.proxy import Proxy
 
 DELIVERED = 1_700_000_000
 """When the files of folders were written, in seconds since 1970: long ago, so they count as complete."""
 REMOTE_KINDS = ("gateway", "pop3", "pop3-unpipelined", "imap", "imap-starttls")
 FILE_KINDS = ("maildir", "mbox", "eml", "spool")
+BOXES = (*REMOTE_KINDS, "ews", "graph", *FILE_KINDS)
+"""The mailboxes that the contract of sources is tested with; a name begins with its kind."""
 
 
 def held(answer: FetchedItem | UnfetchedItem) -> bytes:
@@ -28,6 +31,11 @@ def held(answer: FetchedItem | UnfetchedItem) -> bytes:
     assert isinstance(answer, FetchedItem), answer
     assert isinstance(answer.content, bytes)
     return answer.content
+
+
+def bodies(answers: Iterable[FetchedItem | UnfetchedItem]) -> list[bytes]:
+    """The contents of small items, none of which the source has refused."""
+    return [held(answer) for answer in answers]
 
 
 class Box(ABC):
@@ -69,8 +77,10 @@ class Box(ABC):
 class ServerBox(Box):
     """An account of a real Dovecot."""
 
+    endpoint: ServerEndpoint
+
     def __init__(
-        self, server: Dovecot, account: Mailbox, endpoint: Endpoint, proxy: Proxy | None = None
+        self, server: Dovecot, account: Mailbox, endpoint: ServerEndpoint, proxy: Proxy | None = None
     ) -> None:
         super().__init__(endpoint)
         self.server, self.account, self.proxy = server, account, proxy
@@ -99,7 +109,7 @@ class FolderBox(Box):
     """A folder in which every message is a file: maildir, eml or spool."""
 
     def __init__(self, kind: str, root: Path, inside: str, ending: str, work: Path) -> None:
-        super().__init__(Endpoint(kind=kind, path=str(root), work=work))
+        super().__init__(FileEndpoint(kind=kind, path=str(root), work=work))
         self.folder = root / inside
         self.folder.mkdir(parents=True)
         self._names = (f"17000000{n:06}.1.test{ending}" for n in itertools.count())
@@ -120,7 +130,7 @@ class MboxBox(Box):
     deletes = False
 
     def __init__(self, path: Path, work: Path) -> None:
-        super().__init__(Endpoint(kind="mbox", path=str(path), work=work))
+        super().__init__(FileEndpoint(kind="mbox", path=str(path), work=work))
         self.path = path
         path.touch()
 
@@ -151,11 +161,11 @@ def server_box(server: Dovecot, kind: str, work: Path, **account: Any) -> Server
     if kind == "pop3-unpipelined":
         proxy = Proxy((server.host, port), hide=(b"PIPELINING", b"X-NO-HURRY"))
         port = proxy.port
-    endpoint = Endpoint(
+    endpoint = endpoint_for(
         kind=protocol,
         host="localhost",
         port=port,
-        security=security,  # type: ignore[arg-type]
+        security=security,
         mailbox=mailbox.name,
         password=mailbox.password,
         ca_file=str(server.certificates.authority),

@@ -7,9 +7,8 @@ import time
 
 import msgspec
 
-from muniment.parsing import budget
 from muniment.parsing.budget import CpuBudgets
-from muniment.parsing.pipe_frames import FrameReader, send
+from muniment.parsing.pipe_frames import PipeReader, send
 
 
 def work(seconds: float) -> None:
@@ -20,9 +19,8 @@ def work(seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    budget.SECONDS = 0.2
-    seconds = FrameReader(os.fdopen(0, "rb"), msgspec.msgpack.Decoder(float)).receive() or 0
-    budgets = CpuBudgets([0, 0])
+    seconds = PipeReader(os.fdopen(0, "rb"), msgspec.msgpack.Decoder(float)).receive() or 0
+    budgets = CpuBudgets([0, 0], seconds=0.2)
     for _ in range(2):
         budgets.begin(0)
         work(max(seconds, 0) / 2)

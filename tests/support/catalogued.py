@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from muniment.archive.facts import (
+    AuditFact,
+    ConfigurationFact,
     DeletionFact,
     DirectoryFact,
     EnvelopeFact,
@@ -107,6 +109,13 @@ class Batches:
 
     def run(self, summary: str) -> None:
         self.facts.append(RunFact(self._next(), 9, summary))
+
+    def audit(self, event: str) -> None:
+        position = self._position
+        self.facts.append(AuditFact(self._next(), position, 9, event))
+
+    def configuration(self, name: str) -> None:
+        self.facts.append(ConfigurationFact(self._next(), sha(name)))
 
     def change(self, change: changes.Change, time: int = 2000) -> None:
         self.facts.append(DirectoryFact(self._next(), time, changes.encode(change)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
-from pathlib import Path
 from typing import NamedTuple
 
 from muniment import api
@@ -12,8 +11,8 @@ from muniment.mail.charsets.labels import charset_of
 from support.labelled import Labelled, letter, number_word, sample
 from support.vaults import TestVault
 
-DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "reading-mail.md"
-BEGIN, END = "<!-- charsets: written by make soak -->\n", "<!-- end of charsets -->\n"
+NAME = "charsets: checked by make soak"
+BEGIN = f"<!-- {NAME} -->\n"
 
 
 class Outcome(NamedTuple):
@@ -53,10 +52,11 @@ def _outcome(vault: TestVault, hits: dict[str, api.Hit], number: int, one: Label
     )
 
 
-def table(found: Iterable[Outcome]) -> str:
-    """The outcomes as a Markdown table, with one row for each charset and all its labels."""
-    by_charset = sorted(found, key=lambda outcome: (charset_of(outcome.one.label), outcome.one.label.lower()))
-    return "\n".join(_lines(by_charset)) + "\n"
+def table(found: Iterable[Outcome]) -> Iterator[str]:
+    """The lines of a Markdown table of the outcomes, with one row for each charset and all its labels."""
+    return _lines(
+        sorted(found, key=lambda outcome: (charset_of(outcome.one.label), outcome.one.label.lower()))
+    )
 
 
 def _lines(by_charset: Sequence[Outcome]) -> Iterator[str]:
@@ -71,14 +71,3 @@ def _lines(by_charset: Sequence[Outcome]) -> Iterator[str]:
             for what in ("archived", "listed", "shown", "found")
         ]
         yield f"| {charset} | {labels} | {words} | {' | '.join(counts)} |"
-
-
-def written(made: str) -> bool:
-    """Write the table into the document. Returns whether it was there already."""
-    before, _, rest = DOCUMENT.read_text("utf-8").partition(BEGIN)
-    old, end, behind = rest.partition(END)
-    assert end, f"{DOCUMENT} has no place for the table of charsets"
-    if old == made:
-        return True
-    DOCUMENT.write_text(before + BEGIN + made + END + behind, "utf-8")
-    return False

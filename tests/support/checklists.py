@@ -7,8 +7,9 @@ from pathlib import Path
 
 import msgspec
 
-from muniment.api import Setup, SetupField, SetupStep
+from muniment.api import Setup, SetupAct, SetupField, SetupProfile, SetupStep
 from muniment.config.model import JournalingSection, Profile, Settings
+from muniment.setup.acts import acts, suggested
 from muniment.setup.fields import step_fields
 from muniment.setup.model import SetupSituation
 from muniment.setup.steps import STEPS
@@ -42,8 +43,7 @@ def settings(platform: str = "microsoft-365", reports: str = "gateway", filled: 
         address="journal@archive.example",
         undeliverable="ndr@elsewhere.example",
     )
-    gateway = Profile(
-        name="gateway", source="gateway", host="gw.provider.example",
+    gateway = Profile.of("gateway", "gateway", host="gw.provider.example",
         mailbox="mbx-0123456789abcdef0123456789abcdef", password={"file": "/etc/muniment/gateway.secret"},
     )  # fmt: skip
     return Settings(
@@ -80,9 +80,14 @@ def checklist(
                 SetupField(name=f.name, label=f.label, value=v, choices=f.choices, hint=f.hint)
                 for f, v in step_fields(step.key, situation)
             ),
+            acts=tuple(SetupAct(kind=one.kind, subject=one.subject) for one in acts(step.key, situation)),
         )
         steps.append(word)
-    return Setup(steps=tuple(steps), platform=given.journaling.platform, health=health)
+    offered = suggested(situation)
+    profile = SetupProfile(
+        name=offered.name, exists=offered.exists, kinds=offered.kinds, values=offered.values
+    )
+    return Setup(steps=tuple(steps), platform=given.journaling.platform, health=health, profile=profile)
 
 
 def step_of(setup: Setup, key: str, **changes: object) -> SetupStep:
@@ -94,4 +99,4 @@ def step_of(setup: Setup, key: str, **changes: object) -> SetupStep:
 def with_step(setup: Setup, step: SetupStep) -> Setup:
     """The checklist, in which `step` replaces the step with the same key."""
     steps = tuple(step if one.key == step.key else one for one in setup.steps)
-    return Setup(steps=steps, platform=setup.platform, health=setup.health)
+    return msgspec.structs.replace(setup, steps=steps)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -15,6 +16,8 @@ class Clock:
 
     def __init__(self) -> None:
         self.waits: list[float] = []
+        self.on_wait: Callable[[], None] = lambda: None
+        """Called before each wait."""
 
     def now(self) -> float:
         """The time in seconds."""
@@ -22,6 +25,7 @@ class Clock:
 
     def sleep(self, seconds: float) -> None:
         """Move the clock forward without waiting."""
+        self.on_wait()
         self.waits.append(seconds)
 
     @property

@@ -17,19 +17,19 @@ VARIABLE = "MUNIMENT_CORPUS"
 _BESIDE = Path(__file__).resolve().parents[2].parent / "shared"
 
 
-def shared_dir() -> Path:
-    """The folder of mail from outside, which may be missing."""
-    return Path(os.environ.get(VARIABLE) or _BESIDE)
+def shared_dir(beside: Path = _BESIDE) -> Path:
+    """The folder of mail from outside, which may be missing; by default the one `beside` the project."""
+    return Path(os.environ.get(VARIABLE) or beside)
 
 
-def corpus_dir() -> Path:
+def corpus_dir(beside: Path = _BESIDE) -> Path:
     """The folder `corpus`. Without it the test is skipped or fails."""
-    return part("corpus")
+    return part("corpus", beside)
 
 
-def part(name: str) -> Path:
+def part(name: str, beside: Path = _BESIDE) -> Path:
     """A folder inside it. Without it the test is skipped, or fails if MUNIMENT_CORPUS is set."""
-    found = shared_dir() / name
+    found = shared_dir(beside) / name
     if not found.is_dir():
         reason = f"others' mail is absent: no folder {found} (see {VARIABLE} in CONTRIBUTING.md)"
         if os.environ.get(VARIABLE):
@@ -41,6 +41,7 @@ def part(name: str) -> Path:
 def journal_files() -> list[tuple[str, bytes]]:
     """The genuine journal reports, name and bytes, in the CRLF form in which they were sent."""
     paths = sorted((corpus_dir() / "journal").glob("*.eml"))
+    assert paths, "the corpus has no journal report, so a loop over them would check nothing"
     return [(path.name, _crlf(path.read_bytes())) for path in paths]
 
 
@@ -55,11 +56,14 @@ def real() -> Iterator[tuple[str, bytes]]:
 
 
 def _members(archive: Path) -> Iterator[tuple[str, bytes]]:
+    count = 0
     with tarfile.open(archive, "r|xz") as tar:
         for member in tar:
             content = tar.extractfile(member) if member.isfile() else None
             if content is not None:
+                count += 1
                 yield member.name, content.read()
+    assert count, f"{archive} has no message, so a loop over it would check nothing"
 
 
 def _crlf(content: bytes) -> bytes:

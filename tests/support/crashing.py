@@ -152,10 +152,11 @@ def kept(vault: TestVault) -> tuple[Counter[str], Counter[str]]:
     """How often each copy (quarantined ones included) and each message is in the ledger."""
     from muniment.archive.ledger.model import RecordKind
     from muniment.archive.ledger.reader import scan
+    from muniment.archive.vault.layout import segments_of
 
     copies: Counter[str] = Counter()
     messages: Counter[str] = Counter()
-    for frame in scan(vault.folder / "ledger"):
+    for frame in scan(segments_of(vault.folder)):
         if frame.kind in (RecordKind.ENVELOPE, RecordKind.QUARANTINE):
             copies[frame.sha.hex()] += 1
         elif frame.kind is RecordKind.MESSAGE:

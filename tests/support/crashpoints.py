@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from muniment.archive.catalog import Catalog
-from muniment.archive.index import Index
+from muniment.archive.catalog.sqlite.catalog import SqliteCatalog
+from muniment.archive.index.index import TantivyIndex
 from muniment.archive.ledger.writer import Ledger
 from muniment.sources.base import MailItem
 from muniment.sources.files.maildir import MaildirSource
@@ -65,10 +65,14 @@ class CrashPoints:
     @contextmanager
     def watching(self) -> Iterator[None]:
         """Watch everything that writes, inside the block."""
-        plain = ((Ledger, "append", "append"), (Catalog, "apply", "apply"), (Index, "add", "index-add"))
-        more = ((Index, "commit", "index-commit"), (Index, "_write_state", "index-state"))
+        index = (("add", "index-add"), ("commit", "index-commit"), ("_write_state", "index-state"))
+        watched = (
+            (Ledger, "append", "append"),
+            (SqliteCatalog, "apply", "apply"),
+            *((TantivyIndex, method, name) for method, name in index),
+        )
         with ExitStack() as stack:
-            for owner, method, name in (*plain, *more):
+            for owner, method, name in watched:
                 self._wrap(stack, owner, method, self._around(name, getattr(owner, method)))
             self._wrap(stack, MaildirSource, "delete", self._delete(MaildirSource.delete))
             self._wrap(stack, os, "pwrite", self._write(os.pwrite))

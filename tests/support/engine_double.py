@@ -121,3 +121,9 @@ def assert_harmless(text: str) -> None:
     """Check that a text has no control character but the line end, and none that reorders or hides text."""
     found = [hex(ord(character)) for character in FORBIDDEN if character in text]
     assert not found, f"{found} in {text!r}"
+
+
+def assert_shown_harmlessly(text: str) -> None:
+    """Check that a text shows HOSTILE, or its beginning, and is harmless."""
+    assert "[/x]" in text, f"the hostile text is not shown: {text!r}"
+    assert_harmless(text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from muniment.archive.vault.vault import Vault
+from muniment.archive.vault.open_vault import open_vault
 from support.program import Program
 from support.reports import line, plain, report
 from support.vaults import TestVault, put
@@ -35,7 +35,7 @@ def rich_vault(folder: Path) -> None:
     program("users", "add", "Bob Ray", "bob@example.com", "b.ray@example.com")
     program("users", "add", "Carl", "carl@example.com")
     vault.client.close()
-    writer = Vault.open(folder, write=True)
+    writer = open_vault(folder, write=True)
     for n in range(4):
         writer.log([{"event": "read", "who": f"auditor{n}", "uid": 1000 + n, "word": "Show", "at": 1}])
     writer.close()

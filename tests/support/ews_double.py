@@ -1,15 +1,16 @@
 """A double of an Exchange Server's EWS: a small server that the unmodified exchangelib is driven against.
 
-It speaks SOAP by Microsoft's public schema (Messages and Types): GetFolder, FindFolder (Deep), FindItem by
-IndexedPageItemView, SyncFolderItems, GetItem with MimeContent, DeleteItem (HardDelete),
-GetSearchableMailboxes; delegate access and ExchangeImpersonation; NTLM (pyspnego's server side; no colons in
-passwords), Basic and bearer tokens. `support.ews_sources` says where each answer comes from, by the letters
-in the comments here, and tests/sources/test_ews_double.py tests each. Unknown requests are refused.
+It speaks SOAP by Microsoft's public schema (Messages and Types): GetFolder, FindFolder (Deep),
+SyncFolderItems, GetItem with MimeContent, DeleteItem (HardDelete), GetSearchableMailboxes; delegate access
+and ExchangeImpersonation; NTLM (pyspnego's server side; no colons in passwords), Basic and bearer tokens.
+`support.ews_requests` lists what it accepts, and everything else is refused. Each answer names its source
+(`support.ews_answers`), and `support.ews_sources` says what rests on what, and what is unknown.
+tests/sources/test_ews_double.py tests each.
 
-It does not cover: other operations, restrictions, sorting, search folders, public folders and archive
-mailboxes, calendars and contacts as such, Exchange's own conversion of MIME (`regenerate` replaces it;
-sizes are those of the MIME), ConvertId, extended properties, autodiscovery, Kerberos, channel binding,
-redirects between servers, and real throttling policies: it is busy when a test says so.
+It does not cover: other operations, search folders, public folders and archive mailboxes, calendars and
+contacts as such, Exchange's own conversion of MIME (`regenerate` replaces it; sizes are those of the MIME),
+extended properties, autodiscovery, Kerberos, channel binding, redirects between servers, and real throttling
+policies: it is busy when a test says so.
 """
 
 from __future__ import annotations
@@ -23,48 +24,24 @@ import struct
 import tempfile
 import threading
 import time
-from bisect import bisect_right
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import escape, quoteattr
 
 from lxml import etree
 
 from support.dovecot import Certificates, make_certificates
+from support.ews_answers import Part, Refused, SoapRequest
 from support.ews_mailboxes import ENGLISH, Folder, Mail, Person
-from support.ews_xml import (
-    NS,
-    M,
-    T,
-    above,
-    busy,
-    envelope,
-    fault,
-    folder_xml,
-    item_xml,
-    page_of,
-    send,
-    state_of,
-)
+from support.ews_requests import UnknownRequest, read
+from support.ews_sources import UNKNOWN, checked, of_code, of_status
+from support.ews_xml import M, T, back_off, envelope
 from support.regenerating import regenerated, regenerated_report
 
 PATH = "/EWS/Exchange.asmx"
 ENCODINGS = ("base64", "8bit", "quoted-printable")
-
-
-OPERATIONS = ("GetFolder", "FindFolder", "FindItem", "SyncFolderItems", "GetItem", "DeleteItem",
-              "GetSearchableMailboxes")  # fmt: skip
-
-
-class Sick(Exception):
-    """An answer of the web server in place of EWS."""
-
-    def __init__(self, status: int, headers: dict[str, str]) -> None:
-        super().__init__(status)
-        self.status, self.headers = status, headers
 
 
 class Exchange:
@@ -93,7 +70,10 @@ class Exchange:
         """Whether a bearer token is valid."""
         self.asked: Counter[str] = Counter()
         """Requests that were answered, by operation."""
-        self.headers: list[dict[str, str]] = []
+        self.given: deque[tuple[str, str]] = deque(maxlen=100)
+        """The last answers: source, and code, status or reason. Those to parts come before the whole."""
+        self.unknown: list[str] = []
+        """What was refused since the double does not know it."""
         self.busy: list[int] = []
         """For each of the next requests: the milliseconds that it asks to wait; 0 to name no time."""
         self.fail: list[tuple[int, dict[str, str]]] = []
@@ -149,8 +129,10 @@ class Exchange:
                 double._look(self)
 
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                double._serve(self, body)
+                length = int(self.headers.get("Content-Length", 0))
+                body = self.rfile.read(length)
+                if len(body) == length:  # else the client was killed
+                    double._serve(self, body)
 
             def log_message(self, format: str, *args: object) -> None:
                 pass
@@ -159,19 +141,38 @@ class Exchange:
 
     # --- HTTP -------------------------------------------------------------------------------
 
+    def _note(self, source: str, what: str) -> None:
+        self.given.append((source, what))
+        if source == UNKNOWN:
+            self.unknown.append(what)
+
+    def _send(
+        self, handler: Any, source: str, status: int, body: bytes, headers: dict[str, str], why: str = ""
+    ) -> None:
+        """Send a refusal."""
+        self._note(checked(source, granted=False), why or f"{handler.command} {handler.path}: {status}")
+        handler.send_response(status)
+        for name, value in headers.items():
+            handler.send_header(name, value)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+
     def _look(self, handler: Any) -> None:
-        """Answer GET and HEAD, with which clients find out how to log in: 401 with the offers (X3)."""
-        found = handler.path.lower() == PATH.lower()
-        offers = {"WWW-Authenticate": ", ".join(self.offers)} if found else {}
-        send(handler, 401 if found else 404, b"", offers)
+        """Answer GET and HEAD, with which clients find out how to log in."""
+        if handler.path.lower() != PATH.lower():
+            self._send(handler, UNKNOWN, 404, b"", {})
+            return
+        source = "X3" if handler.command == "GET" else UNKNOWN
+        self._send(handler, source, 401, b"", {"WWW-Authenticate": ", ".join(self.offers)})
 
     def _serve(self, handler: Any, body: bytes) -> None:
         if handler.path.lower() != PATH.lower():  # X4
-            send(handler, 404, b"", {})
+            self._send(handler, UNKNOWN, 404, b"", {})
             return
         if self.fail:
             status, headers = self.fail.pop(0)
-            send(handler, status, b"", headers)
+            self._send(handler, of_status(status, headers), status, b"", headers)
             return
         login = self._logged_in(handler)
         if login is None:
@@ -179,13 +180,22 @@ class Exchange:
         time.sleep(self.slow)
         with self.lock:
             try:
-                status, answer = self._answer(login, body)
-            except Sick as sick:
-                send(handler, sick.status, b"", sick.headers)
+                answer = self._answer(login, body)
+                self._answers += 1
+                cut = bool(self.cut_every) and self._answers % self.cut_every == 0
+            except Refused as refusal:
+                body = b"".join(refusal.body)
+                typed = {"Content-Type": "text/xml; charset=utf-8"} if body else {}
+                self._send(
+                    handler,
+                    refusal.source,
+                    refusal.status,
+                    body,
+                    refusal.headers | typed,
+                    str(refusal.__cause__ or refusal),
+                )
                 return
-            self._answers += 1
-            cut = self.cut_every and self._answers % self.cut_every == 0
-        handler.send_response(status)
+        handler.send_response(200)
         handler.send_header("Content-Type", "text/xml; charset=utf-8")
         handler.send_header("Content-Length", str(sum(map(len, answer))))
         handler.end_headers()
@@ -198,7 +208,7 @@ class Exchange:
         handler.wfile.writelines(answer)
 
     def _logged_in(self, handler: Any) -> str | None:
-        """The login of a request; None if the request was refused for lack of one."""
+        """The login of a request; None if the request was refused for lack of one (X12)."""
         scheme, _, shown = handler.headers.get("Authorization", "").partition(" ")
         if handler.login and not scheme:
             return str(handler.login)
@@ -210,7 +220,7 @@ class Exchange:
             return "application"
         if scheme == "NTLM" and "NTLM" in self.offers:
             return self._ntlm(handler, base64.b64decode(shown))
-        send(handler, 401, b"", {"WWW-Authenticate": ", ".join(self.offers)})
+        self._send(handler, "X12", 401, b"", {"WWW-Authenticate": ", ".join(self.offers)})
         return None
 
     def _ntlm(self, handler: Any, token: bytes) -> str | None:
@@ -234,50 +244,59 @@ class Exchange:
             handler.ntlm = None
             return str(handler.login)
         shown = "NTLM" if answer is None else f"NTLM {base64.b64encode(answer).decode()}"
-        send(handler, 401, b"", {"WWW-Authenticate": shown})
+        self._send(handler, "X12", 401, b"", {"WWW-Authenticate": shown})
         return None
 
     # --- SOAP -------------------------------------------------------------------------------
 
-    def _answer(self, login: str, body: bytes) -> tuple[int, list[bytes]]:
-        parsed = etree.fromstring(body)
-        request = parsed.find("s:Body", NS)[0]
+    def _answer(self, login: str, body: bytes) -> list[bytes]:
+        try:
+            person, request = read(body)
+        except UnknownRequest as error:
+            raise Refused(UNKNOWN, "UnknownToTheDouble") from error
         operation = etree.QName(request).localname
         self.asked[operation] += 1
         if self.busy:
-            return 500, busy(self.busy.pop(0))
-        person = parsed.findtext(
-            "s:Header/t:ExchangeImpersonation/t:ConnectingSID/t:PrimarySmtpAddress", "", NS
-        )
-        if person and login not in self.impersonators:
-            return 500, fault("ErrorImpersonateUserDenied")  # X5
-        if person and person not in self.people:
-            return 500, fault("ErrorNonExistentMailbox")  # X6
-        if person and (code := self.people[person].fault):
-            return 500, fault(code)  # X7
-        if person and (status := self.people[person].status):
-            raise Sick(*status)  # X8
-        if operation not in OPERATIONS:
-            return 500, fault("ErrorInvalidOperation")  # unknown to the double
-        asks = _Request(self, login, person, request)
-        messages = getattr(asks, operation)()
-        self.after(operation)
+            raise Refused("X13", "ErrorServerBusy", back_off(self.busy.pop(0)))
+        if person:
+            self._impersonate(login, person)
+        asks = SoapRequest(self, login, person, request)
         if operation == "GetSearchableMailboxes":
-            return 200, envelope(messages)
+            part = asks.GetSearchableMailboxes()
+            self._note(part.source, part.code)
+            pieces = [part.content]
+        else:
+            pieces = self._response(operation, getattr(asks, operation)())
+        self.after(operation)
+        return envelope(pieces)
+
+    def _impersonate(self, login: str, person: str) -> None:
+        """Raise the refusal of a login to act for a person."""
+        if login not in self.impersonators:
+            raise Refused("X5", "ErrorImpersonateUserDenied")
+        if person not in self.people:
+            raise Refused("X6", "ErrorNonExistentMailbox")
+        if code := self.people[person].fault:
+            raise Refused(of_code(code), code)
+        if sick := self.people[person].status:
+            status, headers = sick
+            raise Refused(of_status(status, headers), status=status, **headers)
+
+    def _response(self, operation: str, parts: list[Part]) -> list[bytes]:
         pieces = [f'<m:{operation}Response xmlns:m="{M}" xmlns:t="{T}"><m:ResponseMessages>'.encode()]
-        for code, content in messages:
-            kind = "Success" if code == "NoError" else "Error"
-            text = "" if code == "NoError" else f"<m:MessageText>{code}</m:MessageText>"
+        for part in parts:
+            self._note(part.source, part.code)
+            kind = "Success" if part.code == "NoError" else "Error"
+            text = "" if part.code == "NoError" else f"<m:MessageText>{part.code}</m:MessageText>"
             pieces.append(
                 f'<m:{operation}ResponseMessage ResponseClass="{kind}">{text}'
-                f"<m:ResponseCode>{code}</m:ResponseCode>".encode()
+                f"<m:ResponseCode>{part.code}</m:ResponseCode>".encode()
             )
-            if code != "NoError" and text:
+            if text:
                 pieces.append(b"<m:DescriptiveLinkKey>0</m:DescriptiveLinkKey>")
-            pieces += [content] if isinstance(content, bytes) else [content.encode("utf-8", "surrogatepass")]
-            pieces.append(f"</m:{operation}ResponseMessage>".encode())
+            pieces += [part.content, f"</m:{operation}ResponseMessage>".encode()]
         pieces.append(f"</m:ResponseMessages></m:{operation}Response>".encode())
-        return 200, envelope(pieces)
+        return pieces
 
     def mime(self, mail: Mail) -> bytes:
         """The MIME in the answer to GetItem."""
@@ -290,151 +309,3 @@ class Exchange:
 class _Server(ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Report nothing: clients close connections, and tests raise errors."""
-
-
-Answer = tuple[str, str | bytes]
-
-
-class _Request:
-    """One request of a login, with or without impersonation."""
-
-    def __init__(self, double: Exchange, login: str, person: str, request: Any) -> None:
-        self._double, self._login, self._person, self._request = double, login, person, request
-
-    def GetFolder(self) -> list[Answer]:
-        found = (self._folder(element) for element in self._request.find("m:FolderIds", NS))
-        return [
-            (one, "<m:Folders/>")
-            if isinstance(one, str)
-            else ("NoError", f"<m:Folders>{folder_xml(one)}</m:Folders>")
-            for one in found
-        ]
-
-    def FindFolder(self) -> list[Answer]:
-        top = self._folder(self._request.find("m:ParentFolderIds", NS)[0])
-        if isinstance(top, str):
-            return [(top, "")]
-        below = [f for _, f in self._double.folders.values() if top in above(f)]
-        view = self._request.find("m:IndexedPageFolderView", NS)
-        page, root = page_of(below, view)
-        inside = "".join(folder_xml(one) for one in page)
-        return [("NoError", f"<m:RootFolder {root}><t:Folders>{inside}</t:Folders></m:RootFolder>")]
-
-    def FindItem(self) -> list[Answer]:
-        folder = self._folder(self._request.find("m:ParentFolderIds", NS)[0])
-        if isinstance(folder, str):
-            return [(folder, "")]
-        page, root = page_of(list(folder.items.values()), self._request.find("m:IndexedPageItemView", NS))
-        inside = "".join(item_xml(one) for one in page)
-        return [("NoError", f"<m:RootFolder {root}><t:Items>{inside}</t:Items></m:RootFolder>")]
-
-    def SyncFolderItems(self) -> list[Answer]:
-        folder = self._folder(self._request.find("m:SyncFolderId", NS)[0])
-        if isinstance(folder, str):
-            return [("ErrorSyncFolderNotFound" if folder == "ErrorItemNotFound" else folder, "")]  # X11
-        state = self._request.findtext("m:SyncState", "", NS)
-        since = state_of(state, folder)
-        if since is None:
-            return [("ErrorInvalidSyncStateData", "")]  # X11
-        limit = int(self._request.findtext("m:MaxChangesReturned", "", NS))
-        changes: list[str] = []
-        at = start = bisect_right(folder.log, (since, "\uffff"))
-        while at < len(folder.log) and len(changes) < limit:
-            number, mail_id = folder.log[at]
-            since, at = number, at + 1
-            mail = folder.items.get(mail_id)
-            if mail is not None and mail.seq == number:
-                changes.append(f"<t:Create>{item_xml(mail)}</t:Create>")
-            elif mail is None and state and start:
-                changes.append(f"<t:Delete><t:ItemId Id={quoteattr(mail_id)}/></t:Delete>")
-        new = base64.b64encode(f"{folder.id}\n{since}".encode()).decode()
-        last = str(at == len(folder.log)).lower()
-        return [("NoError", f"<m:SyncState>{new}</m:SyncState><m:IncludesLastItemInRange>{last}"
-                 f"</m:IncludesLastItemInRange><m:Changes>{''.join(changes)}</m:Changes>")]  # fmt: skip
-
-    def GetItem(self) -> list[Answer]:
-        wanted = any(
-            one.get("FieldURI") == "item:MimeContent"
-            for one in self._request.iterfind("m:ItemShape/t:AdditionalProperties/t:FieldURI", NS)
-        )
-        return [self._content(element.get("Id"), wanted) for element in self._request.find("m:ItemIds", NS)]
-
-    def _content(self, mail_id: str, wanted: bool) -> Answer:
-        folder = self._double.where.get(mail_id)
-        if folder is None or not self._may(self._double.folders[folder.id][0]):
-            return "ErrorItemNotFound", "<m:Items/>"  # X2: it does not exist, or the login can't see it
-        mail = folder.items[mail_id]
-        if mail.error:
-            return mail.error, "<m:Items/>"
-        head = f"<m:Items><t:{mail.tag}>".encode()
-        mime = base64.b64encode(self._double.mime(mail)) if wanted and mail.mime else None
-        inside = b"" if mime is None else b'<t:MimeContent CharacterSet="UTF-8">' + mime + b"</t:MimeContent>"
-        tail = f'<t:ItemId Id={quoteattr(mail.id)} ChangeKey="CQAAABYA{mail.seq}"/></t:{mail.tag}></m:Items>'
-        return "NoError", head + inside + tail.encode()
-
-    def DeleteItem(self) -> list[Answer]:
-        assert self._request.get("DeleteType") == "HardDelete"
-        answers: list[Answer] = []
-        for element in self._request.find("m:ItemIds", NS):
-            folder = self._double.where.get(element.get("Id"))
-            if folder is None:
-                answers.append(("ErrorItemNotFound", ""))  # X1
-                continue
-            if code := folder.items[element.get("Id")].stays:
-                answers.append((code, ""))
-                continue
-            person = self._double.folders[folder.id][0]
-            if not self._may(person):
-                answers.append(("ErrorAccessDenied", ""))
-                continue
-            person.remove(folder, element.get("Id"))
-            answers.append(("NoError", ""))
-        return answers
-
-    def GetSearchableMailboxes(self) -> list[bytes]:
-        response = f'<m:GetSearchableMailboxesResponse xmlns:m="{M}" xmlns:t="{T}" '
-        if self._login not in self._double.searchers:
-            error = "<m:MessageText>no</m:MessageText><m:ResponseCode>ErrorAccessDenied</m:ResponseCode>"
-            return [f'{response}ResponseClass="Error">{error}</m:GetSearchableMailboxesResponse>'.encode()]
-        named = [
-            *((one, False, False) for one in self._double.people),
-            *((one, True, False) for one in self._double.groups),
-            *((one, False, True) for one in self._double.external),
-        ]
-        people = "".join(
-            f"<t:SearchableMailbox><t:Guid>00000000-0000-0000-0000-{number:012}</t:Guid><t:PrimarySmtpAddress>{escape(address)}"
-            f"</t:PrimarySmtpAddress><t:IsExternalMailbox>{str(external).lower()}</t:IsExternalMailbox>"
-            f"<t:ExternalEmailAddress/><t:DisplayName>{escape(address)}</t:DisplayName>"
-            f"<t:IsMembershipGroup>{str(group).lower()}</t:IsMembershipGroup>"
-            f"<t:ReferenceId>{number}</t:ReferenceId></t:SearchableMailbox>"
-            for number, (address, group, external) in enumerate(named)
-        )
-        return [f'{response}ResponseClass="Success"><m:ResponseCode>NoError</m:ResponseCode>'
-                f"<m:SearchableMailboxes>{people}</m:SearchableMailboxes></m:GetSearchableMailboxesResponse>"
-                .encode()]  # fmt: skip
-
-    # --- owners -------------------------------------------------------------------------------
-
-    def _may(self, person: Person) -> bool:
-        acting = self._person or self._login
-        return acting == person.address or (not self._person and self._login in person.delegates)
-
-    def _folder(self, element: Any) -> Folder | str:
-        """The folder that an id names, or the error that answers it."""
-        if etree.QName(element).localname == "FolderId":
-            found = self._double.folders.get(element.get("Id"))
-            if found is None:
-                return "ErrorItemNotFound"
-            return found[1].sick or found[1] if self._may(found[0]) else "ErrorAccessDenied"
-        address = element.findtext("t:Mailbox/t:EmailAddress", "", NS) or self._person or self._login
-        person = self._double.people.get(address)
-        if person is None:
-            return "ErrorNonExistentMailbox"
-        if not self._may(person):
-            return "ErrorAccessDenied"
-        if person.sick:
-            return person.sick
-        known = [
-            f for p, f in self._double.folders.values() if p is person and f.known_as == element.get("Id")
-        ]
-        return known[0] if known else "ErrorFolderNotFound"

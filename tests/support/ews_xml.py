@@ -37,15 +37,18 @@ def page_of(things: list[Any], view: Any) -> tuple[list[Any], str]:
     return things[offset:end], root
 
 
-def folder_xml(folder: Folder) -> str:
+def folder_xml(folder: Folder, fields: frozenset[str]) -> str:
+    """A folder's id, and the properties that were asked for."""
     parent = folder.parent.id if folder.parent else folder.id
     kind = "" if folder.kind is None else f"<t:FolderClass>{folder.kind}</t:FolderClass>"
-    return (
-        f'<t:Folder><t:FolderId Id={quoteattr(folder.id)} ChangeKey="AQAAABYA"/>'
-        f'<t:ParentFolderId Id={quoteattr(parent)} ChangeKey="AQAAAA=="/>{kind}'
-        f"<t:DisplayName>{named(folder.name)}</t:DisplayName>"
-        f"<t:TotalCount>{len(folder.items)}</t:TotalCount><t:ChildFolderCount>0</t:ChildFolderCount></t:Folder>"
-    )
+    shown = {
+        "folder:ParentFolderId": f'<t:ParentFolderId Id={quoteattr(parent)} ChangeKey="AQAAAA=="/>',
+        "folder:FolderClass": kind,
+        "folder:DisplayName": f"<t:DisplayName>{named(folder.name)}</t:DisplayName>",
+        "folder:TotalCount": f"<t:TotalCount>{len(folder.items)}</t:TotalCount>",
+    }
+    inside = "".join(text for name, text in shown.items() if name in fields)
+    return f'<t:Folder><t:FolderId Id={quoteattr(folder.id)} ChangeKey="AQAAABYA"/>{inside}</t:Folder>'
 
 
 def named(name: str) -> str:
@@ -53,12 +56,16 @@ def named(name: str) -> str:
     return "".join(f"&#x{ord(c):X};" if ord(c) < 32 else c for c in escape(name))
 
 
-def item_xml(mail: Mail) -> str:
+def item_xml(mail: Mail, fields: frozenset[str]) -> str:
+    """An item's id, and the properties that were asked for."""
     date = datetime.fromtimestamp(mail.received, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return (
-        f'<t:{mail.tag}><t:ItemId Id={quoteattr(mail.id)} ChangeKey="CQAAABYA{mail.seq}"/>'
-        f"<t:DateTimeReceived>{date}</t:DateTimeReceived><t:Size>{len(mail.content)}</t:Size></t:{mail.tag}>"
-    )
+    shown = {
+        "item:DateTimeReceived": f"<t:DateTimeReceived>{date}</t:DateTimeReceived>",
+        "item:Size": f"<t:Size>{len(mail.content)}</t:Size>",
+    }
+    inside = "".join(text for name, text in shown.items() if name in fields)
+    id_ = f'<t:ItemId Id={quoteattr(mail.id)} ChangeKey="CQAAABYA{mail.seq}"/>'
+    return f"<t:{mail.tag}>{id_}{inside}</t:{mail.tag}>"
 
 
 def state_of(state: str, folder: Folder) -> int | None:
@@ -86,15 +93,7 @@ def fault(code: str, more: str = "") -> list[bytes]:
     ]
 
 
-def busy(milliseconds: int) -> list[bytes]:
+def back_off(milliseconds: int) -> str:
+    """How long a busy server asks to wait; 0 for no time."""
     stated = f'<t:Value Name="BackOffMilliseconds">{milliseconds}</t:Value>' if milliseconds else ""
-    return fault("ErrorServerBusy", f'<t:MessageXml xmlns:t="{T}">{stated}</t:MessageXml>')
-
-
-def send(handler: Any, status: int, body: bytes, headers: dict[str, str]) -> None:
-    handler.send_response(status)
-    for name, value in headers.items():
-        handler.send_header(name, value)
-    handler.send_header("Content-Length", str(len(body)))
-    handler.end_headers()
-    handler.wfile.write(body)
+    return f'<t:MessageXml xmlns:t="{T}">{stated}</t:MessageXml>'

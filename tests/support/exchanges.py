@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from muniment.sources.endpoint import Endpoint
+from muniment.sources.endpoint import EwsEndpoint
 from support.boxes import Box
 from support.ews_double import Exchange
 from support.ews_mailboxes import Person
@@ -17,7 +17,7 @@ BOB = "bob@example.com"
 PASSWORD = "p'a\"s\\s wörd"
 
 
-def endpoint(exchange: Exchange, work: Path, **more: Any) -> Endpoint:
+def endpoint(exchange: Exchange, work: Path, **more: Any) -> EwsEndpoint:
     """An endpoint for Anna's mailbox, changed by `more`; without `folders` it reads only the Inbox."""
     own: dict[str, Any] = {
         "kind": "ews",
@@ -31,7 +31,7 @@ def endpoint(exchange: Exchange, work: Path, **more: Any) -> Endpoint:
         "password": PASSWORD,
         "timeout": 30,
     }
-    return Endpoint(**own | more)
+    return EwsEndpoint(**own | more)
 
 
 class ExchangeBox(Box):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Sequence
+from typing import Self
 
 Answer = bytes | None
 
@@ -34,7 +35,7 @@ class FakePop3:
         self.port = int(self._listener.getsockname()[1])
         self._thread = threading.Thread(target=self._serve, daemon=True)
 
-    def __enter__(self) -> FakePop3:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

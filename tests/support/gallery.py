@@ -13,14 +13,17 @@ from muniment.api import GetStatus
 from muniment_tui.app import MunimentApp
 from muniment_tui.shell.frame import FrameScreen
 from muniment_tui.terminal.safe_text import block, shown
+from muniment_tui.widgets.chart import ChartView
+from muniment_tui.widgets.chips import chip
 from muniment_tui.widgets.columns import ListColumn
 from muniment_tui.widgets.field import ChoiceField, Form, SwitchField, TextField
-from muniment_tui.widgets.meters import BarMeter, SparkMeter
+from muniment_tui.widgets.meters import BarMeter
 from muniment_tui.widgets.paged import PagedList
 from muniment_tui.widgets.pane import Pane
 from muniment_tui.widgets.rows import ListRow, ShortList
 from muniment_tui.widgets.situation import SituationText
 from muniment_tui.widgets.tail import TailList
+from muniment_tui.widgets.text import TextLines
 from muniment_tui.widgets.tree import LazyTree, TreeNode
 from support.engine_double import HOSTILE, EngineDouble
 from support.screens import app_on
@@ -89,17 +92,15 @@ class Forms(FrameScreen):
                 yield SwitchField("delete", "Delete after archiving", True, hint="Only what is safely kept.")
             yield BarMeter("Fetch", id="one")
             yield BarMeter("Index", id="two")
-            yield SparkMeter("Rate")
+            yield ChartView(id="chart")
             yield SituationText()
 
-    CSS = "Form { height: 11; }"
+    CSS = "Form { height: 11; } ChartView { height: 3; }"
 
     def on_mount(self) -> None:
         self.query_one("#one", BarMeter).show(512, 1010, "160/s")
         self.query_one("#two", BarMeter).show(77, 0)
-        spark = self.query_one(SparkMeter)
-        for n in (3, 5, 9, 160, 120, 80, 85):
-            spark.add(float(n), f"{n}/s")
+        self.query_one(ChartView).show([3, 5, 9, 160, 120, 80, 85], "Mon", "Sun")
         self.query_one(SituationText).failed("mail.example does not answer.", "Press r to try again.")
         self.query_one(Form).problems()
 
@@ -122,7 +123,8 @@ class Hostile(FrameScreen):
                     yield TextField("two", HOSTILE, HOSTILE, check=lambda value: HOSTILE)
                     yield ChoiceField("three", HOSTILE, [(HOSTILE, HOSTILE)])
                 yield BarMeter(HOSTILE)
-                yield SparkMeter(HOSTILE)
+                yield ChartView(number=lambda value: HOSTILE)
+                yield TextLines(chip("failed", HOSTILE))
                 yield SituationText()
 
     def on_mount(self) -> None:
@@ -132,7 +134,7 @@ class Hostile(FrameScreen):
         self.query_one("#list", ShortList).fill([ListRow("1", (HOSTILE, HOSTILE))])
         self.query_one(TailList).add([HOSTILE])
         self.query_one(BarMeter).show(1, 2, HOSTILE)
-        self.query_one(SparkMeter).add(1.0, HOSTILE)
+        self.query_one(ChartView).show([1], HOSTILE, HOSTILE)
         self.query_one(SituationText).failed(HOSTILE, HOSTILE)
         self.query_one(Form).problems()
         self.say(shown(HOSTILE))
@@ -140,7 +142,7 @@ class Hostile(FrameScreen):
 
 def gallery(folder: Path, screen: type[FrameScreen]) -> MunimentApp:
     """The app with one of these screens on top."""
-    app = app_on(EngineDouble({GetStatus: status(name=HOSTILE)}), folder, blank=True)
+    app = app_on(EngineDouble({GetStatus: status(name=HOSTILE)}), folder, blank=True, depth=None)
     app.call_later(app.push_screen, screen())
     return app
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from muniment.net.oauth import TokenGrant, tokens
-from muniment.sources.endpoint import Endpoint
+from muniment.sources.endpoint import ExchangeEndpoint
 from muniment.sources.folders import FolderChoice
 from support.boxes import Box
 from support.entra import CLIENT_ID, DIRECTORY, SECRET, Entra
@@ -36,11 +36,13 @@ def grant(entra: Entra, **other: Any) -> TokenGrant:
 class GraphBox(Box):
     """A mailbox of the double, which returns messages unchanged."""
 
+    endpoint: ExchangeEndpoint
+
     def __init__(self, graph: GraphDouble, work: Path, language: str = "en") -> None:
         self.graph = graph
         self.mailbox: Mailbox = graph.mailbox(f"user{next(_NUMBERS)}@example.com", language)
         super().__init__(
-            Endpoint(
+            ExchangeEndpoint(
                 kind="graph",
                 host=graph.host,
                 port=graph.port,

@@ -1,17 +1,13 @@
 """A double of Microsoft Graph's mail, over HTTPS on loopback.
 
-It accepts only what Microsoft documents or people have reported, and names where. It refuses everything else
-(`unknown`), even if the real service would accept it.
+It accepts only what Microsoft documents or people have reported, and refuses everything else (`unknown`),
+even if the real service would accept it. `support.graph_requests` lists what it accepts. Each answer names
+its source (`support.graph_answers`), and `support.graph_sources` says what rests on what, and what is
+unknown. tests/sources/test_graph_double.py tests each.
 
-`support.graph_sources` says where each answer comes from, by the letters in the comments here, and
-tests/sources/test_graph_double.py tests each. Some answers are unknown, so they are refused or left to the
-test (`deletes`, `sick`): how a cloud without permanentDelete answers it (405 is D1's own example of a missing
-method, 400 is R4, 404 is possible), and what happens to a moved message that is asked for below its old
-folder.
-
-It does not cover: OData beyond these requests ($filter, $expand, $search), requests of a batch that run in
-parallel or depend on one another, delegated access, real MIME conversion, in-place archives and groups (which
-these calls don't reach), and HTTP/2.
+It does not cover: OData beyond these requests, requests of a batch that run in parallel or depend on one
+another, delegated access, real MIME conversion, in-place archives and groups (which these calls don't
+reach), and HTTP/2.
 """
 
 from __future__ import annotations
@@ -19,55 +15,35 @@ from __future__ import annotations
 import email.message
 import gzip
 import json
+import re
 import secrets
 import ssl
 import threading
 import time
 import urllib.parse
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from support.entra import Entra
-from support.graph_mailboxes import LANGUAGES, Folder, Mailbox, Message, Sick
+from support.graph_answers import Answer, failed, sickness, throttled, unknown, wished, without_deletion
+from support.graph_mailboxes import KNOWN, LANGUAGES, Folder, Mailbox, Message, Sick
+from support.graph_requests import VERSION, Query, batch, below_version, query
+from support.graph_sources import UNKNOWN
 from support.regenerating import regenerated
 
 AT_ONCE = 4
+"""Requests that a mailbox serves at a time (D3)."""
 FOLDERS = 10
-"""Folders on a page (R8)."""
-IMMUTABLE = 'IdType="ImmutableId"'
+"""Folders on a page (D7)."""
+USERS = 100
+"""Users on a page (D9)."""
 ENCODINGS = ("base64", "8bit", "quoted-printable")
 __all__ = ["LANGUAGES", "GraphDouble", "Mailbox", "Sick"]
 PERMISSIONS = {"Mail.Read", "Mail.ReadWrite", "User.Read.All"}
-
-
-class Answer(Exception):
-    """An answer that ends the work on a request."""
-
-    def __init__(self, status: int, body: Any = None, **headers: str) -> None:
-        super().__init__(status)
-        self.status, self.body, self.headers = status, body, headers
-
-
-def failed(status: int, code: str, message: str = "", **headers: str) -> Answer:
-    """An error in Graph's form (D2); its code can be empty (D1)."""
-    inner = {"date": "2026-11-30T06:00:00", "request-id": secrets.token_hex(16), "client-request-id": "none"}
-    words = message or f"The words for {code}."
-    return Answer(status, {"error": {"code": code, "message": words, "innerError": inner}}, **headers)
-
-
-def unknown(what: str) -> Answer:
-    """A request whose answer no public source documents: our code must not rely on it."""
-    return failed(501, "UnknownToTheDouble", what)
-
-
-def sickness(sick: Sick) -> Answer:
-    """The answer of a mailbox, folder or message that fails."""
-    headers = {"Retry-After": sick.retry_after} if sick.retry_after else {}
-    if sick.html:
-        return Answer(sick.status, b"<html><title>Blocked</title>Ask your administrator.</html>", **headers)
-    return failed(sick.status, sick.code, **headers)
+_TOKEN = re.compile(r"(\d+)\.(\d+)\.(\d+)\.([A-Za-z,]*)\.(.+)\Z")
+"""A delta token: the service's generation, the query's first and next change, its $select, its folder."""
 
 
 class GraphDouble:
@@ -103,6 +79,10 @@ class GraphDouble:
         """Number of requests of each kind."""
         self.seen: list[str] = []
         """The tokens in the requests."""
+        self.given: deque[tuple[str, int]] = deque(maxlen=100)
+        """Source and status of the last answers; those in a batch come before the batch's own."""
+        self.unknown: list[str] = []
+        """The requests that were refused since the double does not know them."""
         self.peak: Counter[str] = Counter()
         """The most requests that were served at a time, by mailbox."""
         self.over: Counter[str] = Counter()
@@ -143,66 +123,65 @@ class GraphDouble:
         self, method: str, target: str, headers: Mapping[str, str] | email.message.Message, body: bytes
     ) -> Answer:
         """The answer to a request."""
+        fields = {name.lower(): value for name, value in headers.items()}
         try:
-            self._let_in(headers.get("Authorization", "").removeprefix("Bearer "))
-            if target == "/v1.0/$batch":
-                return self._batch(json.loads(body)["requests"])
-            return self._single(method, target.removeprefix("/v1.0"), headers)
-        except Answer as answer:
-            return answer
+            below = below_version(target)
+            self._let_in(fields.get("authorization", "").removeprefix("Bearer "))
+            if (method, below) == ("POST", "/$batch"):
+                answer = self._batch(batch(body, fields.get("content-type", "")))
+            elif body:
+                raise unknown("a body outside a batch")
+            else:
+                answer = self._single(query(method, below, fields))
+        except Answer as raised:
+            answer = raised
+        return self._noted(f"{method} {target}", answer)
+
+    def _noted(self, request: str, answer: Answer) -> Answer:
+        self.given.append((answer.source, answer.status))
+        if answer.source == UNKNOWN:
+            self.unknown.append(f"{request}: {answer.body['error']['message']}")
+        return answer
 
     def _let_in(self, token: str) -> None:
         if not self.entra.good(token):
-            raise failed(401, "InvalidAuthenticationToken")
+            raise failed("R13", 401, "InvalidAuthenticationToken")
         if not self.seen or self.seen[-1] != token:
             self.seen.append(token)
 
     def _batch(self, calls: list[dict[str, Any]]) -> Answer:
-        """D1; R2 for what writes without a body."""
-        ids = [str(call["id"]).lower() for call in calls]
-        if len(calls) > 20 or len(set(ids)) < len(ids):
-            return failed(400, "BadRequest", "Duplicate ids, or too many requests.")
-        for call in calls:
-            types = {name.lower() for name in call.get("headers", {})}
-            if call["method"] != "GET" and ("body" not in call or "content-type" not in types):
-                words = f"Write request id : {call['id']} does not contain Content-Type header or body."
-                return failed(400, "BadRequest", words)
-            if not call["url"].startswith("/"):
-                return unknown("an absolute url in a batch")
         self.asked["batch"] += 1
         responses = []
         for call in calls:
             try:
-                answer = self._single(call["method"], call["url"], call.get("headers", {}))
+                answer = self._single(query(call["method"], call["url"], call.get("headers", {})))
+                if isinstance(answer.body, bytes):
+                    raise unknown("MIME in a batch")
             except Answer as raised:
                 answer = raised
+            self._noted(f"{call['method']} {call['url']} in a batch", answer)
             body = None if isinstance(answer.body, bytes) else answer.body
             responses.append({"id": call["id"], "status": answer.status, "headers": answer.headers,
                               "body": body})  # fmt: skip
-        return Answer(200, {"responses": responses[::-1]})
+        return Answer("D1", 200, {"responses": responses[::-1]})
 
-    def _single(self, method: str, target: str, headers: Mapping[str, str] | email.message.Message) -> Answer:
-        path, _, query = target.partition("?")
-        options = dict(urllib.parse.parse_qsl(query))
-        parts = [urllib.parse.unquote(part) for part in path.strip("/").split("/")]
-        if parts == ["users"]:
-            return self._users(options)
-        mailbox = self.mailboxes.get(parts[1])
+    def _single(self, asked: Query) -> Answer:
+        if asked.route.name == "users":
+            return self._users(asked)
+        mailbox = self.mailboxes.get(asked.segments[1])
         if mailbox is None:
-            raise failed(404, "Request_ResourceNotFound")
+            raise failed("R11", 404, "ErrorInvalidUser")
         with self._slot(mailbox):
             self._count(mailbox)
-            self._weather(target)
+            self._weather(asked.target)
             if mailbox.sick:
                 raise sickness(mailbox.sick)
-            needed = {"Mail.ReadWrite"} if method != "GET" else {"Mail.Read", "Mail.ReadWrite"}
+            needed = {"Mail.ReadWrite"} if asked.route.method != "GET" else {"Mail.Read", "Mail.ReadWrite"}
             if mailbox.denied or not needed & self.roles:
-                raise failed(403, "ErrorAccessDenied")
+                raise failed("R12", 403, "ErrorAccessDenied")
             if mailbox.absent:
-                raise failed(404, "MailboxNotEnabledForRESTAPI")  # R7
-            if "messages" in parts and IMMUTABLE not in headers.get("Prefer", ""):
-                raise unknown("an id that changes as messages move (D5): no code of ours may ask for one")
-            return self._about(mailbox, method, parts[2:], options)
+                raise failed("R8", 404, "MailboxNotEnabledForRESTAPI")
+            return self._about(mailbox, asked)
 
     def _count(self, mailbox: Mailbox) -> None:
         """The limit over ten minutes (D3): each request counts, in a batch as well."""
@@ -211,7 +190,7 @@ class GraphDouble:
             mailbox.served = [at for at in mailbox.served if at > now - self.window]
             if len(mailbox.served) >= self.limit:
                 left = mailbox.served[0] + self.window - now
-                raise failed(429, "ApplicationThrottled", **{"Retry-After": str(int(left) + 1)})
+                raise throttled(str(int(left) + 1))
             mailbox.served.append(now)
 
     def _slot(self, mailbox: Mailbox) -> _Slot:
@@ -224,93 +203,99 @@ class GraphDouble:
         with self._lock:
             if self.storm > 0:
                 self.storm -= 1
-                raise failed(429, "ApplicationThrottled", **{"Retry-After": self.retry_after})
+                raise throttled(self.retry_after)
             for one in self.trouble:
                 if one[0] in urllib.parse.unquote(target):
                     self.trouble.remove(one)
-                    raise failed(one[1], one[2])
+                    raise wished(one[1], one[2])
 
-    def _users(self, options: dict[str, str]) -> Answer:
+    def _users(self, asked: Query) -> Answer:
         if "User.Read.All" not in self.roles:
-            raise failed(403, "Authorization_RequestDenied")
+            raise failed("R14", 403, "Authorization_RequestDenied")
         people = [one for name, one in self.mailboxes.items() if name == one.address]
         values = [{"id": one.id, "mail": one.address} for one in people] + [{"id": "no-mail", "mail": None}]
-        return self._part(values, "/users", options, 100)
+        skip = asked.options.get("$skiptoken", "0")
+        if not skip.isdecimal():
+            raise unknown("a token of another service")
+        return self._part(
+            "D9", [_selected(one, asked) for one in values], "/users", asked, "$skiptoken", USERS
+        )
 
-    def _part(self, values: list[dict[str, Any]], path: str, options: dict[str, str], most: int) -> Answer:
+    def _part(
+        self, source: str, values: list[dict[str, Any]], path: str, asked: Query, skipping: str, most: int
+    ) -> Answer:
         """A part of a list, with a link to the next."""
-        skip = int(options.get("$skip", 0))
-        top = min(int(options.get("$top", most)), self.page)
+        skip = int(asked.options.get(skipping, 0))
+        top = min(int(asked.options.get("$top", most)), self.page)
         body: dict[str, Any] = {"value": values[skip : skip + top]}
         if skip + top < len(values):
-            query = urllib.parse.urlencode(options | {"$skip": skip + top})
-            body["@odata.nextLink"] = self._link(path, query)
-        return Answer(200, body)
+            rest = urllib.parse.urlencode(asked.options | {skipping: skip + top})
+            body["@odata.nextLink"] = self._link(path, rest)
+        return Answer(source, 200, body)
 
-    def _link(self, path: str, query: str) -> str:
-        return f"https://{self.host}:{self.port}/v1.0{path}?{query}"
+    def _link(self, path: str, options: str) -> str:
+        return f"https://{self.host}:{self.port}{VERSION}{path}?{options}"
 
-    def _about(self, mailbox: Mailbox, method: str, parts: list[str], options: dict[str, str]) -> Answer:
-        path = f"/users/{mailbox.address}/" + "/".join(urllib.parse.quote(part, safe="") for part in parts)
-        match parts:
-            case ["mailFolders"]:
-                return self._part(self._children(mailbox, ""), path, options, FOLDERS)
-            case ["mailFolders", name]:
-                return Answer(200, self._shown(mailbox, self._folder(mailbox, name)))
-            case ["mailFolders", name, "childFolders"]:
-                children = self._children(mailbox, self._folder(mailbox, name).id)
-                return self._part(children, path, options, FOLDERS)
-            case ["mailFolders", name, "messages", "delta"]:
+    def _about(self, mailbox: Mailbox, asked: Query) -> Answer:
+        rest = asked.segments[2:]
+        path = f"/users/{mailbox.address}/" + "/".join(urllib.parse.quote(part, safe="") for part in rest)
+        match asked.route.name:
+            case "folders":
+                return self._part("D7", self._children(mailbox, "", asked), path, asked, "$skip", FOLDERS)
+            case "folder":
+                shown = self._shown(mailbox, self._folder(mailbox, rest[1]), asked)
+                return Answer("D11", 200, shown)
+            case "children":
+                children = self._children(mailbox, self._folder(mailbox, rest[1]).id, asked)
+                return self._part("D7", children, path, asked, "$skip", FOLDERS)
+            case "delta":
                 self.on_page()
-                return self._delta(mailbox, self._folder(mailbox, name), path, options)
-            case ["mailFolders", _, "messages", _, "$value"]:
-                raise failed(405, "ErrorInvalidRequest", "The OData request is not supported.")  # R1
-            case ["mailFolders", *_]:
-                raise unknown("a message below its folder: what if it was moved?")
-            case ["messages", id_, *rest]:
-                return self._message(mailbox, id_, method, rest, options)
-        raise failed(400, "BadRequest", "Resource not found for the segment.")  # R4
+                return self._delta(mailbox, self._folder(mailbox, rest[1]), path, asked)
+            case "value below a folder":
+                raise failed("R1", 405, "ErrorInvalidRequest", "The OData request is not supported.")
+        return self._message(mailbox, rest[1], asked)
 
     def _folder(self, mailbox: Mailbox, name: str) -> Folder:
-        found = mailbox.folders.get(mailbox.known.get(name, name))
+        id_ = mailbox.known.get(name, name)
+        if id_ == name and not name.startswith("AAMk") and name not in KNOWN:
+            raise unknown(f"a folder with the name {name}")
+        found = mailbox.folders.get(id_)
         if found is None:
-            raise failed(404, "ErrorItemNotFound")
+            raise failed("R9", 404, "ErrorItemNotFound")
         if found.sick:
             raise sickness(found.sick)
         return found
 
-    def _children(self, mailbox: Mailbox, parent: str) -> list[dict[str, Any]]:
+    def _children(self, mailbox: Mailbox, parent: str, asked: Query) -> list[dict[str, Any]]:
         self.asked["folders"] += 1
         return [
-            self._shown(mailbox, one)
+            self._shown(mailbox, one, asked)
             for one in list(mailbox.folders.values())
             if one.parent == parent and not one.hidden
         ]
 
-    def _shown(self, mailbox: Mailbox, folder: Folder) -> dict[str, Any]:
+    def _shown(self, mailbox: Mailbox, folder: Folder, asked: Query) -> dict[str, Any]:
         children = sum(one.parent == folder.id for one in list(mailbox.folders.values()))
         shown = {"id": folder.id, "displayName": folder.name, "childFolderCount": children, "isHidden": False,
                  "totalItemCount": len(folder.messages)}  # fmt: skip
-        return shown | ({"@odata.type": "#microsoft.graph.mailSearchFolder"} if folder.search else {})
+        kind = {"@odata.type": "#microsoft.graph.mailSearchFolder"} if folder.search else {}
+        return _selected(shown, asked) | kind
 
-    def _delta(self, mailbox: Mailbox, folder: Folder, path: str, options: dict[str, str]) -> Answer:
-        """The changes since a token: of each message only the last one (D4).
-
-        A token has the service's generation, the first and the next change of the query, and its $select.
-        """
+    def _delta(self, mailbox: Mailbox, folder: Folder, path: str, asked: Query) -> Answer:
+        """The changes since a token: of each message only the last one (D4)."""
         self.asked["delta"] += 1
-        token = options.get("$skiptoken") or options.get("$deltatoken")
-        if token and "$select" in options:
-            raise failed(400, "BadRequest", "$select and a token are not supported together.")
-        token = token or f"{self.generation}.0.0.{options.get('$select', '')}"
-        at, since = 0, 0
-        generation, since, at = (int(part) for part in token.split(".")[:3])
-        select = token.split(".")[3]
+        token = asked.options.get("$skiptoken") or asked.options.get("$deltatoken")
+        read = _TOKEN.match(token or f"{self.generation}.0.0.{','.join(asked.select)}.{folder.id}")
+        if not read or read[5] != folder.id:
+            raise unknown("a token of another service or folder")
+        generation, since, at, select = int(read[1]), int(read[2]), int(read[3]), read[4]
         if generation != self.generation:
             again = self._link(path, "$deltatoken=")
-            raise failed(410, "SyncStateNotFound", "The sync state generation is not found.", Location=again)
+            words = "The sync state generation is not found."
+            raise failed("D4 R6", 410, "SyncStateNotFound", words, Location=again)
+        size = min(self.page, asked.page or self.page)
         with mailbox.lock:
-            changes = folder.changes[at : at + self.page]
+            changes = folder.changes[at : at + size]
             behind = at + len(changes) < len(folder.changes)
             begin = max(at - 1, since) if self.replay else at
             latest = dict(folder.changes[begin : at + len(changes)])
@@ -319,69 +304,63 @@ class GraphDouble:
         body: dict[str, Any] = {"value": [value for value in values if value]}
         end = at + len(changes)
         if self.strays and secrets.randbelow(2):
-            body = {"value": [], "@odata.nextLink": self._link(path, f"$skiptoken={token}")}
+            body = {"value": [], "@odata.nextLink": self._link(path, f"$skiptoken={read[0]}")}
         elif behind:
-            body["@odata.nextLink"] = self._link(path, f"$skiptoken={generation}.{since}.{end}.{select}")
+            left = f"{generation}.{since}.{end}.{select}.{folder.id}"
+            body["@odata.nextLink"] = self._link(path, f"$skiptoken={left}")
         else:
-            body["@odata.deltaLink"] = self._link(path, f"$deltatoken={generation}.{end}.{end}.{select}")
-        return Answer(200, body)
+            done = f"{generation}.{end}.{end}.{select}.{folder.id}"
+            body["@odata.deltaLink"] = self._link(path, f"$deltatoken={done}")
+        return Answer("D4", 200, body)
 
     def _change(self, folder: Folder, id_: str, told: bool, select: str) -> dict[str, Any] | None:
         message = folder.messages.get(id_)
         if message:
-            return {"@odata.etag": 'W/"1"'} | _selected(folder, message, select)
+            shown = _properties(folder, message)
+            names = {"id", *select.split(",")} if select else set(shown)
+            return {"@odata.etag": 'W/"1"'} | {name: shown[name] for name in shown if name in names}
         return {"id": id_, "@removed": {"reason": "deleted"}} if told else None
 
-    def _message(
-        self, mailbox: Mailbox, id_: str, method: str, rest: list[str], options: dict[str, str]
-    ) -> Answer:
-        if (method, rest) == ("POST", ["permanentDelete"]) and self.deletes != 204:
-            raise _without(self.deletes)
+    def _message(self, mailbox: Mailbox, id_: str, asked: Query) -> Answer:
+        if asked.route.name == "deletion" and self.deletes != 204:
+            raise without_deletion(self.deletes)
         if not id_.startswith("AAkALg"):
-            raise failed(400, "ErrorInvalidIdMalformed", "Id is malformed.")  # R3
+            raise failed("R3", 400, "ErrorInvalidIdMalformed", "Id is malformed.")
         folder = next((one for one in mailbox.folders.values() if id_ in one.messages), None)
         if folder is None:
-            raise failed(404, "ErrorItemNotFound")
+            raise failed("R9", 404, "ErrorItemNotFound")
         message = folder.messages[id_]
-        if method == "GET" and not rest:
-            self.asked["look"] += 1
-            return Answer(200, _selected(folder, message, options.get("$select", "")))
-        if method == "GET" and rest == ["$value"]:
-            self.asked["value"] += 1
-            self.on_message(self.asked["value"])
-            return self._value(message)
-        if (method, rest) == ("POST", ["permanentDelete"]):
-            self.asked["delete"] += 1
-            mailbox.remove(id_)
-            return Answer(204)  # D6
-        raise unknown(f"{method} of {rest}")
+        match asked.route.name:
+            case "deletion":
+                self.asked["delete"] += 1
+                mailbox.remove(id_)
+                return Answer("D6", 204)
+            case "value":
+                self.asked["value"] += 1
+                self.on_message(self.asked["value"])
+                return self._value(message)
+        self.asked["look"] += 1
+        return Answer("D8", 200, _selected(_properties(folder, message), asked))
 
     def _value(self, message: Message) -> Answer:
         if message.broken:
-            raise failed(500, message.broken)
+            raise wished(500, message.broken)
         message.reads += 1
-        if not self.regenerate:
-            return Answer(200, message.raw)
-        return Answer(200, regenerated(message.raw, ENCODINGS[message.reads % len(ENCODINGS)]))
+        raw = message.raw
+        if self.regenerate:
+            raw = regenerated(raw, ENCODINGS[message.reads % len(ENCODINGS)])
+        return Answer("D8", 200, raw)
 
 
-def _selected(folder: Folder, message: Message, select: str) -> dict[str, Any]:
-    """A message's properties (D8): always the id, and the selected ones."""
+def _properties(folder: Folder, message: Message) -> dict[str, Any]:
+    """A message's properties, as far as the double has them (D8)."""
     stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(message.received))
-    known = {"receivedDateTime": stamp, "parentFolderId": folder.id}
-    return {"id": message.id} | {name: known[name] for name in select.split(",") if name in known}
+    return {"id": message.id, "receivedDateTime": stamp, "parentFolderId": folder.id}
 
 
-def _without(kind: int | str) -> Answer:
-    """The possible answers of a cloud without permanentDelete; which one is right is unknown."""
-    match kind:
-        case 405:
-            return failed(405, "Request_BadRequest", "Specified HTTP method is not allowed.")  # D1
-        case 400:
-            return failed(400, "BadRequest", "Resource not found for the segment 'permanentDelete'.")  # R4
-        case 404:
-            return failed(404, "ResourceNotFound", "Resource could not be discovered.")  # R7
-    return failed(404, "ErrorItemNotFound")
+def _selected(properties: dict[str, Any], asked: Query) -> dict[str, Any]:
+    """Only the properties that are asked for (D10)."""
+    return {name: value for name, value in properties.items() if not asked.select or name in asked.select}
 
 
 class _Slot:
@@ -395,7 +374,7 @@ class _Slot:
         with self._lock:
             if self._busy[self._name] >= AT_ONCE:
                 self._over[self._name] += 1
-                raise failed(429, "ApplicationThrottled", **{"Retry-After": "1"})
+                raise throttled("1")
             self._busy[self._name] += 1
             self._peak[self._name] = max(self._peak[self._name], self._busy[self._name])
 
@@ -436,6 +415,12 @@ class _Handler(BaseHTTPRequestHandler):
         self._serve()
 
     def do_DELETE(self) -> None:
+        self._serve()
+
+    def do_PATCH(self) -> None:
+        self._serve()
+
+    def do_PUT(self) -> None:
         self._serve()
 
     def _serve(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import itertools
+import json
 import socket
 import ssl
 import threading
@@ -46,6 +47,13 @@ def drips(data: bytes) -> Iterator[bytes]:
         yield data[n : n + 1]
 
 
+def trickles(data: bytes) -> Iterator[bytes]:
+    """The same with 20 bytes at a time, which is faster than the least rate of a short answer."""
+    for n in range(0, len(data), 20):
+        time.sleep(DRIP)
+        yield data[n : n + 20]
+
+
 POP3: dict[str, Answers] = {
     "capabilities without end": {"CAPA": lambda: numbered(b"CAP%d" + b"x" * 200 + b"\r\n")},
     "a capability line without end": {"CAPA": lambda: endless(b"x" * 100_000)},
@@ -60,6 +68,14 @@ POP3: dict[str, Answers] = {
     "a number of 5,000 digits": {"UIDL": lambda: [b"+OK\r\n" + b"9" * 5000 + b" a\r\n.\r\n"]},
     "two messages of one number": {"UIDL": lambda: [b"+OK\r\n1 a\r\n1 b\r\n.\r\n"]},
     "a number that is text": {"UIDL": lambda: [b"+OK\r\n1_0 a\r\n.\r\n"]},
+    "49 million keys": {
+        "STAT": lambda: [b"+OK 49000000 1\r\n"],
+        "UIDL": lambda: numbered(b"%d key-%d" + b"x" * 60 + b"\r\n"),
+    },
+    "keys without end after no number": {
+        "STAT": lambda: [b"-ERR\r\n"],
+        "UIDL": lambda: numbered(b"%d key-%d" + b"x" * 60 + b"\r\n"),
+    },
     "sizes without end": {"LIST": lambda: numbered(b"%d 5\r\n")},
     "a size beyond 64 bits": {"LIST": lambda: [b"+OK\r\n1 999999999999999999999999999\r\n.\r\n"]},
     "a negative size": {"LIST": lambda: [b"+OK\r\n1 -7\r\n.\r\n"]},
@@ -70,6 +86,7 @@ POP3: dict[str, Answers] = {
     },
     "dots without end": {"RETR": lambda: itertools.chain([b"+OK\r\n"], endless(b"\r\n.." * 10_000))},
     "a message that drips": {"RETR": lambda: itertools.chain([b"+OK\r\n"], drips(MESSAGE * 1000))},
+    "a message that trickles": {"RETR": lambda: itertools.chain([b"+OK\r\n"], trickles(MESSAGE * 1000))},
     "a reply that drips": {"PASS": lambda: drips(b"+OK" + b"x" * 60_000)},
     "keys that drip": {
         "UIDL": lambda: itertools.chain([b"+OK\r\n"], drips(b"1 key-1\r\n2 key-2\r\n" * 1000))
@@ -115,10 +132,19 @@ IMAP: dict[str, Answers] = {
     "a message that drips": {
         "UID FETCH": lambda: itertools.chain([b"* 1 FETCH (UID 1 BODY[] {500000}\r\n"], drips(b"Z" * 500_000))
     },
+    "a message that trickles": {
+        "UID FETCH": lambda: itertools.chain(
+            [b"* 1 FETCH (UID 1 BODY[] {500000}\r\n"], trickles(b"Z" * 500_000)
+        )
+    },
     "untagged lines that drip": {"UID FETCH": lambda: drips(b"* OK still here\r\n" * 10_000)},
     "namespaces without end": {
         "CAPABILITY": lambda: [b"* CAPABILITY IMAP4rev1 NAMESPACE UIDPLUS\r\n", b"OK\r\n"],
         "NAMESPACE": lambda: itertools.chain([b"* NAMESPACE (("], endless(b'"a." ".")(' * 1000)),
+    },
+    "many namespaces": {
+        "CAPABILITY": lambda: [b"* CAPABILITY IMAP4rev1 NAMESPACE UIDPLUS\r\n", b"OK\r\n"],
+        "NAMESPACE": lambda: [b"* NAMESPACE NIL (" + b'("a." ".")' * 5000 + b") NIL\r\n", b"OK\r\n"],
     },
     "labels without end": {
         "CAPABILITY": lambda: [b"* CAPABILITY IMAP4rev1 X-GM-EXT-1\r\n", b"OK\r\n"],
@@ -129,6 +155,13 @@ IMAP: dict[str, Answers] = {
         "UID FETCH": lambda: [b"OK\r\n"],
         "UID SEARCH": lambda: [b"* ESEARCH UID ALL " + b"1:900000," * 9000 + b"1\r\n", b"OK\r\n"],
     },
+    "a literal in place of a count": {
+        "SELECT": lambda: [b"* 1 EXISTS {1}\r\nx\r\n* OK [UIDVALIDITY 7] x\r\n", b"OK\r\n"]
+    },
+    "a literal among found messages": {
+        "UID SEARCH": lambda: [b"* SEARCH {1}\r\n1\r\n", b"OK\r\n"],
+        "UID FETCH": lambda: [b"OK\r\n"],
+    },
     "found messages that are none": {
         "UID SEARCH": lambda: [b"* SEARCH 1 x -3\r\n", b"OK\r\n"],
         "UID FETCH": lambda: [b"OK\r\n"],
@@ -137,7 +170,33 @@ IMAP: dict[str, Answers] = {
 """Each must end a run with one sentence. "OK" is sent as the tagged completion, "OK+" with more behind it."""
 
 
-class _Listener:
+DELETING_POP3: dict[str, Answers] = {
+    f"{command}: {name}": {command: chunks}
+    for command in ("DELE", "QUIT")
+    for name, chunks in (
+        ("a line without end", lambda: endless(b"+OK " + b"A" * 100_000)),
+        ("a refusal without end", lambda: endless(b"-ERR " + b"z" * 100_000)),
+        ("a line that drips", lambda: drips(b"+OK" + b"x" * 60_000)),
+        ("no answer", list),
+    )
+}
+"""Each must end a deletion with one sentence."""
+DELETING_IMAP: dict[str, Answers] = {
+    f"{command}: {name}": {command: chunks}
+    for command in ("UID STORE", "UID EXPUNGE", "UID SEARCH")
+    for name, chunks in (
+        ("untagged lines without end", lambda: numbered(_FLAGS, b"")),
+        ("a line without end", lambda: endless(_FILLING)),
+        ("expunged messages without end", lambda: endless(b"* 1 EXPUNGE\r\n" * 1000)),
+        ("a literal of 4 GB", lambda: itertools.chain([b"* 1 FETCH (X {4000000000}\r\n"], endless(_FILLING))),
+        ("lines that drip", lambda: drips(b"* 1 EXPUNGE\r\n" * 10_000)),
+        ("no answer", list),
+    )
+}
+"""The same. UID SEARCH shows which messages are gone."""
+
+
+class Listener:
     """Listens on loopback, with a thread for each client; use as a context manager."""
 
     def __init__(self) -> None:
@@ -165,7 +224,7 @@ class _Listener:
         """Answer a client until it closes the connection."""
 
 
-class HostileServer(_Listener):
+class HostileServer(Listener):
     """Listens on loopback and answers by a row of POP3 or IMAP; use as a context manager.
 
     With a PEM file of certificate and key, IMAP offers STARTTLS.
@@ -226,6 +285,8 @@ class HostileServer(_Listener):
             if command == "UID":
                 command = f"UID {words[1].decode().upper()}"
             self._say(client, command, [*usual.get(command, []), b"OK\r\n"], tag)
+            if command == "UID EXPUNGE":
+                usual["UID SEARCH"] = [b"* SEARCH\r\n"]
             if command == "STARTTLS" and self._certificate:
                 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
                 context.load_cert_chain(self._certificate)
@@ -234,11 +295,20 @@ class HostileServer(_Listener):
                 return
 
 
-class HostileHttp(_Listener):
-    """Answers each HTTP request with the same bytes and closes; with a certificate, it uses TLS."""
+class HostileHttp(Listener):
+    """Answers each HTTP request with the same bytes and closes; with a certificate, it uses TLS.
 
-    def __init__(self, answer: Callable[[], Chunks], certificate: Path | None = None) -> None:
+    A request for which `honest` has an answer gets that instead.
+    """
+
+    def __init__(
+        self,
+        answer: Callable[[], Chunks],
+        certificate: Path | None = None,
+        honest: Callable[[bytes], bytes] = lambda request: b"",
+    ) -> None:
         self._answer = answer
+        self._honest = honest
         self._context: ssl.SSLContext | None = None
         if certificate:
             self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -255,8 +325,8 @@ class HostileHttp(_Listener):
                 while line := lines.readline().strip():
                     name, _, value = line.partition(b":")
                     length = int(value) if name.lower() == b"content-length" else length
-                lines.read(length)
-                for chunk in self._answer():
+                honest = self._honest(lines.read(length))
+                for chunk in [honest] if honest else self._answer():
                     client.sendall(chunk)
         except OSError:
             return  # the client has closed the connection, as it should
@@ -270,6 +340,14 @@ def _gzip_bomb() -> bytes:
 def _http(*fields: bytes, status: bytes = b"200 OK") -> bytes:
     lines = (b"HTTP/1.1 " + status, b"Content-Type: application/json", b"Connection: close", *fields)
     return b"\r\n".join((*lines, b"", b""))
+
+
+def there(request: bytes) -> bytes:
+    """Graph's answer to a batch that asks where a message is: in its folder. b"" for other requests."""
+    if b"parentFolderId" not in request:
+        return b""
+    answer = {"id": "0", "status": 200, "body": {"id": "one", "parentFolderId": "inbox"}}
+    return _http() + json.dumps({"responses": [answer]}).encode()
 
 
 HTTP: dict[str, Callable[[], Chunks]] = {

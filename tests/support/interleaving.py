@@ -19,12 +19,12 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
-from muniment.archive.catalog import catalog, store
-from muniment.archive.catalog.writing import CatalogWriter
+from muniment.archive.catalog.sqlite import catalog, store
+from muniment.archive.catalog.sqlite.writing import FactWriter
 from muniment.archive.files import gate
 from muniment.archive.index import index
 from muniment.archive.ledger.writer import Ledger
-from muniment.archive.vault import append_turns, open_index, vault
+from muniment.archive.vault import append_turns, commit_coordinator, open_index
 
 HANGS = 60.0
 """Time after which a step that does not end fails the test, in seconds."""
@@ -33,7 +33,7 @@ LOCKED = (gate, index, open_index, append_turns, catalog, store)
 POINTS: tuple[tuple[Any, str], ...] = (
     (Ledger, "append"),
     (Ledger, "commit"),
-    (CatalogWriter, "write"),
+    (FactWriter, "write"),
     (Path, "rename"),
     (Path, "unlink"),
     (store.CatalogStore, "_connected"),
@@ -287,7 +287,7 @@ def interleaved() -> Iterator[Scheduler]:
         for module in LOCKED:
             kind = collected if module is store else locks
             stack.enter_context(mock.patch.object(module, "threading", kind))
-        stack.enter_context(mock.patch.object(vault, "Future", partial(_Future, scheduler)))
+        stack.enter_context(mock.patch.object(commit_coordinator, "Future", partial(_Future, scheduler)))
         for owner, name in POINTS:
             real = getattr(owner, name)
             stack.enter_context(mock.patch.object(owner, name, _pointed(scheduler, name, real)))

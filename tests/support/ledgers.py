@@ -10,8 +10,10 @@ from pathlib import Path
 from muniment.archive.facts import FramePosition
 from muniment.archive.ledger import recipe
 from muniment.archive.ledger.codec import RecordEncoder, train
+from muniment.archive.ledger.local_segments import LocalSegments
 from muniment.archive.ledger.model import AppendedRecord, LedgerHead, LedgerRecord, PayloadCodec, RecordKind
 from muniment.archive.ledger.recipe import ContentSlice, InlineBase64, LiteralBytes, PartBase64, Piece
+from muniment.archive.ledger.segment_store import SegmentStore
 from muniment.archive.ledger.writer import Ledger
 
 NOON = 1_790_000_000_000_000
@@ -115,8 +117,13 @@ class Writing:
 
 
 def written(folder: Path, *, segment: int = 1 << 20, batches: int = 3) -> Writing:
+    """Write a ledger of some batches in a folder, and close it."""
+    return filled(LocalSegments(folder), segment=segment, batches=batches)
+
+
+def filled(segments: SegmentStore, *, segment: int = 1 << 20, batches: int = 3) -> Writing:
     """Write a ledger of some batches with records of every encoding, and close it."""
-    writing = Writing(Ledger.create(folder, segment=segment))
+    writing = Writing(Ledger.create(segments, segment=segment))
     writing.copy(0)
     writing.commit()
     writing.use_dictionary()

@@ -8,10 +8,10 @@ from itertools import repeat
 
 import msgspec
 
-from muniment.parsing.pipe_frames import LENGTH, FrameReader, send
+from muniment.parsing.pipe_frames import LENGTH, PipeReader, send
 
 if __name__ == "__main__":
-    asked = FrameReader(os.fdopen(0, "rb"), msgspec.msgpack.Decoder(str)).receive()
+    asked = PipeReader(os.fdopen(0, "rb"), msgspec.msgpack.Decoder(str)).receive()
     match asked:
         case "half":
             os.write(1, LENGTH.pack(100) + b"half of it")

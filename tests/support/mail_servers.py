@@ -126,14 +126,19 @@ def debian_with(name: str, folder: Path) -> Path:
     return root
 
 
-def postfix(root: Path, archive: int, lists: bool = False) -> MailServer:
-    """Postfix by the recipe; it drops the mail for people, and copies it to the archive's port."""
+def postfix(root: Path, archive: int, lists: bool = False, always_bcc: str = "") -> MailServer:
+    """Postfix by the recipe; it drops the mail for people, and copies it to the archive's port.
+
+    `always_bcc`: the address that gets the copies, instead of one for each recipient.
+    """
     server = MailServer(
         root, "rm -f /var/spool/postfix/pid/*; postsuper -d ALL; exec postfix start-fg", "postfix"
     )
     name = "postfix-lists" if lists else "postfix"
     hop = free_port()
     main = recipe(f"{name}: main.cf", archive).replace("10026", str(hop))
+    if always_bcc:
+        main = re.sub("(?m)^recipient_bcc_maps = .*$", f"always_bcc = {always_bcc}", main)
     server.put("etc/postfix/main.cf", _POSTFIX + main)
     server.put("etc/postfix/archive.pcre", recipe("postfix: archive.pcre"))
     server.put("etc/postfix/virtual", "board@contoso.example bob@contoso.example, eve@contoso.example\n")

@@ -16,6 +16,7 @@ from muniment.service.demo.samples import COMPANY, DOMAIN, samples, users_csv
 from muniment.service.dispatch.engine import connect
 from muniment_tui.app import MunimentApp
 from muniment_tui.messages.screen import MessagesScreen
+from muniment_tui.terminal.colours import ColourDepth
 from support.engine_double import HOSTILE
 from support.reports import EPOCH, plain, report
 from support.vaults import TestVault, put
@@ -82,7 +83,8 @@ def screen_of(pilot: Pilot[Any]) -> MessagesScreen:
 class Watched:
     """The real engine.
 
-    Its requests are recorded, and it can be held up or made to fail. Searches always take the same time.
+    Its requests are recorded, and it can be held up or made to fail. Searches always take the same time, and
+    the vault has the same path, since pictures show both.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -102,6 +104,8 @@ class Watched:
             if self.failing is not None:
                 raise self.failing
         word = self._engine.call(request)
+        if isinstance(word, api.Status):
+            word = replace(word, vault="/srv/mail")
         return replace(word, seconds=0.02) if isinstance(word, api.Hits) else word
 
     def stream(self, request: api.Request) -> Iterator[api.WireWord]:
@@ -116,4 +120,4 @@ class Watched:
 
 def app_over(engine: Connect, folder: Path) -> MunimentApp:
     """The app in its Messages area."""
-    return MunimentApp(engine, folder, area="messages")
+    return MunimentApp(engine, folder, area="messages", depth=ColourDepth.TRUE)

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from muniment.parsing.confinement import confine, last_words
-from muniment.parsing.pipe_frames import FrameReader, send
+from muniment.parsing.pipe_frames import PipeReader, send
 
 MEMORY = 512 * 1024 * 1024
 
@@ -55,7 +55,7 @@ def probe(port: int) -> dict[str, object]:
 
 if __name__ == "__main__":
     confine(MEMORY)
-    requests = FrameReader(os.fdopen(os.dup(0), "rb"), msgspec.msgpack.Decoder(int))
+    requests = PipeReader(os.fdopen(os.dup(0), "rb"), msgspec.msgpack.Decoder(int))
     answers = last_words()
     print("what a library prints")
     while (port := requests.receive()) is not None:

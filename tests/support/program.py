@@ -95,8 +95,11 @@ def command(folder: Path, *words: str) -> list[str]:
     return [sys.executable, "-m", "muniment", "--vault", str(folder), *words]
 
 
-def fingerprint(folder: Path, leave_out: Sequence[str] = ("lock", "work")) -> dict[str, str]:
-    """Mode and content hash of everything below a folder, by path, except `leave_out` and SQLite's files."""
+def fingerprint(folder: Path, leave_out: Sequence[str] = ("lock", "work", "proof.json")) -> dict[str, str]:
+    """Mode and content hash of everything below a folder, by path, except `leave_out` and SQLite's files.
+
+    `proof.json` notes the result of each verification.
+    """
     found = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder)

@@ -79,6 +79,10 @@ class Proxy:
         """Number of connections so far."""
         return int(self._say()["connections"])
 
+    def cuts(self) -> int:
+        """Number of connections that were cut at a command."""
+        return int(self._say()["cuts"])
+
     def _say(self, **order: Any) -> dict[str, Any]:
         assert self._process.stdin
         self._process.stdin.write(json.dumps(order).encode() + b"\n")
@@ -101,6 +105,7 @@ class _Orders:
     cut_behind: bytes = b""
     refuse: int = 0
     connections: int = 0
+    cuts: int = 0
 
 
 class _Cut(Exception):
@@ -173,9 +178,11 @@ class _Link:
         orders = self._orders
         if orders.cut_before and orders.cut_before in data:
             orders.cut_before = b""
+            orders.cuts += 1
             raise _Cut
         if orders.cut_behind and orders.cut_behind in data:
             orders.cut_behind = b""
+            orders.cuts += 1
             self._muted = True
         return data
 
@@ -217,7 +224,7 @@ async def _serve(options: dict[str, Any]) -> None:
     while line := await stdin.readline():
         for name, value in json.loads(line).items():
             setattr(orders, name, bytes.fromhex(value) if isinstance(value, str) else value)
-        print(json.dumps({"connections": orders.connections}), flush=True)
+        print(json.dumps({"connections": orders.connections, "cuts": orders.cuts}), flush=True)
     # The process that started the proxy has ended it, and so all connections end.
     os._exit(0)
 

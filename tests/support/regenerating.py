@@ -7,14 +7,14 @@ import email.policy
 from email import message_from_bytes
 from email.message import EmailMessage
 
-from muniment.archive.vault.vault import Vault
+from muniment.archive.vault.open_vault import open_vault
 from muniment.mail.content.fork import is_transport
 from muniment.mail.journal.report import read_report
 from muniment.runs.pipeline.plan import RunPlan
 from muniment.runs.pipeline.progress import RunBooks
 from muniment.runs.prepare.worker_pool import WorkerPool
 from muniment.runs.run import ArchiveRun
-from muniment.sources.endpoint import Endpoint
+from muniment.sources.endpoint import FileEndpoint
 from muniment.sources.factory import open_source
 from support.vaults import TestVault, put
 
@@ -51,7 +51,7 @@ def regenerated_report(raw: bytes, encoding: str = "base64") -> bytes:
     assert report is not None
     (span,) = report.originals
     text = message_from_bytes(raw).get_payload(0).get_payload(decode=True)  # type: ignore[union-attr]
-    boundary = f"_anew_{encoding}_"
+    boundary = f"_again_{encoding}_"
     head, _, _ = raw.partition(b"\r\n\r\n")
     kept = [line for line in head.split(b"\r\n") if line.partition(b":")[0].lower() in _KEPT]
     return b"\r\n".join([
@@ -81,10 +81,10 @@ def mailbox(
     for part in ("new", "cur", "tmp"):
         (path / part).mkdir(parents=True, exist_ok=True)
     put(path / "new", mails)
-    source = open_source(Endpoint("maildir", vault.folder.parent / "work", path=str(path)))
+    source = open_source(FileEndpoint("maildir", vault.folder.parent / "work", path=str(path)))
     plan = RunPlan("mailbox", False, False, owner=owner, owner_folder=folder, regenerated=True)
     pool = WorkerPool()
-    opened = Vault.open(vault.folder, write=True)
+    opened = open_vault(vault.folder, write=True)
     try:
         progress = ArchiveRun(opened, source, plan, pool).execute()
     finally:

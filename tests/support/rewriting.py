@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from muniment.archive.ledger.codec import PayloadDecoder
-from muniment.archive.ledger.files import VAULT_ID, segment_path, segments
+from muniment.archive.ledger.local_segments import VAULT_ID, LocalSegments, segment_path
 from muniment.archive.ledger.model import Frame, LedgerHead, LedgerRecord, RecordKind
 from muniment.archive.ledger.scan import scan
 from muniment.archive.ledger.walk import FrameGap, commit_of, walk
@@ -23,8 +23,8 @@ def heads(folder: Path) -> list[LedgerHead]:
     """Every committed state of a ledger, in order."""
     tag = bytes.fromhex((folder / VAULT_ID).read_text())
     found = []
-    for number in segments(folder):
-        for item in walk(segment_path(folder, number), tag):
+    for number in LocalSegments(folder).numbers():
+        for item in walk(LocalSegments(folder), number, tag):
             commit = None if isinstance(item, FrameGap) else commit_of(item)
             if commit is not None and not commit.segment and not isinstance(item, FrameGap):
                 found.append(LedgerHead(commit.tree.size, commit.root, number, item.end))
@@ -33,7 +33,7 @@ def heads(folder: Path) -> list[LedgerHead]:
 
 def cut(folder: Path, head: LedgerHead) -> None:
     """Remove everything from a ledger that follows a committed state."""
-    for number in segments(folder):
+    for number in LocalSegments(folder).numbers():
         path = segment_path(folder, number)
         if number > head.segment:
             path.unlink()
@@ -51,12 +51,12 @@ def rewrite(folder: Path, edit: Edit, segment: int = 1 << 28) -> None:
 
     Nothing in the ledger itself can show the change.
     """
-    frames, old = list(scan(folder)), folder.with_name(folder.name + ".old")
+    frames, old = list(scan(LocalSegments(folder))), folder.with_name(folder.name + ".old")
     folder.rename(old)
     folder.mkdir(mode=0o700)
     shutil.copy(old / VAULT_ID, folder)
     segment_path(folder, 1).touch(0o600)
-    ledger = Ledger.open(folder, segment=segment)
+    ledger = Ledger.open(LocalSegments(folder), segment=segment)
     decoder = PayloadDecoder()
     for frame in frames:
         if frame.kind is RecordKind.COMMIT:

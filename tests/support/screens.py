@@ -22,19 +22,21 @@ from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 from textual.app import App
 from textual.pilot import Pilot
 
-from muniment.api import GetSetup, GetStatus
+from muniment.api import GetHealth, GetSetup, GetStatus
 from muniment_tui.app import MunimentApp
 from muniment_tui.shell.areas import AREAS
 from muniment_tui.shell.frame import AreaScreen, FrameScreen
+from muniment_tui.terminal.colours import ColourDepth
 from support.checklists import checklist
 from support.engine_double import EngineDouble
+from support.healths import empty
 from support.words import status
 
 ROOT = Path(__file__).parents[2]
 NOW = 1_767_614_400
 """2026-01-05 12:00:00 UTC, the time in pictures."""
 SMALL, LARGE = (80, 24), (120, 40)
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Timeout of a wait, in seconds."""
 Script = Callable[[Pilot[Any]], Awaitable[None]]
 
@@ -143,9 +145,11 @@ def app_on(
     """
     engine.answers.setdefault(GetStatus, status())
     engine.answers.setdefault(GetSetup, checklist())
+    engine.answers.setdefault(GetHealth, empty())
     if vault:
         folder.mkdir(exist_ok=True)
         (folder / "vault.toml").touch()
+    options.setdefault("depth", ColourDepth.TRUE)
     app = MunimentApp(engine.doors.connect, folder, area=area, **options)
     if blank:
         app._modes.update(dict.fromkeys((one.id for one in AREAS), AreaScreen))

@@ -10,7 +10,7 @@ from pathlib import Path
 from muniment.errors import SourceError
 from muniment.net.retry import TransientError
 from muniment.sources.base import FetchedItem, MailItem, MailPlace, UnfetchedItem
-from muniment.sources.endpoint import Endpoint
+from muniment.sources.endpoint import ServerEndpoint
 from muniment.sources.folders import FolderChoice
 from muniment.sources.refusing import MailboxRefused
 from muniment.sources.remote import Answer, RemoteSource
@@ -55,14 +55,14 @@ class Server:
     def open(self, work: Path) -> ScriptedSource:
         """A source on it."""
         folders = FolderChoice() if len(self.mails) > 1 else None
-        endpoint = Endpoint(kind="maildir", path="/none", work=work, folders=folders)
+        endpoint = ServerEndpoint(kind="pop3", work=work, folders=folders)
         return ScriptedSource(self, endpoint, self.waits.append)
 
 
 class ScriptedSource(RemoteSource):
     """The source on that server; it fetches one message at a time."""
 
-    def __init__(self, server: Server, endpoint: Endpoint, sleep: Callable[[float], None]) -> None:
+    def __init__(self, server: Server, endpoint: ServerEndpoint, sleep: Callable[[float], None]) -> None:
         super().__init__(endpoint, sleep)
         self.server = server
         self.session = 50

@@ -18,7 +18,7 @@ from muniment.client.socket_path import SocketPlace, peer_of, place_of
 from muniment.client.socket_transport import NoService, dial
 from support.program import Said
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 def muniment(vault: Path, *words: str, **options: Any) -> Said:

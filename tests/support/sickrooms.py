@@ -27,6 +27,8 @@ class Sickroom(ABC):
     """The ways in which the service may refuse one mailbox of several."""
     passing: tuple[str, ...]
     """Refusals that the server does not call permanent. The source waits for these."""
+    patience: int
+    """Most seconds that the source waits for the first of these."""
     lasting: str
     """A refusal that is not tried twice."""
     folder_refusals: tuple[str, ...]
@@ -84,6 +86,10 @@ class Sickroom(ABC):
         """End all faults."""
 
     @abstractmethod
+    def listings(self) -> int:
+        """Number of parts of listings that were sent."""
+
+    @abstractmethod
     def left(self, address: str = "") -> int:
         """Number of messages in a mailbox, or in all."""
 
@@ -97,6 +103,7 @@ class GraphRoom(Sickroom):
         "403 <html>", "429 ApplicationThrottled 30", "503 ServiceUnavailable 600", "504 GatewayTimeout",
         "423 Locked", "507 QuotaExceeded",
     )  # fmt: skip
+    patience = 6 * 60
     passing = ("503 MailboxInfoStale", "429 ApplicationThrottled 30", "503 ServiceUnavailable 600")
     lasting = "409 ErrorMailboxBlocked"
     folder_refusals = ("500 ErrorInternalServerError", "400 ErrorFolderCorrupt", "403 <html>")
@@ -141,6 +148,7 @@ class GraphRoom(Sickroom):
         self.double.on_page = lambda: then() if self.double.asked["delta"] - begun == count else None
 
     def heal(self) -> None:
+        assert self.double.unknown == [], "a request that no public page describes"
         self.double.on_message, self.double.on_page = (lambda count: None), (lambda: None)
         self.double.deletes = 204
         for address in self.people:
@@ -150,6 +158,9 @@ class GraphRoom(Sickroom):
                 folder.sick = None
             for message in box.messages():
                 message.broken = ""
+
+    def listings(self) -> int:
+        return self.double.asked["delta"]
 
     def left(self, address: str = "") -> int:
         people = [address] if address else self.people
@@ -173,6 +184,7 @@ class ExchangeRoom(Sickroom):
         "status 503 30", "status 500",
     )  # fmt: skip
     passing = ("status 503 30",)
+    patience = 19 * 60
     lasting = "fault ErrorNonExistentMailbox"
     folder_refusals = ("ErrorInternalServerError", "ErrorFolderCorrupt")
 
@@ -232,6 +244,7 @@ class ExchangeRoom(Sickroom):
         self.double.after = after
 
     def heal(self) -> None:
+        assert self.double.unknown == [], "a request that no public page describes"
         self.double.after = lambda operation: None
         self.double.fail.clear()
         for address in self.people:
@@ -245,6 +258,9 @@ class ExchangeRoom(Sickroom):
     def _folders(self, address: str) -> list[Any]:
         person = self.double.people[address]
         return [folder for owner, folder in self.double.folders.values() if owner is person]
+
+    def listings(self) -> int:
+        return self.double.asked["SyncFolderItems"]
 
     def left(self, address: str = "") -> int:
         people = [address] if address else self.people

@@ -23,7 +23,7 @@ from typing import Any, Self
 
 import pyte
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Timeout of a wait, in seconds."""
 EVERY = 0.01
 KEYS = {
@@ -145,6 +145,11 @@ class Teletype:
         self._stream.feed(_LEADERS.sub(b"", new))
         return "\n".join(line.rstrip() for line in self._screen.display)
 
+    def cursor(self) -> tuple[int, int, bool]:
+        """The cursor's column and row on the screen as it was drawn last, and whether it is hidden."""
+        cursor = self._screen.cursor
+        return cursor.x, cursor.y, cursor.hidden
+
     def wait(
         self, holds: Callable[[], Any], what: str, patience: float = PATIENCE, every: float = EVERY
     ) -> Any:
@@ -185,6 +190,14 @@ class Teletype:
     def settings(self) -> list[Any]:
         """The terminal's current settings."""
         return termios.tcgetattr(self._theirs)
+
+    def unplug(self, patience: float = PATIENCE) -> int:
+        """Take the terminal away, as a lost connection does. Returns the exit code of the program."""
+        self._ending.set()
+        self._reader.join()
+        os.close(self._ours)
+        os.close(self._theirs)
+        return self.process.wait(patience)
 
     def close(self) -> None:
         """End the program, if it still runs, and close the terminal."""

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import pytest
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Timeout of a wait, in seconds."""
 EVERY = 0.05
 _NUMBERS = itertools.count(1)

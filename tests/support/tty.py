@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 TESTS = Path(__file__).parents[1]
 _SEQUENCE = re.compile(
     # What the app's own driver writes: CSI sequences (ECMA-48 5.4), charset and keypad choices.

@@ -2,7 +2,18 @@
 
 from typing import Any
 
-from muniment.api import Attachment, EnvelopeWord, Hit, Message, ProgressWord, RunSummary, Status
+from muniment.api import (
+    Attachment,
+    DiskState,
+    EnvelopeWord,
+    Health,
+    HealthProblem,
+    Hit,
+    Message,
+    ProgressWord,
+    RunSummary,
+    Status,
+)
 from support.engine_double import HOSTILE
 
 SHA = "3f7a91c20b44" + "0" * 52
@@ -81,3 +92,15 @@ def status(**changes: Any) -> Status:
         "bytes_catalog": 8192, "bytes_index": 0, "profiles": (),
     }  # fmt: skip
     return Status(**(values | changes))
+
+
+def state_of_health(*problems: HealthProblem, **changes: Any) -> Health:
+    """The health of a vault with these problems, the worst first."""
+    values: dict[str, Any] = {
+        "time": 1736190000, "messages": 1234, "behind": 5, "users": 300, "silent_total": 2,
+        "last_report": 1736186997, "quarantined": 1,
+        "disk": DiskState(total=100 * 10**9, free=12_300_000_000, days_left=40),
+        "verdict": problems[0].severity if problems else "ok",
+        "summary": problems[0].text if problems else "The archive is well.", "problems": problems,
+    }  # fmt: skip
+    return Health(**(values | changes))

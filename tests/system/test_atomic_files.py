@@ -24,6 +24,7 @@ from muniment.system.atomic_files import (
     is_temporary,
     sync_folder,
     write_file,
+    write_pieces,
 )
 
 OLD, NEW = b"old content\n", b"new content\n" * 500_000
@@ -276,6 +277,18 @@ def test_a_copy_is_private_and_replaces_in_one_step(path: Path) -> None:
     copy_file(source, path, durable=True)
     assert (path.read_bytes(), mode_of(path)) == (NEW, PRIVATE)
     assert beside(path) == ["source"]
+
+
+def test_pieces_replace_in_one_step_or_not_at_all(path: Path) -> None:
+    def broken() -> Iterator[bytes]:
+        yield NEW
+        raise OSError("the other end is gone")
+
+    with pytest.raises(OSError, match="is gone"):
+        write_pieces(path, broken(), durable=True)
+    assert (path.read_bytes(), beside(path)) == (OLD, [])
+    write_pieces(path, iter([b"one", b"", b"two"]), durable=True)
+    assert (path.read_bytes(), mode_of(path)) == (b"onetwo", PRIVATE)
 
 
 def test_a_new_file_replaces_nothing(path: Path) -> None:

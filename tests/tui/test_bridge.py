@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 from textual.app import App
@@ -27,7 +27,6 @@ from muniment.api import (
     WireWord,
 )
 from muniment.errors import NotFound
-from muniment_tui.engine import bridge as module
 from muniment_tui.engine.bridge import AHEAD, Bridge
 from support.engine_double import EngineDouble
 from support.screens import until
@@ -37,14 +36,17 @@ STATE = RunsState(profiles=(), log=())
 
 
 Script = Callable[["Asking", Pilot[Any]], Awaitable[None]]
-Run = Callable[[EngineDouble, Script], "Asking"]
+
+
+class Run(Protocol):
+    def __call__(self, engine: EngineDouble, script: Script, every: float = 1.0) -> Asking: ...
 
 
 class Asking(App[None]):
-    def __init__(self, engine: EngineDouble) -> None:
+    def __init__(self, engine: EngineDouble, every: float) -> None:
         super().__init__()
         self.refused: list[Exception] = []
-        self.engine = Bridge(engine.doors.connect, Path("/v"), self.refused.append)
+        self.engine = Bridge(engine.doors.connect, Path("/v"), self.refused.append, every=every)
         self.got: list[WireWord] = []
         self.loop_thread = threading.get_ident()
 
@@ -55,8 +57,8 @@ class Asking(App[None]):
 
 @pytest.fixture
 def run() -> Run:
-    def run(engine: EngineDouble, script: Script) -> Asking:
-        app = Asking(engine)
+    def run(engine: EngineDouble, script: Script, every: float = 1.0) -> Asking:
+        app = Asking(engine, every)
 
         async def main() -> None:
             async with app.run_test() as pilot:
@@ -197,21 +199,19 @@ def test_a_stream_is_read_no_faster_than_it_is_shown(run: Run) -> None:
     run(EngineDouble({WatchRuns: endless}), script)
 
 
-def test_states_are_paced(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "EVERY", 0.2)
+def test_states_are_paced(run: Run) -> None:
     times = []
 
     async def script(app: Asking, pilot: Pilot[Any]) -> None:
         app.engine.stream(app, WatchRuns(), lambda word: times.append(time.monotonic()))
         await until(pilot, lambda: len(times) == 4)
 
-    run(EngineDouble({WatchRuns: [STATE] * 4}), script)
+    run(EngineDouble({WatchRuns: [STATE] * 4}), script, every=0.2)
     assert times[3] - times[0] > 0.5
 
 
-def test_a_newer_state_replaces_a_waiting_one(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_newer_state_replaces_a_waiting_one(run: Run) -> None:
     """States don't queue up while the app's loop is delayed, for example by a slow terminal."""
-    monkeypatch.setattr(module, "EVERY", 0.01)
     made = threading.Event()
 
     def states(request: Request) -> Iterator[WireWord]:
@@ -229,7 +229,7 @@ def test_a_newer_state_replaces_a_waiting_one(run: Run, monkeypatch: pytest.Monk
         assert states[-1].quarantined == 99
         assert len(states) <= 2
 
-    run(EngineDouble({WatchRuns: states}), script)
+    run(EngineDouble({WatchRuns: states}), script, every=0.01)
 
 
 def test_a_blocked_stream_does_not_delay_quitting(run: Run) -> None:

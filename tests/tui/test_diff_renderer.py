@@ -8,7 +8,6 @@ import pyte
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import set_cell_size
-from rich.color import ColorSystem
 from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
@@ -16,6 +15,7 @@ from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.geometry import Region
 from textual.strip import Strip
 
+from muniment_tui.terminal.colours import ColourDepth
 from muniment_tui.terminal.diff_renderer import GAP, TerminalCanvas
 
 COLUMNS, ROWS = 40, 3
@@ -26,14 +26,14 @@ class Terminal:
     """A terminal that a canvas draws on."""
 
     def __init__(self) -> None:
-        self.canvas = TerminalCanvas()
+        self.canvas = TerminalCanvas(ColourDepth.MANY)
         self.screen = pyte.Screen(COLUMNS, ROWS)
         self._stream = pyte.Stream(self.screen)
 
     def draw(self, y: int, *segments: tuple[str, Style], x: int = 0) -> str:
         """Draw a line, and return the output that was sent."""
         strip = Strip([Segment(text, style) for text, style in segments])
-        sent = self.canvas.draw(x, y, strip, ColorSystem.EIGHT_BIT)
+        sent = self.canvas.draw(x, y, strip)
         self._stream.feed(sent)
         return sent
 
@@ -80,7 +80,7 @@ def test_forgotten_cells_are_sent_again() -> None:
 
 
 def test_a_new_terminal_size_sends_everything_again() -> None:
-    canvas = TerminalCanvas()
+    canvas = TerminalCanvas(ColourDepth.MANY)
     strips: list[Iterable[Strip]] = [[Strip([Segment("ab")])]]
     console = EIGHT_BIT
     small, large = LayoutUpdate(strips, Region(0, 0, 2, 1)), LayoutUpdate(strips, Region(0, 0, 2, 2))
@@ -93,7 +93,10 @@ def test_a_partial_update_draws_only_its_part_of_the_line() -> None:
     update = ChopsUpdate(
         [{0: Strip([Segment("abc")]), 3: None, 5: Strip([Segment("fgh")])}], [(0, 1, 7)], [[3, 5, 8]]
     )
-    assert TerminalCanvas().changes_only(update).render_segments(EIGHT_BIT) == "\x1b[1;2Hbc\x1b[1;6Hfg"
+    assert (
+        TerminalCanvas(ColourDepth.MANY).changes_only(update).render_segments(EIGHT_BIT)
+        == "\x1b[1;2Hbc\x1b[1;6Hfg"
+    )
 
 
 EIGHT_BIT = Console(color_system="256", legacy_windows=False)

@@ -31,7 +31,7 @@ def test_a_vault_is_created_with_keys_alone(tmp_path: Path) -> None:
     async def script(pilot: Pilot[Any]) -> None:
         await pilot.press(*"Quill", "down", *"Quill.example", "enter")
         await shows(pilot, "Vault made.")
-        assert pilot.app.current_mode == "setup"
+        assert pilot.app.current_mode == "home"
 
     drive(app_on(engine, tmp_path / "new", vault=False, blank=True), script)
     assert Init(domains=("quill.example",), name="Quill") in engine.asked

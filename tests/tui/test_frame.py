@@ -20,8 +20,10 @@ from muniment_tui.actions.available import offers
 from muniment_tui.actions.registry import FORBIDDEN, Action, actions, every, known, typed
 from muniment_tui.app import MunimentApp
 from muniment_tui.shell.areas import AREAS
-from muniment_tui.shell.frame import KEYS, FrameScreen, KeyBar, StatusLine
+from muniment_tui.shell.frame import FrameScreen, StatusLine
+from muniment_tui.shell.key_bar import KEYS, KeyBar
 from muniment_tui.shell.notices import KEPT
+from muniment_tui.shell.times import AppTimes
 from muniment_tui.terminal.safe_text import shown
 from muniment_tui.widgets.entry import SafeInput
 from muniment_tui.widgets.text import TextLines
@@ -97,10 +99,10 @@ def test_number_keys_go_to_the_areas(run: Run) -> None:
             assert pilot.app.current_mode == area.id
             assert f"{area.key} {area.title}" in text_of(pilot.app)
 
-    assert run(script).state.area == "messages"
+    assert run(script).state.area == AREAS[-1].id
 
 
-@pytest.mark.parametrize(("typed_name", "mode"), [("runs", "runs"), ("mess", "messages"), ("app", "setup")])
+@pytest.mark.parametrize(("typed_name", "mode"), [("runs", "runs"), ("mess", "messages"), ("app", "home")])
 def test_areas_are_reached_by_name(run: Run, typed_name: str, mode: str) -> None:
     async def script(pilot: Pilot[Any]) -> None:
         await pilot.press("colon", *typed_name, "enter")
@@ -114,12 +116,11 @@ def test_ambiguous_and_unknown_names_are_reported(run: Run) -> None:
     async def script(pilot: Pilot[Any]) -> None:
         await pilot.press("colon", *"nonsense", "enter")
         await shows(pilot, "No action here is called 'nonsense'. Ctrl+P lists all actions.")
-        await pilot.press("colon", "p", "enter")
-        await shows(pilot, "Did you mean palette, profiles?")
-        await pilot.press("colon", "tab")
+        await pilot.press("colon", "r", "enter")
+        await shows(pilot, "Did you mean redraw, runs?")
+        await pilot.press("colon")
         entry = pilot.app.screen.focused
         assert isinstance(entry, SafeInput)
-        assert entry.value == ""
         await pilot.press("q", "u", "tab")
         await until(pilot, lambda: entry.value == "quit")
         await pilot.press("escape")
@@ -160,15 +161,41 @@ def test_help_lists_every_action_of_the_focused_pane(run: Run) -> None:
         await pilot.press("f1")
         await shows(pilot, "Everywhere")
         page = pilot.app.screen.query_one("#page", TextLines).words.plain
-        flat = " ".join(page.split())
+        left, right = halves(page)
         assert len(here) > 10
         for offer in here:
-            assert f"{offer.action.title}. {offer.action.help}" in flat
-        assert page.index("Burn it") < page.index("Everywhere")
+            column = (
+                left if offer.action.part != "app" or offer.action.id in ("app.back", "app.find") else right
+            )
+            assert offer.action.title in column
+        assert "b Burn it. Burn what is selected." in " ".join(left.split())
+        assert "Everywhere" in right
+        assert page.count("Esc closes") <= 1
+        assert "Times are of your time zone" in " ".join(page.split())
         await pilot.press("escape")
         assert isinstance(pilot.app.screen, Changing)
 
     run(script, size=(120, 40))
+
+
+def halves(page: str) -> tuple[str, str]:
+    """The two columns of a help page that is 115 cells wide."""
+    lines = page.splitlines()
+    return "\n".join(line[:57] for line in lines), "\n".join(line[57:] for line in lines)
+
+
+def test_help_fits_one_page_without_a_text_twice(run: Run) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
+        await pilot.app.push_screen(Changing())
+        await pilot.press("f1")
+        await shows(pilot, "Everywhere")
+        page = pilot.app.screen.query_one("#page", TextLines)
+        assert page.size.height <= pilot.app.size.height - 3
+        lines = [line.strip() for line in page.words.plain.splitlines() if line.strip()]
+        assert len(lines) == len(set(lines))
+        assert max(map(len, lines)) <= 75
+
+    run(script)
 
 
 def test_the_key_bar_shows_at_most_six_keys_and_no_letters_while_typing(run: Run) -> None:
@@ -196,7 +223,7 @@ def test_read_only_disables_changing_actions_with_a_notice(run: Run) -> None:
         assert "(Burn it)" in screen.query_one(KeyBar).words.plain
         await pilot.press("colon", *"burn", "enter")
         await pilot.press("ctrl+p", *"burn")
-        await shows(pilot, "No matches found")
+        await shows(pilot, "Nothing is called that.")
         assert screen.done == 0
 
     run(script, read_only=True)
@@ -224,6 +251,8 @@ def test_keys_do_nothing_in_a_terminal_that_is_too_small(run: Run) -> None:
         assert screen.done == 0
         assert pilot.app.screen is screen
         await pilot.resize_terminal(80, 24)
+        await until(pilot, lambda: screen.focused is not None)  # the line has the focus again
+        screen.set_focus(None)
         await pilot.press("b")
         assert screen.done == 1
 
@@ -284,8 +313,6 @@ def test_an_unchanged_status_is_not_drawn_again(run: Run, monkeypatch: pytest.Mo
 
 
 def test_a_lost_key_is_not_repeated_and_delays_no_other(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("muniment_tui.app.KEY_TIMEOUT", 0.05)
-
     async def script(pilot: Pilot[Any]) -> None:
         app = app_of(pilot)
         gone: list[str] = []
@@ -295,20 +322,18 @@ def test_a_lost_key_is_not_repeated_and_delays_no_other(run: Run, monkeypatch: p
             gone.append(mode)
             return switch(mode)
 
-        monkeypatch.setattr(app, "_follow", lambda *_: None)
+        monkeypatch.setattr(app._keys, "follow", lambda *_: None)
         monkeypatch.setattr(app, "switch_mode", switch_noted)
-        for key in "1234":
-            app.simulate_key(key)
-        await until(pilot, lambda: len(gone) >= 3)
+        for area in AREAS:
+            app.simulate_key(area.key)
+        await until(pilot, lambda: len(gone) >= len(AREAS) - 1)
         await pilot.pause(0.2)
         assert gone == [area.id for area in AREAS[1:]]
 
-    run(script)
+    run(script, times=AppTimes(key=0.05))
 
 
-def test_a_notice_disappears_but_an_error_stays(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("muniment_tui.app.NOTICE_STAYS", 0.05)
-
+def test_a_notice_disappears_but_an_error_stays(run: Run) -> None:
     async def script(pilot: Pilot[Any]) -> None:
         line = pilot.app.screen.query_one(StatusLine)
         app_of(pilot).tell("done")
@@ -318,15 +343,7 @@ def test_a_notice_disappears_but_an_error_stays(run: Run, monkeypatch: pytest.Mo
         await pilot.pause(0.2)
         assert line.words.plain == "✗ broken"
 
-    run(script)
-
-
-def test_the_theme_is_remembered(run: Run) -> None:
-    async def script(pilot: Pilot[Any]) -> None:
-        await pilot.press("colon", *"theme", "enter")
-        await until(pilot, lambda: pilot.app.theme == "light")
-
-    assert run(script).state.theme == "light"
+    run(script, times=AppTimes(notice=0.05))
 
 
 # --- the registry ---------------------------------------------------------------------------
@@ -343,6 +360,7 @@ def classes() -> list[type[DOMNode]]:
         left += kind.__subclasses__()
         if kind.__module__.startswith("muniment_tui."):
             found.append(kind)
+    assert muniment_tui.app.MunimentApp in found
     return sorted(set(found), key=lambda kind: kind.__qualname__)
 
 

@@ -34,6 +34,12 @@ def questions() -> list[Action]:
 
 
 ELSEWHERE = {
+    "person",
+    "person-filter",
+    "person-form",
+    "person-change",
+    "audit",
+    "audit-field",
     "message",
     "messages",
     "mail",

@@ -33,11 +33,11 @@ def test_the_vault_comes_from_the_option_or_the_environment(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MUNIMENT_VAULT", raising=False)
-    assert named_vault("") is None
-    assert named_vault("v") == tmp_path / "v"
+    assert named_vault("").folder is None
+    assert named_vault("v").folder == tmp_path / "v"
     monkeypatch.setenv("MUNIMENT_VAULT", "/srv/v")
-    assert named_vault("") == Path("/srv/v")
-    assert named_vault("/other") == Path("/other")
+    assert named_vault("").folder == Path("/srv/v")
+    assert named_vault("/other").folder == Path("/other")
 
 
 def test_a_vault_is_a_folder_with_vault_toml(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from support.teletype import Teletype
 from support.terminal import MUNIMENT, OpenTerminal, Sshd, Terminal
 from support.vaults import TestVault, put
 
-MESSAGES = 12_000
+MESSAGES = 4_000
 """Enough messages that the run is still going when it is seen. An idle machine archives 3,500 a second."""
 HERON = b"A heron stands in the reeds."
 MODES = (7, 25)
@@ -47,7 +47,7 @@ def maildir(folder: Path, count: int) -> Path:
     return folder
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_an_administrator_over_a_connection_that_is_cut(
     terminal: OpenTerminal, sshd: Sshd, vault: Path, tmp_path: Path
 ) -> None:
@@ -97,7 +97,7 @@ def make(screen: Terminal, here: Path) -> None:
 def set_up(screen: Terminal) -> None:
     """Confirm the step for users."""
     screen.press(*["Down"] * 4)
-    screen.wait_for("─Users")
+    screen.wait_for("─ Users")
     screen.press("d")
     screen.wait_for("Your login name and the time")
     screen.press("y")
@@ -151,7 +151,7 @@ def find_and_export(screen: Terminal, target: Path) -> None:
     screen.wait(lambda _: target.exists() and zipfile.is_zipfile(target), "the export to exist")
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_signals_during_a_run_restore_the_terminal_and_continue_the_run(vault: Path) -> None:
     box = TestVault(vault)
     for name in ("a", "b"):

@@ -60,7 +60,7 @@ def test_too_small(picture: Compare, make: Make) -> None:
 
 def test_light(picture: Compare, make: Make) -> None:
     async def script(pilot: Pilot[Any]) -> None:
-        pilot.app.theme = "light"
+        app_of(pilot).use_theme("light")
         await pilot.press("question_mark")
         await settled(pilot)
 

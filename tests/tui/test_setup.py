@@ -13,6 +13,8 @@ from muniment.api import (
     AffirmSetup,
     CheckSetup,
     GetSetup,
+    ListProfiles,
+    Profiles,
     PutSetup,
     Request,
     Setup,
@@ -22,7 +24,7 @@ from muniment.api import (
 from muniment.errors import ConfigError
 from muniment.service.dispatch.engine import connect
 from muniment_tui.app import MunimentApp
-from muniment_tui.setup import screen as module
+from muniment_tui.shell.times import AppTimes
 from muniment_tui.widgets.field import Form
 from support.checklists import DONE, checklist, settings, step_of, with_step
 from support.engine_double import HOSTILE, EngineDouble, assert_harmless
@@ -59,9 +61,13 @@ class Engine(EngineDouble):
     """Answers with one checklist, which a test can replace."""
 
     def __init__(self, setup: Setup, **more: Any) -> None:
-        super().__init__({GetSetup: setup, PutSetup: setup, AffirmSetup: setup})
+        profiles = Profiles(profiles=(), version="1")
+        super().__init__({GetSetup: setup, PutSetup: setup, AffirmSetup: setup, ListProfiles: profiles})
+        self.setup = setup
+        self.answers[CheckSetup] = lambda request: iter([self.setup])
 
     def now(self, setup: Setup) -> None:
+        self.setup = setup
         for kind in (GetSetup, PutSetup, AffirmSetup):
             self.answers[kind] = setup
 
@@ -80,11 +86,12 @@ def at(key: str, *more: str) -> Any:
     """A script that goes to a step and presses keys."""
 
     async def script(pilot: Any) -> None:
-        await shows(pilot, "of 10 done")
         screen = pilot.app.screen
+        screen.remove_class("-typing")  # as Esc does
         screen.list.focus()
+        await shows(pilot, "of 10 done")
         screen.list.go_to(key)
-        await until(pilot, lambda: screen.page.step is None or screen.page.step.key == key)
+        await until(pilot, lambda: screen._drawn == key)
         await settled(pilot)
         await pilot.press(*more)
 
@@ -156,7 +163,7 @@ def test_pictures_of_a_check(picture: Any, tmp_path: Path) -> None:
 def test_the_cursor_starts_at_the_first_open_step(tmp_path: Path) -> None:
     async def script(pilot: Any) -> None:
         await shows(pilot, "2 of 10 done")
-        assert "─Report address" in text_of(pilot.app)
+        assert "─ Report address" in text_of(pilot.app)
 
     drive(app(Engine(PARTLY), tmp_path), script)
 
@@ -168,8 +175,9 @@ def test_fields_are_saved_by_f2_and_kept_until_then(tmp_path: Path) -> None:
         await at("undeliverable", "enter")(pilot)
         await pilot.press(*"x")
         await shows(pilot, "not saved: F2 saves")
+        await pilot.press("escape")
         await shows(pilot, "edited")
-        await pilot.press("escape", "up", "down")
+        await pilot.press("up", "down")
         await settled(pilot)
         assert pilot.app.screen.query_one("Form").values == {"undeliverable": "ndr@elsewhere.examplex"}
         assert not engine.requests(PutSetup)
@@ -210,30 +218,32 @@ def test_arrows_change_a_choice_and_the_fields(tmp_path: Path) -> None:
 def test_a_check_is_live_and_saves_first(tmp_path: Path) -> None:
     engine = Engine(PARTLY)
     go_on = threading.Event()
-    good = with_step(PARTLY, step_of(PARTLY, "profile", state="done", detail="Profile gateway works."))
+    good = with_step(PARTLY, step_of(PARTLY, "undeliverable", state="done", detail="It is accepted."))
 
     def words(request: Request) -> Iterator[WireWord]:
-        yield step_of(PARTLY, "profile", state="checking")
+        yield step_of(PARTLY, "undeliverable", state="checking")
         yield SetupFinding(text="Connected.", verdict="fine")
         go_on.wait(20)
-        yield SetupFinding(text="Profile gateway works.", verdict="fine")
-        yield step_of(good, "profile")
+        yield SetupFinding(text="It is accepted.", verdict="fine")
+        yield step_of(good, "undeliverable")
         engine.now(good)
         yield good
 
     engine.answers[CheckSetup] = words
 
     async def script(pilot: Any) -> None:
-        await at("profile", "enter", "x", "f5")(pilot)
+        await at("undeliverable", "enter", "x", "f5")(pilot)
         await shows(pilot, "✓ Connected.")
         assert "checking" in text_of(pilot.app)
         go_on.set()
+        await shows(pilot, "Undeliverable: done")
+        await pilot.press("escape")
         await shows(pilot, "3 of 10 done")
-        await shows(pilot, "Profile gateway works.")
+        await shows(pilot, "It is accepted.")
 
     drive(app(engine, tmp_path), script)
     assert engine.requests(PutSetup)
-    assert engine.requests(CheckSetup) == [CheckSetup(step="profile")]
+    assert engine.requests(CheckSetup) == [CheckSetup(step="undeliverable")]
 
 
 def test_all_steps_can_be_checked(tmp_path: Path) -> None:
@@ -276,7 +286,7 @@ def test_the_command_is_copied_and_written_to_a_file(tmp_path: Path, monkeypatch
     monkeypatch.chdir(tmp_path)
 
     async def script(pilot: Any) -> None:
-        await at("journal-rule", "p")(pilot)
+        await at("journal-rule", "Y")(pilot)
         await shows(pilot, "Sent to the terminal's clipboard")
         assert pilot.app.clipboard == step_of(PARTLY, "journal-rule").command
         await pilot.press("w")
@@ -294,8 +304,9 @@ def test_only_usable_actions_are_offered(tmp_path: Path) -> None:
     engine = Engine(PARTLY)
 
     async def script(pilot: Any) -> None:
-        await at("organisation", "d", "p", "w", "f2")(pilot)
-        assert not [key for key in ("Copy", "Write", "Mark done", "Save") if key in keys(pilot)]
+        await at("organisation", "d", "Y", "w", "f2", "r", "i", "p", "s", "e")(pilot)
+        hidden = ("Copy", "Write", "Mark done", "Save", "Run now", "Import", "Pin", "Install")
+        assert not [key for key in hidden if key in keys(pilot)]
         await at("journal-rule")(pilot)
         assert [key for key in ("Copy", "Write", "Mark done") if key in keys(pilot)]
 
@@ -319,8 +330,7 @@ def test_read_only_changes_nothing(tmp_path: Path) -> None:
     assert not engine.requests(AffirmSetup) + engine.requests(CheckSetup) + engine.requests(PutSetup)
 
 
-def test_the_first_report_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "POLL", 0.02)
+def test_the_first_report_is_noticed(tmp_path: Path) -> None:
     engine = Engine(checklist(settings(), done=ALL[:-1]))
 
     async def script(pilot: Any) -> None:
@@ -331,14 +341,11 @@ def test_the_first_report_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyP
         await shows(pilot, "10 of 10 done")
         await shows(pilot, "2 notes")
 
-    drive(app(engine, tmp_path), script)
+    drive(app(engine, tmp_path, times=AppTimes(setup=0.02)), script)
 
 
-def test_an_answer_after_the_fields_are_gone_is_harmless(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_answer_after_the_fields_are_gone_is_harmless(tmp_path: Path) -> None:
     """When the app ends, its widgets are removed from the inside out while answers still come."""
-    monkeypatch.setattr(module, "POLL", 0.02)
     engine = Engine(checklist(settings(), done=ALL[:-1]))
 
     async def script(pilot: Any) -> None:
@@ -348,7 +355,7 @@ def test_an_answer_after_the_fields_are_gone_is_harmless(
         await shows(pilot, "10 of 10 done")
         await shows(pilot, "from ada@quill.example")
 
-    drive(app(engine, tmp_path), script)
+    drive(app(engine, tmp_path, times=AppTimes(setup=0.02)), script)
 
 
 def test_an_engine_error_is_shown(tmp_path: Path) -> None:

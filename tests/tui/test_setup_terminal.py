@@ -23,14 +23,26 @@ addresses = ["{address}"]
 # kept
 [journaling]
 resolver = "{dns}"
-
-[profile.spool]
-source = "spool"
-every = 1
 """
 
 
-def test_from_an_address_to_the_first_report(terminal: Any, tmp_path: Path) -> None:
+class CountedKeys:
+    """Presses keys in a terminal, and counts them."""
+
+    def __init__(self, screen: Any) -> None:
+        self.count = 0
+        self._screen = screen
+
+    def press(self, *keys: str) -> None:
+        self.count += len(keys)
+        self._screen.press(*keys)
+
+    def type(self, text: str) -> None:
+        self.count += len(text)
+        self._screen.type(text)
+
+
+def test_from_an_address_to_the_first_report_and_the_pinned_tenant(terminal: Any, tmp_path: Path) -> None:
     vault = TestVault(tmp_path / "vault", domains=("quill.example",))
     path = vault.folder / "vault.toml"
     (port,) = free_ports(1)
@@ -38,30 +50,64 @@ def test_from_an_address_to_the_first_report(terminal: Any, tmp_path: Path) -> N
         path.write_text(path.read_text() + SETTINGS.format(port=port, address=ADDRESS, dns=dns.address))
         screen = terminal([*MUNIMENT, "--vault", str(vault.folder)])
         screen.wait_for(" of 10 done", "Organisation")
+        keys = CountedKeys(screen)
         try:
-            _walk(screen, path, port)
+            _name_the_address(screen, keys, path)
+            assert keys.count == 6 + len(ADDRESS)
+            _save_the_profile(screen, keys, path)
+            assert keys.count == 13 + len(ADDRESS)
+            _wait_for_a_report(screen, keys, port)
+            assert keys.count == 16 + len(ADDRESS), "the first report"
+            _pin_the_tenant(screen, keys, path)
+            assert keys.count == 18 + len(ADDRESS), "two keys pin the tenant"
         finally:
             end(json.loads((vault.folder / "lock").read_text())["pid"])
 
 
-def _walk(screen: Any, path: Path, port: int) -> None:
-    screen.press("Down")
-    screen.wait_for("─Report address")
-    screen.press("Enter")  # into the fields
-    screen.press("Right", "Right")
+def _name_the_address(screen: Any, keys: CountedKeys, path: Path) -> None:
+    keys.press("Down")
+    screen.wait_for("─ Report address")
+    keys.press("Enter")  # into the fields
+    keys.press("Right", "Right")
     screen.wait_for("(•) embedded", "not saved: F2 saves")
-    screen.press("Down")
-    screen.type(ADDRESS)
+    keys.press("Down")
+    keys.type(ADDRESS)
     screen.wait_for(ADDRESS)
-    screen.press("F5")  # saves, and checks: the service's own gateway must answer
-    screen.wait_for("✓  Report address   done")
+    keys.press("F5")  # saves, and checks: the service's own gateway must answer
+    screen.wait_for("✓ Report address: done")
     text = path.read_text()
     assert f'address = "{ADDRESS}"' in text
     assert "# kept" in text
-    screen.press("Escape", "End")
+
+
+def _save_the_profile(screen: Any, keys: CountedKeys, path: Path) -> None:
+    keys.press("Escape")
+    screen.wait_for("Setup: 1 of 10 done")
+    keys.press("Down", "Down", "Down", "Down")
+    screen.wait_for("Muniment's own gateway (SMTP)")
+    keys.press("Enter")
+    keys.press("F2")  # the vault's own spool can't be the wrong mailbox, so nothing is asked
+    screen.wait_for("✓ Archive profile: done")
+    assert '[profile.spool]\nsource = "spool"' in path.read_text()
+
+
+def _wait_for_a_report(screen: Any, keys: CountedKeys, port: int) -> None:
+    keys.press("Escape")
+    screen.wait_for(" of 10 done")
+    keys.press("End")
     screen.wait_for("Waiting for the first journal report")
     with smtplib.SMTP("127.0.0.1", port, local_hostname="mx.example") as smtp:
         smtp.sendmail("", [ADDRESS], report(plain(), sender="ada@quill.example"))
-    screen.wait_for("The first journal report has arrived.", "from ada@quill.example")
+    screen.wait_for("1 message is in the gateway's spool", "r runs profile spool now.")
+    keys.press("r")
+    screen.wait_for("The first report came on", "p pins the tenant")
+
+
+def _pin_the_tenant(screen: Any, keys: CountedKeys, path: Path) -> None:
+    keys.press("p")
+    screen.wait_for("Pin the tenant")
+    keys.press("y")
+    screen.wait_for("The tenant is pinned")
+    assert "\ntenant = " in path.read_text()
     screen.press("q")
     assert screen.wait_ended() == 0

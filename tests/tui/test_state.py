@@ -12,8 +12,8 @@ from muniment_tui.shell.state import AppState, load, save, state_file
 
 def test_the_state_file_is_private(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "app.json"
-    save(path, AppState(area="runs", theme="light", vault="/v", widths={"tree": 30}))
-    assert load(path) == AppState(area="runs", theme="light", vault="/v", widths={"tree": 30})
+    save(path, AppState(area="runs", theme="light", widths={"tree": 30}))
+    assert load(path) == AppState(area="runs", theme="light", widths={"tree": 30})
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert [one.name for one in path.parent.iterdir()] == ["app.json"]

@@ -29,7 +29,7 @@ def assert_restored(window: Terminal) -> None:
 
 def test_quitting_leaves_the_terminal_as_it_was(terminal: OpenTerminal) -> None:
     window = terminal()
-    window.wait_for("Create it here", "F10 Quit")
+    window.wait_for("Create it here", "F2 Create")
     assert window.modes()["alternate_on"] == "1"
     window.press("F10")
     assert window.wait_ended() == 0
@@ -39,7 +39,7 @@ def test_quitting_leaves_the_terminal_as_it_was(terminal: OpenTerminal) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_signals_leave_the_terminal_as_it_was(terminal: OpenTerminal, number: int) -> None:
     window = terminal()
-    window.wait_for("Create it here", "F10 Quit")
+    window.wait_for("Create it here", "F2 Create")
     os.kill(window.pid("muniment_tui"), number)
     assert window.wait_ended() == 143
     assert_restored(window)
@@ -48,7 +48,7 @@ def test_signals_leave_the_terminal_as_it_was(terminal: OpenTerminal, number: in
 
 def test_esc_then_q_quits_from_a_text_field(terminal: OpenTerminal) -> None:
     window = terminal()
-    window.wait_for("Create it here", "F10 Quit")
+    window.wait_for("Create it here", "F2 Create")
     window.press("Escape")
     window.wait_for("q Quit")
     window.press("q")
@@ -60,7 +60,7 @@ def test_a_small_terminal_shows_a_message_until_it_is_enlarged(terminal: OpenTer
     window.wait_for("Muniment needs 80x24 cells; this terminal has 70x20.")
     window.press("x")  # an ignored key: after it the program reads its input
     window.resize(80, 24)
-    window.wait_for("Create it here", "F10 Quit")
+    window.wait_for("Create it here", "F2 Create")
     window.resize(79, 24)
     window.wait_for("this terminal has 79x24.")
     window.press("x", "q")
@@ -79,7 +79,7 @@ def test_a_dumb_terminal_is_refused_with_advice(terminal: OpenTerminal) -> None:
 @pytest.mark.parametrize("term", ["xterm", "linux", "screen"])
 def test_the_app_works_with_few_colours_or_none(terminal: OpenTerminal, term: str) -> None:
     window = terminal(env={"TERM": term, "NO_COLOR": "1"})
-    window.wait_for("Create it here", "F10 Quit")
+    window.wait_for("Create it here", "F2 Create")
     window.press("F10")
     assert window.wait_ended() == 0
 
@@ -91,7 +91,7 @@ def test_over_ssh(terminal: OpenTerminal, sshd: Sshd, tmp_path: Path) -> None:
     env = {"HOME": str(remote), "XDG_STATE_HOME": str(remote), "LC_ALL": "C.UTF-8"}
     for cut in (False, True):
         window = terminal(sshd.command("env", "-C", str(remote), *MUNIMENT, env=env))
-        window.wait_for("Create it here", "F10 Quit")
+        window.wait_for("Create it here", "F2 Create")
         if not cut:
             window.press("F10")
             assert window.wait_ended() == 0
@@ -123,11 +123,11 @@ def test_suspend_and_resume_redraws_the_screen(terminal: OpenTerminal) -> None:
     window.wait_for("shell>")
     window.type(" ".join(MUNIMENT))
     window.press("Enter")
-    window.wait_for("Create it here", "F10 Quit")
+    window.wait_for("Create it here", "F2 Create")
     window.press("C-z")
     window.wait_for("Stopped")
     window.type("fg")
     window.press("Enter")
-    window.wait_for("Create it here", "F10 Quit")
+    window.wait_for("Create it here", "F2 Create")
     window.press("C-l")
-    window.wait_for("Create it here", "F10 Quit")
+    window.wait_for("Create it here", "F2 Create")

@@ -11,7 +11,7 @@ import pytest
 from muniment.archive.catalog.record_kinds import RECORD_KINDS
 from muniment.archive.ledger.model import RESERVED, LedgerRecord, PayloadCodec, RecordKind
 from muniment.archive.vault.open_catalog import rebuild_catalog
-from muniment.archive.vault.vault import Vault
+from muniment.archive.vault.open_vault import open_vault
 from muniment.errors import MunimentError
 from support.reports import plain, report
 from support.vaults import TestVault
@@ -28,14 +28,14 @@ def test_a_record_of_an_unknown_kind_is_refused_and_nothing_is_changed(
     vault = TestVault(tmp_path / "vault")
     vault.archive([report(plain(subject="before"))])
     vault.client.close()
-    with closing(Vault.open(vault.folder, write=True)) as opened:
+    with closing(open_vault(vault.folder, write=True)) as opened:
         content = b"{}"
         sha = hashlib.sha256(content).digest()
         opened.ledger.append(LedgerRecord(kind, sha, len(content), PayloadCodec.RAW, content), 1)
         opened.ledger.commit()
     before = files(vault.folder / "ledger")
     with pytest.raises(MunimentError, match="newer program"):
-        Vault.open(vault.folder, write=True)
+        open_vault(vault.folder, write=True)
     with pytest.raises(MunimentError, match="newer program"):
         rebuild_catalog(vault.folder)
     assert files(vault.folder / "ledger") == before

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from muniment.archive.ledger.check import LedgerCheck, check
-from muniment.archive.ledger.files import segment_path, segments
 from muniment.archive.ledger.frame import HEADER_SIZE
+from muniment.archive.ledger.local_segments import LocalSegments, segment_path
 from muniment.archive.ledger.model import Frame, LedgerHead, LedgerRecord, PayloadCodec, RecordKind
 from muniment.archive.ledger.reader import scan
 from muniment.archive.ledger.writer import Ledger
@@ -31,7 +31,7 @@ def verifier(folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
 
 def flipped(folder: Path, step: int, offset: int = 0) -> Iterator[tuple[Frame, int]]:
     """Flip every `step`th byte, one at a time; yields the frame that it is in, and its offset there."""
-    for frame in list(scan(folder)):
+    for frame in list(scan(LocalSegments(folder))):
         path = segment_path(folder, frame.position.segment)
         good = path.read_bytes()
         for at in range(frame.position.offset, frame.next_offset):
@@ -45,7 +45,7 @@ def flipped(folder: Path, step: int, offset: int = 0) -> Iterator[tuple[Frame, i
 def test_an_intact_ledger_has_no_problems(tmp_path: Path) -> None:
     folder = tmp_path / "ledger"
     writing = written(folder, segment=2000, batches=8)
-    frames = list(scan(folder))
+    frames = list(scan(LocalSegments(folder)))
     expected = LedgerCheck(
         records=len(frames),
         tree_size=writing.heads[-1].tree_size,
@@ -54,9 +54,9 @@ def test_an_intact_ledger_has_no_problems(tmp_path: Path) -> None:
         envelopes=sum(frame.kind is RecordKind.ENVELOPE for frame in frames),
     )
     progress: list[tuple[int, int]] = []
-    assert check(folder, deep=False, progress=lambda *at: progress.append(at)) == expected
-    assert check(folder, deep=True) == expected
-    assert check(folder, deep=True, locate=writing.places.get) == expected
+    assert check(LocalSegments(folder), deep=False, progress=lambda *at: progress.append(at)) == expected
+    assert check(LocalSegments(folder), deep=True) == expected
+    assert check(LocalSegments(folder), deep=True, locate=writing.places.get) == expected
     assert progress == sorted(progress)
     assert progress[-1][0] == progress[-1][1]
     outcome = verifier(folder)
@@ -71,14 +71,14 @@ def test_any_flipped_byte_is_found_and_named(tmp_path: Path) -> None:
     written(folder, segment=3000, batches=4)
     number = 0
     for frame, at in flipped(folder, 7):
-        problems = check(folder, deep=False).problems
+        problems = check(LocalSegments(folder), deep=False).problems
         assert len(problems) == 1
         assert f"segment {frame.position.segment}, offset {frame.position.offset}" in problems[0]
         if at >= HEADER_SIZE:
             assert f"{frame.kind.name.lower()} {frame.sha.hex()}" in problems[0]
         number += 1
     assert number > 500
-    assert check(folder, deep=True).problems == []
+    assert check(LocalSegments(folder), deep=True).problems == []
 
 
 def test_a_deep_check_finds_flipped_bytes(tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_a_deep_check_finds_flipped_bytes(tmp_path: Path) -> None:
     written(folder, segment=3000)
     for frame, _ in flipped(folder, 211, 3):
         place = f"segment {frame.position.segment}, offset {frame.position.offset}"
-        assert any(place in problem for problem in check(folder, deep=True).problems)
+        assert any(place in problem for problem in check(LocalSegments(folder), deep=True).problems)
 
 
 def test_the_stand_alone_verifier_finds_flipped_bytes(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_the_stand_alone_verifier_finds_any_flipped_byte(tmp_path: Path) -> None
 
 def test_a_deep_check_finds_content_that_does_not_match_its_hash(tmp_path: Path) -> None:
     folder = tmp_path / "ledger"
-    writing = Writing(Ledger.create(folder))
+    writing = Writing(Ledger.create(LocalSegments(folder)))
     writing.append(LedgerRecord(RecordKind.PART, sha256(b"right"), 5, PayloadCodec.RAW, b"wrong"))
     writing.append(
         LedgerRecord(
@@ -122,8 +122,8 @@ def test_a_deep_check_finds_content_that_does_not_match_its_hash(tmp_path: Path)
     )
     writing.commit()
     writing.ledger.close()
-    assert check(folder, deep=False).problems == []
-    problems = check(folder, deep=True).problems
+    assert check(LocalSegments(folder), deep=False).problems == []
+    problems = check(LocalSegments(folder), deep=True).problems
     assert len(problems) == 2
     assert f"part {sha256(b'right').hex()}" in problems[0]
     assert sha256(b"gone").hex() in problems[1]
@@ -137,7 +137,10 @@ def test_a_missing_segment_is_named(tmp_path: Path) -> None:
     folder = tmp_path / "ledger"
     written(folder, segment=1500, batches=8)
     segment_path(folder, 2).unlink()
-    assert any("segment 2: the file is missing" in problem for problem in check(folder, deep=False).problems)
+    assert any(
+        "segment 2: the file is missing" in problem
+        for problem in check(LocalSegments(folder), deep=False).problems
+    )
     outcome = verifier(folder)
     assert outcome.returncode == 1
     assert "segment 2: the file is missing" in outcome.stdout
@@ -150,13 +153,13 @@ def test_swapped_segments_are_found(tmp_path: Path) -> None:
     first, second = two.read_bytes(), three.read_bytes()
     two.write_bytes(second)
     three.write_bytes(first)
-    assert check(folder, deep=False).problems
+    assert check(LocalSegments(folder), deep=False).problems
     assert verifier(folder).returncode == 1
 
 
 def test_a_batch_that_is_being_written_is_no_problem(tmp_path: Path) -> None:
     folder = tmp_path / "ledger"
-    writing = Writing(Ledger.create(folder))
+    writing = Writing(Ledger.create(LocalSegments(folder)))
     writing.copy(1)
     head = writing.commit()
     for number in range(9):
@@ -169,11 +172,11 @@ def test_a_batch_that_is_being_written_is_no_problem(tmp_path: Path) -> None:
     for cut in (size, size - 10, head.offset + 40):
         with path.open("r+b") as file:
             file.truncate(cut)
-        report = check(folder, deep=False)
+        report = check(LocalSegments(folder), deep=False)
         assert report.problems == []
         assert (report.tree_size, report.uncommitted) == (head.tree_size, cut - head.offset)
-        assert check(folder, deep=True, until=head).problems == []
-        assert check(folder, deep=True, until=head).uncommitted == 0
+        assert check(LocalSegments(folder), deep=True, until=head).problems == []
+        assert check(LocalSegments(folder), deep=True, until=head).uncommitted == 0
         outcome = verifier(folder)
         assert outcome.returncode == 0
         assert f"{cut - head.offset} bytes after the last commit" in outcome.stdout
@@ -183,13 +186,13 @@ def test_a_batch_that_is_being_written_is_no_problem(tmp_path: Path) -> None:
 def test_an_earlier_state_can_be_checked(tmp_path: Path) -> None:
     writing = written(tmp_path / "ledger", segment=1500, batches=6)
     for head in writing.heads:
-        report = check(tmp_path / "ledger", deep=True, until=head)
+        report = check(LocalSegments(tmp_path / "ledger"), deep=True, until=head)
         assert (report.tree_size, report.root, report.problems) == (head.tree_size, head.root, [])
 
 
 def test_a_missing_ledger_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(VaultError, match="no ledger"):
-        check(tmp_path, deep=True)
+        check(LocalSegments(tmp_path), deep=True)
     outcome = verifier(tmp_path)
     assert (outcome.returncode, outcome.stdout) == (2, "")
     assert "there is no ledger" in outcome.stderr
@@ -198,7 +201,7 @@ def test_a_missing_ledger_is_an_error(tmp_path: Path) -> None:
 def test_the_verifier_extracts_all_mail(tmp_path: Path) -> None:
     folder, target = tmp_path / "ledger", tmp_path / "out"
     writing = written(folder, segment=3000, batches=5)
-    ledger = Ledger.open(folder)
+    ledger = Ledger.open(LocalSegments(folder))
     more = Writing(ledger, time=NOON)
     more.content(RecordKind.QUARANTINE, b"an unreadable item")
     more.commit()
@@ -212,7 +215,7 @@ def test_the_verifier_extracts_all_mail(tmp_path: Path) -> None:
     }
     expected = {
         f"{kinds[frame.kind]}/{frame.sha.hex()}.eml": contents[frame.sha]
-        for frame in scan(folder)
+        for frame in scan(LocalSegments(folder))
         if frame.kind in kinds
     }
     found = {str(path.relative_to(target)): path.read_bytes() for path in target.rglob("*.eml")}
@@ -235,9 +238,9 @@ def test_the_verifier_takes_the_vault_or_its_ledger(tmp_path: Path) -> None:
 def test_a_torn_tail_of_garbage_is_a_problem(tmp_path: Path) -> None:
     folder = tmp_path / "ledger"
     writing = written(folder)
-    with segment_path(folder, segments(folder)[-1]).open("ab") as file:
+    with segment_path(folder, LocalSegments(folder).numbers()[-1]).open("ab") as file:
         file.write(b"\0" * 500)
-    report = check(folder, deep=True)
+    report = check(LocalSegments(folder), deep=True)
     assert len(report.problems) == 1
     assert "a crash cut short" in report.problems[0]
     assert LedgerHead(report.tree_size, report.root, 1, writing.heads[-1].offset) == writing.heads[-1]

@@ -10,8 +10,8 @@ import pytest
 
 from muniment.archive.ledger.check import check
 from muniment.archive.ledger.checkpoints import Checkpoint, CheckpointProof, read_checkpoint
-from muniment.archive.ledger.files import segment_path
 from muniment.archive.ledger.frame import HEADER_SIZE, leaf_hash
+from muniment.archive.ledger.local_segments import LocalSegments, segment_path
 from muniment.archive.ledger.merkle import EMPTY_ROOT, node_hash
 from muniment.archive.ledger.model import Frame, LedgerRecord, RecordKind
 from muniment.archive.ledger.scan import scan
@@ -40,12 +40,12 @@ def naive_root(leaves: list[bytes]) -> bytes:
 
 
 def leaves(folder: Path) -> list[bytes]:
-    return [leaf_hash(frame.kind, frame.time, frame.size, frame.sha) for frame in scan(folder)]
+    return [leaf_hash(frame.kind, frame.time, frame.size, frame.sha) for frame in scan(LocalSegments(folder))]
 
 
 def proofs(folder: Path, *checkpoints: Checkpoint) -> list[CheckpointProof]:
     """Return the result for each checkpoint; the stand-alone verifier must have the same results."""
-    found = check(folder, deep=False, checkpoints=checkpoints).proofs
+    found = check(LocalSegments(folder), deep=False, checkpoints=checkpoints).proofs
     options = [word for one in checkpoints for word in ("--was", str(one))]
     command = [sys.executable, "-I", str(VERIFIER), str(folder), *options]
     alone = subprocess.run(command, capture_output=True, text=True, timeout=60)
@@ -84,20 +84,20 @@ def test_a_ledger_cut_at_any_commit_is_found(folder: Path) -> None:
         cut(folder, states[place])
         found = [proof.state for proof in proofs(folder, *noted)]
         assert found == ["unchanged"] * (place + 1) + ["cut"] * (len(states) - place - 1)
-        assert check(folder, deep=False).problems == []
+        assert check(LocalSegments(folder), deep=False).problems == []
 
 
 def test_a_rewritten_ledger_is_found(folder: Path) -> None:
     """One message is removed and every root is made right again, so only a checkpoint can show it."""
     states = heads(folder)
     noted = [Checkpoint(head.tree_size, head.root) for head in states]
-    victim = [frame for frame in scan(folder) if frame.kind is RecordKind.ENVELOPE][3]
+    victim = [frame for frame in scan(LocalSegments(folder)) if frame.kind is RecordKind.ENVELOPE][3]
 
     def without(frame: Frame) -> LedgerRecord | None:
         return None if frame.sha == victim.sha else as_it_is(frame)
 
     rewrite(folder, without, segment=2000)
-    assert check(folder, deep=False).problems == []
+    assert check(LocalSegments(folder), deep=False).problems == []
     found = [proof.state for proof in proofs(folder, *noted)]
     before = sum(head.tree_size <= victim.sequence for head in states)
     assert 0 < before < len(noted) - 1
@@ -116,14 +116,22 @@ def test_rewriting_without_an_edit_keeps_every_root(folder: Path) -> None:
 def test_a_checkpoint_after_damage_can_not_be_compared(folder: Path) -> None:
     """A lost header makes its leaf unknown; from the next commit frame on, checkpoints compare again."""
     states = heads(folder)
-    frames = [frame for frame in scan(folder) if states[1].tree_size < frame.sequence < states[2].tree_size]
+    frames = [
+        frame
+        for frame in scan(LocalSegments(folder))
+        if states[1].tree_size < frame.sequence < states[2].tree_size
+    ]
     lost = frames[1]
     path = segment_path(folder, lost.position.segment)
     data = bytearray(path.read_bytes())
     data[lost.position.offset + HEADER_SIZE // 2] ^= 1
     path.write_bytes(data)
     inside = Checkpoint(frames[3].sequence, bytes(32))
-    report = check(folder, deep=False, checkpoints=[inside, Checkpoint(states[3].tree_size, states[3].root)])
+    report = check(
+        LocalSegments(folder),
+        deep=False,
+        checkpoints=[inside, Checkpoint(states[3].tree_size, states[3].root)],
+    )
     assert len(report.problems) == 1
     assert [proof.state for proof in report.proofs] == ["unreadable", "unchanged"]
 
@@ -132,7 +140,7 @@ def test_checkpoints_after_the_end_of_the_check_are_compared(folder: Path) -> No
     states = heads(folder)
     noted = [Checkpoint(head.tree_size, head.root) for head in states]
     for end in states:
-        report = check(folder, deep=False, until=end, checkpoints=noted)
+        report = check(LocalSegments(folder), deep=False, until=end, checkpoints=noted)
         assert {proof.state for proof in report.proofs} == {"unchanged"}
         assert (report.tree_size, report.root, report.uncommitted) == (end.tree_size, end.root, 0)
 

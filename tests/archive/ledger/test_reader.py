@@ -11,7 +11,7 @@ import pytest
 
 from muniment.archive.facts import FramePosition
 from muniment.archive.ledger import recipe
-from muniment.archive.ledger.files import segment_path
+from muniment.archive.ledger.local_segments import LocalSegments, segment_path
 from muniment.archive.ledger.model import CHUNK, LedgerHead, LedgerRecord, PayloadCodec, RecordKind
 from muniment.archive.ledger.reader import LedgerReader, scan
 from muniment.archive.ledger.recipe import ContentSlice, LiteralBytes, PartBase64, Piece
@@ -22,7 +22,7 @@ from support.ledgers import Writing, sha256, text, written
 
 def test_everything_comes_back(tmp_path: Path) -> None:
     writing = written(tmp_path / "ledger", segment=2000, batches=8)
-    reader = LedgerReader(tmp_path / "ledger", writing.places.get)
+    reader = LedgerReader(LocalSegments(tmp_path / "ledger"), writing.places.get)
     for sha, content in writing.contents.items():
         assert reader.content_bytes(sha) == content
         assert b"".join(reader.content(sha)) == content
@@ -35,26 +35,26 @@ def test_everything_comes_back(tmp_path: Path) -> None:
 
 def test_a_scan_can_begin_at_any_frame(tmp_path: Path) -> None:
     writing = written(tmp_path / "ledger", segment=2000, batches=8)
-    frames = list(scan(tmp_path / "ledger"))
+    frames = list(scan(LocalSegments(tmp_path / "ledger")))
     for index, frame in enumerate(frames):
-        assert list(scan(tmp_path / "ledger", frame.position)) == frames[index:]
-    reader = LedgerReader(tmp_path / "ledger", writing.places.get)
+        assert list(scan(LocalSegments(tmp_path / "ledger"), frame.position)) == frames[index:]
+    reader = LedgerReader(LocalSegments(tmp_path / "ledger"), writing.places.get)
     for head in writing.heads:
         rest = [frame for frame in frames if frame.sequence > head.tree_size]
-        assert list(reader.scan_from(head)) == list(scan(tmp_path / "ledger", head)) == rest
+        assert list(reader.scan_from(head)) == list(scan(LocalSegments(tmp_path / "ledger"), head)) == rest
     heads = [reader.head(frame) for frame in frames if frame.kind is RecordKind.COMMIT]
     assert [head for head in heads if head in writing.heads] == writing.heads
-    assert list(scan(tmp_path / "ledger", LedgerHead(0, sha256(b""), 1, 0))) == frames
+    assert list(scan(LocalSegments(tmp_path / "ledger"), LedgerHead(0, sha256(b""), 1, 0))) == frames
     with pytest.raises(LedgerDamaged):
         reader.head(next(frame for frame in frames if frame.kind is RecordKind.PART))
 
 
 def test_references_are_listed(tmp_path: Path) -> None:
-    writing = Writing(Ledger.create(tmp_path / "ledger"))
+    writing = Writing(Ledger.create(LocalSegments(tmp_path / "ledger")))
     message = writing.copy(1)
     chunked = writing.chunks(RecordKind.MESSAGE, b"a" * 100, b"b" * 100, b"a" * 100)
     writing.commit()
-    reader = LedgerReader(tmp_path / "ledger", writing.places.get)
+    reader = LedgerReader(LocalSegments(tmp_path / "ledger"), writing.places.get)
     (part,) = reader.references(reader.read_frame(writing.places[message]))
     assert writing.contents[part].endswith(text(1, 20))
     assert reader.references(reader.read_frame(writing.places[part])) == []
@@ -63,15 +63,15 @@ def test_references_are_listed(tmp_path: Path) -> None:
 
 
 def test_reading_goes_on_while_a_writer_appends(tmp_path: Path) -> None:
-    writing = Writing(Ledger.create(tmp_path / "ledger", segment=20_000))
-    reader = LedgerReader(tmp_path / "ledger", writing.places.get)
+    writing = Writing(Ledger.create(LocalSegments(tmp_path / "ledger"), segment=20_000))
+    reader = LedgerReader(LocalSegments(tmp_path / "ledger"), writing.places.get)
     stop = threading.Event()
     failures: list[BaseException] = []
 
     def read() -> None:
         try:
             while not stop.is_set():
-                frames = list(scan(tmp_path / "ledger"))
+                frames = list(scan(LocalSegments(tmp_path / "ledger")))
                 assert [frame.sequence for frame in frames] == list(range(len(frames)))
                 assert not frames or frames[-1].kind is RecordKind.COMMIT
                 for frame in frames[-20:]:
@@ -98,11 +98,11 @@ def test_reading_goes_on_while_a_writer_appends(tmp_path: Path) -> None:
 
 
 def test_missing_content_is_damage(tmp_path: Path) -> None:
-    writing = Writing(Ledger.create(tmp_path / "ledger"))
+    writing = Writing(Ledger.create(LocalSegments(tmp_path / "ledger")))
     message = writing.copy(1)
     other = writing.copy(2)
     writing.commit()
-    reader = LedgerReader(tmp_path / "ledger", {message: writing.places[other]}.get)
+    reader = LedgerReader(LocalSegments(tmp_path / "ledger"), {message: writing.places[other]}.get)
     for sha in (message, other):
         with pytest.raises(LedgerDamaged, match="rebuild --catalog"):
             reader.content_bytes(sha)
@@ -126,14 +126,14 @@ def test_missing_content_is_damage(tmp_path: Path) -> None:
 def test_a_recipe_that_does_not_make_the_content_is_damage(
     tmp_path: Path, pieces: list[recipe.Piece]
 ) -> None:
-    writing = Writing(Ledger.create(tmp_path / "ledger"))
+    writing = Writing(Ledger.create(LocalSegments(tmp_path / "ledger")))
     writing.content(RecordKind.PART, b"part")
     sha = sha256(b"itself")
     place = writing.append(
         writing.encoder.encode_recipe(RecordKind.MESSAGE, recipe.encode(pieces), sha, 6)
     ).position
     writing.commit()
-    reader = LedgerReader(tmp_path / "ledger", writing.places.get)
+    reader = LedgerReader(LocalSegments(tmp_path / "ledger"), writing.places.get)
     with pytest.raises(LedgerDamaged):
         reader.content_bytes(sha)
     with pytest.raises(LedgerDamaged):
@@ -141,14 +141,14 @@ def test_a_recipe_that_does_not_make_the_content_is_damage(
 
 
 def test_an_invalid_recipe_is_damage(tmp_path: Path) -> None:
-    writing = Writing(Ledger.create(tmp_path / "ledger"))
+    writing = Writing(Ledger.create(LocalSegments(tmp_path / "ledger")))
     sha = sha256(b"x")
     writing.append(
         LedgerRecord(RecordKind.MESSAGE, sha, 1, PayloadCodec.RAW | PayloadCodec.RECIPE, b"\x01\xff")
     )
     writing.append(LedgerRecord(RecordKind.PART, sha256(b"y"), 1, PayloadCodec.ZSTD, b"no zstd"))
     writing.commit()
-    reader = LedgerReader(tmp_path / "ledger", writing.places.get)
+    reader = LedgerReader(LocalSegments(tmp_path / "ledger"), writing.places.get)
     for bad in (sha, sha256(b"y")):
         with pytest.raises(LedgerDamaged, match="segment 1, offset"):
             reader.content_bytes(bad)
@@ -157,10 +157,10 @@ def test_an_invalid_recipe_is_damage(tmp_path: Path) -> None:
 
 
 def test_content_larger_than_the_limit_is_refused(tmp_path: Path) -> None:
-    writing = Writing(Ledger.create(tmp_path / "ledger"))
+    writing = Writing(Ledger.create(LocalSegments(tmp_path / "ledger")))
     sha = writing.content(RecordKind.PART, b"x" * 1000)
     writing.commit()
-    reader = LedgerReader(tmp_path / "ledger", writing.places.get)
+    reader = LedgerReader(LocalSegments(tmp_path / "ledger"), writing.places.get)
     assert len(reader.content_bytes(sha, 1000)) == 1000
     with pytest.raises(VaultError, match="export it"):
         reader.content_bytes(sha, 999)
@@ -168,7 +168,7 @@ def test_content_larger_than_the_limit_is_refused(tmp_path: Path) -> None:
 
 def read_large(tmp_path: Path, count: int) -> None:
     """Read a message with an attachment of `count` chunks, and a report that quotes it."""
-    ledger = Ledger.create(tmp_path / "ledger", segment=3 * CHUNK)
+    ledger = Ledger.create(LocalSegments(tmp_path / "ledger"), segment=3 * CHUNK)
     writing = Writing(ledger)
     chunk = hashlib.shake_256(b"seed").digest(4096) * (CHUNK // 4096)
     part, shas = hashlib.sha256(), []
@@ -188,7 +188,7 @@ def read_large(tmp_path: Path, count: int) -> None:
                 b"".join(shas),
             )
         )
-        reader = LedgerReader(tmp_path / "ledger", writing.places.get)
+        reader = LedgerReader(LocalSegments(tmp_path / "ledger"), writing.places.get)
         inner: list[Piece] = [LiteralBytes(b"Subject: large\r\n\r\n"), PartBase64(part.digest())]
         writing.commit()
         message = append_recipe(writing, reader, RecordKind.MESSAGE, inner)
@@ -230,7 +230,7 @@ def test_very_large_content_takes_no_more_memory(tmp_path: Path) -> None:
 
 def test_many_slices_of_one_message_are_quick(tmp_path: Path) -> None:
     """Reading the message again for each slice would take quadratic time."""
-    writing = Writing(Ledger.create(tmp_path / "ledger"))
+    writing = Writing(Ledger.create(LocalSegments(tmp_path / "ledger")))
     content = text(1, 100_000)
     message = writing.content(RecordKind.MESSAGE, content)
     slices = [ContentSlice(message, start, 40) for start in range(len(content) - 41, 0, -41)]
@@ -244,7 +244,7 @@ def test_many_slices_of_one_message_are_quick(tmp_path: Path) -> None:
         opened.append(sha)
         return writing.places.get(sha)
 
-    reader = LedgerReader(tmp_path / "ledger", locate)
+    reader = LedgerReader(LocalSegments(tmp_path / "ledger"), locate)
     assert b"".join(reader.content_at(writing.places[sha256(made)])) == made
     assert opened == [message]
 
@@ -254,6 +254,6 @@ def test_a_frame_that_is_cut_off_is_damage(tmp_path: Path) -> None:
     sha = max(writing.contents, key=lambda sha: writing.places[sha].offset)
     path = segment_path(tmp_path / "ledger", 1)
     path.write_bytes(path.read_bytes()[: writing.places[sha].offset + 90])
-    reader = LedgerReader(tmp_path / "ledger", writing.places.get)
+    reader = LedgerReader(LocalSegments(tmp_path / "ledger"), writing.places.get)
     with pytest.raises(LedgerDamaged, match="damaged"):
         reader.content_bytes(sha)

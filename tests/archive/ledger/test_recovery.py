@@ -10,20 +10,21 @@ import pytest
 
 from muniment.archive.ledger.check import check
 from muniment.archive.ledger.codec import RecordEncoder
-from muniment.archive.ledger.files import segment_path, segments
 from muniment.archive.ledger.frame import pack_header
+from muniment.archive.ledger.local_segments import LocalSegments, segment_path
 from muniment.archive.ledger.model import Frame, LedgerHead, LedgerRecord, PayloadCodec, RecordKind
 from muniment.archive.ledger.reader import scan
 from muniment.archive.ledger.recovery import Damage, examine, recover
 from muniment.archive.ledger.writer import Ledger
 from muniment.errors import LedgerDamaged
 from support.ledgers import NOON, Writing, sha256, text, written
+from support.soak import in_soak
 
 
 def state(folder: Path) -> tuple[list[Frame], dict[str, bytes]]:
     """Return all committed frames, and the bytes of all segments that are not empty."""
     files = {path.name: path.read_bytes() for path in folder.glob("*.seg") if path.stat().st_size}
-    return list(scan(folder)), files
+    return list(scan(LocalSegments(folder))), files
 
 
 def torn_bytes(folder: Path) -> bytes:
@@ -32,26 +33,28 @@ def torn_bytes(folder: Path) -> bytes:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("segment", "batches"), [pytest.param(1 << 20, 2, marks=pytest.mark.soak), (1500, 4)]
+    ("segment", "batches", "every"), [(1500, 4, 7), *in_soak((1500, 4, 1), (1 << 20, 2, 1))]
 )
 def test_a_ledger_torn_at_any_byte_goes_back_to_its_last_commit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, segment: int, batches: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, segment: int, batches: int, every: int
 ) -> None:
+    """`every` is the number of bytes between two cuts. It is also cut around each commit."""
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
     folder = tmp_path / "ledger"
     writing = written(folder, segment=segment, batches=batches)
-    last = segments(folder)[-1]
+    last = LocalSegments(folder).numbers()[-1]
     path = segment_path(folder, last)
     whole = path.read_bytes()
     commits = {head.offset: head for head in writing.heads if head.segment == last}
     before = [head for head in writing.heads if head.segment < last]
     head = before[-1] if before else LedgerHead(0, sha256(b""), 1, 0)
     start = 0
-    for end in range(len(whole) + 1):
+    near = {end + n for end in commits for n in (-1, 0, 1)}
+    for end in sorted({*range(0, len(whole) + 1, every), *near}.intersection(range(len(whole) + 1))):
         if end in commits:
             head, start = commits[end], end
         path.write_bytes(whole[:end])
-        ledger = Ledger.open(folder, segment=segment)
+        ledger = Ledger.open(LocalSegments(folder), segment=segment)
         assert ledger.head == head
         assert path.read_bytes() == whole[:start]
         assert torn_bytes(folder) == whole[start:end]
@@ -66,15 +69,15 @@ def test_a_torn_ledger_can_be_written(tmp_path: Path) -> None:
     folder = tmp_path / "ledger"
     for segment, cut in ((1 << 20, 700), (1500, 30), (1500, 0)):
         writing = written(folder, segment=segment, batches=4)
-        path = segment_path(folder, segments(folder)[-1])
+        path = segment_path(folder, LocalSegments(folder).numbers()[-1])
         path.write_bytes(path.read_bytes()[:cut])
-        ledger = Ledger.open(folder, segment=segment)
+        ledger = Ledger.open(LocalSegments(folder), segment=segment)
         kept = ledger.head.tree_size
         again = Writing(ledger, RecordEncoder(ledger.dictionaries), dict(writing.contents))
         again.copy(50)
         again.commit()
         ledger.close()
-        report = check(folder, deep=True)
+        report = check(LocalSegments(folder), deep=True)
         assert report.problems == []
         assert report.tree_size > kept
         shutil.rmtree(folder)
@@ -85,12 +88,11 @@ def test_zeros_after_the_last_commit_are_a_torn_tail(tmp_path: Path) -> None:
     writing = written(folder)
     with segment_path(folder, 1).open("ab") as file:
         file.write(bytes(3_000_000))
-    recovery = recover(folder)
+    recovery = recover(LocalSegments(folder))
     assert recovery.head == writing.heads[-1]
     assert [torn.length for torn in recovery.torn] == [3_000_000]
     assert recovery.damage == []
-    assert recovery.torn[0].moved_to is not None
-    assert recovery.torn[0].moved_to.stat().st_mode & 0o777 == 0o600
+    assert Path(recovery.torn[0].moved_to).stat().st_mode & 0o777 == 0o600
 
 
 def test_complete_frames_without_a_commit_are_a_torn_tail(tmp_path: Path) -> None:
@@ -99,7 +101,7 @@ def test_complete_frames_without_a_commit_are_a_torn_tail(tmp_path: Path) -> Non
     frame = pack_header(writing.ledger.vault_id, RecordKind.PART, 0, NOON, 3, sha256(b"abc"), b"abc") + b"abc"
     with segment_path(folder, 1).open("ab") as file:
         file.write(frame)
-    assert recover(folder).head == writing.heads[-1]
+    assert recover(LocalSegments(folder)).head == writing.heads[-1]
     assert torn_bytes(folder) == frame
 
 
@@ -109,7 +111,7 @@ def test_examining_changes_nothing(tmp_path: Path) -> None:
     with segment_path(folder, 1).open("ab") as file:
         file.write(b"torn")
     before = sorted((path, path.read_bytes()) for path in folder.iterdir())
-    assert examine(folder).torn[0].length == 4
+    assert examine(LocalSegments(folder)).torn[0].length == 4
     assert sorted((path, path.read_bytes()) for path in folder.iterdir()) == before
 
 
@@ -127,14 +129,14 @@ def test_any_flipped_byte_before_a_commit_is_damage(tmp_path: Path) -> None:
     folder = tmp_path / "ledger"
     writing = written(folder)
     good = segment_path(folder, 1).read_bytes()
-    last = list(scan(folder))[-1]
-    frames = {frame.position.offset: frame for frame in scan(folder)}
+    last = list(scan(LocalSegments(folder)))[-1]
+    frames = {frame.position.offset: frame for frame in scan(LocalSegments(folder))}
     starts = sorted(frames)
     for offset in range(0, last.position.offset, 13):
         data = damaged(folder, offset)
         with pytest.raises(LedgerDamaged, match=r"segment 1, offset \d+.*nothing was changed"):
-            Ledger.open(folder)
-        recovery = recover(folder)
+            Ledger.open(LocalSegments(folder))
+        recovery = recover(LocalSegments(folder))
         start = max(start for start in starts if start <= offset)
         assert [(d.segment, d.offset, d.length) for d in recovery.damage] == [
             (1, start, frames[start].next_offset - start)
@@ -148,11 +150,11 @@ def test_any_flipped_byte_before_a_commit_is_damage(tmp_path: Path) -> None:
 def test_a_ledger_with_accepted_damage_goes_on_in_a_new_segment(tmp_path: Path) -> None:
     folder = tmp_path / "ledger"
     written(folder)
-    victim = next(frame for frame in scan(folder) if frame.kind is RecordKind.MESSAGE)
+    victim = next(frame for frame in scan(LocalSegments(folder)) if frame.kind is RecordKind.MESSAGE)
     data = damaged(folder, victim.position.offset + 3)
     with segment_path(folder, 1).open("ab") as file:
         file.write(b"a torn tail besides")
-    ledger = Ledger.open(folder, accept_damage=True)
+    ledger = Ledger.open(LocalSegments(folder), accept_damage=True)
     assert len(ledger.recovery.damage) == 1
     assert torn_bytes(folder) == b"a torn tail besides"
     again = Writing(ledger)
@@ -160,9 +162,9 @@ def test_a_ledger_with_accepted_damage_goes_on_in_a_new_segment(tmp_path: Path) 
     again.commit()
     ledger.close()
     assert segment_path(folder, 1).read_bytes() == data
-    Ledger.open(folder).close()
+    Ledger.open(LocalSegments(folder)).close()
     reported: list[Damage] = []
-    frames = list(scan(folder, on_damage=reported.append))
+    frames = list(scan(LocalSegments(folder), on_damage=reported.append))
     assert [(d.segment, d.offset) for d in reported] == [(1, victim.position.offset)]
     assert [frame.sequence for frame in frames][-1] == frames[-1].sequence
     assert victim.sequence not in {frame.sequence for frame in frames}
@@ -173,15 +175,15 @@ def test_the_root_shows_a_lost_frame(tmp_path: Path) -> None:
     """Exactly one frame is cut out, so that every checksum is right."""
     folder = tmp_path / "ledger"
     written(folder)
-    victim = next(frame for frame in scan(folder) if frame.kind is RecordKind.RECEIPT)
+    victim = next(frame for frame in scan(LocalSegments(folder)) if frame.kind is RecordKind.RECEIPT)
     path = segment_path(folder, 1)
     data = path.read_bytes()
     path.write_bytes(data[: victim.position.offset] + data[victim.next_offset :])
     with pytest.raises(LedgerDamaged, match="not those that it proves"):
-        Ledger.open(folder)
+        Ledger.open(LocalSegments(folder))
     with pytest.raises(LedgerDamaged, match="missing"):
-        list(scan(folder))
-    assert any("it proves" in problem for problem in check(folder, deep=False).problems)
+        list(scan(LocalSegments(folder)))
+    assert any("it proves" in problem for problem in check(LocalSegments(folder), deep=False).problems)
 
 
 def hostile(vault_id: bytes) -> bytes:
@@ -197,7 +199,7 @@ def hostile(vault_id: bytes) -> bytes:
 
 def test_frames_inside_mail_are_not_taken_for_frames(tmp_path: Path) -> None:
     folder = tmp_path / "ledger"
-    writing = Writing(Ledger.create(folder))
+    writing = Writing(Ledger.create(LocalSegments(folder)))
     content = b"hello " + hostile(bytes(8)) * 3 + b" bye"
     victim = writing.append(
         LedgerRecord(RecordKind.MESSAGE, sha256(content), len(content), PayloadCodec.RAW, content)
@@ -208,25 +210,25 @@ def test_frames_inside_mail_are_not_taken_for_frames(tmp_path: Path) -> None:
     good = segment_path(folder, 1).read_bytes()
     for offset in (victim.position.offset + 1, victim.position.offset + 85, victim.position.offset + 44):
         damaged(folder, offset)
-        recovery = examine(folder)
+        recovery = examine(LocalSegments(folder))
         assert [(d.offset, d.length) for d in recovery.damage] == [
             (victim.position.offset, 80 + len(content))
         ]
         assert recovery.head == head
         segment_path(folder, 1).write_bytes(good)
     segment_path(folder, 1).write_bytes(good[: victim.position.offset + 80 + len(content) - 2])
-    assert examine(folder).damage == []
-    assert examine(folder).head.tree_size == 0
+    assert examine(LocalSegments(folder)).damage == []
+    assert examine(LocalSegments(folder)).head.tree_size == 0
 
 
 def test_a_ledger_with_only_torn_segments_starts_empty(tmp_path: Path) -> None:
     folder = tmp_path / "ledger"
     written(folder)
     segment_path(folder, 1).write_bytes(b"\0" * 1000)
-    ledger = Ledger.open(folder)
+    ledger = Ledger.open(LocalSegments(folder))
     assert ledger.head.tree_size == 0
     writing = Writing(ledger)
     writing.copy(1)
     writing.commit()
     ledger.close()
-    assert check(folder, deep=True).problems == []
+    assert check(LocalSegments(folder), deep=True).problems == []

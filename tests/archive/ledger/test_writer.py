@@ -18,11 +18,11 @@ from muniment.archive.facts import FramePosition
 from muniment.archive.ledger import writer
 from muniment.archive.ledger.check import check
 from muniment.archive.ledger.codec import RecordEncoder
-from muniment.archive.ledger.files import segment_path, segments
+from muniment.archive.ledger.local_segments import LocalSegments, segment_path
 from muniment.archive.ledger.merkle import EMPTY_ROOT
 from muniment.archive.ledger.model import LedgerHead, LedgerRecord, PayloadCodec, RecordKind
 from muniment.archive.ledger.reader import LedgerReader, scan
-from muniment.archive.ledger.stored import Dictionaries, SegmentFiles
+from muniment.archive.ledger.stored import Dictionaries, FrameReader
 from muniment.archive.ledger.writer import Ledger
 from muniment.errors import LedgerDamaged, VaultError
 from support.ledgers import NOON, Writing, sha256, text, written
@@ -35,26 +35,28 @@ def raw(seed: int, size: int = 500) -> LedgerRecord:
 
 def shas(folder: Path, *, committed_only: bool = True) -> list[bytes]:
     return [
-        frame.sha for frame in scan(folder, committed_only=committed_only) if frame.kind is RecordKind.PART
+        frame.sha
+        for frame in scan(LocalSegments(folder), committed_only=committed_only)
+        if frame.kind is RecordKind.PART
     ]
 
 
 def test_a_new_ledger_is_empty(tmp_path: Path) -> None:
     folder = tmp_path / "ledger"
-    ledger = Ledger.create(folder)
+    ledger = Ledger.create(LocalSegments(folder))
     assert ledger.head == ledger.commit() == LedgerHead(0, EMPTY_ROOT, 1, 0)
     assert ledger.knows(ledger.head)
     ledger.close()
-    assert list(scan(folder)) == []
-    assert check(folder, deep=True).problems == []
+    assert list(scan(LocalSegments(folder))) == []
+    assert check(LocalSegments(folder), deep=True).problems == []
     with pytest.raises(VaultError, match="already"):
-        Ledger.create(folder)
+        Ledger.create(LocalSegments(folder))
     with pytest.raises(VaultError, match="no ledger"):
-        Ledger.open(tmp_path)
+        Ledger.open(LocalSegments(tmp_path))
 
 
 def test_only_what_is_committed_counts(tmp_path: Path) -> None:
-    ledger = Ledger.create(tmp_path / "ledger")
+    ledger = Ledger.create(LocalSegments(tmp_path / "ledger"))
     first = ledger.append(raw(1), NOON)
     assert shas(tmp_path / "ledger") == []
     ledger.commit()
@@ -65,14 +67,14 @@ def test_only_what_is_committed_counts(tmp_path: Path) -> None:
     ledger.append(raw(3), NOON)
     ledger.close()
     assert shas(tmp_path / "ledger", committed_only=False) == [raw(1).sha, raw(2).sha]
-    reopened = Ledger.open(tmp_path / "ledger")
+    reopened = Ledger.open(LocalSegments(tmp_path / "ledger"))
     assert reopened.head == head
     assert reopened.recovery.torn == []
     assert reopened.append(raw(4), NOON).sequence == 5
     reopened.commit()
     reopened.close()
     assert shas(tmp_path / "ledger") == [raw(1).sha, raw(2).sha, raw(4).sha]
-    assert check(tmp_path / "ledger", deep=True).problems == []
+    assert check(LocalSegments(tmp_path / "ledger"), deep=True).problems == []
 
 
 def test_files_are_for_their_owner_alone(tmp_path: Path) -> None:
@@ -83,20 +85,22 @@ def test_files_are_for_their_owner_alone(tmp_path: Path) -> None:
 
 
 def test_a_clock_that_goes_back_does_no_harm(tmp_path: Path) -> None:
-    ledger = Ledger.create(tmp_path / "ledger")
+    ledger = Ledger.create(LocalSegments(tmp_path / "ledger"))
     for seed, time in enumerate((NOON, NOON - 10**12, 0, -5, NOON)):
         ledger.append(raw(seed), time)
         ledger.commit()
     ledger.close()
-    times = [frame.time for frame in scan(tmp_path / "ledger") if frame.kind is RecordKind.PART]
+    times = [
+        frame.time for frame in scan(LocalSegments(tmp_path / "ledger")) if frame.kind is RecordKind.PART
+    ]
     assert times == [NOON, NOON - 10**12, 0, -5, NOON]
-    assert check(tmp_path / "ledger", deep=True).problems == []
-    Ledger.open(tmp_path / "ledger").close()
+    assert check(LocalSegments(tmp_path / "ledger"), deep=True).problems == []
+    Ledger.open(LocalSegments(tmp_path / "ledger")).close()
 
 
 def test_only_committed_states_are_known(tmp_path: Path) -> None:
     writing = written(tmp_path / "ledger", segment=2000, batches=6)
-    ledger = Ledger.open(tmp_path / "ledger")
+    ledger = Ledger.open(LocalSegments(tmp_path / "ledger"))
     assert all(ledger.knows(head) for head in writing.heads)
     for head in writing.heads:
         assert not ledger.knows(LedgerHead(head.tree_size, sha256(b"other"), head.segment, head.offset))
@@ -109,9 +113,11 @@ def test_only_committed_states_are_known(tmp_path: Path) -> None:
 def test_each_segment_has_a_copy_of_the_dictionaries_that_it_uses(tmp_path: Path) -> None:
     folder = tmp_path / "ledger"
     writing = written(folder, segment=2500, batches=12)
-    assert len(segments(folder)) >= 4
-    assert all(segment_path(folder, number).stat().st_size >= 2500 for number in segments(folder)[:-1])
-    frames = list(scan(folder))
+    assert len(LocalSegments(folder).numbers()) >= 4
+    assert all(
+        segment_path(folder, number).stat().st_size >= 2500 for number in LocalSegments(folder).numbers()[:-1]
+    )
+    frames = list(scan(LocalSegments(folder)))
     assert [frame.sequence for frame in frames] == list(range(len(frames)))
     present: set[int] = set()
     for frame in frames:
@@ -123,16 +129,16 @@ def test_each_segment_has_a_copy_of_the_dictionaries_that_it_uses(tmp_path: Path
             present.add(frame.dictionary)
         assert not frame.dictionary or frame.dictionary in present
     assert sum(frame.kind is RecordKind.DICTIONARY for frame in frames) >= 3
-    assert check(folder, deep=True).problems == []
-    for number in segments(folder)[2:]:
-        only_this = Dictionaries(SegmentFiles(folder, writing.ledger.vault_id))
+    assert check(LocalSegments(folder), deep=True).problems == []
+    for number in LocalSegments(folder).numbers()[2:]:
+        only_this = Dictionaries(FrameReader(LocalSegments(folder), writing.ledger.vault_id))
         only_this.prefer_segment(number)
         if any(f.dictionary == 1 and f.position.segment == number for f in frames):
             assert only_this[1] == writing.ledger.dictionaries[1]
 
 
 def test_a_dictionary_can_be_used_only_after_its_commit(tmp_path: Path) -> None:
-    ledger = Ledger.create(tmp_path / "ledger")
+    ledger = Ledger.create(LocalSegments(tmp_path / "ledger"))
     record = LedgerRecord(RecordKind.MESSAGE, bytes(32), 5, PayloadCodec.ZSTD_DICT, b"xxxxx", 1)
     with pytest.raises(ValueError, match="not committed"):
         ledger.append(record, NOON)
@@ -146,18 +152,18 @@ def test_a_dictionary_can_be_used_only_after_its_commit(tmp_path: Path) -> None:
     assert ledger.dictionaries == {1: b"third" * 20}
     ledger.append(record, NOON)
     ledger.close()
-    reopened = Ledger.open(tmp_path / "ledger")
+    reopened = Ledger.open(LocalSegments(tmp_path / "ledger"))
     assert reopened.dictionaries == {1: b"third" * 20}
     assert reopened.add_dictionary(b"fourth" * 20) == 2
     reopened.commit()
-    reader = LedgerReader(tmp_path / "ledger", lambda sha: None)
+    reader = LedgerReader(LocalSegments(tmp_path / "ledger"), lambda sha: None)
     assert reader.dictionaries == reopened.dictionaries == {1: b"third" * 20, 2: b"fourth" * 20}
     reopened.close()
 
 
 def test_a_rollback_leaves_no_trace(tmp_path: Path) -> None:
     folder = tmp_path / "ledger"
-    ledger = Ledger.create(folder, segment=3000)
+    ledger = Ledger.create(LocalSegments(folder), segment=3000)
     for seed in range(4):
         ledger.append(raw(seed), NOON)
         ledger.commit()
@@ -170,11 +176,11 @@ def test_a_rollback_leaves_no_trace(tmp_path: Path) -> None:
         assert after == before
     ledger.close()
     assert shas(folder) == [raw(seed).sha for seed in range(4)]
-    assert check(folder, deep=True).problems == []
+    assert check(LocalSegments(folder), deep=True).problems == []
 
 
 def test_large_batches_are_written_before_the_commit(tmp_path: Path) -> None:
-    ledger = Ledger.create(tmp_path / "ledger")
+    ledger = Ledger.create(LocalSegments(tmp_path / "ledger"))
     position = None
     for seed in range(40):
         position = ledger.append(raw(seed, 900_000 if seed % 3 else 3_000_000), NOON).position
@@ -182,9 +188,9 @@ def test_large_batches_are_written_before_the_commit(tmp_path: Path) -> None:
     assert path.stat().st_size > 30_000_000
     ledger.commit()
     ledger.close()
-    reader = LedgerReader(tmp_path / "ledger", lambda sha: position)
+    reader = LedgerReader(LocalSegments(tmp_path / "ledger"), lambda sha: position)
     assert reader.content_bytes(raw(39, 3_000_000).sha) == raw(39, 3_000_000).payload
-    assert check(tmp_path / "ledger", deep=False).problems == []
+    assert check(LocalSegments(tmp_path / "ledger"), deep=False).problems == []
 
 
 # --- disks that fail ----------------------------------------------------------------------
@@ -227,7 +233,7 @@ def test_a_full_disk_voids_only_the_current_batch(tmp_path: Path, size: int) -> 
     """Large records fail in `append`, small ones in `commit`."""
     with small_disk(tmp_path / "disk", 2_000_000):
         folder = tmp_path / "disk" / "ledger"
-        ledger = Ledger.create(folder)
+        ledger = Ledger.create(LocalSegments(folder))
         ledger.append(raw(1), NOON)
         head = ledger.commit()
         with pytest.raises(OSError) as failure:
@@ -244,14 +250,14 @@ def test_a_full_disk_voids_only_the_current_batch(tmp_path: Path, size: int) -> 
         ledger.commit()
         ledger.close()
         assert shas(folder) == [raw(1).sha, raw(7).sha]
-        assert check(folder, deep=True).problems == []
+        assert check(LocalSegments(folder), deep=True).problems == []
 
 
 @pytest.mark.parametrize("call", ["fdatasync", "fsync"])
 def test_a_failed_sync_is_final(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
     """`fdatasync` is called for the segment, `fsync` for the folder if the segment is new."""
     folder = tmp_path / "ledger"
-    ledger = Ledger.create(folder)
+    ledger = Ledger.create(LocalSegments(folder))
     ledger.append(raw(1), NOON)
     attempts = []
 
@@ -276,7 +282,7 @@ def test_a_failed_sync_is_final(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 
 
 def test_a_rollback_that_fails_is_final(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ledger = Ledger.create(tmp_path / "ledger")
+    ledger = Ledger.create(LocalSegments(tmp_path / "ledger"))
     ledger.append(raw(1, writer.LARGE), NOON)
 
     def fail(descriptor: int, length: int) -> None:
@@ -297,17 +303,17 @@ def test_a_ledger_with_a_damaged_vault_id_is_not_opened(tmp_path: Path) -> None:
     good = (folder / "vault-id").read_text()
     (folder / "vault-id").write_text("00" * 8 + "\n")
     with pytest.raises(LedgerDamaged, match=good.strip()):
-        Ledger.open(folder)
-    assert any("vault-id" in problem for problem in check(folder, deep=True).problems)
+        Ledger.open(LocalSegments(folder))
+    assert any("vault-id" in problem for problem in check(LocalSegments(folder), deep=True).problems)
     assert segment_path(folder, 1).read_bytes() == before
     (folder / "vault-id").unlink()
-    ledger = Ledger.open(folder)
+    ledger = Ledger.open(LocalSegments(folder))
     assert ledger.vault_id.hex() == good.strip()
     ledger.close()
 
 
 def test_append_returns_sequence_and_position_of_the_frame(tmp_path: Path) -> None:
-    writing = Writing(Ledger.create(tmp_path / "ledger", segment=1500), RecordEncoder())
+    writing = Writing(Ledger.create(LocalSegments(tmp_path / "ledger"), segment=1500), RecordEncoder())
     appended = []
     for seed in range(30):
         content = text(seed, 50)
@@ -316,7 +322,7 @@ def test_append_returns_sequence_and_position_of_the_frame(tmp_path: Path) -> No
             writing.commit()
     writing.commit()
     writing.ledger.close()
-    found = {frame.sequence: frame.position for frame in scan(tmp_path / "ledger")}
+    found = {frame.sequence: frame.position for frame in scan(LocalSegments(tmp_path / "ledger"))}
     assert all(found[one.sequence] == one.position for one in appended)
     assert FramePosition(1, 0) in found.values()
 
@@ -324,7 +330,7 @@ def test_append_returns_sequence_and_position_of_the_frame(tmp_path: Path) -> No
 def test_opening_writes_and_syncs_the_last_batch_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ledger = Ledger.create(tmp_path)
+    ledger = Ledger.create(LocalSegments(tmp_path))
     ledger.append(raw(1), NOON)
     first = ledger.commit()
     ledger.append(raw(2, 3_000_000), NOON)
@@ -344,7 +350,7 @@ def test_opening_writes_and_syncs_the_last_batch_again(
 
     monkeypatch.setattr(os, "pwrite", recording_pwrite)
     monkeypatch.setattr(os, "fdatasync", recording_fdatasync)
-    Ledger.open(tmp_path).close()
+    Ledger.open(LocalSegments(tmp_path)).close()
     *written, sync = calls
     assert sync == (-1, -1)
     assert (written[0][0], written[-1][1]) == (first.offset, last.offset)
@@ -353,7 +359,7 @@ def test_opening_writes_and_syncs_the_last_batch_again(
 
 
 def test_a_ledger_is_not_opened_while_its_disk_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ledger = Ledger.create(tmp_path)
+    ledger = Ledger.create(LocalSegments(tmp_path))
     ledger.append(raw(1), NOON)
     ledger.commit()
     ledger.close()
@@ -363,4 +369,4 @@ def test_a_ledger_is_not_opened_while_its_disk_fails(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(os, "fdatasync", fail)
     with pytest.raises(OSError, match="Input/output"):
-        Ledger.open(tmp_path)
+        Ledger.open(LocalSegments(tmp_path))

@@ -6,18 +6,21 @@ import json
 import random
 import shutil
 import sqlite3
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
-from muniment.archive.index import peek
+from muniment.archive.index.index import peek
 from muniment.archive.ledger.check import LedgerCheck
 from muniment.archive.operations.search import find
 from muniment.archive.operations.verify import index_problems, verify_vault
 from muniment.archive.proof.index import damaged_files, intact
-from muniment.archive.vault.vault import Vault
+from muniment.archive.vault.open_vault import open_vault
 from muniment.errors import MunimentError
 from support.evidence import rich_vault
 
@@ -39,7 +42,7 @@ def copy(made: Path, tmp_path: Path) -> Path:
 
 def found(folder: Path) -> list[tuple[int, list[int]]] | str:
     """Return the results of searches, or the sentence of the first that fails."""
-    vault = Vault.open(folder, write=False)
+    vault = open_vault(folder, write=False)
     try:
         pages = [find(vault, query) for query in ASKED]
         return [(page.total, sorted(page.ids)) for page in pages]
@@ -51,7 +54,7 @@ def found(folder: Path) -> list[tuple[int, list[int]]] | str:
 
 def problems(folder: Path, deep: bool = False) -> list[str]:
     """Return the problems that verification finds in the index."""
-    vault = Vault.open(folder, write=False)
+    vault = open_vault(folder, write=False)
     try:
         return list(index_problems(vault, deep))
     finally:
@@ -150,7 +153,7 @@ def test_an_index_that_is_behind_raises_no_false_alarm(copy: Path) -> None:
 def test_shallow_verification_reports_a_damaged_index(copy: Path) -> None:
     path = next(path for path in files(copy) if path.suffix == ".term")
     flip(path, 5, 1)
-    vault = Vault.open(copy, write=False)
+    vault = open_vault(copy, write=False)
     try:
         *_, report = verify_vault(vault, False)
     finally:
@@ -173,3 +176,27 @@ def test_an_index_is_listed_while_it_can_not_be_replaced(tmp_path: Path) -> None
 
     assert list(damaged_files(tmp_path / "index", hold)) == []
     assert held == 1
+
+
+def test_an_index_that_another_process_replaces_is_not_damaged(copy: Path) -> None:
+    """Another process does not know of this one's gate, and puts another index in place by two renames."""
+    index, aside, new = (copy / name for name in ("index", "index.old", "index.new"))
+    shutil.copytree(index, new)
+    ended = threading.Event()
+
+    def replace() -> None:
+        while not ended.is_set():
+            index.rename(aside)
+            time.sleep(0.0005)
+            new.rename(index)
+            aside.rename(new)
+            time.sleep(0.02)
+
+    with ThreadPoolExecutor(1) as beside:
+        done = beside.submit(replace)
+        try:
+            for _ in range(400):
+                assert list(damaged_files(index)) == []
+        finally:
+            ended.set()
+        done.result()

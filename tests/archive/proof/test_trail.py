@@ -11,6 +11,7 @@ import pytest
 
 from muniment.archive.ledger.check import check
 from muniment.archive.ledger.codec import RecordEncoder
+from muniment.archive.ledger.local_segments import LocalSegments
 from muniment.archive.ledger.model import Frame, LedgerRecord, RecordKind
 from support.evidence import rich_vault
 from support.program import Program
@@ -93,7 +94,7 @@ def test_a_page_is_checked_by_itself(copy: Path) -> None:
 def test_the_ledger_counts_its_audit_records(copy: Path) -> None:
     """A ledger that was rewritten without them counts none, but the catalog still has them."""
     ledger = copy / "ledger"
-    assert check(ledger, deep=False).problems == []
+    assert check(LocalSegments(ledger), deep=False).problems == []
 
     def edit(frame: Frame) -> LedgerRecord | None:
         return (
@@ -103,7 +104,7 @@ def test_the_ledger_counts_its_audit_records(copy: Path) -> None:
         )
 
     rewrite(ledger, edit)
-    assert check(ledger, deep=False).problems == []
+    assert check(LocalSegments(ledger), deep=False).problems == []
     result = Program(copy).say("audit", "--json")
     assert result.code == 6
     assert result.json["events"] == []

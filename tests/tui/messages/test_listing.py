@@ -66,11 +66,9 @@ def test_any_of_ten_million_rows_is_reached_in_a_few_requests(kind: str, counted
     assert len(listing._rows) <= 8_000
 
 
-def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("muniment_tui.messages.listing.KEPT", 800)
-    monkeypatch.setattr("muniment_tui.messages.listing.PLACES", 400)
+def test_memory_is_bounded() -> None:
     folder = Folder(spread("even"))
-    listing = MailListing(FOLDER)
+    listing = MailListing(FOLDER, kept=800, places=400)
     for start in range(0, 60_000, 100):
         read(listing, folder, start, start + 100)
     assert len(folder.asked) == 600

@@ -12,9 +12,10 @@ from muniment.errors import VaultError
 from muniment.service.dispatch.engine import connect
 from muniment_tui.app import MunimentApp
 from support import screens
-from support.mailroom import Make, Watched, app_over, screen_of
+from support.mailroom import MIRA, PROFILE, Make, Watched, app_over, screen_of
+from support.reports import plain, report
 from support.screens import Compare, settled, shows, until
-from support.vaults import TestVault
+from support.vaults import TestVault, put
 
 FOLDER = "/srv/mail"
 
@@ -36,6 +37,13 @@ async def open_inbox(pilot: Pilot[Any]) -> None:
     await shows(pilot, "Mira")
     await pilot.press("down", "down", "enter", "down", "enter")
     await shows(pilot, "newest first")
+    await rested(pilot)
+
+
+async def rested(pilot: Pilot[Any]) -> None:
+    """Wait until the preview has followed the cursor."""
+    await settled(pilot)
+    await until(pilot, lambda: screen_of(pilot)._preview is None)
     await settled(pilot)
 
 
@@ -80,7 +88,11 @@ def test_a_message(picture: Compare, make: Make) -> None:
 
 
 def test_search_results(picture: Compare, make: Make) -> None:
-    picture("messages-search", make, lambda pilot: search(pilot, "reise OR lieferung OR delivery"))
+    async def script(pilot: Pilot[Any]) -> None:
+        await search(pilot, "reise OR lieferung OR delivery")
+        await rested(pilot)
+
+    picture("messages-search", make, script)
 
 
 def test_hits_are_highlighted(picture: Compare, make: Make) -> None:
@@ -124,6 +136,7 @@ def test_a_selection(picture: Compare, make: Make) -> None:
     async def script(pilot: Pilot[Any]) -> None:
         await open_inbox(pilot)
         await pilot.press("space", "down", "space", "space")
+        await rested(pilot)
 
     picture("messages-marked", make, script)
 
@@ -174,3 +187,47 @@ def test_hostile_mail(picture: Compare, make: Make) -> None:
         await until(pilot, lambda: screen_of(pilot).reader.message is not None)
 
     picture("messages-hostile", make, script)
+
+
+WIDEST = (200, 60)
+OFFER = """<h1>Offer for May</h1><p>Dear Mira,</p><p>please <a href="https://acme.example/login?id=7">confirm
+here</a> until Friday:</p><table><tr><th>Item</th><th>Price</th><th>Note</th></tr><tr><td>Red chair</td>
+<td>12.00 EUR</td><td>delivered at once</td></tr><tr><td>Oak table for eight people</td><td>1,300.00 EUR</td>
+<td>in two weeks</td></tr></table><ul><li>no fee for delivery<li>30 days to pay</ul><p>Kind regards</p>--<br>
+Anna Berg<br>Sales<blockquote>Could you send me an offer?
+<blockquote>We have new chairs.</blockquote></blockquote>
+"""
+
+
+@pytest.fixture(scope="session")
+def offer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A vault with one HTML mail."""
+    vault = TestVault(tmp_path_factory.mktemp("offer") / "vault")
+    mail = plain(to=[MIRA], subject="Offer for May", date=screens.NOW - 7_200, body="")
+    page = mail.replace(b"text/plain", b"text/html").rstrip() + b"\r\n\r\n" + OFFER.encode()
+    put(vault.maildir(PROFILE), [report(page, recipients=[MIRA], date=screens.NOW - 7_000)])
+    assert vault.run(PROFILE).state == "ok"
+    return vault.folder
+
+
+def test_html_is_drawn(picture: Compare, offer: Path) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
+        await shows(pilot, "All mail")
+        await pilot.press("slash", *"offer", "enter")
+        await shows(pilot, "1 message")
+        await pilot.press("enter")
+        await until(pilot, lambda: screen_of(pilot).reader.message is not None)
+        await settled(pilot)
+
+    def make() -> MunimentApp:
+        return app_over(Watched(offer), offer)
+
+    picture("messages-html", make, script, (screens.SMALL, screens.LARGE, WIDEST))
+
+
+def test_a_preview_of_the_message_at_the_cursor(picture: Compare, make: Make) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
+        await search(pilot, "reise OR lieferung OR delivery")
+        await shows(pilot, "Enter opens the message")
+
+    picture("messages-preview", make, script, (screens.LARGE, WIDEST))

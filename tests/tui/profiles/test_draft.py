@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from typing import Any
 
 import pytest
 
 from muniment.config.file import profile_of
-from muniment.profiles.fields import FIELD, KIND, KINDS
+from muniment.profiles.fields import FIELD
+from muniment.profiles.registry import KIND, KINDS
+from muniment.profiles.source_kind import in_file, in_form
 from muniment_tui.profiles.conflict import differences, question
-from muniment_tui.profiles.draft import COMMAND, ENV, FILE, KEYRING, VAULT, ProfileDraft, described
+from muniment_tui.profiles.draft import ProfileDraft
+from muniment_tui.profiles.layout import place_hint, secret_label
+from muniment_tui.widgets.typed_values import COMMAND, ENV, FILE, KEYRING, VAULT, described
 
 GATEWAY = {"host": "gw.example", "mailbox": "mbx-1", "password": {"file": "secrets/gw-01"}, "every": 60}
 
@@ -161,6 +166,50 @@ def test_the_engine_accepts_what_the_form_accepts(kind: Any) -> None:
     profile = profile_of("p", draft.source_fields())
     assert profile.source == kind.name
     assert set(draft.source_fields()) <= {*FIELD, "source"}
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_problems_use_the_labels_of_the_form(kind: Any) -> None:
+    draft = ProfileDraft(kind, "p", {"journal": False, "owner": ""}, new=False)
+    wrong = {"every": "0", "fingerprint": "x", "folder": "Other", "mailboxes": "nobody", "auth": "google"}
+    typed(draft, **{name: text for name, text in wrong.items() if name in {f.name for f in draft.fields}})
+    found = draft.problems()
+    assert found
+    for name, sentence in found.items():
+        assert not re.search(r"[{}]| = |client_id|newer_than|ca_file", sentence), (name, sentence)
+    if "owner" in found:
+        assert 'Owner: the address of its owner (or Content "journal reports"' in found["owner"]
+
+
+def test_a_typed_text_with_braces_stays_as_it_is() -> None:
+    assert in_form("{every} is {journal}, not {x} or {}") == "Every (seconds) is Content, not {x} or {}"
+    assert in_file('{journal=true} or {auth="app"}') == 'journal = true or auth = "app"'
+
+
+def test_kinds_that_are_imported_once_run_by_hand() -> None:
+    for kind in KINDS:
+        draft = ProfileDraft(kind, "p")
+        assert draft.enabled is not kind.once, kind.name
+        assert not draft.changed
+        draft.type("enabled", "yes")
+        assert "enabled" not in draft.values()
+        draft.type("enabled", "no")
+        assert draft.values()["enabled"] is False
+    assert [kind.name for kind in KINDS if kind.once] == ["mbox", "eml"]
+
+
+def test_a_password_is_said_to_be_kept_only_where_it_is() -> None:
+    draft = ProfileDraft(KIND["gateway"], "gw", GATEWAY | {"password": {"file": "/etc/secret"}}, new=False)
+    draft.place = VAULT
+    assert place_hint(draft) == ""
+    assert "enter the password" in draft.problems()["password"]
+    assert place_hint(ProfileDraft(KIND["gateway"], "gw", GATEWAY, new=False)).startswith("saved;")
+
+
+def test_an_application_has_a_client_secret() -> None:
+    assert secret_label(ProfileDraft(KIND["graph"], "p")) == "Client secret"
+    assert secret_label(ProfileDraft(KIND["gateway"], "p")) == "Password"
+    assert secret_label(typed(ProfileDraft(KIND["imap"], "p"), auth="app")) == "Client secret"
 
 
 def test_edits_of_the_file_are_found() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from textual.content import Content
 
 from muniment.api import ProfileState, ProfileWord
 from muniment_tui.profiles.listing import details, last_run, mailbox, row_of
@@ -24,20 +25,25 @@ def state(**changes: Any) -> ProfileState:
     [
         (None, ""),
         (state(), "never ran"),
-        (state(running=progress(), last={"state": "failed"}), "▸ running"),
+        (state(running=progress(), last={"state": "failed"}), "▶ running"),
         (state(last={"state": "ok", "new": 1234}), "✓ ok, 1,234 new"),
         (state(last={"state": "failed", "new": 3}), "✗ failed"),
-        (state(last={"state": "cancelled"}), "! cancelled"),
+        (state(running=progress(stage="waiting")), "… queued"),
+        (state(last={"state": "unheard of"}), "! unheard of"),
+        (state(last={"state": "cancelled"}), "■ cancelled"),
     ],
 )
 def test_the_result_of_the_last_run(known: ProfileState | None, text: str) -> None:
-    assert last_run(known) == text
+    assert last_run(known).plain.strip() == text
 
 
 def test_a_row() -> None:
-    assert row_of(GW, None).cells == ("gw", "gateway", "gw.example mbx-1", "every 300 s", "")
+    assert row_of(GW, None).cells == ("gw", "gateway", "gw.example mbx-1", "every 300 s", Content())
     off = ProfileWord(name="old", source="mbox", fields={"path": "/srv/x.mbox", "enabled": False})
-    assert (row_of(off, None).cells[2:4], row_of(off, None).style) == (("/srv/x.mbox", "by hand"), "dim")
+    assert (row_of(off, None).cells[2:4], row_of(off, None).style) == (
+        ("/srv/x.mbox", "by hand"),
+        "$secondary",
+    )
     assert mailbox(ProfileWord(name="s", source="spool", fields={})) == "the spool of this vault"
 
 

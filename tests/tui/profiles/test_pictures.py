@@ -29,7 +29,7 @@ from muniment.api import (
 )
 from muniment.api import TestProfile as TryProfile
 from muniment.errors import CertificateRefused, SettingsChanged
-from muniment.profiles.fields import KIND, KINDS
+from muniment.profiles.registry import KIND, KINDS
 from muniment_tui.app import MunimentApp
 from muniment_tui.profiles.draft import ProfileDraft
 from muniment_tui.profiles.form import ProfileForm
@@ -120,7 +120,7 @@ def test_list(picture: Compare, make: Any) -> None:
         await shows(pilot, "ok, 1,200 new")
         await pilot.press("down")
 
-    picture("profiles-list", make, second)
+    picture("profiles-list", make, second, (SMALL, LARGE, (200, 60)))
 
 
 def test_kinds(picture: Compare, make: Any) -> None:

@@ -9,6 +9,7 @@ import pytest
 from muniment_tui.runs import figures
 from muniment_tui.runs.figures import RunPace, equations, last_run, news, standing
 from support.running import failed, finished, going, profile
+from support.screens import NOW
 
 
 @pytest.fixture
@@ -27,9 +28,9 @@ def seen(pace: RunPace, at: list[float], *arrivals: int) -> RunPace:
 
 
 def test_the_rate_covers_the_last_seconds(at: list[float]) -> None:
-    pace = seen(RunPace(), at, *range(0, 60_000, 1000))
+    pace = seen(RunPace(), at, *range(0, 100_000, 1000))
     assert pace.rate() == pytest.approx(1000)
-    seen(pace, at, *[59_000] * 30)
+    seen(pace, at, *[99_000] * 30)
     assert pace.rate() == 0  # a stalled connection shows a rate of 0
     assert len(pace.speeds) == figures.SPEEDS
     assert pace.speeds[-1] == 0
@@ -73,12 +74,13 @@ def test_the_result_in_a_few_words() -> None:
 
 
 def test_the_activity_of_a_profile(frozen: None) -> None:
-    assert standing(profile()).plain == "scheduled"
-    assert standing(profile(next_start=0)).plain == "by hand only"
-    assert standing(profile(running=going())).plain == "▶ fetching 35%"
-    assert standing(profile(running=going(stage="waiting"))).plain == "… queued"
-    assert last_run(finished()).plain == "✓ 01-05 11:53 900 new, 99 merged, 1 quarantined"
-    assert last_run(finished(state="cancelled", new=0, merged=0, quarantined=0)).plain.startswith(
-        "■ cancelled"
-    )
+    assert standing(profile()).plain == " ✓ scheduled "
+    assert standing(profile(next_start=0)).plain == " ○ by hand only "
+    assert standing(profile(next_start=0, tested=False)).plain == " ! not tested yet "
+    assert standing(profile(running=going())).plain == " ▶ fetching 35% "
+    assert standing(profile(running=going(stage="waiting"))).plain == " … queued "
+    assert last_run(finished()).plain == "✓ 11:53  900 new, 99 merged, 1 quarantined"
+    cancelled = finished(state="cancelled", ended=NOW - 86_400, new=0, merged=0, quarantined=0)
+    assert last_run(cancelled).plain == " ■ cancelled  01-04 12:00 nothing new"
+    assert last_run(finished(state="unheard of")).plain.startswith(" ! unheard of ")
     assert last_run(None).plain == "○ never ran"

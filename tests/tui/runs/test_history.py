@@ -171,7 +171,7 @@ def test_a_record_shows_all_facts(folder: Path) -> None:
 def test_retrying_asks_with_the_name_or_count(folder: Path, pressed: list[str], asked: Any) -> None:
     steps = [Step(text="1111: archived"), Step(text="2222: no message part", ok=False)]
     made, double = app(folder, RetryQuarantine=[*steps, Done(message="1 of 2 quarantined items archived.")])
-    drive(made, keys(*pressed, until_shown="still broken: 2222" if asked else ""))
+    drive(made, keys(*pressed, until_shown="Still broken: 2222" if asked else ""))
     assert [request for request in double.asked if isinstance(request, RetryQuarantine)] == (
         [asked] if asked else []
     )

@@ -20,7 +20,7 @@ from support.services import muniment, service_of
 from support.terminal import MUNIMENT
 from support.vaults import TestVault, put
 
-LASTING = 6_000
+LASTING = 3_000
 """Enough messages that the run is still going when it is seen. An idle machine archives 3,500 a second."""
 
 
@@ -71,24 +71,24 @@ def test_runs_on_the_real_engine(tmp_path: Path) -> None:
     assert list(new.iterdir()) == []
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_closing_the_app_continues_the_run_and_prints_how_to_return(tmp_path: Path, terminal: Any) -> None:
     new = filled(tmp_path / "vault", LASTING)
     env = {name: os.environ[name] for name in ("MUNIMENT_RUNTIME",)}
     words = [*MUNIMENT, "--vault", str(tmp_path / "vault")]
     first = terminal(words, env=env)
-    first.wait_for("1 Setup")
+    first.wait_for("1 Home")
     first.press("3")
     first.wait_for("never ran")
     first.press("r")
     first.wait_for("Fetch", "listed")
     first.press("q")
     output = first.wait(lambda seen: "ended:0" in seen, "the app to end")
-    assert re.search(r"box: (?:fetching|storing|deleting), [\d,]+ of ", output)
+    assert re.search(r"box: (?:starting|fetching|storing|deleting), [\d,]+ (?:of|so far)", output)
     assert "Runs continue without the app." in output
     assert service_of(tmp_path / "vault")
     again = terminal(words, env=env)
-    again.wait_for("1 Setup")
+    again.wait_for("1 Home")
     again.press("3")
     again.wait_for(f"{LASTING:,} new", "✓ ok", patience=150)
     again.press("q")
@@ -98,12 +98,12 @@ def test_closing_the_app_continues_the_run_and_prints_how_to_return(tmp_path: Pa
     assert Program(tmp_path / "vault").ask("status")["messages"] == LASTING
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_cut_connection_does_not_stop_the_run(tmp_path: Path, terminal: Any, sshd: Any) -> None:
     new = filled(tmp_path / "vault", LASTING)
     env = {name: os.environ[name] for name in ("MUNIMENT_RUNTIME",)} | {"LC_ALL": "C.UTF-8"}
     line = terminal(sshd.command(*MUNIMENT, "--vault", str(tmp_path / "vault"), env=env))
-    line.wait_for("1 Setup")
+    line.wait_for("1 Home")
     line.press("3")
     line.wait_for("never ran")
     line.press("r")

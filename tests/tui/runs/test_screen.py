@@ -11,6 +11,7 @@ from muniment import api
 from muniment.api import CancelRun, Done, GetHistory, History, Run, RunAll, WatchRuns
 from muniment.errors import AccessRefused
 from muniment_tui.runs import figures
+from muniment_tui.shell.times import TIMES, AppTimes
 from support.engine_double import HOSTILE, EngineDouble, assert_harmless
 from support.running import cancelled, failed, finished, forever, going, profile, record, state
 from support.screens import LARGE, SMALL, app_on, drive, settled, shows, text_of, until
@@ -53,14 +54,14 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "vault"
 
 
-def app(folder: Path, answer: Any, **answers: Any) -> Any:
+def app(folder: Path, answer: Any, times: AppTimes = TIMES, **answers: Any) -> Any:
     asked = {
         WatchRuns: answer,
         GetHistory: History(runs=(record(1), record(4))),
         **{getattr(api, name): value for name, value in answers.items()},
     }
     double = EngineDouble(asked)
-    made = app_on(double, folder, area="runs")
+    made = app_on(double, folder, area="runs", times=times)
     return made, double
 
 
@@ -107,7 +108,7 @@ def test_picture_of_a_running_profile(picture: Any, folder: Path, clock: None) -
     for speed in speeds:
         arrived += speed
         states.append(live(arrived))
-    pictured(picture, folder, "live", *states)
+    pictured(picture, folder, "live", *states, sizes=(*BOTH, (200, 60)))
 
 
 def test_picture_of_a_failed_run(picture: Any, folder: Path) -> None:
@@ -301,10 +302,9 @@ def test_a_restarted_service_starts_a_new_log(folder: Path, clock: None) -> None
     drive(made, script)
 
 
-def test_a_lost_connection_is_retried(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("muniment_tui.runs.screen.AGAIN", 0.1)
+def test_a_lost_connection_is_retried(folder: Path) -> None:
     answers = iter([[idle()], forever(live())])
-    made, _ = app(folder, lambda request: _stream(next(answers), request))
+    made, _ = app(folder, lambda request: _stream(next(answers), request), AppTimes(retry=0.1))
 
     async def script(pilot: Any) -> None:
         await shows(pilot, "The service has ended.")

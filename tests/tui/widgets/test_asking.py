@@ -17,7 +17,7 @@ from muniment_tui.shell.frame import FrameScreen
 from muniment_tui.terminal.safe_text import shown
 from muniment_tui.widgets.entry import SafeInput
 from muniment_tui.widgets.field import ChoiceField, Form, SwitchField, TextField
-from muniment_tui.widgets.meters import bar, spark
+from muniment_tui.widgets.meters import bar
 from muniment_tui.widgets.prompt import Prompt
 from muniment_tui.widgets.text import TextLines
 from support.engine_double import HOSTILE, EngineDouble, assert_harmless
@@ -167,12 +167,6 @@ def test_a_bar(done: int, total: int, drawn: str) -> None:
 def test_a_bar_has_a_fixed_length() -> None:
     for done, total in [(1, 3), (20, 10), (-5, 10), (5, 0), (1, 1000)]:
         assert bar(done, total, 8).cell_length == 8
-
-
-def test_a_sparkline() -> None:
-    assert spark([0, 1, 2, 4], 6).plain == "  ▁▂▄█"
-    assert spark([], 3).plain == "   "
-    assert spark([0, 0], 2).plain == "▁▁"
 
 
 def test_unchanged_text_is_not_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:

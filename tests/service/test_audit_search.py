@@ -1,0 +1,245 @@
+"""The audit trail is filtered by reader, person, kind, time and words, and paged in both directions."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from muniment import api
+from muniment.archive.operations import audit_search
+from muniment.archive.operations.audit_search import SCANNED
+from muniment.archive.vault.open_vault import open_vault
+from muniment.archive.vault.vault import Vault
+from muniment.errors import AccessRefused, NotFound, UsageError
+from muniment.service.access import audit_trail
+from muniment.service.access.roles import Caller
+from muniment.service.host.session import ClientSession
+from support.asking import answers
+from support.reports import line, plain, report
+from support.vaults import TestVault
+
+BOSS = Caller(0, 0, 1, "root")
+ADA, EVE, BOB = (Caller(62_000 + n, 62_000, 1, name) for n, name in enumerate(("ada", "eve", "bob")))
+ACCESS = """
+[access]
+auditors = ["ada", "eve"]
+[access.users]
+bob = "bob@example.com"
+"""
+DAY = 86_400
+
+
+class House:
+    """A vault that is open as in a service, with mail of dora, carol and bob."""
+
+    def __init__(self, vault: Vault, folder: Path) -> None:
+        self.vault, self.folder = vault, folder
+        (hits,) = self.send(BOSS, api.Search(query="", limit=1000))
+        assert isinstance(hits, api.Hits)
+        self.ids = {hit.subject: hit.id for hit in hits.hits}
+        self.flush()
+
+    def send(self, caller: Caller, request: api.Request) -> list[api.WireWord]:
+        """All replies to a request."""
+        return answers(ClientSession(self.folder, self.vault, caller), request)
+
+    def flush(self) -> None:
+        """Commit all waiting events."""
+        audit_trail.trail_of(self.vault)._flush()
+
+    def page(self, **wanted: Any) -> api.Audit:
+        """A page of the trail, as an auditor gets it."""
+        self.flush()
+        (audit,) = self.send(EVE, api.GetAudit(**wanted))
+        assert isinstance(audit, api.Audit)
+        assert audit.problems == ()
+        return audit
+
+    def words(self, **wanted: Any) -> list[str]:
+        """The requests of all events that are found."""
+        return [event.word for event in self.page(limit=10_000, **wanted).events]
+
+    def log(self, *events: dict[str, Any]) -> None:
+        """Commit events as an older version would have written them."""
+        self.vault.log(
+            [{"event": "read", "who": "ada", "uid": 1, "role": "auditor"} | event for event in events]
+        )
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    vault = TestVault(tmp_path_factory.mktemp("audit") / "vault")
+    vault.client.call(
+        api.AddUser(name="Dora Boss", addresses=("dora@example.com", "director@example.com")), api.Done
+    )
+    vault.archive(
+        [
+            report(
+                plain(sender="x@else.example", to=[f"{who}@example.com"], subject=f"for {who}"),
+                sender="x@else.example",
+                recipients=[line("To", f"{who}@example.com")],
+            )
+            for who in ("director", "carol", "bob")
+        ]
+    )
+    with (vault.folder / "vault.toml").open("a") as file:
+        file.write(ACCESS)
+    with ClientSession(vault.folder).writing():
+        pass
+    return vault.folder
+
+
+@pytest.fixture
+def house(made: Path, tmp_path: Path) -> Iterator[House]:
+    folder = tmp_path / "vault"
+    shutil.copytree(made, folder)
+    vault = open_vault(folder, write=True)
+    made_house = House(vault, folder)
+    yield made_house
+    made_house.vault.close()
+
+
+def test_whose_mail_was_read_is_found_by_any_address(house: House) -> None:
+    house.send(ADA, api.Show(id=house.ids["for director"]))
+    house.send(ADA, api.Show(id=house.ids["for carol"]))
+    house.send(ADA, api.ListMessages(user="director@example.com", folder="Inbox"))
+    house.send(ADA, api.Search(query="secret", user="dora@example.com"))
+    house.send(ADA, api.Search(query="secret", user="carol@example.com"))
+    house.send(EVE, api.ReadRaw(id=house.ids["for director"]))
+    with pytest.raises(NotFound):
+        house.send(BOB, api.Show(id=house.ids["for director"]))
+    for address in ("dora@example.com", "Director@Example.com"):
+        assert house.words(person=address, reader="ada") == ["Search", "ListMessages", "Show"]
+    assert house.words(person="dora@example.com", reader="eve") == ["ReadRaw"]
+    assert house.words(person="carol@example.com", reader="ada") == ["Search", "Show"]
+    event = house.page(person="dora@example.com", kinds=("read",), reader="ada").events[0]
+    assert (event.kind, event.people, event.everybody) == ("read", ("dora@example.com",), False)
+
+
+def test_acts_that_concern_everybody_are_listed_for_each_person(house: House, tmp_path: Path) -> None:
+    house.send(ADA, api.Search(query="budget"))
+    house.flush()
+    house.send(ADA, api.Export(query="for", path="/nowhere/x.zip"))
+    house.send(ADA, api.Export(query="", ids=(house.ids["for carol"],), path="/nowhere/y.zip"))
+    found = house.page(person="dora@example.com", reader="ada").events
+    assert [(one.word, one.everybody) for one in found] == [("Export", True), ("Search", True)]
+    assert found[0].detail["total"] == 3
+    exports = house.page(kinds=("export",)).events
+    assert [(one.detail["total"], one.people) for one in exports] == [(1, ("carol@example.com",)), (3, ())]
+
+
+def test_events_of_older_versions_are_found_by_their_messages_and_typed_names(house: House) -> None:
+    at = int(time.time())
+    house.log(
+        {"word": "Show", "messages": [house.ids["for director"]], "at": at},
+        {"word": "Show", "messages": [house.ids["for carol"]], "at": at},
+        {"word": "ListMessages", "user": "DIRECTOR@example.com", "folder": "Inbox", "at": at},
+        {"word": "ReadRaw", "what": "quarantine", "messages": ["ab" * 32], "at": at},
+    )
+    assert house.words(person="dora@example.com", reader="ada") == ["ListMessages", "Show"]
+    assert house.page(person="dora@example.com", kinds=("read",)).events[0].people == ("dora@example.com",)
+    assert house.words(person="carol@example.com", reader="ada") == ["Show"]
+
+
+def test_changes_are_in_the_trail_and_dry_runs_are_not(house: House) -> None:
+    house.send(BOSS, api.AddUser(name="Carol", addresses=("carol@example.com",), check=True))
+    house.send(BOSS, api.AddUser(name="Carol", addresses=("carol@example.com", "c@example.com")))
+    house.send(BOSS, api.RemoveUser(user="carol@example.com", alias="c@example.com"))
+    with pytest.raises(AccessRefused):
+        house.send(ADA, api.RemoveUser(user="carol@example.com"))
+    changes = house.page(kinds=("change",), reader="root").events
+    assert [one.word for one in changes[:2]] == ["RemoveUser", "AddUser"]
+    assert "vault.toml" in {one.word for one in changes}  # the login of bob
+    assert changes[1].detail["addresses"] == ["carol@example.com", "c@example.com"]
+    assert house.words(person="carol@example.com", kinds=("change",)) == ["RemoveUser", "AddUser"]
+    assert house.words(person="carol@example.com", kinds=("refused",)) == ["RemoveUser"]
+
+
+def test_days_are_those_of_the_time_zone(house: House) -> None:
+    midnight = int(time.time()) // DAY * DAY
+    house.log({"word": "Search", "at": midnight - 1800}, {"word": "Show", "at": midnight + 1800})
+    today, before = (time.strftime("%Y-%m-%d", time.gmtime(midnight + n)) for n in (0, -DAY))
+
+    def words(since: str, until: str, zone: str = "UTC") -> list[str]:
+        return house.words(since=since, until=until, zone=zone, reader="ada")
+
+    assert words(today, today) == ["Show"]
+    assert words(before, before) == ["Search"]
+    assert words(before, today) == ["Show", "Search"]
+    assert words("", before) == ["Search"]
+    assert words(today, "") == ["Show"]
+    assert words(today, today, "Etc/GMT-2") == ["Show", "Search"]  # two hours east
+    assert words(today, today, "Etc/GMT+2") == []
+    assert words("2001", "2001") == []
+
+
+def test_words_are_found_in_any_field_in_any_case(house: House) -> None:
+    house.send(ADA, api.Search(query="Übernahme Projekt", reason="Case 17"))
+    house.send(ADA, api.Search(query="holiday"))
+    assert house.words(word="ubernahme case") == ["Search"]
+    assert house.words(word="projekt holiday") == []
+    house.send(ADA, api.Show(id=house.ids["for director"]))
+    assert house.words(word="dora@example", reader="ada") == ["Show"]
+
+
+def test_pages_go_in_both_directions(house: House) -> None:
+    house.log(
+        *({"word": "Search", "query": f"q{n}", "people": ["auto:carol@example.com"]} for n in range(12))
+    )
+    house.log({"word": "Search", "query": "other", "people": ["auto:bob@example.com"]})
+
+    def queries(audit: api.Audit) -> list[str]:
+        return [one.detail["query"] for one in audit.events]
+
+    for wanted in ({"person": "carol@example.com", "kinds": ("search",), "reader": "ada"},):
+        first = house.page(limit=5, **wanted)
+        second = house.page(limit=5, after=first.after, **wanted)
+        third = house.page(limit=5, after=second.after, **wanted)
+        assert queries(first) + queries(second) + queries(third) == [f"q{n}" for n in range(11, -1, -1)]
+        assert (len(third.events), third.after) == (2, 0)
+        back = house.page(limit=5, after=third.before, oldest_first=True, **wanted)
+        assert queries(back) == list(reversed(queries(second)))
+        assert house.page(limit=5, after=first.before, oldest_first=True, **wanted).events == ()
+        oldest = house.page(limit=2, oldest_first=True, **wanted)
+        assert queries(oldest) == ["q0", "q1"]
+        assert queries(house.page(limit=2, oldest_first=True, after=oldest.after, **wanted)) == ["q2", "q3"]
+
+
+def test_a_call_looks_at_a_bounded_number_of_events(house: House) -> None:
+    house.log({"word": "Search", "query": "needle"})
+    house.log(*({"word": "Show", "at": 5} for _ in range(SCANNED + audit_search.STEP)))
+    first = house.page(word="needle")
+    assert first.events == ()
+    assert first.after
+    assert [one.detail["query"] for one in house.page(word="needle", after=first.after).events] == ["needle"]
+
+
+def test_unknown_names_days_and_kinds_are_errors(house: House) -> None:
+    with pytest.raises(NotFound, match=r"did you mean dora@example\.com"):
+        house.page(person="dorra@example.com")
+    house.send(ADA, api.Search(query="x"))
+    house.flush()
+    with pytest.raises(NotFound, match=r"no reader 'adda' \(did you mean ada\?\)"):
+        house.page(reader="adda")
+    assert house.words(reader="bob") == []  # has a role, and read nothing yet
+    with pytest.raises(UsageError, match="is no kind"):
+        house.page(kinds=("reads",))
+    with pytest.raises(UsageError, match="is no day"):
+        house.page(since="last week")
+
+
+def test_filters_survive_a_rebuild(house: House) -> None:
+    house.send(ADA, api.Show(id=house.ids["for director"]))
+    house.log({"word": "Show", "messages": [house.ids["for carol"]]})
+    wanted = {"person": "dora@example.com", "reader": "ada"}
+    before = house.words(**wanted)
+    house.vault.close()
+    TestVault(house.folder).rebuild(index=False)
+    house.vault = open_vault(house.folder, write=True)
+    assert house.words(**wanted) == before == ["Show"]
+    assert house.words(person="carol@example.com", reader="ada") == ["Show"]

@@ -1,0 +1,209 @@
+"""The proof of a vault: its checkpoint, what is remembered of verifications and backups, one at a time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from muniment import api
+from muniment.archive.ledger.local_segments import segment_path
+from muniment.archive.operations.stage_progress import StageProgress
+from muniment.errors import UsageError
+from muniment.service.host.proof_memory import NAME, load
+from muniment.service.host.proof_turn import present
+from muniment.service.operations.proving import StageSteps
+from support.served import served
+from support.vaults import TestVault
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Iterator[TestVault]:
+    """A vault with a few records and no mail."""
+    made = TestVault(tmp_path / "vault")
+    add_user(made, "anna")
+    yield made
+    made.client.close()
+
+
+def add_user(vault: TestVault, name: str) -> None:
+    vault.client.call(api.AddUser(name=name, addresses=(f"{name}@example.com",)), api.Done)
+
+
+def proof(vault: TestVault) -> api.Proof:
+    return vault.client.call(api.GetProof(), api.Proof)
+
+
+def verified(vault: TestVault, **options: object) -> api.Verified:
+    *_, last = vault.client.stream(api.Verify(**options))  # type: ignore[arg-type]
+    assert isinstance(last, api.Verified)
+    return last
+
+
+def test_a_new_vault_has_a_checkpoint_and_no_past(vault: TestVault) -> None:
+    found = proof(vault)
+    assert found.checkpoint == vault.status().checkpoint == f"{found.tree_size}:{found.root}"
+    assert abs(found.written - time.time()) < 3600
+    assert (found.verified, found.deep, found.backups, found.damage, found.doing) == (None, None, (), (), "")
+
+
+def test_the_last_verification_and_the_last_deep_one_are_remembered(vault: TestVault) -> None:
+    verified(vault, deep=True)
+    add_user(vault, "bob")
+    last = verified(vault)
+    found = proof(vault)
+    assert found.deep is not None
+    assert found.verified is not None
+    assert (found.deep.deep, found.verified.deep) == (True, False)
+    assert found.deep.checkpoint != found.verified.checkpoint == last.checkpoint == found.checkpoint
+    assert found.deep.ok
+    assert found.verified.ok
+    assert found.verified.who
+
+
+def test_a_problem_is_remembered_until_a_verification_finds_none(vault: TestVault) -> None:
+    earlier = proof(vault).checkpoint
+    path = segment_path(vault.folder / "ledger", 1)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:200] + bytes([whole[200] ^ 1]) + whole[201:])
+    assert not verified(vault).ok
+    found = proof(vault).verified
+    assert found is not None
+    assert not found.ok
+    assert "offset" in found.problems[0]
+    path.write_bytes(whole)
+    assert verified(vault, was=(earlier,)).ok
+    found = proof(vault).verified
+    assert found is not None
+    assert found.ok
+    assert found.problems == ()
+
+
+def test_a_noted_checkpoint_says_since_when_it_is_unchanged(vault: TestVault) -> None:
+    before = proof(vault)
+    add_user(vault, "bob")
+    (noted,) = verified(vault, was=(before.checkpoint,)).was
+    assert noted.state == "unchanged"
+    assert noted.time == before.written
+    assert "unchanged" in noted.text
+
+
+def test_a_checkpoint_of_another_ledger_is_remembered_as_a_problem(vault: TestVault) -> None:
+    size, _, root = proof(vault).checkpoint.partition(":")
+    other = f"{size}:{root[::-1]}"
+    (noted,) = verified(vault, was=(other,)).was
+    assert (noted.state, noted.time) == ("rewritten", 0)
+    found = proof(vault).verified
+    assert found is not None
+    assert not found.ok
+    assert found.problems == (f"{other}: {noted.text}",)
+
+
+def test_a_backup_is_remembered_with_what_it_holds(vault: TestVault, tmp_path: Path) -> None:
+    folder = str(tmp_path / "backup")
+    words = list(vault.client.stream(api.Backup(path=folder)))
+    steps = [word.percent for word in words if isinstance(word, api.Step) and word.percent is not None]
+    assert (steps[0], steps[-1]) == (0, 100)
+    (done,) = proof(vault).backups
+    assert (done.path, done.ok, done.checkpoint, done.whole) == (
+        folder, True, proof(vault).checkpoint, done.time,
+    )  # fmt: skip
+
+
+def test_a_failed_backup_is_remembered_with_the_last_whole_one(vault: TestVault, tmp_path: Path) -> None:
+    target = tmp_path / "backup"
+    for _ in vault.client.stream(api.Backup(path=str(target))):
+        pass
+    (whole,) = proof(vault).backups
+    (target / "ledger" / "vault-id").write_text("0" * 16)
+    with pytest.raises(UsageError, match="another vault"):
+        list(vault.client.stream(api.Backup(path=str(target))))
+    (failed,) = proof(vault).backups
+    assert not failed.ok
+    assert "another vault" in failed.error
+    assert failed.whole == whole.time
+
+
+def test_a_verification_and_a_backup_take_turns(vault: TestVault, tmp_path: Path) -> None:
+    first = vault.client.stream(api.Verify())
+    next(first)
+    second = vault.client.stream(api.Backup(path=str(tmp_path / "backup")))
+    waiting = next(second)
+    assert isinstance(waiting, api.Step)
+    assert waiting.text.startswith("waiting until a verification by ")
+    found = proof(vault)
+    assert found.doing.startswith("a verification by ")
+    assert found.since
+    list(first)
+    *_, done = second
+    assert isinstance(done, api.Done)
+    assert present(vault.folder) is None
+
+
+def test_a_verification_that_is_stopped_leaves_no_turn_and_no_trace(vault: TestVault) -> None:
+    stopped = vault.client.stream(api.Verify(deep=True))
+    next(stopped)
+    stopped.close()  # type: ignore[attr-defined]
+    assert present(vault.folder) is None
+    assert proof(vault).verified is None
+
+
+def test_a_waiting_backup_can_be_stopped(vault: TestVault, tmp_path: Path) -> None:
+    first = vault.client.stream(api.Verify())
+    next(first)
+    waiting = vault.client.stream(api.Backup(path=str(tmp_path / "backup")))
+    next(waiting)
+    waiting.close()  # type: ignore[attr-defined]
+    assert isinstance(list(first)[-1], api.Verified)
+    assert proof(vault).backups == ()
+
+
+def test_a_client_of_the_service_that_leaves_stops_its_work(vault: TestVault, tmp_path: Path) -> None:
+    """Over the socket: one waits for the other, and goes on once the other's client has gone."""
+    vault.client.close()
+    with served(vault.folder) as (client, _):
+        left = client.stream(api.Verify(deep=True))
+        assert isinstance(next(left), api.Step)
+        waits = client.stream(api.Backup(path=str(tmp_path / "backup")))
+        first = next(waits)
+        assert isinstance(first, api.Step)
+        assert first.text.startswith("waiting until a deep verification by ")
+        assert client.call(api.GetProof(), api.Proof).doing.startswith("a deep verification by ")
+        left.close()  # type: ignore[attr-defined]
+        *_, done = waits
+        assert isinstance(done, api.Done)
+        found = client.call(api.GetProof(), api.Proof)
+        assert (found.doing, found.verified) == ("", None)
+        assert found.backups[0].checkpoint == found.checkpoint
+
+
+def test_a_cut_ledger_is_known_damage_without_a_verification(vault: TestVault) -> None:
+    path = segment_path(vault.folder / "ledger", 1)
+    path.write_bytes(path.read_bytes()[:-300])
+    found = proof(vault)
+    assert any("was cut" in text for text in found.damage)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"verified": 1}', b"[" * 100_000, b"\xff\x00"])
+def test_a_memory_that_cannot_be_read_is_empty(vault: TestVault, content: bytes) -> None:
+    (vault.folder / NAME).write_bytes(content)
+    assert load(vault.folder).verified is None
+    assert verified(vault).ok
+    found = proof(vault).verified
+    assert found is not None
+    assert found.ok
+
+
+def test_the_progress_of_a_stage_has_percent_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(0, 100, 10))
+    monkeypatch.setattr(time, "monotonic", lambda: float(next(clock)))
+    shown = StageSteps()
+    steps = [shown.step(StageProgress("the ledger is read", done, 1000)) for done in (0, 100, 200)]
+    assert [step.percent for step in steps] == [0, 10, 20]
+    assert steps[-1].left == pytest.approx(80)
+    assert steps[-1].text == "20% of the ledger is read"
+    other = shown.step(StageProgress("the catalog is inspected", 1, 4))
+    assert (other.percent, other.left) == (25, None)
+    assert shown.step("comparing the index") == api.Step(text="comparing the index")

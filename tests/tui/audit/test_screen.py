@@ -1,0 +1,306 @@
+"""The Audit area on a double of the engine: filters, record, pages, CSV."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from textual.pilot import Pilot
+
+from muniment import api
+from muniment.api import Audit, AuditEvent, GetAudit, ListUsers, Show, Users, UserWord
+from muniment.errors import AccessRefused, NotFound
+from muniment_tui.audit.filters import people_that_fit, span_of
+from muniment_tui.audit.screen import EARLY, PAGE
+from support.engine_double import HOSTILE, EngineDouble, assert_harmless
+from support.screens import LARGE, NOW, SMALL, app_on, drive, settled, shows, text_of, until
+from support.words import message
+
+WIDE = (200, 60)
+USERS = Users(
+    users=(
+        UserWord(user="ada@example.com", name="Ada Quill", messages=12),
+        UserWord(user="dora@example.com", name="Dora Boss", aliases=("director@example.com",), messages=340),
+        UserWord(user="dorian@example.com", name="Dorian Gray", messages=7),
+    )
+)
+ID = "ab12" * 16
+
+
+def event(number: int, word: str = "Show", **fields: Any) -> AuditEvent:
+    """An event `number` minutes before NOW."""
+    own: dict[str, Any] = {"event": "read", "who": "audrey", "uid": 1004, "role": "auditor", "kind": "read"}
+    common = {name: fields.pop(name) for name in AuditEvent.__struct_fields__ if name in fields}
+    own |= {"sequence": 9000 - number, "time": NOW - 60 * number, "detail": fields} | common
+    return AuditEvent(word=word, **own)
+
+
+DORA = ("dora@example.com",)
+EVENTS = (
+    event(1, messages=[ID], people=DORA, reason="case 17"),
+    *(event(2, "ListMessages", kind="list", people=DORA, user=DORA[0], folder="Inbox", sequence=8990 - n)
+      for n in range(4)),
+    event(5, "Search", kind="search", everybody=True, query="merger OR acquisition " * 12),
+    event(9, "Export", kind="export", people=("ada@example.com", *DORA), total=1204, path="/srv/x.zip",
+          messages=["cd34" * 16, ID]),
+    event(30, "Show", event="refused", kind="refused", who="bob", uid=1007, role="user", id="77" * 6,
+          refusal="not theirs", count=12),
+    event(600, "PutProfile", event="changed", kind="change", who="ines", role="administrator",
+          name="gateway"),
+    event(4000, "vault.toml", event="login bound", kind="change", who="ines", role="administrator",
+          login="bob", address="bob@example.com", people=("bob@example.com",)),
+)  # fmt: skip
+
+
+class Trail(EngineDouble):
+    """An engine with a fixed trail. It records the requests, and finds nothing for unknown people."""
+
+    def __init__(self, events: tuple[AuditEvent, ...] = EVENTS, problems: tuple[str, ...] = ()) -> None:
+        super().__init__({ListUsers: USERS})
+        self.events, self.problems = events, problems
+
+    def call(self, request: api.Request) -> api.WireWord:
+        if isinstance(request, Show):
+            self.asked.append(request)
+            return replace(message(), id=request.id)
+        if not isinstance(request, GetAudit):
+            return super().call(request)
+        self.asked.append(request)
+        if request.person and "@" not in request.person:
+            raise NotFound(f"there is no user {request.person!r} (did you mean dora@example.com?)")
+        left = [one for one in self.events if not request.after or one.sequence < request.after]
+        fit = [one for one in left if self._fits(request, one)]
+        page = tuple(fit[: request.limit])
+        after = page[-1].sequence if len(fit) > len(page) else 0
+        return Audit(events=page, after=after, before=0, problems=self.problems)
+
+    @staticmethod
+    def _fits(request: GetAudit, one: AuditEvent) -> bool:
+        person = not request.person or one.everybody or request.person in one.people
+        return person and (not request.kinds or one.kind in request.kinds)
+
+    @property
+    def wanted(self) -> GetAudit:
+        """The newest request for the trail."""
+        return next(one for one in reversed(self.asked) if isinstance(one, GetAudit))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path / "vault"
+
+
+def keys(*pressed: str) -> Any:
+    """A script that presses keys, each after the answer to the key before."""
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await settled(pilot)
+        for key in pressed:
+            await pilot.press(key)
+            await settled(pilot)
+
+    return script
+
+
+@pytest.mark.parametrize(
+    ("name", "pressed", "make"),
+    [
+        ("audit", ["down"], Trail),
+        ("audit-search", ["down", "down"], Trail),
+        ("audit-filtered", ["slash", *"director", "enter", "t"], Trail),
+        ("audit-nobody", ["slash", *"dox", "enter"], Trail),
+        ("audit-typing", ["slash", *"dor"], Trail),
+        ("audit-empty", [], lambda: Trail(())),
+        ("audit-csv", ["x"], Trail),
+        ("audit-refused", [], lambda: EngineDouble(
+            {GetAudit: AccessRefused("a user may not do this: ask ines, who may"), ListUsers: USERS}
+        )),
+    ],
+)  # fmt: skip
+def test_pictures_of_the_trail(
+    picture: Any, folder: Path, name: str, pressed: list[str], make: Callable[[], EngineDouble],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("HOME", "/home")
+    monkeypatch.setattr("time.localtime", lambda *_: __import__("time").gmtime(NOW))
+    picture(name, lambda: app_on(make(), folder, area="audit"), keys(*pressed), (SMALL, LARGE, WIDE))
+
+
+def test_who_read_the_directors_mail_last_week_takes_seven_keys(folder: Path) -> None:
+    engine = Trail()
+    pressed = ("6", "slash", *"dir", "enter", "t")
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await keys(*pressed)(pilot)
+        text = text_of(pilot.app)
+        assert "mail of dora@example.com" in text
+        assert "last 7 days" in text
+        assert text.count("listed a folder") == 1  # four requests of one look
+        assert "exported 1,204 messages" in text
+        assert "changed a profile" not in text
+
+    drive(app_on(engine, folder, area="setup"), script)
+    assert len(pressed) == 7
+    assert (engine.wanted.person, engine.wanted.since) == ("dora@example.com", "7d")
+
+
+def test_kind_reader_words_and_days_are_filters(folder: Path) -> None:
+    engine = Trail()
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await keys("s", "slash", "tab", *"audrey", "tab", *"case", "enter")(pilot)
+        assert engine.wanted.kinds == ("read",)
+        assert (engine.wanted.reader, engine.wanted.word) == ("audrey", "case")
+        await keys("w", *"2026-01-02..2026-01", "enter")(pilot)
+        assert (engine.wanted.since, engine.wanted.until) == ("2026-01-02", "2026-01")
+        await keys("t")(pilot)
+        assert (engine.wanted.since, engine.wanted.until) == ("7d", "")
+        await keys("z")(pilot)
+        assert engine.wanted == GetAudit(limit=PAGE, check=False, zone=engine.wanted.zone)
+
+    drive(app_on(engine, folder, area="audit"), script)
+
+
+def test_the_record_has_the_whole_query_and_every_request(folder: Path) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
+        await keys("down")(pilot)
+        assert "4 requests that belong together" in text_of(pilot.app)
+        await keys("down")(pilot)
+        text = " ".join(text_of(pilot.app).split())
+        assert text.count("acquisition") >= 12
+
+    drive(app_on(Trail(), folder, area="audit"), script, LARGE)
+
+
+def test_enter_opens_the_message_that_was_read(folder: Path) -> None:
+    engine = Trail()
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await keys("enter")(pilot)
+        await shows(pilot, "Hello Bob")
+        assert [one.id for one in engine.asked if isinstance(one, Show)] == [ID]
+        await keys("escape", "down", "down", "enter")(pilot)  # a search: its record
+        assert "Record" in text_of(pilot.app)
+        await keys("escape", "down", "enter", "n", "n")(pilot)
+        assert [one.id for one in engine.asked if isinstance(one, Show)] == [ID, "cd34" * 16, ID]
+        await shows(pilot, "This is the last message")
+
+    drive(app_on(engine, folder, area="audit"), script)
+
+
+def test_further_pages_come_while_scrolling_and_while_a_page_is_short(folder: Path) -> None:
+    many = tuple(event(n, messages=[f"{n:064x}"], people=DORA) for n in range(3 * PAGE))
+    engine = Trail(many)
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await shows(pilot, f"{PAGE} events and more")
+        await keys("end")(pilot)
+        await until(pilot, lambda: "400 events and more" in text_of(pilot.app))
+
+    drive(app_on(engine, folder, area="audit"), script)
+
+    class Sparse(Trail):
+        """A trail in which a search looks at many events and finds few."""
+
+        def call(self, request: api.Request) -> api.WireWord:
+            if not isinstance(request, GetAudit) or not request.kinds:
+                return super().call(request)
+            self.asked.append(request)
+            return Audit(events=(event(request.after),), after=request.after + 1 if request.after < 5 else 0)
+
+    sparse = Sparse()
+
+    async def filtered(pilot: Pilot[Any]) -> None:
+        await keys("s")(pilot)
+        await shows(pilot, "6 events")
+
+    drive(app_on(sparse, folder, area="audit"), filtered)
+    assert EARLY > 6
+
+
+def test_the_csv_has_every_event_that_the_filters_leave(folder: Path, tmp_path: Path) -> None:
+    many = tuple(event(n, messages=[f"{n:064x}"], people=DORA) for n in range(2500))
+    path = tmp_path / "out" / "trail.csv"
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await keys("s", "x")(pilot)
+        await pilot.press("ctrl+u")
+        await pilot.press(*str(path), "enter")
+        await shows(pilot, "2,500 events written")
+
+    drive(app_on(Trail(many), folder, area="audit"), script, (200, 30))
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["messages"] for row in rows] == [f"{n:064x}" for n in range(2500)]
+    assert [one.name for one in path.parent.iterdir()] == ["trail.csv"]
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_that_is_stopped_is_removed(folder: Path, tmp_path: Path) -> None:
+    engine = Trail(tuple(event(n) for n in range(1500)))
+    path = tmp_path / "trail.csv"
+
+    class Slow(Trail):
+        def call(self, request: api.Request) -> api.WireWord:
+            if isinstance(request, GetAudit) and request.limit != PAGE and request.after:
+                raise NotFound("the vault was closed")
+            return super().call(request)
+
+    engine = Slow(engine.events)
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await keys("x")(pilot)
+        await pilot.press("ctrl+u", *str(path), "enter")
+        await shows(pilot, "the vault was closed")
+
+    drive(app_on(engine, folder, area="audit"), script)
+    assert not list(tmp_path.glob("*.csv*"))
+    assert not list(tmp_path.glob(".*.part"))
+
+
+def test_hostile_texts_are_harmless(folder: Path) -> None:
+    hostile = (
+        event(1, "Search", who=HOSTILE, query=HOSTILE, people=(HOSTILE,), folder=HOSTILE, reason=HOSTILE),
+        event(2, HOSTILE, event=HOSTILE, role=HOSTILE, messages=[HOSTILE], name=HOSTILE),
+    )
+
+    async def script(pilot: Pilot[Any]) -> None:
+        assert_harmless(text_of(pilot.app))
+        assert "[/x]" in text_of(pilot.app)
+        await keys("down")(pilot)
+        assert_harmless(text_of(pilot.app))
+
+    drive(app_on(Trail(hostile, (HOSTILE,)), folder, area="audit"), script, LARGE)
+
+
+def test_people_are_found_by_parts_of_names_and_addresses() -> None:
+    def found(typed: str) -> list[str]:
+        return [user.user.partition("@")[0] for user in people_that_fit(USERS.users, typed)]
+
+    assert found("DIRECTOR@example.com") == ["dora"]
+    assert found("dir") == ["dora"]
+    assert found("dor") == ["dora", "dorian"]
+    assert found("boss") == ["dora"]
+    assert found("uill") == ["ada"]
+    assert found("nobody") == found(" ") == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "span"),
+    [
+        ("2026-01", ("2026-01", "2026-01")),
+        ("2026-01-02..2026-02", ("2026-01-02", "2026-02")),
+        ("14d..", ("14d", "")),
+        ("..2025", ("", "2025")),
+        ("", ("", "")),
+        ("a..b..c", None),
+        ("1 2", None),
+    ],
+)
+def test_days_are_typed_alone_or_as_a_span(typed: str, span: tuple[str, str] | None) -> None:
+    assert span_of(typed) == span

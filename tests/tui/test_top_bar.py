@@ -1,0 +1,112 @@
+"""The line at the top: areas that fit, and the facts of the vault and its service."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from textual.pilot import Pilot
+
+from muniment.api import GetStatus
+from muniment_tui.shell import top_bar
+from muniment_tui.shell.areas import Area
+from muniment_tui.shell.top_bar import TopBar, middle
+from support.engine_double import HOSTILE, EngineDouble
+from support.running import profile
+from support.screens import app_of, app_on, drive, shows, text_of, until
+from support.words import progress, status
+
+TITLES = ("Home", "Profiles", "Runs", "Messages", "People", "Audit", "Proof", "Settings")
+EIGHT = tuple(
+    Area(title.lower(), str(key), title, "", "messages.screen:MessagesScreen")
+    for key, title in enumerate(TITLES, 1)
+)
+FOLDER = "/srv/archives/of/the/company/quill"
+
+
+def engine() -> EngineDouble:
+    return EngineDouble({GetStatus: status(vault=FOLDER, name="Quill")})
+
+
+def first_line(pilot: Pilot[Any]) -> str:
+    return text_of(pilot.app).split("\n")[0]
+
+
+def laid_out(here: str, room: int) -> str:
+    return top_bar._laid_out(EIGHT, here, room)[1].plain
+
+
+def test_the_titles_are_written_out_where_there_is_room() -> None:
+    assert laid_out("runs", 80) == "".join(f" {area.key} {area.title} " for area in EIGHT)
+    assert laid_out("runs", 70) == " 1 Home  2 Prof  3 Runs  4 Mess  5 People  6 Audit  7 Proof  8 Sett "
+    assert laid_out("runs", 62) == " 1 Home 2 Prof 3 Runs  4 Mess 5 People 6 Audit 7 Proof 8 Sett"
+    assert laid_out("profiles", 60) == " 1  2 Profiles  3  4  5  6  7  8 "
+    assert len(laid_out("messages", 0)) < 40
+
+
+@given(st.sampled_from(EIGHT), st.integers(0, 200))
+def test_each_area_can_be_clicked_in_each_form(here: Area, room: int) -> None:
+    ends, drawn, _ = top_bar._laid_out(EIGHT, here.id, room)
+    begin = 0
+    for end, area in ends:
+        assert drawn.plain[begin : end + 1].strip().startswith(area.key)
+        begin = end + 1
+    assert f" {here.key} {here.title} " in drawn.plain
+
+
+@given(st.text(max_size=80), st.integers(3, 40))
+def test_a_path_is_shortened_in_its_middle(path: str, cells: int) -> None:
+    short = middle(path, cells)
+    assert len(short) <= cells
+    if len(path) > cells:
+        begin, _, end = short.rpartition("…")
+        assert path.startswith(begin)
+        assert path.endswith(end)
+    else:
+        assert short == path
+
+
+def test_a_click_goes_to_the_area(tmp_path: Path) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
+        await shows(pilot, "Quill · ●")
+        place = first_line(pilot).index(" 4 ") + 1
+        await pilot.click(TopBar, offset=(place, 0))
+        await until(pilot, lambda: pilot.app.current_mode == "messages")
+        await pilot.click(TopBar, offset=(79, 0))
+        await pilot.pause()
+        assert pilot.app.current_mode == "messages"
+
+    drive(app_on(engine(), tmp_path / "v", area="runs", blank=True), script)
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_what_the_service_does(tmp_path: Path, width: int) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
+        app = app_of(pilot)
+        await shows(pilot, "Quill")
+        facts = re.search(r" Quill( · \S+)? · ●( service)?$", first_line(pilot))
+        assert facts
+        assert width < 200 or facts[1] == f" · {FOLDER}"
+        one = profile("gateway", running=progress(profile="gateway"))
+        app.service = app.service.runs([one])
+        await until(pilot, lambda: first_line(pilot).endswith("▶ gateway"))
+        app.service = app.service.runs([one, one])
+        await until(pilot, lambda: first_line(pilot).endswith("▶ 2 runs"))
+        app.service = app.service.lost()
+        await until(pilot, lambda: first_line(pilot).endswith("✗ no service"))
+
+    drive(app_on(engine(), tmp_path / "v", area="runs", blank=True), script, (width, 24))
+
+
+def test_a_hostile_name(tmp_path: Path) -> None:
+    engine = EngineDouble({GetStatus: status(vault=HOSTILE, name=HOSTILE)})
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await shows(pilot, "●")
+        assert len(first_line(pilot)) <= 80
+
+    drive(app_on(engine, tmp_path / "v", area="runs", blank=True), script)
