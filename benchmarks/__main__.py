@@ -9,6 +9,7 @@ import time
 import traceback
 from pathlib import Path
 
+from benchmarks import watch
 from benchmarks.lab import FOLDER_VARIABLE, Lab
 from benchmarks.report import Aim, Section, aims_table, document
 from benchmarks.scenarios import SCENARIOS
@@ -26,9 +27,9 @@ def main() -> int:
     with Lab(settings) as lab:
         found = [_measured(lab, name) for name in names]
     sections = [section for section in found if section]
-    text = document(settings, sections)
-    print("\n" + "\n".join(aims_table(aim for one in sections for aim in one.aims).markdown()))
     complete = len(sections) == len(names)
+    text = document(settings, [*sections, watch.stored().section()])
+    print("\n" + "\n".join(aims_table(aim for one in sections for aim in one.aims).markdown()))
     target = args.output or (None if args.quick or args.only else REPORT)
     if target and complete:
         target.write_text(text)

@@ -29,9 +29,9 @@ print(sum(bool(item.mime_content) for item in account.inbox.all().only("mime_con
 OURS = """
 from itertools import islice
 from pathlib import Path
-from muniment.sources.endpoint import Endpoint
+from muniment.sources.endpoint import EwsEndpoint
 from muniment.sources.factory import open_source
-source = open_source(Endpoint(kind="ews", host="localhost", port={port}, security="none", scheme="basic",
+source = open_source(EwsEndpoint(kind="ews", host="localhost", port={port}, security="none", scheme="basic",
                               mailbox={address!r}, password={password!r}, work=Path("work")))
 source.connect()
 listing, count = source.listing(), 0

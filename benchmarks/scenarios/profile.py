@@ -12,7 +12,7 @@ from benchmarks.lab import Lab, Mail
 from benchmarks.peers import from_maildir, vault_of
 from benchmarks.report import MEGA, Section, Table
 from benchmarks.sampler import NATIVE, Sampler
-from muniment.archive.vault.vault import Vault
+from muniment.archive.vault.open_vault import open_vault
 from muniment.runs.pipeline.fetch import BATCH_ITEMS
 from muniment.runs.prepare.prepare import CopyPreparer
 from muniment.runs.prepare.prepared_copy import CopyJob
@@ -76,7 +76,7 @@ def _profiled_run(mail: Mail, folder: Path) -> Sampler:
 
 def _profiled_worker(mail: Mail, folder: Path) -> Sampler:
     """The work of the workers, in this thread."""
-    with closing(Vault.open(folder, write=True)) as vault:  # only a writer has the dictionaries at hand
+    with closing(open_vault(folder, write=True)) as vault:  # only a writer has the dictionaries at hand
         assert vault.dictionaries, "nothing was trained"
         preparer = CopyPreparer(vault.dictionaries)
     jobs = [CopyJob(path.read_bytes(), "", True) for path in mail.files()]

@@ -16,7 +16,7 @@ from benchmarks.measure import percentile, run
 from benchmarks.peers import from_maildir, muniment, vault_of
 from benchmarks.report import Aim, Section, Table
 from muniment import api
-from muniment.archive.vault.vault import Vault
+from muniment.archive.vault.open_vault import open_vault
 from muniment.service.dispatch.table import OPERATIONS
 from muniment.service.host.session import ClientSession
 
@@ -110,7 +110,7 @@ class Desk:
     """Sends requests to an open vault, and times the answers."""
 
     def __init__(self, folder: Path) -> None:
-        self._vault = Vault.open(folder, write=False)
+        self._vault = open_vault(folder, write=False)
         self._session = ClientSession(folder, self._vault)
 
     def __enter__(self) -> Desk:
