@@ -18,6 +18,7 @@ from muniment.archive.vault.vault import Vault
 from muniment.errors import AccessRefused, NotFound, UsageError
 from muniment.service.access import audit_trail
 from muniment.service.access.roles import Caller
+from muniment.service.dispatch.concerned import concerned
 from muniment.service.host.session import ClientSession
 from support.asking import answers
 from support.reports import line, plain, report
@@ -131,6 +132,22 @@ def test_acts_that_concern_everybody_are_listed_for_each_person(house: House, tm
     assert found[0].detail["total"] == 3
     exports = house.page(kinds=("export",)).events
     assert [(one.detail["total"], one.people) for one in exports] == [(1, ("carol@example.com",)), (3, ())]
+
+
+def test_an_export_of_named_messages_takes_no_user(house: House) -> None:
+    wanted = api.Export(
+        query="", ids=(house.ids["for director"],), user="bob@example.com", path="/nowhere/z.zip"
+    )
+    with pytest.raises(UsageError, match="no user"):
+        house.send(ADA, wanted)
+    assert house.words(kinds=("export",)) == []
+
+
+@pytest.mark.parametrize("name", ["bob@example.com", "dora@example.com", "nobody@else.example"])
+def test_messages_decide_whose_mail_a_request_reads(house: House, name: str) -> None:
+    director = house.vault.catalog.message_by_prefix(house.ids["for director"]).sequence
+    dora = house.vault.directory.find("dora@example.com").id
+    assert concerned(house.vault, api.Search(query="", user=name), [director]) == {"people": [dora]}
 
 
 def test_events_of_older_versions_are_found_by_their_messages_and_typed_names(house: House) -> None:

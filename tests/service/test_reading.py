@@ -120,7 +120,11 @@ def test_an_export_of_named_messages_and_of_a_folder(vault: TestVault, tmp_path:
 
 def test_a_contradictory_export_is_refused(vault: TestVault, tmp_path: Path) -> None:
     one = vault.messages()[0].id
-    for choice in ({"query": "a", "ids": (one,)}, {"query": "", "ids": (one,), "folder": "Inbox"}):
+    for choice in (
+        {"query": "a", "ids": (one,)},
+        {"query": "", "ids": (one,), "folder": "Inbox"},
+        {"query": "", "ids": (one,), "user": "bob@example.com"},
+    ):
         with pytest.raises(UsageError, match="only one of them"):
             export(vault, tmp_path / "no", **choice)
     with pytest.raises(UsageError, match="at most"):

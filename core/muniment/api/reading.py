@@ -322,7 +322,7 @@ class Export(Request, frozen=True):
         NotFound: a message, user or folder that is named does not exist.
         QueryError: the query can't be parsed; says where.
         ReasonNeeded: see the module.
-        UsageError: more than one selection, more than 10,000 ids, or `path` can't be used.
+        UsageError: more than one selection, more than 10,000 ids, ids with a user, or `path` can't be used.
         VaultError: a user has another export under way, or the disk has too little space.
     """
 
@@ -336,7 +336,7 @@ class Export(Request, frozen=True):
     reason: str = ""
     """As in ListMessages."""
     ids: tuple[str, ...] = ()
-    """Ids of at most 10,000 messages."""
+    """Ids of at most 10,000 messages. They go without `user`."""
     folder: str = ""
     """A folder of `user`."""
     zone: str = ""

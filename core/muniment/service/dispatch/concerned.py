@@ -32,7 +32,8 @@ def concerned(vault: Vault, request: Request, messages: Iterable[int]) -> dict[s
     fields: dict[str, Any] = {}
     user = getattr(request, "user", "")
     numbers = {number for number in messages if number >= 0}
-    ids = {_user_id(vault, user)} if user else vault.catalog.holders(numbers)
+    # Messages decide before a named user, whose mail they need not be.
+    ids = vault.catalog.holders(numbers) if numbers or not user else {_user_id(vault, user)}
     if len(ids) <= NAMED:
         fields["people"] = sorted(ids - {""})
     if isinstance(request, api.Export):

@@ -328,11 +328,17 @@ def zone_name(request: api.Export) -> str:
 
 
 def check_choice(request: api.Export) -> None:
-    """Check that an export has at most one selection, and not too many ids. Raises UsageError."""
+    """Check that an export has at most one selection, not too many ids, and no user beside ids.
+
+    Raises:
+        UsageError: one of these is wrong.
+    """
     if len(request.ids) > EXPORTED:
         raise UsageError(f"an export can name at most {EXPORTED:,} messages: export a query instead")
     if bool(request.ids) + bool(request.query) + bool(request.folder) > 1:
         raise UsageError("an export has a query, or named messages, or a folder: give only one of them")
+    if request.ids and request.user:
+        raise UsageError("an export of named messages has no user: give only one of them")
 
 
 def export(session: ClientSession, request: api.Export) -> Iterator[api.WireWord]:
