@@ -76,6 +76,29 @@ def test_no_test_sets_a_constant_of_a_module() -> None:
     assert all(found[name] for name in NO_CONSTRUCTOR)
 
 
+WITHOUT_FOLDER = ("-P", "-I")
+"""Options of Python that keep modules of the current folder, or beside a script, from being imported."""
+
+
+def careless_starts(file: Path) -> Iterator[str]:
+    """Yield where a command in a file starts Python without one of these options."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.List | ast.Tuple):
+            continue
+        words = [ast.unparse(word) for word in node.elts]
+        for number, word in enumerate(words):
+            option = words[number + 1].strip("'\"") if number + 1 < len(words) else ""
+            if word == "sys.executable" and option not in WITHOUT_FOLDER:
+                yield f"{file.relative_to(ROOT)}:{node.lineno}"
+
+
+def test_python_is_started_without_the_current_folder() -> None:
+    """Anybody can put a module into a folder such as /tmp; it must not run as the caller, or as root."""
+    files = [*ROOT.glob("core/**/*.py"), *ROOT.glob("tui/**/*.py")]
+    assert sum("sys.executable" in path.read_text(encoding="utf-8") for path in files) >= 4
+    assert [place for path in files for place in careless_starts(path)] == []
+
+
 PAGES = ("CONTRIBUTING.md", "README.md")
 FILE = re.compile(r"`((?:core|tui|tests|docs|tools|benchmarks)/[\w./-]+)`")
 NAMED = re.compile(r"`(\w+)` (?:in|of) (?:the )?`((?:core|tui|tests|tools)/[\w./]+\.py)`")

@@ -26,7 +26,8 @@ AWKWARD = Path('/srv/my "mail" 100% of $HOME\\x')
 
 
 def place(vault: Path = Path("/srv/mail"), **fields: Any) -> UnitContext:
-    values: dict[str, Any] = {"vault": vault, "user": "root", "program": (sys.executable, "-m", "muniment")}
+    program = (sys.executable, "-P", "-m", "muniment")
+    values: dict[str, Any] = {"vault": vault, "user": "root", "program": program}
     return UnitContext(**(values | fields))
 
 
@@ -67,7 +68,7 @@ PROGRAMS = {"system": "/usr/bin/python3", "home": "/home/ann/muniment/.venv/bin/
 
 @pytest.mark.parametrize("home", PROGRAMS)
 def test_systemd_rates_the_service_as_well_contained(tmp_path: Path, home: str) -> None:
-    program = (PROGRAMS[home], "-m", "muniment")
+    program = (PROGRAMS[home], "-P", "-m", "muniment")
     for name, text in units(place(user="nobody", program=program), LISTENING).items():
         (tmp_path / name).write_text(text)
     rated = analyse(tmp_path, "security", "--offline=true", "--no-pager", "--json=short")

@@ -116,7 +116,7 @@ class WorkerProcess(Generic[T]):
 
     def _start(self, module: str, files: int) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", module, str(files)],
+            [sys.executable, "-P", "-m", module, str(files)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -1,6 +1,6 @@
 """The reading worker: answers requests about mail, one batch after the other.
 
-It is started as `python -m muniment.parsing.worker N`, where N is the socket that receives descriptors of
+It is started as `python -P -m muniment.parsing.worker N`, where N is the socket that receives descriptors of
 files. It ends when its input ends, so it never outlives the service. This is the only module of the room that
 reads mail; nothing of the service may import it.
 """

@@ -1,4 +1,4 @@
-"""`python -m muniment.service VAULT`: a service in the background, started by muniment.client.autostart.
+"""`python -P -m muniment.service VAULT`: a service in the background, started by muniment.client.autostart.
 
 It writes one message to standard output and closes it: READY, or the error that kept it from starting.
 """

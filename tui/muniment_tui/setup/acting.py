@@ -148,7 +148,7 @@ class StepActing:
 
     def _write_units_as_root(self) -> None:
         app = self._screen.muniment
-        line = ["sudo", "--", sys.executable, "-m", "muniment_tui", "--vault", str(app.vault)]
+        line = ["sudo", "--", sys.executable, "-P", "-m", "muniment_tui", "--vault", str(app.vault)]
         try:
             with app.suspend():
                 subprocess.run([*line, "service", "install"], check=False)

@@ -1,6 +1,6 @@
 """A worker process: reads jobs from its standard input, prepares them, and writes the results.
 
-It is started as `python -m muniment.runs.prepare.worker_process`. It ends when its input ends, so it never
+It is started as `python -P -m muniment.runs.prepare.worker_process`. It ends when its input ends, so it never
 outlives the service. `parsing.pipe_frames` describes the data on the pipes.
 """
 

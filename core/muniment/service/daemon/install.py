@@ -42,7 +42,7 @@ class UnitInstaller:
             VaultError, ConfigError: there is no vault, or its vault.toml is wrong.
             UsageError: a path or the user's name can't be part of a unit.
         """
-        program = (sys.executable, "-m", "muniment")
+        program = (sys.executable, "-P", "-m", "muniment")
         place = UnitContext(vault, user or _owner(vault), program, tuple(writable))
         return units(place, ClientSession(vault).settings())
 

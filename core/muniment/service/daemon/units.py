@@ -32,7 +32,7 @@ class UnitContext:
     user: str
     """The user of the operating system who owns the vault and runs the service."""
     program: tuple[str, ...]
-    """The command of the program, such as ("/opt/muniment/bin/python", "-m", "muniment")."""
+    """The command of the program, such as ("/opt/muniment/bin/python", "-P", "-m", "muniment")."""
     writable: tuple[Path, ...] = ()
     """Further folders that the service may write to, such as a backup's."""
 
