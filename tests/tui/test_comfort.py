@@ -154,6 +154,15 @@ def test_a_short_notice_is_whole() -> None:
     assert Notice(LONG, "error").line(60).cell_length == 60
 
 
+def test_a_long_path_in_a_notice_leaves_room_for_the_words() -> None:
+    path = "/srv/" + "deep/" * 30 + "journal-rule.ps1"
+    line = Notice(f"{path} exists already: name a new file.", "error").line(80).plain
+    assert line.startswith("✗ /srv/")
+    assert "rule.ps1 exists already: name a new file." in line
+    assert line.endswith(WHOLE)
+    assert len(line) <= 80
+
+
 # --- keys that do nothing -------------------------------------------------------------------
 
 

@@ -14,7 +14,8 @@ from textual.pilot import Pilot
 from muniment.api import GetStatus
 from muniment_tui.shell import top_bar
 from muniment_tui.shell.areas import Area
-from muniment_tui.shell.top_bar import TopBar, middle
+from muniment_tui.shell.file_paths import middle
+from muniment_tui.shell.top_bar import TopBar
 from support.engine_double import HOSTILE, EngineDouble
 from support.running import profile
 from support.screens import app_of, app_on, drive, shows, text_of, until

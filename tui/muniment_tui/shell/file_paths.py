@@ -1,11 +1,16 @@
-"""Paths that the user types, for files that the app writes. No file is ever replaced."""
+"""Paths that the user types, and paths in little room. No file is ever replaced."""
 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from muniment.system.environment import absolute
+
+PATHS = re.compile(r"(?<!\S)/\S{2,}")
+SHORT = 20
+"""Number of characters that are left of a path in any case."""
 
 
 def path_of(typed: str) -> Path:
@@ -36,3 +41,20 @@ def free_path(folder: Path, name: str) -> Path:
         number += 1
         path = folder / f"{Path(name).stem}-{number}{Path(name).suffix}"
     return path
+
+
+def middle(path: str, cells: int) -> str:
+    """A path in at most `cells` characters. The middle of a long one is left out."""
+    if len(path) <= cells:
+        return path
+    end = (cells - 1) * 2 // 3
+    return f"{path[: cells - 1 - end]}…{path[len(path) - end :]}"
+
+
+def paths_cut(text: str, cells: int) -> str:
+    """A sentence in about `cells` characters. The middle of its absolute paths is left out, and no word."""
+    paths = PATHS.findall(text)
+    room = cells - len(text) + sum(map(len, paths))
+    if not paths:
+        return text
+    return PATHS.sub(lambda path: middle(path[0], max(room // len(paths), SHORT)), text)

@@ -8,6 +8,7 @@ from collections import deque
 from msgspec import Struct
 from textual.content import Content
 
+from muniment_tui.shell.file_paths import paths_cut
 from muniment_tui.terminal.safe_text import joined, shown
 
 KEPT = 200
@@ -33,17 +34,23 @@ class Notice(Struct, frozen=True):
 
     def content(self) -> Content:
         """The notice as one line. A sign shows its severity without colour."""
-        sign, style = SIGNS[self.severity]
-        return joined((sign, f"bold {style}"), shown(self.text), gap=" ")
+        return self._line_of(self.text)
 
     def line(self, width: int) -> Content:
-        """The notice in a line of `width` cells. If it is longer, the key follows that shows all of it."""
+        """The notice in a line of `width` cells.
+
+        If it is longer, its paths are cut first, and the key follows that shows all of it.
+        """
         whole = self.content()
         if whole.cell_length <= width:
             return whole
-        return joined(
-            whole.truncate(max(width - len(WHOLE) - 2, 1), ellipsis=True), ("  ", ""), (WHOLE, "bold $accent")
-        )
+        room = max(width - len(WHOLE) - 2, 1)
+        brief = self._line_of(paths_cut(self.text, room - 2))
+        return joined(brief.truncate(room, ellipsis=True), ("  ", ""), (WHOLE, "bold $accent"))
+
+    def _line_of(self, text: str) -> Content:
+        sign, style = SIGNS[self.severity]
+        return joined((sign, f"bold {style}"), shown(text), gap=" ")
 
 
 class NoticeLog:

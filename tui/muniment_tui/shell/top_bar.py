@@ -9,6 +9,7 @@ from textual import events
 from textual.content import Content
 
 from muniment_tui.shell.areas import AREAS, Area
+from muniment_tui.shell.file_paths import middle
 from muniment_tui.shell.service_facts import ServiceFacts
 from muniment_tui.terminal.safe_text import joined, shown
 from muniment_tui.widgets.chips import sign
@@ -75,14 +76,6 @@ class TopBar(TextLines):
                 facts.insert(bool(app.organisation), shown(middle(app.service.folder, cells), "$secondary"))
         right = Content(BETWEEN).join(facts).truncate(max(room, 0), ellipsis=True)
         self.say(joined(left, (" " * (width - left.cell_length - right.cell_length), ""), right))
-
-
-def middle(path: str, cells: int) -> str:
-    """A path in at most `cells` characters. The middle of a long one is left out."""
-    if len(path) <= cells:
-        return path
-    end = (cells - 1) * 2 // 3
-    return f"{path[: cells - 1 - end]}…{path[len(path) - end :]}"
 
 
 def _facts(name: str, service: ServiceFacts, read_only: bool, most: int) -> Iterator[Content]:
