@@ -143,7 +143,9 @@ class Teletype:
         with self._lock:
             new, self._unread = bytes(self._written[self._unread :]), len(self._written)
         self._stream.feed(_LEADERS.sub(b"", new))
-        return "\n".join(line.rstrip() for line in self._screen.display)
+        rows = (self._screen.buffer[row] for row in range(self._screen.lines))
+        lines = ("".join(row[column].data for column in range(self._screen.columns)) for row in rows)
+        return "\n".join(line.rstrip() for line in lines)
 
     def cursor(self) -> tuple[int, int, bool]:
         """The cursor's column and row on the screen as it was drawn last, and whether it is hidden."""
