@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import random
 import shutil
 import subprocess
 import sys
+import warnings
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,9 +74,10 @@ def write(path: Path, values: list[dict[str, Any]]) -> None:
 
 def test_the_script_in_a_zip_proves_every_message(vault: Vault, unpacked: Path) -> None:
     checkpoint = f"{vault.head.tree_size}:{vault.head.root.hex()}"
-    words = f"21 messages, 21 of them proven in the ledger of checkpoint {checkpoint}\nall is well\n"
-    assert checked(unpacked) == checked(unpacked.with_suffix(".zip")) == words
-    assert checked(unpacked, "--root", checkpoint) == words
+    words = f"21 messages, 21 of them proven in the ledger of checkpoint {checkpoint}\n"
+    note = "the export itself names this checkpoint: compare it with your own, or use --root\n"
+    assert checked(unpacked) == checked(unpacked.with_suffix(".zip")) == f"{words}{note}all is well\n"
+    assert checked(unpacked, "--root", checkpoint) == f"{words}all is well\n"
     readme = (unpacked / "README.txt").read_text()
     assert checkpoint in readme
     assert "python3 verify_export.py ." in readme
@@ -110,16 +114,188 @@ def test_each_change_is_noticed(unpacked: Path, tmp_path: Path) -> None:
     ):
         changed = [*proofs[:place], proofs[place] | change, *proofs[place + 1 :]]
         write(copy() / "proof.jsonl", [ledger, *changed])
-        said = checked(tmp_path / "copy", code=0 if "sequence" in change else 1)
-        assert "WRONG" in said or "20 of them proven" in said, change
+        said = checked(tmp_path / "copy", code=3 if "sequence" in change else 1)
+        assert "20 of them proven" in said, change
+        assert "all is well" not in said, change
     write(copy() / "proof.jsonl", [ledger | {"root": "11" * 32}, *proofs])
     assert "different checkpoints" in checked(tmp_path / "copy", code=1)
     write(copy() / "manifest.jsonl", [head, first | {"file": "../../etc/passwd"}, *entries])
     assert "it is missing" in checked(tmp_path / "copy", code=1)
 
 
+def repacked(unpacked: Path, path: Path, changes: dict[str, bytes | None], more: str = "") -> Path:
+    """A zip of an export with other files: None leaves one out. `more` is put in a second time."""
+    files = {one.name: one.read_bytes() for one in sorted(unpacked.iterdir())} | changes
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name, data in files.items():
+            if data is not None:
+                packed.writestr(name, data)
+        if more:
+            packed.writestr(more, files[more] or b"")
+    return path
+
+
+def jsonl(*values: object) -> bytes:
+    return b"".join(json.dumps(value).encode() + b"\n" for value in values)
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_messages_without_a_proof_are_not_well(unpacked: Path, tmp_path: Path, folder: bool) -> None:
+    ledger, *proofs = lines(unpacked / "proof.jsonl")
+    for left in (proofs[1:], []):
+        if folder:
+            write(unpacked / "proof.jsonl", [ledger, *left])
+        path = repacked(unpacked, tmp_path / "less.zip", {"proof.jsonl": jsonl(ledger, *left)})
+        said = checked(unpacked if folder else path, code=3)
+        assert f"{21 - len(left)} have no proof here" in said
+        assert "all is well" not in said
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_a_file_that_the_manifest_does_not_list_is_wrong(
+    unpacked: Path, tmp_path: Path, folder: bool
+) -> None:
+    name = "20240101T000000-0011223344556677.eml"
+    path = repacked(unpacked, tmp_path / "more.zip", {name: b"Subject: added\n\n"})
+    if folder:
+        (unpacked / name).write_bytes(b"Subject: added\n\n")
+    assert f"WRONG {name}: the manifest does not list it" in checked(unpacked if folder else path, code=1)
+
+
+def test_each_file_that_is_not_there_once_is_named(unpacked: Path, tmp_path: Path) -> None:
+    head, first, second, *entries = lines(unpacked / "manifest.jsonl")
+    name = first["file"]
+    twice = repacked(unpacked, tmp_path / "twice.zip", {}, more=name)
+    assert f"WRONG {name}: it is in the export 2 times" in checked(twice, code=1)
+    listed = jsonl(head, first, first, second, *entries)
+    again = repacked(unpacked, tmp_path / "again.zip", {"manifest.jsonl": listed})
+    assert f"WRONG {name}: the manifest lists it 2 times" in checked(again, code=1)
+    gone = repacked(unpacked, tmp_path / "gone.zip", {name: None})
+    assert f"WRONG {name}: it is missing" in checked(gone, code=1)
+    link = unpacked / name
+    link.unlink()
+    link.symlink_to(unpacked / second["file"])
+    assert f"WRONG {name}: it is not a file" in checked(unpacked, code=1)
+
+
+def test_names_in_an_export_can_do_nothing_to_a_terminal(unpacked: Path, tmp_path: Path) -> None:
+    hostile = "\x1b]0;owned\x07\u202egpj.eml\r\nall is well\x9b2J"
+    head, first, *entries = lines(unpacked / "manifest.jsonl")
+    listed = jsonl(head | {"checkpoint": hostile}, first | {"file": hostile}, *entries)
+    said = checked(repacked(unpacked, tmp_path / "a.zip", {"manifest.jsonl": listed}), code=1)
+    said += checked(repacked(unpacked, tmp_path / "b.zip", {hostile: b"", "\x1b[2J" * 5_000: b""}), code=1)
+    ledger = jsonl({"tree_size": 21, "root": hostile})
+    said += checked(repacked(unpacked, tmp_path / "c.zip", {"proof.jsonl": ledger}), code=2)
+    said += checked(unpacked, "--root", hostile, code=1)
+    (unpacked / "\x1b[2J").write_bytes(b"")
+    (unpacked / os.fsdecode(b"\xff\x1b")).write_bytes(b"")
+    said += checked(unpacked, code=1)
+    assert all(char == "\n" or char.isprintable() for char in said)
+    assert "\nall is well" not in said
+    assert max(map(len, said.splitlines())) < 1_200
+
+
+DEEP = b"[" * 100_000
+PROOF_HEAD = {"tree_size": 21, "root": "00" * 32}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"manifest.jsonl": None}, "it has no manifest.jsonl"),
+        ({"proof.jsonl": None}, "it has no proof.jsonl"),
+        ({"manifest.jsonl": b""}, "manifest.jsonl is empty"),
+        ({"manifest.jsonl": b"[]\n"}, "manifest.jsonl, line 1: it is no object of JSON"),
+        ({"manifest.jsonl": b"{}\n"}, "manifest.jsonl, line 1: `checkpoint` is missing, or no text"),
+        ({"manifest.jsonl": b"\xff\xfe\x00\n"}, "manifest.jsonl, line 1: it is not JSON"),
+        ({"manifest.jsonl": DEEP}, "manifest.jsonl, line 1: it is nested too deeply"),
+        ({"proof.jsonl": DEEP}, "proof.jsonl, line 1: it is nested too deeply"),
+        ({"proof.jsonl": b'{"tree_size": ' + b"9" * 9_999 + b"}"}, "proof.jsonl, line 1: it is not JSON"),
+        ({"proof.jsonl": b"null"}, "proof.jsonl, line 1: it is no object of JSON"),
+        ({"proof.jsonl": jsonl({"tree_size": "1", "root": ""})}, "`tree_size` is missing, or no whole"),
+        ({"proof.jsonl": jsonl({"tree_size": True, "root": ""})}, "`tree_size` is missing, or no whole"),
+        ({"proof.jsonl": jsonl({"tree_size": 1 << 99, "root": ""})}, "`tree_size` is missing, or no whole"),
+        ({"proof.jsonl": jsonl({"tree_size": 1, "root": ["00"]})}, "`root` is missing, or no SHA-256"),
+        ({"proof.jsonl": jsonl(PROOF_HEAD, {"sequence": 1})}, "line 2: `sha256` is missing, or no SHA-256"),
+        (
+            {"proof.jsonl": jsonl(PROOF_HEAD, {"sequence": 1, "sha256": "00" * 32, "kind": 1, "time": 1,
+                                               "size": 1, "path": [1]})},
+            "line 2: `path` is missing, or no list",
+        ),
+    ],
+)  # fmt: skip
+def test_what_can_not_be_read_is_said_in_one_sentence(
+    unpacked: Path, tmp_path: Path, changes: dict[str, bytes | None], words: str
+) -> None:
+    said = checked(repacked(unpacked, tmp_path / "other.zip", changes), code=2)
+    assert words in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("file", 5), ("sha256", None), ("size", "big"), ("size", -1 << 70), ("sequence", {})]
+)
+def test_a_line_of_the_manifest_with_a_wrong_type_is_named(
+    unpacked: Path, tmp_path: Path, field: str, value: object
+) -> None:
+    head, first, *entries = lines(unpacked / "manifest.jsonl")
+    listed = jsonl(head, first | {field: value}, *entries)
+    said = checked(repacked(unpacked, tmp_path / "other.zip", {"manifest.jsonl": listed}), code=2)
+    assert f"manifest.jsonl, line 2: `{field}` is missing, or no" in said
+    assert said.count("\n") == 1
+
+
 def test_what_is_no_export_is_refused(tmp_path: Path) -> None:
-    assert "not an export" in checked(tmp_path / "none.zip", code=2)
+    (tmp_path / "text.zip").write_bytes(b"not a zip")
+    (tmp_path / "folder").mkdir()
+    shutil.copy(TOOLS / "verify_export.py", tmp_path / "folder")
+    for path, words in (
+        ("none.zip", "there is no such folder or zip"),
+        ("text.zip", "it is not a zip, or it is damaged"),
+        ("folder", "it has no proof.jsonl"),
+    ):
+        said = checked(tmp_path / path, code=2)
+        assert words in said
+        assert said.count("\n") == 1
+
+
+def test_damage_of_a_zip_never_ends_with_a_traceback(unpacked: Path, tmp_path: Path) -> None:
+    whole = repacked(unpacked, tmp_path / "whole.zip", {}).read_bytes()
+    damaged = tmp_path / "damaged.zip"
+    places = random.Random(7)
+    for cut in (10, len(whole) // 2, len(whole) - 30):
+        damaged.write_bytes(whole[:cut])
+        assert "Traceback" not in checked(damaged, code=2)
+    directory = whole.index(b"PK\x01\x02")
+    for number in range(30):
+        data = bytearray(whole)
+        begin, end = (0, len(data)) if number % 2 else (directory, len(data))
+        for _ in range(5):
+            data[places.randrange(begin, end)] ^= 1 << places.randrange(8)
+        damaged.write_bytes(data)
+        verifier = [sys.executable, "-I", "-S", str(TOOLS / "verify_export.py"), str(damaged)]
+        done = subprocess.run(verifier, capture_output=True, text=True, check=False)
+        assert done.stderr.count("\n") == (done.returncode == 2), done.stderr
+
+
+@pytest.mark.parametrize(("what", "code"), [("proof.jsonl", 2), (".eml", 1)])
+@pytest.mark.parametrize("how", ["encrypted", "method"])
+def test_a_file_that_a_zip_does_not_give_is_named(
+    unpacked: Path, tmp_path: Path, what: str, code: int, how: str
+) -> None:
+    path = repacked(unpacked, tmp_path / "other.zip", {})
+    with zipfile.ZipFile(path) as packed:
+        info = next(one for one in packed.infolist() if one.filename.endswith(what))
+    data = bytearray(path.read_bytes())
+    name = info.filename.encode()
+    entry = data.rindex(name) - 46
+    local = data.index(name) - 30
+    for at in (entry + 8, local + 6) if how == "encrypted" else (entry + 10, local + 8):
+        data[at] = 1 if how == "encrypted" else 99
+    path.write_bytes(data)
+    words = "it is encrypted" if how == "encrypted" else "it is compressed in a way"
+    assert words in checked(path, code=code)
 
 
 @given(st.integers(1, 130), st.data())
@@ -139,7 +315,7 @@ def test_every_proof_leads_to_the_root(size: int, data: st.DataObject) -> None:
             "sha256": header.sha.hex(), "sequence": position, "kind": 1, "time": header.time,
             "size": header.size, "path": [one.hex() for one in proofs.paths[position]],
         }  # fmt: skip
-        assert verifier["root_of"](proof, size) == tree.root()
+        assert verifier["root_of"](verifier["Line"]("", proof), size) == tree.root()
 
 
 def test_a_plain_users_zip_reveals_nothing_of_the_ledger(vault: Vault, tmp_path: Path) -> None:
