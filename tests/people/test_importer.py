@@ -10,7 +10,7 @@ from muniment.errors import ConfigError, NotFound
 from muniment.people.changes import add_address, add_user, remove_address, remove_user, set_domains
 from muniment.people.directory import Directory
 from muniment.people.importer import decode, import_csv
-from muniment.people.planning import add_changes, remove_changes
+from muniment.people.planning import add_changes, edit_changes, remove_changes
 
 
 def imported(text: str, made: Directory, time: int = 100) -> int:
@@ -158,3 +158,30 @@ def test_a_user_or_an_address_can_be_removed() -> None:
     for automatic in ("auto@x.example", "catch-all"):
         with pytest.raises(ConfigError):
             remove_changes(made, automatic)
+
+
+def edited(made: Directory, user: str, name: str, *addresses: str) -> None:
+    for change in edit_changes(made, user, name, addresses):
+        made.apply(change, 200)
+
+
+def test_an_edited_user_stays_the_same_with_another_name_and_primary_address() -> None:
+    made = Directory()
+    imported("name,address,alias\nAda Quill,ada@x.example,quill@x.example\nBob,bob@x.example\n", made)
+    edited(made, "ada@x.example", "Ada Reed", "reed@x.example", "a.reed@x.example")
+    assert people(made) == {
+        "Ada Reed": ("reed@x.example", "ada@x.example", "quill@x.example", "a.reed@x.example"),
+        "Bob": ("bob@x.example",),
+    }
+    assert made.find("reed@x.example").id == "ada@x.example"
+    edited(made, "ada@x.example", "Ada Reed", "bob@x.example")
+    assert made.find("bob@x.example").name == "Ada Reed"
+    assert {user.name for user in made.users()} == {"Ada Reed", "Bob"}
+
+
+def test_a_removed_user_can_not_be_edited() -> None:
+    made = Directory()
+    imported("name,address\nAda Quill,ada@x.example\n", made)
+    made.apply(remove_user("ada@x.example"), 150)
+    with pytest.raises(NotFound, match="removed"):
+        edit_changes(made, "ada@x.example", "Ada Quill", ["ada@x.example"])

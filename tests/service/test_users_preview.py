@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from muniment import api
 from muniment.archive.vault.open_vault import open_vault
+from muniment.errors import NotFound
 from muniment.people.changes import add_user
 from support.reports import line, plain, report
 from support.vaults import TestVault
@@ -114,3 +116,27 @@ def test_the_progress_of_filing_again_is_known_while_it_runs(vault: TestVault) -
         opened.close()
     assert [one.done for one in seen if one] == sorted(one.done for one in seen if one)
     assert {one.expected for one in seen if one} == {2}
+
+
+def test_a_user_is_changed_by_id_and_no_second_one_is_made(vault: TestVault) -> None:
+    done(vault, api.ImportUsers(text=CSV))
+    ada = vault.client.call(api.ShowUser(user="ada@example.com"), api.UserWord)
+    change = api.AddUser(name="Ada Reed", addresses=("ada.reed@example.com",), of=ada.id, check=True)
+    (planned,) = done(vault, change).people
+    assert (planned.user, planned.kind) == ("ada.reed@example.com", "changed")
+    done(vault, replace(change, check=False))
+    named = [user for user in users(vault).users if not user.automatic]
+    assert [(user.user, user.name, user.id) for user in named] == [
+        ("ada.reed@example.com", "Ada Reed", ada.id), ("bob@example.com", "Bob", "bob@example.com"),
+    ]  # fmt: skip
+    with pytest.raises(NotFound, match="removed"):
+        done(vault, replace(change, of="nobody"))
+
+
+def test_a_user_is_shown_by_an_address_that_is_theirs_now(vault: TestVault) -> None:
+    done(vault, api.ImportUsers(text=CSV))
+    done(vault, api.AddUser(name="Bob", addresses=("bob@example.com", "a.quill@example.com")))
+    shown = vault.client.call(api.ShowUser(user="a.quill@example.com"), api.UserWord)
+    assert shown.name == "Bob"
+    (former,) = (one for one in users(vault).users if one.name == "Ada Quill")
+    assert vault.client.call(api.ShowUser(user=former.user), api.UserWord) == former

@@ -35,6 +35,8 @@ class UserWord(WireWord, frozen=True):
     """All addresses with their periods, by address; empty for a plain user."""
     former: bool = False
     """Whether no address is theirs any more."""
+    id: str = ""
+    """What `AddUser.of` takes; it never changes. "" for an automatic user, and for a plain user."""
 
 
 class Users(WireWord, frozen=True):
@@ -153,7 +155,7 @@ class ShowUser(Request, frozen=True):
 
 
 class AddUser(Request, frozen=True):
-    """Add a user, or addresses to a user.
+    """Add a user, or addresses to a user, or change a user's name and primary address.
 
     Role: administrator.
     Reply: Done, with the people, the addresses that move, the logins that change, and the number of
@@ -161,13 +163,14 @@ class AddUser(Request, frozen=True):
 
     Raises:
         ConfigError: the name is empty, an address is wrong or missing, or `since` is not a date.
+        NotFound: there is no user `of`.
         UsageError: `zone` is unknown.
     """
 
     name: str
     """The user's name."""
     addresses: tuple[str, ...]
-    """Their addresses; for a new user, the first is the primary one."""
+    """Their addresses; the first is the primary one."""
     since: str = ""
     """ISO date from which an address that is taken over from another person belongs to this user; "" for
     always."""
@@ -175,6 +178,9 @@ class AddUser(Request, frozen=True):
     """Dry run: change nothing, and reply with what would change."""
     zone: str = ""
     """The time zone of `since`, as in Search."""
+    of: str = ""
+    """`UserWord.id` of the user that is changed. With "", it is the user with the same primary address, or
+    with one of the addresses and the same name, or else a new one."""
 
 
 class RemoveUser(Request, frozen=True):

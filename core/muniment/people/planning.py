@@ -66,11 +66,9 @@ def changes_for(
         since: When a transfer of an address takes effect, in seconds since 1970 UTC; None for the time of
             the change.
     """
-    users = directory.users()
-    holders = {a: user for user in users for a in user.addresses if _holds(user, a, directory)}
-    known = _Known({user.primary: user for user in users}, holders, {user.id for user in users})
+    known = _known(directory)
     primaries = {person.addresses[0] for person in people}
-    known.claimed = {user.id for user in users if user.primary in primaries}
+    known.claimed = {user.id for label, user in known.primaries.items() if label in primaries}
     return [change for person in people for change in _changes(person, known, since)]
 
 
@@ -83,6 +81,30 @@ def add_changes(
         ConfigError: The name or an address is not valid.
     """
     return changes_for([check_person(name, addresses)], directory, since)
+
+
+def edit_changes(
+    directory: Directory, user: str, name: str, addresses: Sequence[str], since: int | None = None
+) -> list[Change]:
+    """Return the changes that give one user a name, a primary address and further addresses.
+
+    Args:
+        directory: The current directory.
+        user: The user's id. They stay this user, also with another name and primary address.
+        name: The name.
+        addresses: The primary address, and any others. The user keeps addresses that are left out.
+        since: As in `changes_for`.
+
+    Raises:
+        NotFound: There is no such user.
+        ConfigError: The name or an address is not valid.
+    """
+    person = check_person(name, addresses)
+    known = _known(directory)
+    meant = next((one for one in directory.users() if one.id == user), None)
+    if meant is None:
+        raise NotFound("the user was removed meanwhile: `muniment users list` lists all users")
+    return list(_changes_of(meant, person, known, since))
 
 
 def remove_changes(directory: Directory, user: str, alias: str = "") -> list[Change]:
@@ -108,6 +130,12 @@ def remove_changes(directory: Directory, user: str, alias: str = "") -> list[Cha
     return [changes.remove_user(found.id)]
 
 
+def _known(directory: Directory) -> _Known:
+    users = directory.users()
+    holders = {a: user for user in users for a in user.addresses if _holds(user, a, directory)}
+    return _Known({user.primary: user for user in users}, holders, {user.id for user in users})
+
+
 def _holds(user: User, address: str, directory: Directory) -> bool:
     return "@" in address and directory.find(address).id == user.id
 
@@ -115,6 +143,12 @@ def _holds(user: User, address: str, directory: Directory) -> bool:
 def _changes(person: PlannedPerson, known: _Known, since: int | None) -> Iterator[Change]:
     primary = person.addresses[0]
     user = _meant(person, known) or User(_new_id(primary, known), "", "")
+    yield from _changes_of(user, person, known, since)
+
+
+def _changes_of(user: User, person: PlannedPerson, known: _Known, since: int | None) -> Iterator[Change]:
+    """Yield the changes that make a user the wanted person."""
+    primary = person.addresses[0]
     if (user.name, user.primary) != (person.name, primary):
         yield changes.add_user(user.id, person.name, primary, since=since)
     for address in person.addresses[1:]:

@@ -243,6 +243,58 @@ def test_the_form_adds_a_person_after_a_preview(folder: Path) -> None:
     ]
 
 
+MOVED = UserWord(
+    user="quill@example.com", name="Ada Quill", aliases=("ada@example.com", "old@example.com"), id="u1",
+    addresses=(AddressWord(address="ada@example.com", until=NOW - YEAR, origin="csv"),
+               AddressWord(address="also@example.com", origin="csv"),
+               AddressWord(address="old@example.com", until=NOW - 2 * YEAR),
+               AddressWord(address="old@example.com", since=NOW - 2 * YEAR, until=NOW - YEAR),
+               AddressWord(address="quill@example.com", since=NOW - YEAR, origin="hand")),
+)  # fmt: skip
+GONE = UserWord(
+    user="bob#2 (former)", name="Bob Reed", aliases=("bob@example.com",), former=True, id="bob#2",
+    addresses=(AddressWord(address="bob@example.com", until=NOW - YEAR, origin="csv"),),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("pressed", "addresses"),
+    [
+        (["down", "ctrl+u", *"reed@example.com"], ("reed@example.com",)),
+        (["down", "down", *" new@example.com"], ("quill@example.com", "new@example.com")),
+    ],
+)
+def test_an_edit_keeps_the_person_and_sends_no_address_again_that_was_there(
+    folder: Path, pressed: list[str], addresses: tuple[str, ...]
+) -> None:
+    engine = Directory(users=(MOVED,))
+    engine.go.set()
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await keys("e", *pressed, "f2")(pilot)
+        await shows(pilot, "Do it?")
+        await keys("y")(pilot)
+        await shows(pilot, "Users imported")
+
+    drive(app_on(engine, folder, area="people"), script, LARGE)
+    assert engine.changes(check=False) == [AddUser(name="Ada Quill", addresses=addresses, of="u1")]
+
+
+def test_a_former_person_is_edited_without_their_former_address(folder: Path) -> None:
+    engine = Directory(users=(GONE,))
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await keys("e", *"x")(pilot)
+        text = text_of(pilot.app)
+        assert "Edit bob#2 (former)" in text
+        assert "bob@example.com" not in text
+        await keys("f2")(pilot)
+        await shows(pilot, "Write it like")
+
+    drive(app_on(engine, folder, area="people"), script)
+    assert engine.changes(check=True) == []
+
+
 def test_a_person_and_an_address_are_removed_after_a_preview(folder: Path) -> None:
     engine = Directory()
     engine.go.set()

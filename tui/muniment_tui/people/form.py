@@ -38,17 +38,17 @@ class PersonForm(FrameScreen):
         """`person` is None for a new one."""
         super().__init__()
         self._known = person
-        aliases = person.aliases if person else ()
+        held = _held(person) if person else []
         self._first = {
             "name": person.name if person else "",
-            "address": person.user if person else "",
-            "aliases": " ".join(aliases),
+            "address": held[0] if held else "",
+            "aliases": " ".join(held[1:]),
             "since": "",
         }
 
     def inside(self) -> Iterable[Widget]:
         first = self._first
-        title = f"Edit {first['address']}" if self._known else "New person"
+        title = f"Edit {self._known.user}" if self._known else "New person"
         yield Pane(
             shown(title),
             Form(
@@ -104,17 +104,33 @@ class PersonForm(FrameScreen):
         if form.problems():
             return
         values = form.values
+        known = set(_split(self._first["aliases"]))  # another person may have one of them by now
+        added = (one for one in _split(values["aliases"]) if one not in known)
         request = AddUser(
             name=values["name"].strip(),
-            addresses=(values["address"].strip(), *values["aliases"].replace(",", " ").split()),
+            addresses=(values["address"].strip(), *added),
             since=values["since"].strip(),
+            of=self._known.id if self._known else "",
         )
-        title = f"Change {request.addresses[0]}" if self._known else f"Add {request.addresses[0]}"
+        title = f"Change {self._known.user}" if self._known else f"Add {request.addresses[0]}"
         self.app.push_screen(ChangeScreen(request, title), self._saved)
 
     def _saved(self, changed: bool | None) -> None:
         if changed:
             self.dismiss(True)
+
+
+def _held(person: UserWord) -> list[str]:
+    """The addresses that are the person's now, the primary one first.
+
+    Former ones are left out, since saving the form would take them back from their new owners.
+    """
+    held = dict.fromkeys(one.address for one in person.addresses if one.until is None)
+    return sorted(held, key=lambda one: one != person.user)
+
+
+def _split(typed: str) -> list[str]:
+    return typed.replace(",", " ").split()
 
 
 def _name_problem(typed: str) -> str:
@@ -126,5 +142,5 @@ def _address_problem(typed: str) -> str:
 
 
 def _addresses_problem(typed: str) -> str:
-    wrong = [one for one in typed.replace(",", " ").split() if "@" not in one]
+    wrong = [one for one in _split(typed) if "@" not in one]
     return f"{wrong[0]} has no @" if wrong else ""

@@ -47,7 +47,7 @@ TEXT = 1_000
 
 RECORDED = (
     "id", "what", "query", "user", "folder", "path", "reason", "name", "to", "alias", "filename", "since",
-    "profile", "zone",
+    "profile", "zone", "of",
 )  # fmt: skip
 """The text fields of requests that events have."""
 

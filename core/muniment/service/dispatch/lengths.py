@@ -21,7 +21,7 @@ VALUE_LIMIT = 65_536
 """Characters of a setting's value."""
 COUNT_LIMIT = 10_000
 """Entries of a list."""
-_ADDRESSES = frozenset({"user", "alias", "addresses"})
+_ADDRESSES = frozenset({"user", "alias", "addresses", "of"})
 _UNLIMITED = {(ImportUsers, "text")}
 """Fields that only the size of the whole request limits."""
 _LIMITS = {"query": 2 * MAX_QUERY, "fields": VALUE_LIMIT, "values": VALUE_LIMIT, "password": VALUE_LIMIT}

@@ -14,7 +14,7 @@ from muniment.mail.headers.addresses import normalise
 from muniment.people.changes import CSV, HAND, Change, with_origin
 from muniment.people.directory import CATCH_ALL, Directory, User
 from muniment.people.importer import import_csv
-from muniment.people.planning import add_changes, remove_changes
+from muniment.people.planning import add_changes, edit_changes, remove_changes
 from muniment.service.access.roles import AccessRole
 from muniment.service.host.session import ClientSession
 from muniment.service.operations import own_mail
@@ -48,6 +48,7 @@ def _reply(directory: Directory, user: User, messages: int) -> api.UserWord:
             for one in tenures
         ),
         former=all(one.end is not None for one in tenures),
+        id=user.id,
     )
 
 
@@ -59,19 +60,32 @@ def _automatic(label: str, messages: int) -> api.UserWord:
 def show_user(session: ClientSession, request: api.ShowUser) -> api.UserWord:
     """Answer ShowUser: the user who has an address."""
     users = list_users(session, api.ListUsers()).users
+    wanted = _label(session, request.user)
     for user in users:
-        if normalise(request.user) in (user.user, *user.aliases):
+        if user.user == wanted:
             return user
     close = suggestion(request.user, (one for user in users for one in (user.user, *user.aliases)))
     raise NotFound(f"no user has the address {request.user!r}{close}: `muniment users list` shows all users")
 
 
+def _label(session: ClientSession, name: str) -> str:
+    """The label of the user who has an address or a label; "" for none."""
+    with session.reading() as vault:
+        try:
+            return vault.directory.find(name).primary
+        except NotFound:
+            return ""
+
+
 def add_user(session: ClientSession, request: api.AddUser) -> api.Done:
-    """Answer AddUser: add a user, or addresses to a user."""
+    """Answer AddUser: add a user, or change one."""
     since = _since(request.since, zone_asked(request.zone))
 
     def wanted(directory: Directory) -> list[Change]:
-        return with_origin(add_changes(directory, request.name, request.addresses, since), HAND)
+        name, addresses = request.name, request.addresses
+        if request.of:
+            return with_origin(edit_changes(directory, request.of, name, addresses, since), HAND)
+        return with_origin(add_changes(directory, name, addresses, since), HAND)
 
     return _changed(session, wanted, request.name, request.check)
 
