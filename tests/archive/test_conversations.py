@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 
 from muniment.archive.operations.conversations import base_subject
+from muniment.archive.operations.export import ExportChoice, ExportView
 from muniment.archive.operations.public_ids import PublicIds
 from muniment.archive.operations.search import find
+from muniment.archive.query import RecordNumber
 from muniment.archive.vault.open_vault import open_vault
 from muniment.archive.vault.vault import Vault
+from muniment.service.operations.own_mail import _OwnEdition
 from support.reports import EPOCH, plain, report
 from support.vaults import TestVault
 
@@ -98,6 +101,28 @@ def test_a_conversation_combines_with_other_conditions(vault: TestVault) -> None
 
 def test_an_unknown_id_has_no_conversation(vault: TestVault) -> None:
     assert vault.search("thread:00000000ffff") == []
+
+
+def test_a_message_id_of_hex_digits_is_found_where_no_message_has_this_id(tmp_path: Path) -> None:
+    made = TestVault(tmp_path / "vault")
+    original = plain(subject="hex", body="hex\n", message_id="<ABCDEF0123>")
+    made.archive([report(original), mail("answer", "Re: hex", References="<ABCDEF0123>")])
+    for query in ("thread:abcdef0123", "thread:<abcdef0123>"):
+        assert {body_of(made, one.id) for one in made.search(query)} == {"hex", "answer"}
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_an_export_looks_up_a_conversation_once(vault: TestVault, opened: Vault, own: bool) -> None:
+    (hit,) = vault.search("msgid:plan1@x.example")
+    row = opened.catalog.message_by_prefix(hit.id)
+    name = PublicIds(opened.directory.id_key).of(row.sequence, row.sha) if own else hit.id
+    choice = ExportChoice(f"thread:{name} OR (thread:{name} a)", user=ANNA if own else "")
+    anna = opened.directory.find(ANNA)
+    edition = _OwnEdition(opened, anna, choice) if own else ExportView(opened, choice)
+    assert edition.find("").total == 5
+    assert list(edition.conversations) == [name]
+    edition.conversations[name] = RecordNumber(row.sequence)
+    assert edition.find("").ids == (row.sequence,)
 
 
 def test_a_plain_user_gets_only_their_own_part_by_public_ids(vault: TestVault, opened: Vault) -> None:

@@ -17,12 +17,15 @@ from muniment.archive.query import (
     MAX_TERMS,
     TEXT_FIELDS,
     And,
+    Conversation,
     DatedBefore,
     DatedSince,
     HasAttachment,
     IdPrefix,
     InFolder,
+    InThread,
     LargerThan,
+    MessageId,
     Node,
     Not,
     Or,
@@ -173,6 +176,35 @@ def test_between_takes_names_of_several_words_and_parts_of_words() -> None:
     )
 
 
+def test_between_takes_people_with_dots_in_their_address() -> None:
+    dotted = "j..doe@example.com"
+    assert parse(f"between:{dotted},anna") == parse(
+        f"(from:{dotted} (to:anna OR cc:anna OR bcc:anna))"
+        f" OR (from:anna (to:{dotted} OR cc:{dotted} OR bcc:{dotted}))"
+    )
+
+
+def test_between_counts_a_wildcard_once() -> None:
+    assert isinstance(parse("between:*anna,*berg between:*carl,*dora"), And)
+    with pytest.raises(QueryError, match="begin with a wildcard") as caught:
+        parse("between:*anna,*berg between:*carl,*dora *eve")
+    assert caught.value.position == 40
+
+
+def test_the_number_of_conversations_is_bounded() -> None:
+    assert parse("thread:00000001 OR thread:0000000A OR thread:0000000a OR thread:00000001")
+    assert parse(" ".join(f"thread:<0000000{n}>" for n in range(9)))
+    with pytest.raises(QueryError, match="at most 2 conversations") as caught:
+        parse("thread:00000001 -(a OR thread:00000002) thread:00000003")
+    assert caught.value.position == 47
+
+
+def test_a_message_id_may_look_like_the_id_of_a_message() -> None:
+    assert parse("thread:3F9A01C2") == Conversation("3f9a01c2")
+    assert parse("thread:<3F9A01C2>") == InThread("3f9a01c2")
+    assert parse(unparse(InThread("3f9a01c2"))) == InThread("3f9a01c2")
+
+
 def test_a_day_begins_in_the_readers_time_zone() -> None:
     berlin = ZoneInfo("Europe/Berlin")
     assert parse("after:2024-05-01", zone=berlin) == DatedSince(at(2024, 4, 30, 22))
@@ -288,6 +320,9 @@ _LEAF = st.one_of(
     st.builds(InFolder, st.sampled_from(["inbox", "Sent Items"])),
     st.builds(UserTerm, st.sampled_from(["anna@x.com", "Anna Bell"])),
     st.just(IdPrefix("3f9a01c2")),
+    st.builds(MessageId, st.sampled_from(["3f9a01c2", "a1@x.com"])),
+    st.builds(InThread, st.sampled_from(["3f9a01c2", "a1@x.com", "a<b"])),
+    st.just(Conversation("3f9a01c2")),
 )
 TREES = st.recursive(
     _LEAF,

@@ -60,18 +60,37 @@ _PEOPLE = 2_000
 """Characters of a header field with people that are compared."""
 
 
-def with_conversations(vault: Vault, node: Node, look: Look, find: Find) -> Node:
-    """Replace each `Conversation` in a query by conditions that find its messages."""
+Known = dict[str, Node]
+"""The conditions that find conversations, by the prefixes of their queries."""
+
+
+def with_conversations(vault: Vault, node: Node, look: Look, find: Find, known: Known) -> Node:
+    """Replace each `Conversation` in a query by conditions that find its messages.
+
+    Args:
+        vault: The vault.
+        node: The parsed query.
+        look: Finds the message with an id.
+        find: Searches the searcher's messages.
+        known: Conversations that were looked up before for this searcher; new ones are added.
+    """
+
+    def each(items: Iterable[Node]) -> tuple[Node, ...]:
+        return tuple(with_conversations(vault, item, look, find, known) for item in items)
+
     match node:
         case And(items):
-            return And(tuple(with_conversations(vault, item, look, find) for item in items))
+            return And(each(items))
         case Or(items):
-            return Or(tuple(with_conversations(vault, item, look, find) for item in items))
+            return Or(each(items))
         case Not(item):
-            return Not(with_conversations(vault, item, look, find))
+            return Not(*each([item]))
         case Conversation(prefix):
-            row = look(prefix)
-            return RecordNumber(-1) if row is None else _conversation(vault, row, find)
+            if prefix not in known:
+                row = look(prefix)
+                # What is no id of a message may be a Message-ID without an @.
+                known[prefix] = InThread(prefix) if row is None else _conversation(vault, row, find)
+            return known[prefix]
         case _:
             return node
 

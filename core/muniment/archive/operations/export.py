@@ -21,6 +21,7 @@ from typing import IO
 from muniment.archive.catalog import EnvelopeRow, MessageRow
 from muniment.archive.index import SearchPage
 from muniment.archive.ledger.checkpoints import Checkpoint
+from muniment.archive.operations.conversations import Known
 from muniment.archive.operations.export_explanation import Explanation
 from muniment.archive.operations.export_targets import MANIFEST, ExportTarget, new_file, open_target
 from muniment.archive.operations.search import find
@@ -72,6 +73,8 @@ class ExportView:
         self._records: dict[int, bytes] = {}
         """SHA-256 of the messages that are to be proven, by the positions of their records."""
         self._unproven = 0
+        self.conversations: Known = {}
+        """The conversations of the query, which are looked up for its first page."""
 
     def header(self) -> dict[str, object]:
         """Return the manifest's first line."""
@@ -149,7 +152,15 @@ class ExportView:
 
     def find(self, after: str) -> SearchPage:
         """Return a page of the query's results, after the position `after`."""
-        return find(self.vault, self.choice.query, self.choice.user, PAGE, after, zone=self.choice.tz)
+        return find(
+            self.vault,
+            self.choice.query,
+            self.choice.user,
+            PAGE,
+            after,
+            zone=self.choice.tz,
+            conversations=self.conversations,
+        )
 
     def row(self, id_: str) -> MessageRow:
         """Return the message with an id.

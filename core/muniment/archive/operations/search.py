@@ -9,7 +9,7 @@ from muniment.archive.catalog import MessageRow
 from muniment.archive.catalog.id_prefixes import is_prefix
 from muniment.archive.index import SearchPage, SearchScope, UserAddress, UserAddresses
 from muniment.archive.operations.check_names import person, require_known
-from muniment.archive.operations.conversations import with_conversations
+from muniment.archive.operations.conversations import Known, with_conversations
 from muniment.archive.operations.index_binding import is_bound
 from muniment.archive.operations.public_ids import PublicIds
 from muniment.archive.query import And, IdPrefix, Node, Not, Or, RecordNumber, parse
@@ -69,6 +69,7 @@ def find(
     oldest_first: bool = False,
     around: int | None = None,
     zone: tzinfo = UTC,
+    conversations: Known | None = None,
 ) -> SearchPage:
     """Search a vault, and return one page of results. An index of another ledger finds nothing.
 
@@ -85,6 +86,8 @@ def find(
         oldest_first: Whether the oldest message comes first.
         around: The date to begin at, in seconds since 1970 UTC.
         zone: The time zone of the days in the query.
+        conversations: What one searcher's query has found out about conversations. Pass the same dict for
+            each page, so that they are looked up once.
 
     Raises:
         QueryError: The query is not valid, or `after` is not a position from a page.
@@ -111,7 +114,10 @@ def find(
     def found(part: Node, most: int) -> Sequence[int]:
         return index.search(part, scope=scope, limit=most, bcc_allowed=not own, exact=own, count=False).ids
 
-    node = with_conversations(vault, node, lambda id_: _message(vault, id_, whose if own else None), found)
+    known = {} if conversations is None else conversations
+    node = with_conversations(
+        vault, node, lambda id_: _message(vault, id_, whose if own else None), found, known
+    )
     return index.search(
         node,
         users=lambda name: terms_of(vault, name),

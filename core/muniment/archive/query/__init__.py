@@ -11,7 +11,7 @@
     msgid:a1@example.com                 the message with this Message-ID; the bare id finds it as well
     thread:3f9a01c2                      the conversation of the message with this id
     thread:a1@example.com                the message with this Message-ID, and messages that name it in
-                                         References or In-Reply-To
+                                         References or In-Reply-To; thread:<3f9a01c2> is a Message-ID, too
     after:2024-05-01  before:2024-05     from the start of the period on; before its start
     on:2024-05-01  on:today  on:7d       within the period; 7d, 2w, 3m, 1y are the day that long ago
     between:2024-05-01..2024-06          from the start of the first to the end of the second
@@ -51,7 +51,7 @@ from muniment.archive.query.nodes import (
     either,
     negate,
 )  # fmt: skip
-from muniment.archive.query.reading import MAX_DEPTH, MAX_QUERY, MAX_TERMS, parse
+from muniment.archive.query.reading import MAX_DEPTH, MAX_QUERY, MAX_TERMS, MAX_THREADS, parse
 from muniment.archive.query.writing import unparse
 
 __all__ = [
@@ -60,6 +60,7 @@ __all__ = [
     "MAX_DEPTH",
     "MAX_QUERY",
     "MAX_TERMS",
+    "MAX_THREADS",
     "TEXT_FIELDS",
     "And",
     "Condition",

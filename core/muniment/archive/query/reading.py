@@ -6,8 +6,10 @@ import difflib
 import re
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, tzinfo
 from itertools import permutations
+from typing import TypeVar
 
 from muniment.archive.query.nodes import (
     EVERYTHING,
@@ -28,6 +30,7 @@ from muniment.archive.query.nodes import (
     PhraseTerm,
     PrefixTerm,
     SmallerThan,
+    Text,
     UserTerm,
     WordTerm,
     both,
@@ -56,12 +59,15 @@ MAX_WILDS = 100
 """Most wildcards in a query: a word with four of them may cost the service 4 MB and 40 ms."""
 MAX_TERMS = 256
 """Most words, phrases and conditions in a query."""
+MAX_THREADS = 2
+"""Most conversations in a query: each one is looked up before the search, with searches of its own."""
 MAX_DEPTH = 40
 """Deepest nesting of parentheses and NOTs."""
 MIN_ID = 8
 """Fewest hex digits of a prefix of a message's id."""
 
-_HEX_ID = re.compile(rf"[0-9A-Fa-f]{{{MIN_ID},64}}")
+HEX_ID = re.compile(rf"[0-9A-Fa-f]{{{MIN_ID},64}}")
+"""What `id:` takes, and `thread:` as the id of a message. A Message-ID of this form needs `<>`."""
 _QUOTES = '"“”„'
 _SPACE = re.compile(r"\s*")
 _KEYWORD = re.compile(rf"(?:(OR|\|\|?)|(AND)|(NOT))(?=[\s(){_QUOTES}]|$)")
@@ -70,6 +76,8 @@ _NAME = re.compile(r"([A-Za-z_]{2,}):")
 _QUOTED = re.compile(rf"[{_QUOTES}]([^{_QUOTES}]*)[{_QUOTES}]")
 _TYPED = frozenset({*TEXT_FIELDS, *SYNONYMS})
 """Names of the fields whose value is text."""
+_PEOPLE = ("from", "to", "cc", "bcc")
+_Leaf = TypeVar("_Leaf", bound=Node)
 _SCHEMES = frozenset(
     {"http", "https", "ftp", "ftps", "mailto", "file", "tel", "sip", "urn", "cid", "data", "imap"}
 )
@@ -89,6 +97,16 @@ def parse(query: str, *, now: float | None = None, zone: tzinfo = UTC) -> Node:
     return _Parser(query, time.time() if now is None else now, zone).parse()
 
 
+def _word_term(text: str, field: str = "") -> Text:
+    """Return the term of one word, which may have wildcards."""
+    stem = text.rstrip("*")
+    return PrefixTerm(stem, field) if len(stem) in wildcards(text) else WordTerm(text, field)
+
+
+def _recipient(person: dict[str, Text]) -> Node:
+    return either(person[field] for field in ("to", "cc", "bcc"))
+
+
 class _Parser:
     """A recursive descent parser with a method for each level of precedence."""
 
@@ -98,6 +116,7 @@ class _Parser:
         self._zone = zone
         self._at = 0
         self._terms = 0
+        self._threads: set[str] = set()
         self._wilds = 0
         """Number of wildcards so far."""
         self._open = 0
@@ -240,10 +259,7 @@ class _Parser:
         if not self._searchable(text, field, start):
             return None
         self._check_wildcards(text, start)
-        stem = text.rstrip("*")
-        begins = len(stem) in wildcards(text)
-        searched = SYNONYMS.get(field, field)
-        return self._leaf(PrefixTerm(stem, searched) if begins else WordTerm(text, searched), start)
+        return self._leaf(_word_term(text, SYNONYMS.get(field, field)), start)
 
     def _check_wildcards(self, text: str, start: int) -> None:
         """Refuse wildcards that can't work or are too many; `start` is the text's position in the query."""
@@ -289,7 +305,7 @@ class _Parser:
             raise self._error(f"{field}: needs at least one letter or digit.", start)
         return bool(words)
 
-    def _leaf(self, node: Node, start: int) -> Node:
+    def _leaf(self, node: _Leaf, start: int) -> _Leaf:
         self._terms += 1
         if self._terms > MAX_TERMS:
             raise self._error(f"A query has at most {MAX_TERMS} words and conditions; shorten it.", start)
@@ -332,8 +348,8 @@ class _Parser:
             case "msgid":
                 return MessageId(self._message_id(name, value, at))
             case "thread":
-                if _HEX_ID.fullmatch(value):
-                    return Conversation(value.lower())
+                if HEX_ID.fullmatch(value):
+                    return self._conversation(value.lower(), at)
                 return InThread(self._message_id(name, value, at))
             case "larger":
                 return LargerThan(self._size(value, at))
@@ -355,9 +371,17 @@ class _Parser:
         return HasAttachment()
 
     def _id(self, value: str, at: int) -> Node:
-        if not _HEX_ID.fullmatch(value):
+        if not HEX_ID.fullmatch(value):
             raise self._error(f"id: takes {MIN_ID} to 64 hex digits of a message's id.", at)
         return IdPrefix(value.lower())
+
+    def _conversation(self, prefix: str, at: int) -> Node:
+        self._threads.add(prefix)
+        if len(self._threads) > MAX_THREADS:
+            raise self._error(
+                f"A query has at most {MAX_THREADS} conversations; search for the others by themselves.", at
+            )
+        return Conversation(prefix)
 
     def _message_id(self, name: str, value: str, at: int) -> str:
         found = bare_id(value)
@@ -388,7 +412,7 @@ class _Parser:
 
     def _between(self, value: str, at: int) -> Node:
         """Parse two dates (`A..B`), or two people (`a,b`)."""
-        if ".." not in value and "," in value:
+        if "," in value:  # a name may have `..`, but no date has a comma
             return self._between_people(value, at)
         first, dots, last = value.partition("..")
         if not (first and dots and last):
@@ -415,24 +439,15 @@ class _Parser:
                 at + value.rfind(","),
             )
         places = at, at + comma + 1
-        for text, place in zip((one, other), places, strict=True):
-            self._searchable(text, "between", place)
-        return either(
-            both((self._person(sender, "from", here), self._recipient(to, there)))
-            for (sender, here), (to, there) in permutations(zip((one, other), places, strict=True))
-        )
+        people = [self._person(text, place) for text, place in zip((one, other), places, strict=True)]
+        return either(both((sender["from"], _recipient(to))) for sender, to in permutations(people))
 
-    def _recipient(self, text: str, at: int) -> Node:
-        return either(self._person(text, field, at) for field in ("to", "cc", "bcc"))
-
-    def _person(self, text: str, field: str, at: int) -> Node:
-        """Parse a word or a name as the value of a field; the caller has checked that it has letters."""
-        if any(char.isspace() for char in text):
-            self._check_wildcards(text, at)
-            return self._leaf(PhraseTerm(text, field), at)
-        node = self._word(text, field, at)
-        assert node is not None
-        return node
+    def _person(self, text: str, at: int) -> dict[str, Text]:
+        """Parse a word or a name once, and return it as the value of each field with people."""
+        self._searchable(text, "between", at)
+        self._check_wildcards(text, at)
+        node = PhraseTerm(text) if any(char.isspace() for char in text) else _word_term(text)
+        return {field: self._leaf(replace(node, field=field), at) for field in _PEOPLE}
 
     def _period(self, value: str, at: int) -> tuple[int, int]:
         """Return the span [start, end) of a date that was typed at a position."""

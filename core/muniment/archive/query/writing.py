@@ -23,6 +23,7 @@ from muniment.archive.query.nodes import (
     UserTerm,
     WordTerm,
 )  # fmt: skip
+from muniment.archive.query.reading import HEX_ID
 
 
 def unparse(node: Node) -> str:
@@ -71,7 +72,8 @@ def _condition(node: Node) -> str:
         case MessageId(name):
             return f'msgid:"{name}"'
         case InThread(name):
-            return f'thread:"{name}"'
+            # A Message-ID may look like the id of a message.
+            return f'thread:"<{name}>"' if HEX_ID.fullmatch(name) else f'thread:"{name}"'
         case Conversation(prefix):
             return f"thread:{prefix}"
         case IdPrefix(prefix):

@@ -407,7 +407,10 @@ class _OwnEdition(ExportView):
         return self._user
 
     def find(self, after: str) -> SearchPage:
-        return find(self.vault, self.choice.query, self._user, PAGE, after, own=True, zone=self.choice.tz)
+        return find(
+            self.vault, self.choice.query, self._user, PAGE, after, own=True, zone=self.choice.tz,
+            conversations=self.conversations,
+        )  # fmt: skip
 
     def row(self, id_: str) -> MessageRow:
         return _message(self.vault, self._user, id_)
