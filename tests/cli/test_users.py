@@ -77,6 +77,7 @@ def test_list_in_json() -> None:
             "messages": 1234,
             "addresses": [],
             "former": False,
+            "id": "",
         }
     ]
 
