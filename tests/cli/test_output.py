@@ -7,6 +7,7 @@ import io
 import os
 import struct
 import termios
+from collections.abc import Callable
 from contextlib import redirect_stderr
 
 import msgspec
@@ -39,8 +40,8 @@ from muniment.api import (
 from muniment.api import (
     TestProfile as TryProfile,
 )
-from muniment.cli.output import complain
-from support.engine_double import Answer, EngineDouble, invoke
+from muniment.cli.output import CommandOutput, complain
+from support.engine_double import Answer, EngineDouble, Screen, invoke
 from support.words import message, state_of_health, status, summary
 
 LONG = "The mail server of the organisation answers that it can't be used as it is set up. " * 3
@@ -116,3 +117,45 @@ def test_an_error_is_wrapped_at_words() -> None:
     assert errors.getvalue() == (
         "muniment: the profile gw is not tested yet: run\n  `muniment profile test gw`, and then run it\n"
     )
+
+
+def typed(data: bytes) -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BytesIO(data), encoding="utf-8")
+
+
+def closed() -> io.TextIOWrapper:
+    stream = typed(b"y\n")
+    stream.close()
+    return stream
+
+
+def without_its_terminal() -> io.TextIOWrapper:
+    ours, theirs = os.openpty()
+    os.close(ours)
+    return open(theirs, encoding="utf-8")  # noqa: PTH123 - a descriptor is no path
+
+
+@pytest.mark.parametrize(
+    ("make", "yes", "enter"),
+    [
+        (lambda: typed(b"y\n"), True, True),
+        (lambda: typed(b"\n"), False, True),
+        (lambda: typed(b""), False, False),
+        (lambda: typed(b"\xff\xfe\n"), False, True),
+        (closed, False, False),
+        (without_its_terminal, False, False),
+        (lambda: None, False, False),
+    ],
+    ids=["yes", "enter", "end", "undecodable", "closed", "lost terminal", "none"],
+)
+def test_a_line_that_cannot_be_read_is_no_consent(
+    make: Callable[[], io.TextIOWrapper | None], yes: bool, enter: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = CommandOutput(Screen(True))
+    for ask, expected in ((out.confirm, yes), (out.await_enter, enter)):
+        stream = make()
+        monkeypatch.setattr("sys.stdin", stream)
+        assert ask("Go on?") is expected
+        assert out.interactive is False
+        if stream is not None:
+            stream.close()

@@ -43,6 +43,12 @@ def test_import_reads_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     assert double.asked == [ImportUsers(text="name,address\n", filename="-")]
 
 
+def test_import_from_a_closed_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    result = invoke(EngineDouble(), "users", "import", "-")
+    assert (result.code, result.err.startswith("muniment: Standard input is closed")) == (3, True)
+
+
 def test_import_of_a_missing_file(tmp_path: Path) -> None:
     result = invoke(EngineDouble(), "users", "import", str(tmp_path / "no.csv"))
     assert result.code == 3

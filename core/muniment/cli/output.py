@@ -49,7 +49,10 @@ class CommandOutput:
     @property
     def interactive(self) -> bool:
         """Whether a person can answer a question: standard input and output are terminals."""
-        return self.terminal and sys.stdin is not None and sys.stdin.isatty()
+        try:
+            return self.terminal and sys.stdin is not None and sys.stdin.isatty()
+        except ValueError:  # it is closed
+            return False
 
     def confirm(self, question: str) -> bool:
         """Ask a yes-or-no question on the terminal.
@@ -61,16 +64,13 @@ class CommandOutput:
             KeyboardInterrupt: The person pressed Ctrl-C.
         """
         self._write(f"{clean(question)} [y/N] ")
-        try:
-            return sys.stdin.readline().strip().lower() in ("y", "yes")
-        except UnicodeDecodeError:
-            return False
+        return _typed_line().strip().lower() in ("y", "yes")
 
     def await_enter(self, text: str) -> bool:
         """Ask for Enter on the terminal; False at Ctrl-C and at the end of input."""
         self._write(f"{clean(text)} ")
         try:
-            return bool(sys.stdin.readline())
+            return bool(_typed_line())
         except KeyboardInterrupt:
             return False
         finally:
@@ -182,6 +182,19 @@ class CommandOutput:
         rest = memoryview(data)
         while rest:
             rest = rest[self.stream.buffer.write(rest) :]
+
+
+def _typed_line() -> str:
+    """The next line that a person types, with its line end; "" at the end of input.
+
+    Standard input can be closed, or its terminal gone: that is the end of input as well.
+    """
+    try:
+        return sys.stdin.readline() if sys.stdin is not None else ""
+    except UnicodeDecodeError:
+        return "\n"  # Enter was pressed, but the line is no answer to anything
+    except (OSError, ValueError):
+        return ""
 
 
 def _unread(pipe: int) -> int:

@@ -105,7 +105,7 @@ def csv_text(file: str) -> str:
         ConfigError: it can't be read, or is not UTF-8.
     """
     try:
-        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        data = _standard_input() if file == "-" else Path(file).read_bytes()
     except OSError as error:
         raise ConfigError(f"{file} can't be read: {error.strerror}.") from error
     try:
@@ -113,6 +113,13 @@ def csv_text(file: str) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise ConfigError(f"{file} line {line} is not UTF-8: save the file as CSV in UTF-8.") from error
+
+
+def _standard_input() -> bytes:
+    """All bytes of standard input. Raises ConfigError if it is closed."""
+    if sys.stdin is None or sys.stdin.closed:  # None if it was closed before the program began
+        raise ConfigError("Standard input is closed: name a file, or send the CSV through a pipe.")
+    return sys.stdin.buffer.read()
 
 
 @users.command("list")
