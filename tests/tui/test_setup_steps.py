@@ -334,6 +334,26 @@ def test_s_writes_the_units_as_root(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert str(vault.folder) in (tmp_path / "muniment.service").read_text()
 
 
+class BrokenInstaller(UnitInstaller):
+    """Fails as no installer should."""
+
+    def install(self, *args: Any, **kwargs: Any) -> list[str]:
+        raise KeyError("secret")
+
+
+def test_an_error_of_the_installer_is_told_and_does_not_end_the_app(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    engine = acting("service", SetupAct(kind="install"))
+
+    async def script(pilot: Any) -> None:
+        await at("service", "s", "y")(pilot)
+        await shows(pilot, "The units can't be written (KeyError)")
+
+    drive(app(engine, tmp_path, installer=BrokenInstaller), script)
+
+
 def test_s_without_root_or_sudo_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     monkeypatch.setenv("PATH", str(tmp_path))

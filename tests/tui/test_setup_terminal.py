@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import smtplib
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -111,3 +112,49 @@ def _pin_the_tenant(screen: Any, keys: CountedKeys, path: Path) -> None:
     assert "\ntenant = " in path.read_text()
     screen.press("q")
     assert screen.wait_ended() == 0
+
+
+WITHOUT_ROOT = """
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from muniment.service.daemon.install import UnitInstaller
+from muniment.service.dispatch.engine import connect
+from muniment_tui.app import MunimentApp
+from muniment_tui.setup import acting
+acting.os = SimpleNamespace(geteuid=lambda: 1000)  # only there: the engine asks who its caller is
+sys.exit(MunimentApp(connect, Path(sys.argv[1]), area="setup", installer=UnitInstaller).run())
+"""
+SUDO = """#!/bin/sh
+printf '%s\\n' "$@" > {words}
+echo "Password of root:"
+sleep 600
+"""
+
+
+def test_ctrl_c_at_the_password_of_sudo_ends_sudo_and_not_the_app(terminal: Any, tmp_path: Path) -> None:
+    vault, words = TestVault(tmp_path / "vault"), tmp_path / "words"
+    vault.client.close()
+    script, sudo = tmp_path / "app.py", tmp_path / "bin" / "sudo"
+    script.write_text(WITHOUT_ROOT)
+    sudo.parent.mkdir()
+    sudo.write_text(SUDO.format(words=words))
+    sudo.chmod(0o755)
+    path = f"{sudo.parent}:/usr/bin:/bin"
+    screen = terminal([sys.executable, str(script), str(vault.folder)], env={"PATH": path})
+    screen.wait_for(" of 10 done")
+    screen.press("End", "Up", "Up")
+    screen.wait_for("s Install service")
+    screen.press("s")
+    screen.wait_for("Let sudo run the command")
+    screen.press("y")
+    screen.wait_for("Password of root:")
+    screen.press("C-c")
+    screen.wait_for("Enter returns to Muniment.")
+    screen.press("C-c")  # ignored here too
+    screen.press("Enter")
+    screen.wait_for(" of 10 done")
+    screen.press("q")
+    assert screen.wait_ended() == 0
+    start = ["--", sys.executable, "-P", "-m", "muniment_tui", "--vault", str(vault.folder)]
+    assert words.read_text().splitlines() == [*start, "service", "install"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import subprocess
@@ -14,14 +15,19 @@ from textual.app import SuspendNotSupported
 from textual.content import Content
 
 from muniment.api import Done, ImportUsers, ListProfiles, Profiles, ProfileWord, PutProfile, PutSetup, Setup
+from muniment.cli.output import CommandOutput
 from muniment.cli.users import csv_text
 from muniment.errors import MunimentError
 from muniment.system.environment import absolute
 from muniment_tui.profiles.run_now import run_now
 from muniment_tui.shell.frame import FrameScreen
+from muniment_tui.terminal.interrupts import interrupts_ignored
 from muniment_tui.terminal.safe_text import joined, shown
 
+log = logging.getLogger("muniment.tui")
+
 PEOPLE = "people.csv"
+FAILED, BY_HAND = "The units can't be written", "run the command of this step as root."
 
 
 class StepActing:
@@ -129,33 +135,51 @@ class StepActing:
             words = "Installing needs root. Let sudo run the command of this step in this terminal?"
             self._screen.confirm(shown(words, "bold"), self._write_units_as_root)
         else:
-            app.tell("Installing needs root: run the command of this step as root.", "warning")
+            app.tell(f"Installing needs root: {BY_HAND}", "warning")
 
     def _write_units(self) -> None:
         app, screen = self._screen.muniment, self._screen
+        assert app.installer is not None
+        assert app.vault is not None
+        installer, vault = app.installer(), app.vault  # the app may open another vault meanwhile
 
         def work() -> None:
-            assert app.installer is not None
-            assert app.vault is not None
             try:
-                lines = app.installer().install(app.vault)
+                lines = installer.install(vault)
             except MunimentError as error:
-                app.call_from_thread(app.refuse, error)
+                app.call_later(app.refuse, error)
+            except Exception as error:
+                log.exception("the units could not be written")
+                app.call_later(app.tell, f"{FAILED} ({type(error).__name__}): {BY_HAND}", "error")
             else:
-                app.call_from_thread(self._lines, lines)
+                screen.call_later(self._lines, lines)
 
-        screen.run_worker(work, thread=True)
+        screen.run_worker(work, thread=True, exit_on_error=False)
 
     def _write_units_as_root(self) -> None:
         app = self._screen.muniment
         line = ["sudo", "--", sys.executable, "-P", "-m", "muniment_tui", "--vault", str(app.vault)]
         try:
-            with app.suspend():
-                subprocess.run([*line, "service", "install"], check=False)
-                input("Enter returns to Muniment. ")
-        except (SuspendNotSupported, OSError, EOFError) as error:
-            app.tell(f"sudo can't be run here ({error}): run the command of this step as root.", "warning")
+            with interrupts_ignored(), app.suspend():
+                trouble = _run_here([*line, "service", "install"])
+        except SuspendNotSupported as error:
+            trouble = str(error)
+        if trouble:
+            app.tell(f"sudo can't be run here ({trouble}): {BY_HAND}", "warning")
         self._changed()
+
+
+def _run_here(command: list[str]) -> str:
+    """Run a program in the terminal, until Enter is pressed after it. Returns why it can't be run, or "".
+
+    Nothing may be raised while the app is suspended: it would not get its terminal back.
+    """
+    try:
+        subprocess.run(command, check=False)
+        CommandOutput().await_enter("Enter returns to Muniment.")
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
 
 
 def import_question(file: Path, planned: Done) -> Content:
