@@ -34,6 +34,17 @@ def test_wrong_settings_are_refused(line: str, part: str) -> None:
         interpret(f"{LISTENING}{line}\n", "vault.toml")
 
 
+@pytest.mark.parametrize("host", ["a..b", "x" * 64, "300.1.1.1", ".", "-a b", "mx\u00ad..x", "a/b"])
+def test_an_address_that_is_no_host_is_refused(host: str) -> None:
+    with pytest.raises(ConfigError, match="write address:port"):
+        interpret(LISTENING.replace("127.0.0.1", host), "vault.toml")
+
+
+@pytest.mark.parametrize("host", ["0", "127.1", "[::1]", "[fe80::1%lo]", "localhost", "mx_1.x-y.example."])
+def test_addresses_and_names_of_hosts_are_accepted(host: str) -> None:
+    assert interpret(LISTENING.replace("127.0.0.1", host), "vault.toml").gateway.listen == f"{host}:25"
+
+
 def test_the_settings_of_a_started_gateway(tmp_path: Path) -> None:
     lines = "peer_connections = 3\npeer_messages = 4\npeer_errors = 5\npeer_seconds = 6\nreserve = 7\n"
     settings = interpret(f"{LISTENING}{lines}any_recipient = true\n", "vault.toml").gateway

@@ -69,6 +69,11 @@ CASES: list[tuple[dict[str, Any], dict[str, str]]] = [
         {"archive": archive(gateway=GatewayFacts(listens=False, problem="taken"))},
         {"gateway-closed": "critical"},
     ),
+    ({"archive": archive(gateway=GatewayFacts(listens=False))}, {"gateway-closed": "critical"}),
+    (
+        {"archive": archive(gateway=GatewayFacts(listens=True, problem="no such host"))},
+        {"gateway-unchanged": "warning"},
+    ),
     ({"reported": {"ledger-altered": "Changed"}}, {"ledger-altered": "critical"}),
     ({"reported": {"no-reports": "None"}}, {"no-reports": "critical"}),
     ({"reported": {"certificate-expires:gw:110": "Soon"}}, {"certificate-expires:gw:110": "warning"}),

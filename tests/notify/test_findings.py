@@ -92,6 +92,27 @@ def test_a_gateway_that_does_not_listen() -> None:
     assert (event.kind, taken in event.text) == ("gateway-closed", True)
 
 
+def test_only_a_port_that_is_taken_opens_by_itself() -> None:
+    def text(port_taken: bool) -> str:
+        gateway = GatewayFacts(listens=False, problem="no such host", port_taken=port_taken)
+        (event,) = news(NotifyMemory(), findings(facts(gateway=gateway), LIMITS), NOW)
+        return event.text
+
+    assert "as soon as it is free" in text(True)
+    assert "as soon as it is free" not in text(False)
+    assert "Correct [gateway]" in text(False)
+
+
+def test_a_gateway_that_listens_with_its_earlier_settings() -> None:
+    found = facts(gateway=GatewayFacts(listens=True, problem="no such host"))
+    assert wrong(found) == {"gateway-unchanged": True}
+    memory = NotifyMemory()
+    (event,) = news(memory, findings(found, LIMITS), NOW)
+    assert "It receives mail." in event.text
+    closed = facts(gateway=GatewayFacts(listens=False, problem="no such host"))
+    assert [one.state for one in news(memory, findings(closed, LIMITS), NOW)] == ["trouble"]
+
+
 def test_each_refused_client_is_reported_once() -> None:
     clients = [RefusedClient(network=f"192.0.{n}.0/24", address=f"192.0.{n}.9", tries=5) for n in range(2)]
     found = facts(gateway=GatewayFacts(refused=tuple(clients)))

@@ -6,15 +6,16 @@ import json
 import smtplib
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from aiosmtpd.controller import Controller
 
 from muniment.config.file import load
-from muniment.config.model import Settings
+from muniment.config.model import GatewaySection, Settings
 from muniment.errors import ConfigError
 from muniment.service.host.gateway_keeper import GatewayKeeper, keeper_of
 from support.dns_server import RECORDS, DnsServer
@@ -46,10 +47,11 @@ class Listing:
     def say(self, line: str, level: str) -> None:
         self.lines.append((level, line))
 
-    def gateway(self, port: int | None, *addresses: str) -> None:
+    def gateway(self, port: int | None, *addresses: str, host: str = "127.0.0.1", more: str = "") -> None:
         """Write a [gateway] that listens on a port, or none."""
         listed = ", ".join(f'"{one}"' for one in addresses or (ADDRESS,))
-        more = f'\n[gateway]\nlisten = "127.0.0.1:{port}"\naddresses = [{listed}]\n' if port else ""
+        if port:
+            more = f'\n[gateway]\nlisten = "{host}:{port}"\naddresses = [{listed}]\n{more}'
         new = self.path.with_suffix(".new")
         new.write_text(self._bare + more)
         new.replace(self.path)  # never half of it
@@ -160,6 +162,109 @@ def test_a_socket_of_systemd_stays_open_over_changes(vault: TestVault, listing: 
         listing.gateway(port, ADDRESS, OTHER)
         eventually(lambda: len(listing.lines) == 2)
         assert accepts(port, OTHER) == 250
+
+
+# --- settings that don't work ------------------------------------------------------------------------
+
+
+def test_the_gateway_keeps_its_settings_while_the_changed_ones_do_not_work(
+    vault: TestVault, listing: Listing
+) -> None:
+    port, other = free_ports(2)
+    listing.gateway(port)
+    with keeper(vault, listing) as running, foreign(other):
+        section = listing.settings().gateway
+        for wanted, more in ((other, ""), (port, 'certificate = "missing.pem"\n')):
+            listing.gateway(wanted, OTHER, more=more)
+            eventually(lambda: running.problem != "")
+            assert "until then it keeps its earlier settings" in running.problem
+            assert running.listens(section)
+            assert accepts(port, ADDRESS) == 250
+            listing.gateway(port)
+            eventually(lambda: running.problem == "")
+        assert accepts(port, ADDRESS) == 250
+
+
+def test_the_gateway_goes_back_to_its_address_if_the_other_one_on_its_port_is_taken(
+    vault: TestVault, listing: Listing
+) -> None:
+    (port,) = free_ports(1)
+    listing.gateway(port)
+    with keeper(vault, listing) as running, socket.create_server(("127.0.0.2", port)) as taken:
+        listing.gateway(port, OTHER, host="0.0.0.0")
+        eventually(lambda: running.problem != "")
+        assert not running.port_taken, "it does not open by itself"
+        kept = running._open
+        assert accepts(port, ADDRESS) == 250
+        assert running._open is kept, "another attempt would close it"
+        taken.close()
+        running.follow()
+        assert running.problem == ""
+        assert accepts(port, OTHER) == 250
+
+
+def test_the_port_never_closes_over_a_change_of_other_settings(vault: TestVault, listing: Listing) -> None:
+    (port,) = free_ports(1)
+    listing.gateway(port)
+    with keeper(vault, listing) as running:
+        before = running._open
+        assert before
+        listing.gateway(port, OTHER)
+        eventually(lambda: running._open not in (before, None))
+        assert accepts(port, OTHER) == 250
+        assert running._open is not None
+        assert running._open.sockets is before.sockets
+
+
+@pytest.mark.parametrize("host", ["a..b", "x" * 64, "\u00ad"])
+def test_a_host_that_can_not_be_looked_up_is_a_reason_like_others(
+    vault: TestVault, listing: Listing, host: str
+) -> None:
+    (port,) = free_ports(1)
+    wrong = msgspec.structs.replace(
+        Settings(), gateway=GatewaySection(listen=f"{host}:{port}", addresses=(ADDRESS,))
+    )
+    now = [wrong]
+    with GatewayKeeper(vault.folder, lambda: now[0], listing.say, look=0.02, again=0.02) as running:
+        assert "can't listen on" in running.problem
+        assert running.listens(wrong.gateway) is False
+        assert not running.port_taken
+        right = msgspec.structs.replace(wrong.gateway, listen=f"127.0.0.1:{port}")
+        now[0] = msgspec.structs.replace(wrong, gateway=right)
+        running.follow()
+        assert running.problem == ""
+        assert greets(port)
+
+
+def test_an_unexpected_error_is_a_reason_and_the_keeper_goes_on(
+    vault: TestVault, listing: Listing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (port,) = free_ports(1)
+
+    def breaks(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    listing.gateway(port)
+    with monkeypatch.context() as patch:
+        patch.setattr("muniment.gateway.spool.Spool.open", breaks)
+        running = keeper(vault, listing)
+        running.__enter__()
+        assert "an unexpected error (RuntimeError)" in running.problem
+    with ExitStack() as stack:
+        stack.push(running)
+        eventually(lambda: running.problem == "")
+        assert greets(port)
+
+
+def test_a_gateway_that_has_ended_by_itself_is_opened_again(vault: TestVault, listing: Listing) -> None:
+    (port,) = free_ports(1)
+    listing.gateway(port)
+    with keeper(vault, listing) as running:
+        first = running._open
+        assert first
+        first.gateway._loop.call_soon_threadsafe(first.gateway._stopping.set)
+        eventually(lambda: running._open is not first)
+        eventually(lambda: greets(port))
 
 
 # --- the service of a command -----------------------------------------------------------------------

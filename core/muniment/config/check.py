@@ -14,7 +14,7 @@ from muniment.config.check_notify import Problems, notify_problems
 from muniment.config.model import AccessSection, GatewaySection, JournalingSection, Profile, Settings
 from muniment.config.setting_fields import in_file
 from muniment.errors import ConfigError
-from muniment.profiles.fields import MAX_PORT, MAX_SECONDS, is_address, is_domain, name_problem
+from muniment.profiles.fields import MAX_PORT, MAX_SECONDS, is_address, is_domain, is_host, name_problem
 from muniment.profiles.registry import KIND
 from muniment.profiles.source_kind import problems
 
@@ -164,9 +164,7 @@ def gateway_problems(gateway: GatewaySection) -> Problems:
             sentence = f"{address[:80]!r} is not a mail address; write it like journal@example.org"
             yield "gateway.addresses", sentence
     if gateway.listen:
-        try:
-            listen_address(gateway.listen)
-        except ConfigError:
+        if not _can_listen(gateway.listen):
             sentence = f'{{listen}} is {gateway.listen[:80]!r}; write address:port, such as "0.0.0.0:25"'
             yield "gateway.listen", sentence
         if not gateway.addresses:
@@ -201,6 +199,13 @@ def listen_address(listen: str) -> tuple[str, int]:
     if bad or not (port.isascii() and port.isdigit()) or int(port[:6]) > MAX_PORT:
         raise ConfigError(f'gateway: listen is {listen!r}; write address:port, such as "0.0.0.0:25"')
     return bare, int(port)
+
+
+def _can_listen(listen: str) -> bool:
+    try:
+        return is_host(listen_address(listen)[0])
+    except ConfigError:
+        return False
 
 
 def _is_network(network: str) -> bool:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
-import os
 import socket
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from muniment.errors import ConfigError
+from muniment.errors import MunimentError
 from muniment.gateway.certificate import GatewayCertificate
 from muniment.gateway.disk import DiskReserve
 from muniment.gateway.envelope import AcceptedMailboxes, AcceptedRecipient
 from muniment.gateway.hosting import ConnectionLimits
+from muniment.gateway.listening import BACKLOG, close_sockets, not_listening, open_sockets
 from muniment.gateway.local_peer import Address
 from muniment.gateway.refused import client_of, refused_at
 from muniment.gateway.senders import DeliveringClient, SenderCheck, SenderRules
@@ -27,8 +27,6 @@ from muniment.gateway.spool import SYNCS, IncomingMessage, Spool
 
 log = logging.getLogger("muniment.gateway")
 
-BACKLOG = 128
-"""Clients that may wait until they are accepted."""
 POLL = 0.02
 """Seconds between two checks of connections that are ending."""
 
@@ -118,6 +116,11 @@ class SmtpGateway:
         """The port on which it listens; 0 while it is not started."""
         return self._port
 
+    @property
+    def serves(self) -> bool:
+        """Whether clients can connect now."""
+        return bool(self._port) and self._thread.is_alive()
+
     def start(self) -> None:
         """Listen. Returns once clients can connect.
 
@@ -125,17 +128,32 @@ class SmtpGateway:
             ConfigError: it can't listen on this address and port.
             VaultError: the spool can't be written.
         """
-        self._spool.open()
+        given = self._settings.sockets
+        sockets = given or open_sockets(self._settings.host, self._settings.port)
+        try:
+            self._spool.open()
+            self._start(sockets)
+        except BaseException as error:
+            if not given:
+                close_sockets(sockets)
+            if isinstance(error, MunimentError) or not isinstance(error, Exception):
+                raise
+            raise not_listening(*_place(self._settings), error) from None
+
+    def _start(self, sockets: tuple[socket.socket, ...]) -> None:
         started: Future[int] = Future()
         self._pool = ThreadPoolExecutor(SYNCS, thread_name_prefix="gateway-spool")
-        self._thread = threading.Thread(target=self._main, args=(started,), name="gateway", daemon=True)
-        self._thread.start()
+        self._thread = threading.Thread(
+            target=self._main, args=(sockets, started), name="gateway", daemon=True
+        )
         try:
+            self._thread.start()
             self._port = started.result()
-        except OSError as error:
-            self._thread.join()
+        except Exception:
+            if self._thread.ident is not None:
+                self._thread.join()
             self._end()
-            raise ConfigError(_not_listening(self._settings, error)) from None
+            raise
 
     def stop(self, grace: float = 10.0) -> None:
         """Stop listening, let messages that are arriving finish, and disconnect all clients.
@@ -149,7 +167,8 @@ class SmtpGateway:
             return
         self._port = 0
         self._grace = grace
-        self._loop.call_soon_threadsafe(self._stopping.set)
+        with suppress(RuntimeError):  # the loop has ended already
+            self._loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join()
         self._end()
 
@@ -207,37 +226,30 @@ class SmtpGateway:
         """Note that a connection ended."""
         self._sessions.discard(session)
 
-    def _main(self, started: Future[int]) -> None:
+    def _main(self, sockets: tuple[socket.socket, ...], started: Future[int]) -> None:
         # aiosmtpd's own log repeats commands and addresses as clients send them.
         logging.getLogger("mail.log").setLevel(logging.CRITICAL + 1)
-        asyncio.run(self._serve(started))
+        try:
+            asyncio.run(self._serve(sockets, started))
+        except BaseException as error:  # noqa: BLE001 - who waits for the start must get an answer
+            if started.done():
+                log.error("the gateway has ended: an unexpected error (%s)", type(error).__name__)
+            else:
+                started.set_exception(error)
 
-    async def _serve(self, started: Future[int]) -> None:
+    async def _serve(self, sockets: tuple[socket.socket, ...], started: Future[int]) -> None:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
+        servers: list[asyncio.Server] = []
         try:
-            servers = await self._listen()
-        except OSError as error:
-            started.set_exception(error)
-            return
-        started.set_result(servers[0].sockets[0].getsockname()[1])
-        await self._stopping.wait()
-        for server in servers:
-            server.close()
+            for sock in sockets:
+                servers.append(await self._loop.create_server(self._session, sock=sock, backlog=BACKLOG))
+            started.set_result(sockets[0].getsockname()[1])
+            await self._stopping.wait()
+        finally:
+            for server in servers:
+                server.close()
         await self._drain()
-
-    async def _listen(self) -> list[asyncio.Server]:
-        """Listen on the sockets that were handed over, otherwise on a new one."""
-        if self._settings.sockets:
-            return [
-                await self._loop.create_server(self._session, sock=sock, backlog=BACKLOG)
-                for sock in self._settings.sockets
-            ]
-        return [
-            await self._loop.create_server(
-                self._session, self._settings.host, self._settings.port, backlog=BACKLOG
-            )
-        ]
 
     def _session(self) -> MailSession:
         return MailSession(self, self._limits, self._certificate.context() if self._certificate else None)
@@ -260,13 +272,12 @@ class SmtpGateway:
         self._spool.close()
 
 
-def _not_listening(settings: GatewaySettings, error: OSError) -> str:
-    """Why the gateway can't listen, and what to do."""
-    place = f"the gateway can't listen on {settings.host} port {settings.port}"
-    if error.errno == errno.EADDRINUSE:
-        return f"{place}: another program has taken it; stop that program, or choose another address or port"
-    reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
-    return f"{place} ({reason}): choose another address or port (a port below 1024 needs a privilege)"
+def _place(settings: GatewaySettings) -> tuple[str, int]:
+    """Address and port on which the gateway should listen."""
+    if not settings.sockets:
+        return settings.host, settings.port
+    host, port = settings.sockets[0].getsockname()[:2]
+    return str(host), int(port)
 
 
 def _certificate(settings: GatewaySettings) -> GatewayCertificate | None:

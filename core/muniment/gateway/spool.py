@@ -58,8 +58,10 @@ class Spool:
                     left.unlink(missing_ok=True)  # a run may remove notes at the same time
             sync_folder(self._folder)
             self._beside = ThreadPoolExecutor(SYNCS, thread_name_prefix="gateway-spool-notes")
-            self.notes, self.arrivals = SyncedFolder(self.delivered), SyncedFolder(self.new)
+            self.notes = SyncedFolder(self.delivered)
+            self.arrivals = SyncedFolder(self.new)
         except OSError as error:
+            self.close()
             raise VaultError(
                 f"the gateway's spool {self._folder} can't be written ({error.strerror}): "
                 "give this user a folder it may write to"

@@ -33,7 +33,8 @@ KINDS = {
         "Keep the vault as it is, and verify it; no run starts until you decide.",
     ),
     "disk-short": (CRITICAL, "", "Free some space, or move the vault to a larger disk."),
-    "gateway-closed": (CRITICAL, "settings", "Its port opens as soon as it is free; senders try again."),
+    "gateway-closed": (CRITICAL, "settings", ""),
+    "gateway-unchanged": (WARNING, "settings", ""),
     "gateway-short": (CRITICAL, "settings", "Free some space before the senders give up."),
     "no-reports": (
         CRITICAL,
@@ -56,7 +57,8 @@ KINDS = {
         "If it is a mail server of yours or of Microsoft, add its network to gateway.networks.",
     ),
 }
-"""Verdict, area and advice for each kind of finding but failed runs."""
+"""Verdict, area and advice for each kind of finding but failed runs. Where the advice is empty, the finding
+has it in its last paragraph, and the reason in its first."""
 NOTED = frozenset({"ledger-altered", "no-reports", "certificate-expires", "index-behind"})
 """Kinds that only the service's own watch can judge, since they need what it saw before."""
 
@@ -98,16 +100,18 @@ def _found(facts: HealthFacts, limits: NotifySection) -> Iterator[FoundProblem]:
 
 
 def _as_problem(finding: TroubleFinding) -> FoundProblem:
-    title, reason = finding.title, finding.text.partition("\n")[0].rstrip(".")
-    if finding.kind == "gateway-closed" and reason:
-        title = f"{title}: {reason}"
-    return _of_kind(finding.key, finding.kind, finding.subject, title)
+    advice = KINDS[finding.kind][2]
+    if advice:
+        return _of_kind(finding.key, finding.kind, finding.subject, finding.title)
+    reason, _, advice = finding.text.partition("\n\n")
+    title = f"{finding.title}: {reason.rstrip('.')}" if reason else finding.title
+    return _of_kind(finding.key, finding.kind, finding.subject, title, advice)
 
 
-def _of_kind(key: str, kind: str, subject: str, title: str) -> FoundProblem:
-    worst, area, advice = KINDS[kind]
+def _of_kind(key: str, kind: str, subject: str, title: str, advice: str = "") -> FoundProblem:
+    worst, area, usual = KINDS[kind]
     row = subject if area == "profiles" else ""
-    return FoundProblem(key=key, verdict=worst, text=f"{title}. {advice}", area=area, row=row)
+    return FoundProblem(key=key, verdict=worst, text=f"{title}. {advice or usual}", area=area, row=row)
 
 
 def _run_failed(facts: HealthFacts, finding: TroubleFinding) -> FoundProblem:

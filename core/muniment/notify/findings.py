@@ -132,9 +132,15 @@ def _gateway(gateway: GatewayFacts, active: bool) -> Iterator[TroubleFinding]:
             kind="gateway-closed",
             trouble=not gateway.listens,
             title="The gateway receives no mail",
-            text=f"{harmless(gateway.problem)}\n\nSenders try again for some time. The service opens the "
-            "port as soon as it is free.",
+            text=f"{harmless(gateway.problem)}\n\nSenders try again for some time. {_opens(gateway)}",
             well="The gateway receives mail again",
+        )
+        yield TroubleFinding(
+            kind="gateway-unchanged",
+            trouble=bool(gateway.problem) if gateway.listens else None,
+            title="The gateway still has its earlier settings",
+            text=f"{harmless(gateway.problem)}\n\nIt receives mail. {_opens(gateway)}",
+            well="The gateway has the settings of vault.toml",
         )
     if gateway.free is not None:
         least = gateway.least * (MARGIN if active else 1)
@@ -157,6 +163,13 @@ def _gateway(gateway: GatewayFacts, active: bool) -> Iterator[TroubleFinding]:
             "of vault.toml. Until then its reports wait, and they may come back as "
             "undeliverable.",
         )
+
+
+def _opens(gateway: GatewayFacts) -> str:
+    """What makes the gateway listen as vault.toml wants it, as a sentence."""
+    if gateway.port_taken:
+        return "The service opens the port as soon as it is free."
+    return "Correct [gateway] in vault.toml: the service takes up the change within seconds."
 
 
 def _altered(facts: ArchiveFacts) -> TroubleFinding:

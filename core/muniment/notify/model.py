@@ -19,6 +19,7 @@ Kind = Literal[
     "ledger-altered",
     "client-refused",
     "gateway-closed",
+    "gateway-unchanged",
     "gateway-short",
     "daily-summary",
     "test",
@@ -101,7 +102,9 @@ class GatewayFacts(msgspec.Struct, frozen=True, kw_only=True):
     listens: bool | None = None
     """Whether it listens; None if not known."""
     problem: str = ""
-    """Why it does not listen; "" if it does."""
+    """Why it is not as vault.toml wants it; "" if it is. It may still listen, with its earlier settings."""
+    port_taken: bool = False
+    """Whether another program has its port."""
 
     @property
     def least(self) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import socket
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,6 +17,8 @@ Type = Literal["text", "number", "flag", "choice", "path", "password", "list"]
 MAX_SECONDS = 366 * 24 * 3600
 MAX_DAYS = 36500
 MAX_PORT = 65535
+LONGEST_HOST = 254
+"""Most characters of a host's name, with a dot at its end (RFC 1035 3.1)."""
 UNWANTED = ("@drafts", "@junk", "@deleted", "@outbox", "@all")
 """Folders that are left out by default: drafts, junk, deleted mail, the outbox, and views of all mail."""
 AUTH = ("password", "ntlm", "basic", "app", "device", "google")
@@ -27,6 +30,7 @@ ACCESS = ("own", "delegate", "impersonation")
 USES = ("inbox", "sent", "drafts", "junk", "deleted", "archive", "outbox", "all")
 """The uses of folders, which a pattern names as `@use`."""
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
+_HOST = re.compile(r"[\w-]+(?:\.[\w-]+)*\.?\Z")
 _DOMAIN = re.compile(r"[^\s@,;<>\"]+\Z")
 
 
@@ -133,6 +137,24 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host.lower() == "localhost"
+
+
+def is_host(text: str) -> bool:
+    """Whether `text` is an IP address, or can be the name of a host."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return bool(_HOST.match(text)) and _can_be_looked_up(text)
+    return True
+
+
+def _can_be_looked_up(name: str) -> bool:
+    try:
+        if name.rstrip(".").rpartition(".")[2].isdigit():
+            socket.inet_aton(name)  # digits at the end are an address, such as 127.1
+        return len(name.encode("idna")) <= LONGEST_HOST
+    except (OSError, UnicodeError):
+        return False
 
 
 def is_domain(text: str) -> bool:

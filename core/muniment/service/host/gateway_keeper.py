@@ -2,7 +2,10 @@
 
 A change of `[gateway]` opens, changes or closes the gateway within seconds, without a restart. If it can't
 listen, such as on a port that another program has taken, it is tried again, and status, notifications and the
-checklist say why.
+checklist say why. A gateway that works stays as it is until the changed one works.
+
+The sockets belong to the keeper, not to the gateway. So a change of other settings never closes the port, and
+only one gateway at a time has the spool.
 """
 
 from __future__ import annotations
@@ -12,12 +15,14 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from muniment.client.socket_path import SETTINGS
 from muniment.config.check import listen_address
 from muniment.config.model import GatewaySection, Settings
 from muniment.errors import ConfigError, MunimentError
+from muniment.gateway.listening import PortTaken, close_sockets, open_sockets
 from muniment.gateway.smtp import GatewaySettings as GatewayOptions
 from muniment.gateway.smtp import SmtpGateway
 from muniment.service.host.profile_source import SPOOL
@@ -39,7 +44,7 @@ headers that Exchange adds. The largest message of Exchange Online has 150 MB.""
 def gateway_options(
     settings: GatewaySection, folder: Path, sockets: tuple[socket.socket, ...] = ()
 ) -> GatewayOptions:
-    """The options of the embedded gateway; `sockets` that systemd has opened are used instead of `listen`.
+    """The options of the embedded gateway; `sockets` that are open already are used instead of `listen`.
 
     Raises:
         ConfigError: `listen` is not `address:port`, or there is no journal address.
@@ -73,6 +78,23 @@ def gateway_options(
 
 def _path(folder: Path, name: str) -> Path | None:
     return folder / name if name else None
+
+
+@dataclass(frozen=True, slots=True)
+class _OpenGateway:
+    """A gateway that listens."""
+
+    section: GatewaySection
+    gateway: SmtpGateway
+    sockets: tuple[socket.socket, ...]
+    """The keeper's own sockets that it listens on; the gateway has copies of them."""
+
+
+class _PortShared(ConfigError):
+    """Another program has the gateway's own port at another address.
+
+    Each attempt closes the gateway for a moment, so it is made only after a change, or on request.
+    """
 
 
 _keepers: dict[Path, GatewayKeeper] = {}
@@ -116,11 +138,11 @@ class GatewayKeeper:
         self._look = look
         self._again = again
         self._lock = threading.Lock()
-        self._gateway: SmtpGateway | None = None
+        self._open: _OpenGateway | None = None
         self._section: GatewaySection | None = None
-        """The settings that the gateway has, or failed with; None for none."""
+        """The settings that were tried last; None for none."""
         self._failure: MunimentError | None = None
-        """Why the gateway does not listen although it should."""
+        """Why the gateway does not have these settings."""
         self._tried = 0.0
         self._seen: object = None
         """The state of vault.toml on disk at the last look."""
@@ -129,8 +151,23 @@ class GatewayKeeper:
 
     @property
     def problem(self) -> str:
-        """Why the gateway does not listen although vault.toml wants it, as a sentence; "" if all is well."""
-        return str(self._failure or "")
+        """Why the gateway is not as vault.toml wants it, as a sentence; "" if all is well."""
+        if self._failure is None:
+            return ""
+        kept = "; until then it keeps its earlier settings" if self._open is not None else ""
+        return f"{self._failure}{kept}"
+
+    @property
+    def port_taken(self) -> bool:
+        """Whether the problem is over as soon as another program frees the port."""
+        return isinstance(self._failure, PortTaken)
+
+    def listens(self, section: GatewaySection) -> bool | None:
+        """Whether the gateway receives mail; None if it was not tried yet with these settings."""
+        now = self._open
+        if now is not None and now.gateway.serves:
+            return True
+        return None if section != self._section and self._thread.is_alive() else False
 
     @property
     def inherited(self) -> tuple[str, int] | None:
@@ -160,17 +197,19 @@ class GatewayKeeper:
         _keepers.pop(self._folder, None)
         self._thread.join()
         with self._lock:
-            if self._gateway is not None:
-                self._gateway.stop()
-                self._gateway = None
+            self._close()
 
     def _work(self) -> None:
         while not self._stop.wait(self._look):
             with self._lock:
                 seen = self._on_disk()
-                if seen != self._seen or self._failure is not None:
+                if seen != self._seen or self._failure is not None or self._ended():
                     self._follow(patient=True)
                 self._seen = seen
+
+    def _ended(self) -> bool:
+        """Whether the gateway has ended by itself."""
+        return self._open is not None and not self._open.gateway.serves
 
     def _on_disk(self) -> object:
         """What changes when vault.toml is written; reading the file each second would cost more."""
@@ -181,43 +220,107 @@ class GatewayKeeper:
         return state.st_mtime_ns, state.st_size, state.st_ino
 
     def _follow(self, patient: bool) -> None:
+        """Take up the current settings. Whatever goes wrong is kept as the failure."""
         section = self._settings().gateway
         wanted = section if section.listen or self._sockets else None
-        if wanted == self._section and self._failure is None:
+        if wanted == self._section and self._failure is None and not self._ended():
             return
-        if wanted == self._section and patient and time.monotonic() < self._tried + self._again:
+        if wanted == self._section and patient and not self._due():
             return
-        changed = self._gateway is not None
-        if self._gateway is not None:
-            self._gateway.stop()
-            self._gateway = None
-        self._section = wanted
+        self._section, self._tried = wanted, time.monotonic()
         if wanted is None:
+            self._close()
             self._failure = None
             self._say("the embedded gateway is closed: gateway.listen in vault.toml is empty", "info")
-        else:
-            self._open(wanted, changed)
-
-    def _open(self, section: GatewaySection, changed: bool) -> None:
-        self._tried = time.monotonic()
-        sockets = tuple(one.dup() for one in self._sockets)
-        try:
-            options = gateway_options(section, self._folder, sockets)
-            gateway = SmtpGateway(options)
-            gateway.start()
-        except MunimentError as error:
-            for one in sockets:
-                one.close()
-            self._fail(error)
             return
-        self._gateway, self._failure = gateway, None
-        where = self._sockets[0].getsockname()[0] if self._sockets else options.host
-        taken = ", with the new settings of vault.toml" if changed else ""
+        try:
+            self._take_up(wanted)
+        except MunimentError as error:
+            self._fail(error)
+        except Exception as error:  # noqa: BLE001 - the keeper must go on, and say why nothing listens
+            what = f"an unexpected error ({type(error).__name__})"
+            self._fail(ConfigError(f"the gateway can't listen on {wanted.listen or 'its socket'}: {what}"))
+
+    def _due(self) -> bool:
+        """Whether to try the same settings again."""
+        if isinstance(self._failure, _PortShared) and not self._ended():
+            return False
+        return time.monotonic() >= self._tried + self._again
+
+    def _take_up(self, section: GatewaySection) -> None:
+        """Give the gateway these settings. If they don't work, it has the earlier ones afterwards."""
+        earlier = self._open
+        if earlier is None or earlier.section != section or not earlier.gateway.serves:
+            try:
+                self._replace(section)
+            except BaseException:
+                if earlier is not None and self._open is None:
+                    self._restore(earlier.section)
+                raise
+        self._failure = None
+        assert self._open is not None, "it was opened"
+        sockets, gateway = self._open.sockets or self._sockets, self._open.gateway
+        taken = ", with the new settings of vault.toml" if earlier else ""
+        where = sockets[0].getsockname()[0]
         self._say(f"the embedded gateway listens on {where} port {gateway.port}{taken}", "info")
+
+    def _replace(self, section: GatewaySection) -> None:
+        """Open a gateway with these settings, in place of the one that is open."""
+        SmtpGateway(gateway_options(section, self._folder, self._sockets))  # its settings can be used
+        sockets = self._sockets_for(section)
+        kept = self._open.sockets if self._open is not None else ()
+        copies: tuple[socket.socket, ...] = ()
+        try:
+            if self._open is not None:
+                self._open.gateway.stop()
+                self._open = None
+            copies = tuple(one.dup() for one in sockets or self._sockets)
+            gateway = SmtpGateway(gateway_options(section, self._folder, copies))
+            gateway.start()
+        except BaseException:
+            close_sockets((*copies, *sockets, *kept))
+            raise
+        close_sockets(one for one in kept if one not in sockets)
+        self._open = _OpenGateway(section, gateway, sockets)
+
+    def _sockets_for(self, section: GatewaySection) -> tuple[socket.socket, ...]:
+        """The keeper's own sockets for these settings; none if systemd has opened some.
+
+        The gateway that is open stays so, unless it is itself what has the port.
+        """
+        now = self._open
+        if self._sockets:
+            return ()
+        if now is not None and now.section.listen == section.listen:
+            return now.sockets
+        host, port = listen_address(section.listen)
+        try:
+            return open_sockets(host, port)
+        except PortTaken:
+            if now is None or listen_address(now.section.listen)[1] != port:
+                raise
+        self._close()
+        try:
+            return open_sockets(host, port)
+        except PortTaken as error:
+            raise _PortShared(str(error)) from None
+
+    def _restore(self, section: GatewaySection) -> None:
+        """Open the gateway again as it was, if that is still possible."""
+        try:
+            self._replace(section)
+        except Exception as error:  # noqa: BLE001 - why the new settings don't work is what is reported
+            log.error("the gateway can't go back to its earlier settings: %s", type(error).__name__)
+
+    def _close(self) -> None:
+        if self._open is not None:
+            self._open.gateway.stop()
+            close_sockets(self._open.sockets)
+            self._open = None
 
     def _fail(self, error: MunimentError) -> None:
         """Keep the reason, and say it once. A reason that is raised needs no line."""
         raised = self._at_once and not self._thread.is_alive()
-        if str(error) != self.problem and not raised:
-            self._say(str(error), "error")
-        self._failure = error
+        before, self._failure = self.problem, error
+        if self.problem != before and not raised:
+            self._say(self.problem, "error")

@@ -32,8 +32,9 @@ def gateway_facts(folder: Path, settings: Settings) -> GatewayFacts | None:
         ),
         free=room.free(),
         reserve=gateway.reserve,
-        listens=None if keeper is None else not keeper.problem,
+        listens=keeper.listens(gateway) if keeper else None,
         problem=keeper.problem if keeper else "",
+        port_taken=keeper.port_taken if keeper else False,
     )
 
 
