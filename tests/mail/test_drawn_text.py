@@ -44,6 +44,59 @@ def test_a_plain_text_with_words_of_its_own_is_kept() -> None:
     assert drawn.text.startswith("Dear Eve,\nDear Bob,")
 
 
+def nested(kind: str, *parts: str) -> str:
+    """A multipart within the mail of `mail`, with a boundary of its own."""
+    inner = "".join(parts).replace("--b\r\n", f"--{kind}\r\n")
+    return f"--b\r\nContent-Type: multipart/{kind}; boundary={kind}\r\n\r\n{inner}--{kind}--\r\n"
+
+
+HELLO = part("text/plain", "Dear Bob, click here.")
+HTML = part("text/html", PAGE)
+MAILING_LIST = part("text/plain", "Dear Bob")
+
+
+@pytest.mark.parametrize(
+    ("message", "lines"),
+    [
+        (mail(HELLO, HTML, kind="mixed"), ["Dear Bob, click here.", "Dear Bob,"]),
+        (mail(HELLO, HTML, kind="related"), ["Dear Bob, click here.", "Dear Bob,"]),
+        (mail(HELLO, HTML), ["Dear Bob,"]),
+        (mail(HELLO, nested("related", HTML)), ["Dear Bob,"]),
+        (mail(nested("mixed", HELLO), nested("related", HTML)), ["Dear Bob,"]),
+        (mail(nested("mixed", HELLO, HTML)), ["Dear Bob, click here.", "Dear Bob,"]),
+        (mail(MAILING_LIST, nested("alternative", HELLO, HTML), kind="mixed"), ["Dear Bob", "Dear Bob,"]),
+        (mail(nested("alternative", HELLO), HTML, kind="mixed"), ["Dear Bob, click here.", "Dear Bob,"]),
+        (
+            mail(nested("alternative", HELLO, part("text/html", "<p>other")), HTML, kind="mixed"),
+            ["Dear Bob, click here.", "other", "Dear Bob,"],
+        ),
+        (
+            mail(HELLO, part("message/rfc822", "Content-Type: text/html\r\n\r\n" + PAGE)),
+            ["Dear Bob, click here.", "Dear Bob,"],
+        ),
+    ],
+)
+def test_only_a_version_of_the_same_text_is_replaced(message: bytes, lines: list[str]) -> None:
+    drawn = read_drawn(message, 70).text.split("\n")
+    assert [line for line in drawn if line.startswith(("Dear", "other"))] == lines
+
+
+@pytest.mark.parametrize("kind", ["mixed", "alternative"])
+@pytest.mark.parametrize("text", ["👍", ":-)", "…", "Dear Bob 👍", "?"])
+def test_a_text_that_the_page_does_not_have_is_kept(text: str, kind: str) -> None:
+    assert read_drawn(mail(part("text/plain", text), HTML, kind=kind), 70).text.startswith(f"{text}\nDear")
+
+
+@pytest.mark.parametrize("text", ["👍", ":-)", "?"])
+def test_a_text_without_words_is_replaced_by_a_page_that_has_it(text: str) -> None:
+    assert read_drawn(mail(part("text/plain", text), part("text/html", f"<p>{text}")), 70).text == text
+
+
+def test_a_file_without_words_is_shown() -> None:
+    file = part("text/html", "<p>👍", 'Content-Disposition: attachment; filename="a.html"\r\n')
+    assert read_drawn(mail(HELLO, file, kind="mixed"), 70).text == "Dear Bob, click here.\n👍"
+
+
 def test_a_page_that_is_a_file_never_replaces_the_text() -> None:
     file = part(
         "text/html", "<p>Dear Bob, hello</p>", 'Content-Disposition: attachment; filename="a.html"\r\n'

@@ -151,6 +151,9 @@ class MimeLeaf(Struct, frozen=True):
     """The value of its Content-Type field, unfolded; empty if there is none."""
     within: NestedMessage | None = None
     """The nested message to which it belongs; None for the outermost message."""
+    choice: tuple[int, int] | None = None
+    """Where the innermost multipart/alternative around it begins, and where its branch of that begins; None
+    outside of one. Only leaves of one such multipart, in different branches, can say the same."""
 
 
 class MessageCut(Struct, frozen=True):

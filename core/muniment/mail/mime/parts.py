@@ -367,7 +367,7 @@ def message_name(buf: MailBuffer, leaf: MimeLeaf, others: Others) -> str:
 
 
 def _texts(inner: MailBuffer, found: TnefContent, level: int) -> Iterator[MessagePart]:
-    """The subject and the texts of a TNEF stream, each as a leaf."""
+    """The subject and the texts of a TNEF stream, each as a leaf. The texts are versions of one another."""
     if found.subject:
         yield MessagePart(inner, MimeLeaf(0, 0, 0, "", ""), level, None, WORDS, words=found.subject)
     for span, kind in ((found.plain, "text/plain"), (found.html, "text/html")):
@@ -375,11 +375,16 @@ def _texts(inner: MailBuffer, found: TnefContent, level: int) -> Iterator[Messag
             end = _without_nul(inner, span.start, span.end, span.charset)
             stated = f"{kind}; charset={span.charset}".encode()
             yield MessagePart(
-                inner, MimeLeaf(span.start, span.start, end, kind, "", 0, stated), level, None, TEXT
+                inner,
+                MimeLeaf(span.start, span.start, end, kind, "", 0, stated, None, (0, span.start)),
+                level,
+                None,
+                TEXT,
             )
     if found.rtf is not None:
         start, end = found.rtf
-        yield MessagePart(inner, MimeLeaf(start, start, end, "application/rtf", ""), level, None, PACKED)
+        leaf = MimeLeaf(start, start, end, "application/rtf", "", choice=(0, start))
+        yield MessagePart(inner, leaf, level, None, PACKED)
 
 
 def _without_nul(buf: MailBuffer, start: int, end: int, charset: str) -> int:

@@ -78,11 +78,13 @@ def leaves(buf: MailBuffer) -> list[MimeLeaf]:
 class _Walk:
     """One walk over a buffer."""
 
-    __slots__ = ("buf", "found")
+    __slots__ = ("_choice", "buf", "found")
 
     def __init__(self, buf: MailBuffer) -> None:
         self.buf = buf
         self.found: list[MimeLeaf] = []
+        self._choice: tuple[int, int] | None = None
+        """`MimeLeaf.choice` of the leaves that are found now."""
 
     def part(
         self, start: int, end: int, depth: int, message: int, default: str, within: NestedMessage | None
@@ -92,17 +94,21 @@ class _Walk:
         body = start + len(head) if len(head) < BLOCK_LIMIT else header_end(self.buf, start, end)
         stated, kind, encoding = _content(head)
         kind = kind or default
+        around = self._choice
         if depth < DEPTH:
             if kind.startswith("multipart/") and self._multipart(
                 stated, kind, body, end, depth, message, within
             ):
+                self._choice = around
                 return
             if kind.startswith("message/") and kind not in REPORT_TYPES and encoding not in _ENCODED:
+                self._choice = None
                 self.part(
                     body, end, depth + 1, body, "", NestedMessage(start, body, end, kind, stated, within)
                 )
+                self._choice = around
                 return
-        self.found.append(MimeLeaf(start, body, end, kind, encoding, message, stated, within))
+        self.found.append(MimeLeaf(start, body, end, kind, encoding, message, stated, within, around))
 
     def _multipart(
         self,
@@ -118,8 +124,10 @@ class _Walk:
         default = "message/rfc822" if kind == "multipart/digest" else ""
         for boundary in _boundaries(stated, self.buf, body, end):
             opened = -1
+            chosen = kind == "multipart/alternative"
             for at, behind, closing in delimiters(self.buf, boundary, body, end):
                 if opened >= 0:
+                    self._choice = (body, opened) if chosen else self._choice
                     self.part(opened, content_end(self.buf, opened, at), depth + 1, message, default, within)
                     if closing:
                         self._epilogue(behind, end, message, within)
@@ -130,6 +138,7 @@ class _Walk:
                 if len(self.found) >= LEAVES:
                     break
             if opened >= 0:
+                self._choice = (body, opened) if chosen else self._choice
                 self.part(opened, end, depth + 1, message, default, within)
                 return True
         return False

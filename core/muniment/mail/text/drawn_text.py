@@ -7,7 +7,8 @@ one, too.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+import unicodedata
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
@@ -54,7 +55,8 @@ def read_drawn(buf: MailBuffer, width: int, found: Sequence[MimeLeaf] | None = N
 class DrawnReader(TextReader):
     """Collects the text of a message, with its HTML drawn.
 
-    A drawn page replaces the plain texts before it that have no word of their own.
+    A drawn page replaces the plain text before it of which it is another version, as a multipart/alternative
+    says, if that has no word of its own.
     """
 
     __slots__ = ("_drawn", "_plains", "_seen", "_short", "_width")
@@ -63,8 +65,9 @@ class DrawnReader(TextReader):
         super().__init__()
         self._width = width
         self._drawn: list[list[DrawnLine]] = []
-        self._plains: list[tuple[int, int]] = []
-        """Level, and place in `_drawn`, of the plain texts that a page may replace."""
+        self._plains: dict[tuple[int, int], dict[int, list[tuple[int, MailBuffer]]]] = {}
+        """The plain texts that a page may replace, by their multipart/alternative and branch: the
+        place of each in `_drawn`, and its buffer, whose identity is in the key."""
         self._seen: set[str] = set()
         self._short = False
         """Whether text was left out, since it was too long."""
@@ -89,37 +92,56 @@ class DrawnReader(TextReader):
     def _plain(self, text: str, part: MessagePart) -> None:
         before = len(self._drawn)
         self._add(text)
-        self._seen.update(_WORD.findall(text))
-        if part.file is None and len(self._drawn) > before:
-            self._plains.append((part.level, before))
+        self._seen |= _words(text)
+        choice = part.leaf.choice
+        if part.file is None and choice is not None and len(self._drawn) > before:
+            branches = self._plains.setdefault((id(part.buf), choice[0]), {})
+            branches.setdefault(choice[1], []).append((before, part.buf))
 
     def _page(self, html: str, part: MessagePart) -> None:
         lines = draw(html, self._width)
-        words = set(_WORD.findall("\n".join(line.text for line in lines)))
+        text = _text(lines)
+        words = _words(text)
         if part.file is None:
-            for level, place in self._plains:
-                if level == part.level and words.issuperset(_words(self._drawn[place])):
-                    self._drawn[place] = []
-            self._plains.clear()
+            self._replace_plains(part, words.union(text.split()))
         elif words <= self._seen:
             return
         self._seen |= words
         before = len(self._drawn)
-        self._add("\n".join(line.text for line in lines))
+        self._add(text)
         if len(self._drawn) > before:
             self._drawn[before] = lines
+
+    def _replace_plains(self, page: MessagePart, words: set[str]) -> None:
+        """Remove the plain texts of which a page with these words is another version."""
+        if page.leaf.choice is None:
+            return
+        multipart, own = page.leaf.choice
+        branches = self._plains.get((id(page.buf), multipart), {})
+        for branch in [one for one in branches if one != own]:
+            for place, _ in branches.pop(branch):
+                if _words(_text(self._drawn[place])) <= words:
+                    self._drawn[place] = []
 
     def _html(self, raw: str) -> None:
         """Add rich text, unless its words are there."""
         lines = [" ".join(line.split()) for line in raw.split("\f")]
-        words = set(_WORD.findall("\n".join(lines)))
+        words = _words("\n".join(lines))
         if not words <= self._seen:
             self._seen |= words
             self._add("\n".join(filter(None, lines)))
 
 
-def _words(lines: Iterable[DrawnLine]) -> Iterator[str]:
-    return (word for line in lines for word in _WORD.findall(line.text))
+def _text(lines: Iterable[DrawnLine]) -> str:
+    return "\n".join(line.text for line in lines)
+
+
+def _words(text: str) -> set[str]:
+    """The words of a text, and its symbols, such as emoji; if it has neither, what is between blanks."""
+    words = set(_WORD.findall(text))
+    if not text.isascii():
+        words.update(char for char in set(text) if unicodedata.category(char) == "So")
+    return words or set(text.split())
 
 
 def styled(lines: Iterable[DrawnLine]) -> DrawnText:
