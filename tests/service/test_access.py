@@ -39,6 +39,7 @@ from muniment.service.dispatch.table import OPERATIONS, table_of
 from muniment.service.host.session import ClientSession
 from muniment.service.operations import reading
 from muniment.service.operations.audit import list_audit
+from muniment.service.operations.operation import AuditRule
 from support.asking import answers, leave
 from support.reports import EPOCH, fork, line, plain, report
 from support.vaults import TestVault
@@ -152,6 +153,12 @@ def test_a_request_for_plain_users_without_their_view_is_no_operation(spoilt: di
     assert table_of([good]) == {api.Search: good}
     with pytest.raises(ValueError, match="Search must have a handler of own mail"):
         table_of([replace(good, **spoilt)])
+
+
+def test_a_stream_that_is_recorded_as_a_change_is_no_operation() -> None:
+    stream = next(one for one in OPERATIONS.values() if one.streams)
+    with pytest.raises(ValueError, match="a stream, whose change would not be recorded"):
+        table_of([replace(stream, audit=AuditRule.CHANGE)])
 
 
 def test_two_operations_of_one_request_are_refused() -> None:

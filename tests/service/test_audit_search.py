@@ -11,16 +11,18 @@ from typing import Any
 import pytest
 
 from muniment import api
+from muniment.archive.catalog.sqlite.catalog import SqliteCatalog
 from muniment.archive.operations import audit_search
 from muniment.archive.operations.audit_search import SCANNED
 from muniment.archive.vault.open_vault import open_vault
 from muniment.archive.vault.vault import Vault
-from muniment.errors import AccessRefused, NotFound, UsageError
+from muniment.errors import AccessRefused, NotFound, UsageError, VaultError
 from muniment.service.access import audit_trail
 from muniment.service.access.roles import Caller
 from muniment.service.dispatch.concerned import concerned
 from muniment.service.host.session import ClientSession
 from support.asking import answers
+from support.catalogs import fail_next_apply
 from support.reports import line, plain, report
 from support.vaults import TestVault
 
@@ -145,7 +147,7 @@ def test_an_export_of_named_messages_takes_no_user(house: House) -> None:
 
 @pytest.mark.parametrize("name", ["bob@example.com", "dora@example.com", "nobody@else.example"])
 def test_messages_decide_whose_mail_a_request_reads(house: House, name: str) -> None:
-    director = house.vault.catalog.message_by_prefix(house.ids["for director"]).sequence
+    director = _number(house, "for director")
     dora = house.vault.directory.find("dora@example.com").id
     assert concerned(house.vault, api.Search(query="", user=name), [director]) == {"people": [dora]}
 
@@ -175,6 +177,60 @@ def test_changes_are_in_the_trail_and_dry_runs_are_not(house: House) -> None:
     assert changes[1].detail["addresses"] == ["carol@example.com", "c@example.com"]
     assert house.words(person="carol@example.com", kinds=("change",)) == ["RemoveUser", "AddUser"]
     assert house.words(person="carol@example.com", kinds=("refused",)) == ["RemoveUser"]
+
+
+def test_an_import_is_found_by_the_people_whom_it_changes(house: House) -> None:
+    house.send(BOSS, api.ImportUsers(text="name,address\nCarol,carol@example.com\n", filename="p.csv"))
+    house.send(BOSS, api.ImportUsers(text="name,address\nErik,erik@example.com\n", filename="q.csv"))
+    (event,) = house.page(person="carol@example.com", kinds=("change",)).events
+    assert (event.word, event.people, event.detail["filename"]) == (
+        "ImportUsers", ("carol@example.com",), "p.csv",
+    )  # fmt: skip
+
+
+def test_a_change_that_the_catalog_lacks_is_in_the_trail_as_well(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail_next_apply(monkeypatch)
+    with pytest.raises(VaultError, match="the change is kept"):
+        house.send(BOSS, api.AddUser(name="Carol", addresses=("carol@example.com",)))
+    house.vault.commit([])
+    assert house.vault.directory.find("carol@example.com").name == "Carol"
+    assert house.words(kinds=("change",), reader="root")[0] == "AddUser"
+
+
+def test_a_change_whose_mail_is_not_filed_again_is_in_the_trail_as_well(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*given: Any) -> None:
+        raise VaultError("the catalog is closed")
+
+    monkeypatch.setattr(SqliteCatalog, "_refile", stopped)
+    with pytest.raises(VaultError, match=r"the change is kept.*the catalog is closed.*do not repeat"):
+        house.send(BOSS, api.RemoveUser(user="dora@example.com", alias="director@example.com"))
+    house.flush()
+    monkeypatch.undo()
+    assert house.words(kinds=("change",), reader="root")[0] == "RemoveUser"
+    house.vault.finish_refiling()
+    user = house.vault.directory.find("director@example.com")
+    assert house.vault.catalog.holders([_number(house, "for director")]) == {user.id}
+
+
+def test_a_change_that_is_not_kept_is_not_in_the_trail(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*given: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    before = house.words(kinds=("change",))
+    with monkeypatch.context() as patch:
+        patch.setattr(type(house.vault.ledger), "commit", full)
+        with pytest.raises((OSError, VaultError)):
+            house.send(BOSS, api.AddUser(name="Carol", addresses=("carol@example.com",)))
+    assert house.words(kinds=("change",)) == before
+    assert house.vault.directory.find("carol@example.com").automatic
+
+
+def _number(house: House, subject: str) -> int:
+    return house.vault.catalog.message_by_prefix(house.ids[subject]).sequence
 
 
 def test_days_are_those_of_the_time_zone(house: House) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from muniment.archive.catalog import Catalog
@@ -18,7 +19,10 @@ from muniment.archive.vault.changes import (
     reason_of,
 )
 from muniment.archive.vault.commit_coordinator import CLOCK, CommitCoordinator
+from muniment.errors import MunimentError, VaultError
 from muniment.people import changes
+
+log = logging.getLogger("muniment.vault")
 
 
 class DirectoryChanges:
@@ -34,8 +38,16 @@ class DirectoryChanges:
         """Record changes, and file the mail again that they concern; see `Vault.change_directory`."""
         with self._commits.between_batches():
             changed = self._commit(plan, time, events)
-        affected = affected_by(changed.before, changed.made, time)
-        return changed._replace(refiled=self._refile(self._catalog.count_mentioned(affected)))
+        try:
+            affected = affected_by(changed.before, changed.made, time)
+            return changed._replace(refiled=self._refile(self._catalog.count_mentioned(affected)))
+        except (MunimentError, OSError) as error:
+            log.error("mail could not be filed again after a change of users: %s", error)
+            raise VaultError(
+                f"the change is kept, but its mail could not all be filed again ({reason_of(error)}): do not "
+                "repeat the change; the mail is filed with the next change, or when the vault is next opened "
+                "for writing"
+            ) from error
 
     def finish_refiling(self) -> int:
         """File the mail again that committed changes concern; returns how many messages were read."""

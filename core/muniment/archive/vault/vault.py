@@ -219,7 +219,8 @@ class Vault(VaultContents):
             NotFound: A change names an unknown user or address; none is applied.
             OSError: The changes could not be written and are not kept.
             CatalogBehind: The changes are kept, but the catalog could not apply them yet.
-            VaultError: A run did not end its batch, or the vault can't be written; no change is kept.
+            VaultError: A run did not end its batch, or the vault can't be written, and no change is kept. Or
+                the changes are kept, and not all mail could be filed again; the sentence says which.
         """
         return self._changes.change(plan, time, events)
 

@@ -119,6 +119,8 @@ def _act_of(event: AuditEvent) -> tuple[str, str]:
         return f"exported {count(total)} {'message' if total == 1 else 'messages'}", _ACTS["Export"][1]
     if event.word == "PutProfile" and detail.get("new"):
         return "added a profile", "add a profile"
+    if event.word == "AddUser" and detail.get("of"):
+        return "changed a person", "change a person"
     return _ACTS.get(event.word) or (_spelt(event.word) or event.event, _spelt(event.word) or "act")
 
 

@@ -24,6 +24,7 @@ from muniment.api import Request
 from muniment.archive.vault.vault import Vault
 from muniment.config.model import AccessSection
 from muniment.errors import MunimentError
+from muniment.people.changes import Change
 from muniment.service.access.roles import AccessRole, Caller
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ DIFFERENT = 100
 name of the request only, so no user can fill the ledger with refused requests."""
 ALIKE = ("event", "who", "uid", "role", "word", "at")
 """The fields of a refusal that is not recorded in full."""
+PEOPLE = 100
+"""Most people that an event names."""
 TEXT = 1_000
 """Longest recorded text of a caller, in characters."""
 
@@ -246,6 +249,28 @@ def record(session: ClientSession, event: Event, *, soon: bool) -> None:
     if session.settings().access != AccessSection():
         with session.writing() as vault:
             vault.log([event])
+
+
+def directory_events(session: ClientSession, request: Request, made: Sequence[Change]) -> list[Event]:
+    """The event of a request that changes the directory, to be committed with the changes.
+
+    It is left out where `record` would leave it out.
+
+    Args:
+        session: the session of the request.
+        request: the request of an administrator.
+        made: the changes.
+    """
+    if not session.shared and session.settings().access == AccessSection():
+        return []
+    people = sorted({change["user"] for change in made if "user" in change})
+    return [
+        audit_event(
+            "changed", session.caller, AccessRole.ADMINISTRATOR, request,
+            addresses=list(getattr(request, "addresses", ())),
+            people=people if len(people) <= PEOPLE else [],
+        )
+    ]  # fmt: skip
 
 
 def record_change(session: ClientSession, event: Event) -> None:

@@ -10,11 +10,9 @@ from muniment.api import Request
 from muniment.archive.operations.search import find
 from muniment.archive.vault.vault import Vault
 from muniment.errors import MunimentError
+from muniment.service.access.audit_trail import PEOPLE
 from muniment.service.operations.reading import choice_of
 from muniment.service.operations.time_zone import zone_asked
-
-NAMED = 100
-"""Most people that an event names. Of more, the event names the messages alone."""
 
 
 def concerned(vault: Vault, request: Request, messages: Iterable[int]) -> dict[str, Any]:
@@ -34,7 +32,7 @@ def concerned(vault: Vault, request: Request, messages: Iterable[int]) -> dict[s
     numbers = {number for number in messages if number >= 0}
     # Messages decide before a named user, whose mail they need not be.
     ids = vault.catalog.holders(numbers) if numbers or not user else {_user_id(vault, user)}
-    if len(ids) <= NAMED:
+    if len(ids) <= PEOPLE:  # of more, the event names the messages alone
         fields["people"] = sorted(ids - {""})
     if isinstance(request, api.Export):
         fields["total"] = _total(vault, request)

@@ -188,7 +188,7 @@ def _read_event(
         ReasonNeeded: [access] requires a reason, and the request has none.
         NotFound, QueryError: there is nothing to read.
     """
-    if operation.audit in (AuditRule.NEVER, AuditRule.CHANGE):
+    if operation.audit in (AuditRule.NEVER, AuditRule.CHANGE, AuditRule.WITHIN):
         return None
     with session.reading() as vault:
         messages = _messages(vault, request)
@@ -212,7 +212,7 @@ def _change_event(session: ClientSession, request: Request, admitted: _Admitted)
     """The audit event of a request that has changed something."""
     return audit_event(
         "changed", session.caller, admitted.role, request,
-        addresses=list(getattr(request, "addresses", ())), new=getattr(request, "new", False),
+        new=getattr(request, "new", False),
         settings=sorted(request.values) if isinstance(request, api.PutSettings) else [],
     )  # fmt: skip
 

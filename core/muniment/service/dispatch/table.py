@@ -24,7 +24,7 @@ from muniment.service.operations import (
     users,
     vaults,
 )
-from muniment.service.operations.operation import Operation
+from muniment.service.operations.operation import AuditRule, Operation
 
 MODULES = (
     audit, checklist, health, history, logins, notifying, own_mail, profile_test, profiles,
@@ -37,7 +37,7 @@ def table_of(operations: Iterable[Operation]) -> dict[type[Request], Operation]:
 
     Raises:
         ValueError: two operations answer one request, or `own_mail` is missing for plain users or set for
-            others.
+            others, or a stream is to be recorded as a change.
     """
     table: dict[type[Request], Operation] = {}
     for operation in operations:
@@ -46,6 +46,8 @@ def table_of(operations: Iterable[Operation]) -> dict[type[Request], Operation]:
             raise ValueError(f"two operations answer {name}")
         if (operation.role is AccessRole.USER) != (operation.own_mail is not None):
             raise ValueError(f"{name} must have a handler of own mail for plain users, and only for them")
+        if operation.streams and operation.audit is AuditRule.CHANGE:
+            raise ValueError(f"{name} is a stream, whose change would not be recorded")
         table[operation.request] = operation
     return table
 

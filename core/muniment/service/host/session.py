@@ -91,6 +91,11 @@ class ClientSession:
         return self._host is not None and self._host.closed
 
     @property
+    def shared(self) -> bool:
+        """Whether others use the same vault in this process, as in a service."""
+        return self._shared is not None
+
+    @property
     def settings_path(self) -> Path:
         """The path of vault.toml."""
         return self.folder / SETTINGS

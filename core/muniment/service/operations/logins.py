@@ -21,7 +21,7 @@ from muniment.people.logins import (
 )
 from muniment.service.access.roles import AccessRole
 from muniment.service.host.login_records import binding_event
-from muniment.service.operations.operation import Operation
+from muniment.service.operations.operation import AuditRule, Operation
 
 if TYPE_CHECKING:
     from muniment.service.host.session import ClientSession
@@ -180,5 +180,5 @@ def _moved(move: api.MovedAddress) -> str:
 
 OPERATIONS = (
     Operation(api.ListLogins, (api.Logins,), AccessRole.AUDITOR, list_logins),
-    Operation(api.BindLogins, (api.Done,), AccessRole.ADMINISTRATOR, bind_logins),
+    Operation(api.BindLogins, (api.Done,), AccessRole.ADMINISTRATOR, bind_logins, audit=AuditRule.WITHIN),
 )

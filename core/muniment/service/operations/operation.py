@@ -28,8 +28,11 @@ class AuditRule(Enum):
     AFTER = "after"
     """The request lists mail: the event is committed within a second of the reply."""
     CHANGE = "change"
-    """The request changes users, profiles or settings: once that is done, the event is committed within a
-    second. A dry run (`check`) is not recorded."""
+    """The request changes profiles or settings: once that is done, the event is committed within a second. A
+    dry run (`check`) is not recorded. It can't be used for a stream."""
+    WITHIN = "within"
+    """The request changes the directory: its handler commits the change and its event in one batch, so that
+    neither is kept without the other."""
 
 
 @dataclass(frozen=True, slots=True)

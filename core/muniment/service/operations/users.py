@@ -15,6 +15,7 @@ from muniment.people.changes import CSV, HAND, Change, with_origin
 from muniment.people.directory import CATCH_ALL, Directory, User
 from muniment.people.importer import import_csv
 from muniment.people.planning import add_changes, edit_changes, remove_changes
+from muniment.service.access.audit_trail import directory_events
 from muniment.service.access.roles import AccessRole
 from muniment.service.host.session import ClientSession
 from muniment.service.operations import own_mail
@@ -87,7 +88,7 @@ def add_user(session: ClientSession, request: api.AddUser) -> api.Done:
             return with_origin(edit_changes(directory, request.of, name, addresses, since), HAND)
         return with_origin(add_changes(directory, name, addresses, since), HAND)
 
-    return _changed(session, wanted, request.name, request.check)
+    return _changed(session, request, wanted, request.name)
 
 
 def remove_user(session: ClientSession, request: api.RemoveUser) -> api.Done:
@@ -98,7 +99,7 @@ def remove_user(session: ClientSession, request: api.RemoveUser) -> api.Done:
     def wanted(directory: Directory) -> list[Change]:
         return remove_changes(directory, request.user, request.alias)
 
-    return _changed(session, wanted, f"{request.alias or request.user} removed", request.check)
+    return _changed(session, request, wanted, f"{request.alias or request.user} removed")
 
 
 def import_users(session: ClientSession, request: api.ImportUsers) -> api.Done:
@@ -107,20 +108,24 @@ def import_users(session: ClientSession, request: api.ImportUsers) -> api.Done:
     def wanted(directory: Directory) -> list[Change]:
         return with_origin(import_csv(request.text, directory, request.filename or "the file"), CSV)
 
-    return _changed(session, wanted, "Users imported", request.check)
+    return _changed(session, request, wanted, "Users imported")
 
 
 def _changed(
-    session: ClientSession, planned: Callable[[Directory], list[Change]], what: str, check: bool
+    session: ClientSession,
+    request: api.AddUser | api.RemoveUser | api.ImportUsers,
+    planned: Callable[[Directory], list[Change]],
+    what: str,
 ) -> api.Done:
-    """Change the directory and report the effects.
+    """Change the directory, record that in the audit trail, and report the effects.
 
     Args:
         session: the session.
+        request: the request; with `check`, the changes are only planned and reported.
         planned: plans the changes for the directory as it is then.
         what: the change, for the message.
-        check: only plan and report.
     """
+    check = request.check
     now, moves = int(time.time()), tuple[api.MovedAddress, ...]()
     with session.writing() as vault:
 
@@ -137,7 +142,7 @@ def _changed(
             refiled = vault.catalog.count_mentioned(affected_by(before, made, now))
             changed = DirectoryChange(before, preview(before, made, now), made, refiled)
         else:
-            changed = vault.change_directory(plan, now)
+            changed = vault.change_directory(plan, now, lambda made: directory_events(session, request, made))
         logins = changed_logins(changed.before, changed.after, session.settings().access.users)
     result = f"{what}: {len(changed.made)} changes to the directory"
     refiled_words = f"{changed.refiled} messages {'would be ' if check else ''}filed again"
@@ -192,7 +197,7 @@ OPERATIONS = (
     Operation(api.GetRefiling, (api.Refiling,), AccessRole.AUDITOR, get_refiling),
     Operation(api.ListUsers, (api.Users,), AccessRole.USER, list_users, own_mail=own_mail.list_users),
     Operation(api.ShowUser, (api.UserWord,), AccessRole.USER, show_user, own_mail=own_mail.show_user),
-    Operation(api.AddUser, (api.Done,), AccessRole.ADMINISTRATOR, add_user, audit=AuditRule.CHANGE),
-    Operation(api.RemoveUser, (api.Done,), AccessRole.ADMINISTRATOR, remove_user, audit=AuditRule.CHANGE),
-    Operation(api.ImportUsers, (api.Done,), AccessRole.ADMINISTRATOR, import_users, audit=AuditRule.CHANGE),
+    Operation(api.AddUser, (api.Done,), AccessRole.ADMINISTRATOR, add_user, audit=AuditRule.WITHIN),
+    Operation(api.RemoveUser, (api.Done,), AccessRole.ADMINISTRATOR, remove_user, audit=AuditRule.WITHIN),
+    Operation(api.ImportUsers, (api.Done,), AccessRole.ADMINISTRATOR, import_users, audit=AuditRule.WITHIN),
 )
