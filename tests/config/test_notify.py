@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 from muniment.config.file import interpret
-from muniment.config.model import NotifySection
+from muniment.config.model import NotifySection, Settings
+from muniment.config.notify_urls import labels
 from muniment.errors import ConfigError
 from muniment.service.host.session import without_secrets
 
@@ -50,6 +52,14 @@ def test_the_ledger_gets_no_secret() -> None:
     assert '"urls": [{"file": "ntfy.url"}, "json", {"command": ["pass"]}]' in text
 
 
+@pytest.mark.parametrize("place", [{"file": 5}, {"command": [5, "x"]}, {"command": "pass 'hunter2"}])
+def test_a_place_of_another_type_has_a_label_and_is_recorded_without_secrets(place: dict[str, Any]) -> None:
+    settings = Settings(notify=NotifySection(urls=(place, "://hunter2", "hunter2")))
+    _, *secret = labels(settings.notify.urls)
+    assert "hunter2" not in str(secret)
+    assert "hunter2" not in json.dumps(without_secrets(settings))
+
+
 @pytest.mark.parametrize(
     ("text", "part"),
     [
@@ -59,10 +69,19 @@ def test_the_ledger_gets_no_secret() -> None:
         ("[notify]\nsilent_hours = -1\n", "silent_hours must be from 0"),
         ("[notify]\nsilent = { gw = 0 }\n", "silent hours of profile 'gw'"),
         ('[notify]\nurls = ["hunter2"]\n', "number 1, is not an Apprise URL"),
+        ("[notify]\nurls = 5\n", "urls must be"),
+        ('[notify]\nurls = "json://hunter2@hooks.example"\n', "urls must be"),
+        ("[notify]\nurls = [5]\n", "urls"),
+        ('[notify]\nurls = ["://hunter2"]\n', "number 1, is not an Apprise URL"),
         ('[notify]\nurls = [{ file = "hunter2", env = "x" }]\n', "exactly one of"),
         ('[notify.mail]\nto = ["a@example.org"]\n', "host is missing"),
         ('[notify.mail]\nhost = "h"\n', "to is missing"),
         (MAIL + 'sender = "me"\n', "is not a mail address"),
+        (MAIL.replace("a@example.org", ""), "'' is not a mail address"),
+        (MAIL.replace("a@example.org", 'a@example.org", "'), "'' is not a mail address"),
+        (MAIL.replace("a@example.org", " "), "' ' is not a mail address"),
+        (MAIL.replace("a@example.org", "a@b, c@d"), "is not a mail address"),
+        (MAIL.replace("a@example.org", "a@b\\u0007"), "is not a mail address"),
         (MAIL + 'login = "x"\n', "login and password belong together"),
         (MAIL + 'login = "x"\npassword = "hunter2"\n', "must not be in the file"),
         (MAIL + 'login = "x"\npassword = { env = "P" }\nsecurity = "none"\n', "unencrypted"),

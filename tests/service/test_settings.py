@@ -195,6 +195,23 @@ def test_problems_are_named_by_field_in_words_of_the_form(
     assert text(vault) == TOML
 
 
+@pytest.mark.parametrize("value", [5, "json://hunter2@hooks.example", {"a": 1}, [5], [["x"]], True, 1.5])
+def test_a_value_of_another_type_is_a_problem_of_its_field(vault: TestVault, value: Any) -> None:
+    for key in (*shown(vault), "notify.urls"):
+        if isinstance(value, str) and key != "notify.urls":
+            continue
+        for request in (api.CheckSettings, api.PutSettings):
+            reply: object
+            try:
+                reply = vault.client.call(request(values={key: value}), api.WireWord)
+            except ConfigError as error:
+                reply = error
+            assert "hunter2" not in str(reply)
+            if key == "notify.urls" and isinstance(reply, api.Problems):
+                assert key in reply.problems
+        (vault.folder / "vault.toml").write_text(TOML)
+
+
 def test_a_typed_password_counts_in_a_check(vault: TestVault) -> None:
     put(vault, {"notify.mail.login": None, "notify.mail.password": None})
     assert "notify.mail.password" in check(vault, {"notify.mail.login": "archive"})

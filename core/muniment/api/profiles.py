@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import field
 
 from muniment.api.base import Request, WireWord
+from muniment.system.discreet import Discreet
 
 
 class ProfileWord(WireWord, frozen=True):
@@ -54,19 +55,7 @@ class ShowProfile(Request, frozen=True):
     name: str
 
 
-class _Discreet:
-    """Base class of requests that may hold a password: `repr` shows only the name of the class."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(...)"
-
-    def __rich_repr__(self) -> list[tuple[str, Any]]:
-        return []
-
-
-class PutProfile(_Discreet, Request, frozen=True):
+class PutProfile(Discreet, Request, frozen=True):
     """Add a profile, or change fields of one.
 
     Role: administrator.
@@ -131,7 +120,7 @@ class RemoveProfile(Request, frozen=True):
     """As in PutProfile."""
 
 
-class CheckProfile(_Discreet, Request, frozen=True):
+class CheckProfile(Discreet, Request, frozen=True):
     """Check the fields of a profile that is not saved. Nothing is connected to.
 
     Role: administrator.
@@ -181,7 +170,7 @@ class SignIn(Request, frozen=True):
     """Sign in for the mailbox that [notify.mail] sends from, not for a profile."""
 
 
-class TestProfile(_Discreet, Request, frozen=True):
+class TestProfile(Discreet, Request, frozen=True):
     """Connect to a profile's mailbox and list it. Nothing is fetched or deleted.
 
     Role: administrator.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from muniment.api.base import Request, WireWord
+from muniment.system.discreet import Discreet
 
 
 class GetSettings(Request, frozen=True):
@@ -60,7 +61,7 @@ class VaultSettings(WireWord, frozen=True):
     """The version of vault.toml, for PutSettings."""
 
 
-class CheckSettings(Request, frozen=True):
+class CheckSettings(Discreet, Request, frozen=True):
     """Check changed settings together with the others, and write nothing.
 
     Role: administrator.
@@ -80,7 +81,7 @@ class CheckSettings(Request, frozen=True):
     """The version of vault.toml that the form shows; "" for any."""
 
 
-class PutSettings(Request, frozen=True):
+class PutSettings(Discreet, Request, frozen=True):
     """Write changed settings to vault.toml; comments and order stay. The audit trail records their keys.
 
     Role: administrator.

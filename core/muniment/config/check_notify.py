@@ -53,8 +53,9 @@ def _mail(mail: NotifyMail) -> Problems:
         yield "notify.mail.port", f"{{port}} must be from 1 to {MAX_PORT}"
     if not mail.to:
         yield "notify.mail.to", "{to} is missing; list the addresses that messages go to"
-    for key, address in (*(("to", one) for one in mail.to), ("sender", mail.sender)):
-        if address and (not is_address(address) or not address.isprintable()):
+    senders = [mail.sender] if mail.sender else []
+    for key, address in (*(("to", one) for one in mail.to), *(("sender", one) for one in senders)):
+        if not is_address(address) or not address.isprintable():
             yield f"notify.mail.{key}", f"{address[:80]!r} is not a mail address"
     yield from _password(mail) if mail.auth == "password" else _tokens(mail)
     if mail.login and mail.security == "none" and not is_loopback(mail.host):

@@ -9,6 +9,7 @@ import msgspec
 from muniment.profiles.fields import FIELD
 from muniment.profiles.registry import KIND, AnySettings
 from muniment.profiles.source_kind import tidied
+from muniment.system.discreet import Discreet
 
 PROFILE_KEYS = (
     "source", "host", "port", "mailbox", "mailboxes", "access", "password", "auth", "directory", "client_id",
@@ -265,7 +266,7 @@ class NotifyMail(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         return self.login or self.sender
 
 
-class NotifyCommand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class NotifyCommand(Discreet, msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A program that gets each notification as JSON on its standard input. Off unless `run` is given."""
 
     run: tuple[str, ...] = ()
@@ -274,7 +275,7 @@ class NotifyCommand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Longest time in seconds."""
 
 
-class NotifySection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class NotifySection(Discreet, msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who is notified of problems, what counts as a problem, and when the daily summary is sent."""
 
     mail: NotifyMail = NotifyMail()

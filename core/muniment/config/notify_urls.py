@@ -6,14 +6,16 @@ one, and sends the label back for an address that stays.
 
 from __future__ import annotations
 
+import re
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from muniment.errors import ConfigError
 
 NotifyUrl = str | dict[str, Any]
 WAYS = ("file", "env", "keyring", "command")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,31})://")
 
 
 def labels(urls: Sequence[NotifyUrl]) -> tuple[str, ...]:
@@ -23,17 +25,25 @@ def labels(urls: Sequence[NotifyUrl]) -> tuple[str, ...]:
 
 def _label(number: int, url: NotifyUrl) -> str:
     if isinstance(url, str):
-        return f"{url.partition('://')[0]}:… ({number})"
+        return f"{scheme_of(url)}:… ({number})"
     way, place = next(iter(url.items()))
-    return f"{way} {shlex.join(place) if isinstance(place, list | tuple) else place}"
+    return f"{way} {shlex.join(map(str, place)) if isinstance(place, list | tuple) else place}"
 
 
-def typed(texts: Iterable[Any], known: Sequence[NotifyUrl]) -> Iterator[NotifyUrl]:
+def scheme_of(url: str) -> str:
+    """A URL's scheme, which is the only part without secrets; "URL" if it has none."""
+    found = _SCHEME.match(url)
+    return found[1] if found else "URL"
+
+
+def typed(texts: Any, known: Sequence[NotifyUrl]) -> Iterator[NotifyUrl]:
     """The address that each text means: a label, a place such as `file PATH`, or an address in full.
 
     Raises:
-        ConfigError: a text is none of these. The sentence does not repeat it.
+        ConfigError: a text is none of these, or they are no list. The sentence does not repeat it.
     """
+    if not isinstance(texts, list | tuple):
+        raise ConfigError("it is not a list of addresses")
     by_label = dict(zip(labels(known), known, strict=True))
     for number, text in enumerate(texts, 1):
         if not isinstance(text, str):
@@ -59,9 +69,7 @@ def _words(text: str, number: int) -> list[str]:
         raise ConfigError(f"number {number}: a quote is not closed") from None
 
 
-def stored(
-    texts: Iterable[Any], known: Sequence[NotifyUrl], keep: Callable[[str], dict[str, Any]]
-) -> list[NotifyUrl]:
+def stored(texts: Any, known: Sequence[NotifyUrl], keep: Callable[[str], dict[str, Any]]) -> list[NotifyUrl]:
     """As `typed`, in the form of vault.toml; `keep` stores a new address and returns its place."""
     before = [url for url in known if isinstance(url, str)]
     meant = list(typed(texts, known))  # all are read before one is kept

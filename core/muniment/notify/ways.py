@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
 
 from muniment.config.model import NotifyCommand, NotifySection
+from muniment.config.notify_urls import scheme_of
 from muniment.config.program import TooMuchOutput, TooSlow, owner_of, run_program
 from muniment.config.secrets import resolve
 from muniment.notify.mail import GraphWay, MailWay
@@ -66,13 +67,13 @@ class UrlWay:
     """A service that Apprise supports. Its URL can contain a secret, so only the scheme is shown."""
 
     number: int
-    url: str | dict[str, Any]
+    url: str | dict[str, Any] = field(repr=False)
     folder: Path
 
     @property
     def name(self) -> str:
         """Its name, without secrets."""
-        return f"URL {self.number}" + (f" ({scheme(self.url)})" if isinstance(self.url, str) else "")
+        return f"URL {self.number}" + (f" ({scheme_of(self.url)})" if isinstance(self.url, str) else "")
 
     def send(self, event: NotifyEvent, origin: ArchiveOrigin) -> None:
         """Send an event to the service (see NotifyWay.send). Raises ConfigError if the URL can't be read."""
@@ -96,11 +97,6 @@ class UrlWay:
 
 
 _TYPES = {"trouble": "WARNING", "well": "SUCCESS", "note": "INFO"}
-
-
-def scheme(url: str) -> str:
-    """A URL's scheme, which is the only part without secrets."""
-    return clean(url.partition("://")[0])
 
 
 def _keep_quiet() -> None:

@@ -104,6 +104,13 @@ def test_the_changes_of_the_file_are_named_beside_ones_own() -> None:
     assert found == [("x", "24", "48", "72"), ("z", "b", "c", "")]
 
 
+def test_a_typed_address_is_shown_by_its_scheme() -> None:
+    typed = ["json:… (1)", "ntfy://hunter2", "https://a:hunter2@b/c", "x y://hunter2"]
+    text = value_text(word("urls", []), typed)
+    assert "hunter2" not in text
+    assert text == "json:… (1), ntfy:…, https:…, y:…"
+
+
 def test_values_are_shown_in_words() -> None:
     flag = word("flag", True, says=("required", "not required"))
     choice = word("choice", "tls", choices=("starttls", "tls"), says=("STARTTLS", "TLS"))

@@ -52,7 +52,7 @@ class ProfileDraft:
     new: bool = True
     version: str = ""
     """The version of vault.toml that `base` was read from."""
-    typed: dict[str, str] = field(default_factory=dict)
+    typed: dict[str, str] = field(default_factory=dict, repr=False)
     """The texts of the fields that differ from `base`."""
     suggested: Mapping[str, str] = field(default_factory=dict)
     """Texts that another screen has entered. They are no changes of the user's own."""

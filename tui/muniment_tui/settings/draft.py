@@ -49,6 +49,12 @@ def text_of_value(word: SettingWord, value: Any) -> str:
     return str(value)
 
 
+def _without_secrets(address: str) -> str:
+    """An address that was typed as a label shows it: only its scheme."""
+    scheme, typed, _ = address.partition("://")
+    return f"{scheme.rpartition(' ')[2]}:…" if typed else address
+
+
 def value_text(word: SettingWord, value: Any) -> str:
     """A value as a person reads it; "not set" for none."""
     if word.kind == "password":
@@ -59,6 +65,8 @@ def value_text(word: SettingWord, value: Any) -> str:
         return word.says[word.choices.index(value)]
     if word.kind == "number" and isinstance(value, int):
         return f"{value:,}"
+    if word.kind == "urls" and value:
+        value = [_without_secrets(str(item)) for item in value]
     return text_of_value(word, value) or "not set"
 
 
@@ -69,7 +77,7 @@ class SettingsDraft:
     group: SettingsGroup
     version: str = ""
     """The version of vault.toml that `group` was read from."""
-    typed: dict[str, str] = field(default_factory=dict)
+    typed: dict[str, str] = field(default_factory=dict, repr=False)
     """The texts of the settings that differ from the file's."""
     place: str = NOWHERE
     """Where the password is kept."""

@@ -17,6 +17,7 @@ from muniment.archive.vault.vault import Vault
 from muniment.client.socket_path import SETTINGS, has_settings, no_vault
 from muniment.config.file import interpret, load, read, version_of
 from muniment.config.model import Settings
+from muniment.config.notify_urls import scheme_of
 from muniment.errors import VaultError
 from muniment.mail.headers.domains import canonical
 from muniment.people.changes import Change, set_domains
@@ -195,7 +196,7 @@ def without_secrets(settings: Settings) -> dict[str, Any]:
     notify["command"]["run"] = notify["command"]["run"][:1]
     # An Apprise URL contains a token or a password.
     notify["urls"] = [
-        url.partition("://")[0] if isinstance(url, str) else _command_by_name(url) for url in notify["urls"]
+        scheme_of(url) if isinstance(url, str) else _command_by_name(url) for url in notify["urls"]
     ]
     return value
 
@@ -205,8 +206,11 @@ def _command_by_name(secret: dict[str, Any]) -> dict[str, Any]:
     command = secret.get("command")
     if not command:
         return secret
-    words = shlex.split(command) if isinstance(command, str) else command
-    return {"command": list(words[:1])}
+    try:
+        words = shlex.split(command) if isinstance(command, str) else list(command)
+    except ValueError:  # a quote is not closed
+        words = command.split()
+    return {"command": words[:1]}
 
 
 def apply_settings(vault: Vault, read: Callable[[], Settings]) -> None:
