@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import pytest
 
@@ -21,10 +22,12 @@ from muniment.archive.ledger.frame import HEADER_SIZE
 from muniment.archive.ledger.local_segments import LocalSegments, segment_path
 from muniment.archive.ledger.model import Frame, LedgerRecord, RecordKind
 from muniment.archive.ledger.scan import scan
+from muniment.archive.ledger.segment_store import SegmentStore
 from muniment.archive.ledger.writer import Ledger
-from muniment.archive.vault.known_roots import CheckpointFile, alarms, read_file
+from muniment.archive.vault.known_roots import CheckpointFile, alarms, read_file, require_whole
 from muniment.archive.vault.layout import segments_of
 from muniment.archive.vault.open_vault import open_vault
+from muniment.archive.vault.shown_alarms import KEPT, shown_alarms
 from muniment.errors import LedgerDamaged, VaultError
 from support.program import Program, fingerprint
 from support.reports import plain, report
@@ -386,6 +389,44 @@ def test_the_last_checkpoint_of_each_day_is_kept_with_any_clock(
     assert found == sorted(found, key=lambda head: head.tree_size)
     assert found[-1] == states[-1]
     assert len(found) == 3
+
+
+# --- as screens show it -------------------------------------------------------------------------------
+
+
+def test_screens_read_an_altered_ledger_once_until_it_changes(
+    vault: TestVault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readings: list[object] = []
+
+    def counted(segments: SegmentStore, **given: Any) -> Any:
+        readings.append(given)
+        return check(segments, **given)
+
+    monkeypatch.setattr("muniment.archive.vault.known_roots.check", counted)
+    now = [0.0]
+
+    def texts() -> list[str]:
+        return [one.text for one in shown_alarms(vault.folder, lambda: now[0])]
+
+    assert texts() == []
+    assert readings == []
+    same_length(vault)
+    first = texts()
+    with ThreadPoolExecutor(4) as pool:
+        shown = list(pool.map(lambda _: texts(), range(8)))
+    assert first
+    assert shown == [first] * 8
+    assert len(readings) == 1
+    now[0] += KEPT
+    assert texts() == first
+    assert len(readings) == 2, "bytes may have changed unseen"
+    for _ in range(2):  # whoever may write looks for themselves
+        with pytest.raises(LedgerDamaged):
+            require_whole(vault.folder)
+    assert len(readings) == 4
+    remove_segment(vault)
+    assert texts() != first
 
 
 # --- while a service writes -----------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -74,6 +74,9 @@ class LedgerAlarm:
     note: KnownRoot
     text: str
     """What is wrong, as a sentence without its full stop."""
+
+
+Compare = Callable[[SegmentStore, list[KnownRoot]], list[LedgerAlarm]]
 
 
 # --- the file ---------------------------------------------------------------------------------------
@@ -278,8 +281,25 @@ def missing_file(folder: Path) -> str:
     return ""
 
 
-def alarms(folder: Path) -> list[LedgerAlarm]:
+def rewritten(segments: SegmentStore, doubted: list[KnownRoot]) -> list[LedgerAlarm]:
+    """Return an alarm for each note of another ledger. It reads the whole ledger: frames may have moved."""
+    if not doubted:
+        return []
+    report = check(segments, deep=False, checkpoints=[note.checkpoint for note in doubted])
+    states = {proof.checkpoint: proof for proof in report.proofs}
+    return [
+        LedgerAlarm(note, f"{note.source} knows another ledger: {states[note.checkpoint].text}")
+        for note in doubted
+        if states[note.checkpoint].state in ("rewritten", "cut")
+    ]
+
+
+def alarms(folder: Path, compare: Compare = rewritten) -> list[LedgerAlarm]:
     """Find the notes that the ledger contradicts. This is quick if there are none.
+
+    Args:
+        folder: The vault's folder.
+        compare: Compares the notes whose commit is not where they say with the whole ledger.
 
     Raises:
         VaultError: There is no ledger, or a newer program wrote a file.
@@ -297,7 +317,7 @@ def alarms(folder: Path) -> list[LedgerAlarm]:
             found.append(LedgerAlarm(note, cut_short(note.source, note.head.tree_size, held.tree_size)))
         elif not has_commit(segments, vault_id, note.head):
             doubted.append(note)
-    return [*found, *_rewritten(segments, doubted)]
+    return [*found, *compare(segments, doubted)]
 
 
 def swapped(note: KnownRoot, vault_id: bytes) -> str:
@@ -322,19 +342,6 @@ def _newest(notes: Iterable[KnownRoot]) -> list[KnownRoot]:
     for note in sorted(notes, key=lambda note: note.head.tree_size):
         newest[note.source] = note
     return list(newest.values())
-
-
-def _rewritten(segments: SegmentStore, doubted: list[KnownRoot]) -> list[LedgerAlarm]:
-    """Return an alarm for each note of another ledger. It reads the whole ledger: frames may have moved."""
-    if not doubted:
-        return []
-    report = check(segments, deep=False, checkpoints=[note.checkpoint for note in doubted])
-    states = {proof.checkpoint: proof for proof in report.proofs}
-    return [
-        LedgerAlarm(note, f"{note.source} knows another ledger: {states[note.checkpoint].text}")
-        for note in doubted
-        if states[note.checkpoint].state in ("rewritten", "cut")
-    ]
 
 
 def require_whole(folder: Path) -> None:

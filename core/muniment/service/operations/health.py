@@ -16,7 +16,7 @@ from muniment.archive.catalog import ArrivalCount
 from muniment.archive.files.disk_usage import vault_sizes
 from muniment.archive.files.permissions import exposed, readable
 from muniment.archive.operations.indexing import behind
-from muniment.archive.vault.known_roots import alarms
+from muniment.archive.vault.shown_alarms import shown_alarms
 from muniment.archive.vault.vault import Vault
 from muniment.config.model import Profile, Settings
 from muniment.errors import MunimentError
@@ -150,7 +150,7 @@ def _read(
 
 def _alarms(vault: Vault) -> tuple[str, ...]:
     """What other places know of the ledger and the ledger lacks, if no process could open it for writing."""
-    return () if vault.writable or vault.owner() else tuple(one.text for one in alarms(vault.folder))
+    return () if vault.writable or vault.owner() else tuple(one.text for one in shown_alarms(vault.folder))
 
 
 def _series(starts: tuple[int, ...] | list[int], arrived: list[ArrivalCount]) -> api.ArrivalSeries:

@@ -15,8 +15,8 @@ from muniment.archive.ledger.scan import last_head, last_written
 from muniment.archive.operations.backup import backup_vault, read_state
 from muniment.archive.operations.stage_progress import StageProgress
 from muniment.archive.operations.verify import verify_ledger, verify_vault
-from muniment.archive.vault.known_roots import alarms
 from muniment.archive.vault.layout import segments_of
+from muniment.archive.vault.shown_alarms import shown_alarms
 from muniment.errors import LedgerDamaged, MunimentError, UsageError
 from muniment.runs.pipeline.estimate import RunEstimate
 from muniment.service.access.roles import AccessRole
@@ -181,7 +181,7 @@ def get_proof(session: ClientSession, request: api.GetProof) -> api.Proof:
 def _damage(session: ClientSession) -> Iterator[str]:
     """A sentence for each damage that is known without a verification."""
     try:
-        yield from (alarm.text for alarm in alarms(session.folder))
+        yield from (alarm.text for alarm in shown_alarms(session.folder))
     except MunimentError as error:
         yield str(error)
     try:
