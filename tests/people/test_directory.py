@@ -315,3 +315,27 @@ def test_an_own_domain_in_any_spelling_makes_the_same_users() -> None:
         binding = made.binding("max")
         assert binding is not None
         assert (binding.address, binding.user) == (UNICODE, f"auto:{UNICODE}")
+
+
+def test_labels_are_not_among_the_addresses_of_a_user() -> None:
+    made = directory(set_domains(["firm.example"]), ALICE, BOB)
+    made.apply(add_address("bob", "alice@firm.example", valid_from=100), 100)
+    former, automatic = made.user("alice"), made.user("auto:alice@firm.example")
+    assert (former.primary, former.addresses) == ("alice (former)", ("alice@firm.example",))
+    assert (automatic.primary, automatic.addresses) == (
+        "alice@firm.example (automatic)", ("alice@firm.example",),
+    )  # fmt: skip
+    assert made.user(CATCH_ALL).addresses == ()
+
+
+def test_an_automatic_user_has_an_address_while_nobody_else_does() -> None:
+    made = directory(BOB)
+    for start, end in ((100, 200), (300, 400)):
+        made.apply(add_address("bob", "x@firm.example", valid_from=start, valid_to=end), 0)
+    assert made.automatic_periods("x@firm.example (automatic)") == [
+        AddressTenure("x@firm.example", None, 100),
+        AddressTenure("x@firm.example", 200, 300),
+        AddressTenure("x@firm.example", 400, None),
+    ]
+    assert made.automatic_periods("bob@firm.example") == []
+    assert made.automatic_periods("y@firm.example") == [AddressTenure("y@firm.example", None, None)]

@@ -179,6 +179,37 @@ def test_changes_are_in_the_trail_and_dry_runs_are_not(house: House) -> None:
     assert house.words(person="carol@example.com", kinds=("refused",)) == ["RemoveUser"]
 
 
+def test_reads_of_a_removed_person_are_found_by_their_addresses_and_their_label(house: House) -> None:
+    house.send(BOSS, api.AddUser(name="Ina", addresses=("ina@else.example", "i@else.example")))
+    house.log({"word": "Show", "people": ["ina@else.example"]})
+    house.log({"word": "Show", "people": ["ina@else.example.org"]})
+    house.send(BOSS, api.RemoveUser(user="ina@else.example"))
+    label = "ina@else.example (former)"
+    for name in ("Ina@else.example", "i@else.example", label):
+        (event,) = house.page(person=name, kinds=("read",), reader="ada").events
+        assert event.people == (label,)
+    with pytest.raises(NotFound):
+        house.page(person="ina@else.example#2 (former)")
+    assert house.words(person=label, kinds=("change",)) == ["RemoveUser", "AddUser"]
+
+
+def test_reads_of_a_removed_person_are_found_by_an_address_that_another_has_now(house: House) -> None:
+    house.log({"word": "Show", "people": ["carol@example.com"]}, {"word": "Search", "people": ["zoe#1"]})
+    house.log({"word": "ReadRaw", "people": ["carol@example.com#2"]})
+    wanted = {"person": "carol@example.com", "kinds": ("read",), "reader": "ada"}
+    assert house.words(**wanted) == ["ReadRaw", "Show"]  # the automatic user has the address
+    house.send(BOSS, api.AddUser(name="Zoe", addresses=("zoe@example.com", "carol@example.com")))
+    assert house.words(**wanted) == ["ReadRaw", "Show"]
+
+
+def test_reads_of_another_living_person_whose_first_address_it_was_are_not_found(house: House) -> None:
+    house.send(BOSS, api.AddUser(name="Carol", addresses=("carol@example.com", "c@example.com")))
+    house.log({"word": "Show", "people": ["carol@example.com"]})
+    house.send(BOSS, api.AddUser(name="Zoe", addresses=("zoe@example.com", "carol@example.com")))
+    assert house.words(person="c@example.com", kinds=("read",), reader="ada") == ["Show"]
+    assert house.words(person="carol@example.com", kinds=("read",), reader="ada") == []
+
+
 def test_an_import_is_found_by_the_people_whom_it_changes(house: House) -> None:
     house.send(BOSS, api.ImportUsers(text="name,address\nCarol,carol@example.com\n", filename="p.csv"))
     house.send(BOSS, api.ImportUsers(text="name,address\nErik,erik@example.com\n", filename="q.csv"))

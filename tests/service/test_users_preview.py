@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from msgspec.structs import replace
 from muniment import api
 from muniment.archive.vault.open_vault import open_vault
 from muniment.errors import NotFound
-from muniment.people.changes import add_user
+from muniment.people.changes import add_address, add_user, set_domains
 from support.reports import line, plain, report
 from support.vaults import TestVault
 
@@ -140,3 +141,16 @@ def test_a_user_is_shown_by_an_address_that_is_theirs_now(vault: TestVault) -> N
     assert shown.name == "Bob"
     (former,) = (one for one in users(vault).users if one.name == "Ada Quill")
     assert vault.client.call(api.ShowUser(user=former.user), api.UserWord) == former
+
+
+def test_an_automatic_user_has_an_address_and_no_label_as_address(vault: TestVault) -> None:
+    with closing(open_vault(vault.folder, write=True)) as opened:
+        opened.change_directory(lambda _: [set_domains(["example.com"])], 2_000_000_000)
+        later = [
+            add_user("u", "Bob", "bob@example.com"),
+            add_address("u", "bob@example.com", valid_from=2**33),
+        ]
+        opened.change_directory(lambda _: later, 2_000_000_000)
+    (auto,) = (one for one in users(vault).users if one.automatic and one.user.startswith("bob"))
+    assert auto.user == "bob@example.com (automatic)"
+    assert auto.addresses == (api.AddressWord(address="bob@example.com", until=2**33, origin="mail"),)

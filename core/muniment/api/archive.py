@@ -280,8 +280,8 @@ class GetAudit(Request, frozen=True):
     reader: str = ""
     """Login name of who read or changed something."""
     person: str = ""
-    """Any address of the user whose mail was read, or whose login was changed. Events that concern
-    everybody's mail, such as a search in all of it, are included."""
+    """Any address of the user whose mail was read, or whose login was changed, also if they were removed.
+    Events that concern everybody's mail, such as a search in all of it, are included."""
     kinds: tuple[str, ...] = ()
     """Kinds of events, of AUDIT_KINDS."""
     since: str = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 BEGINNING = -(2**63)
@@ -39,6 +40,17 @@ def user_at(line: Line, time: int) -> str | None:
         if hold.start <= time < hold.end:
             return hold.user
     return None
+
+
+def free_periods(line: Line) -> Iterator[tuple[int, int]]:
+    """Yield start and end of each period in which nobody has the address."""
+    start = BEGINNING
+    for hold in line:
+        if start < hold.start:
+            yield start, hold.start
+        start = hold.end
+    if start < FOREVER:
+        yield start, FOREVER
 
 
 def without_user(line: Line, user: str) -> Line:

@@ -21,6 +21,7 @@ from muniment.people.address_history import (
     BEGINNING,
     FOREVER,
     Line,
+    free_periods,
     grant,
     permanent_user,
     user_at,
@@ -32,10 +33,16 @@ from muniment.people.logins import LoginBinding
 CATCH_ALL = "catch-all"
 """Id and label of the user who has the mail of no known person."""
 AUTO = "auto:"
-_FORMER = " (former)"
+FORMER = " (former)"
+"""The end of the label of a user who has no address, or was removed."""
 _AUTOMATIC = " (automatic)"
 _MEMO = 100_000
 """Most addresses whose user is cached."""
+
+
+def is_mere_label(label: str) -> bool:
+    """Return whether a label is not an address, as of a user who has none."""
+    return label == CATCH_ALL or label.endswith((FORMER, _AUTOMATIC))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +60,10 @@ class User:
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """All addresses, the primary one first."""
-        return (self.primary, *self.aliases)
+        """All addresses, the primary one first. A label that is not an address is left out."""
+        if self.automatic:
+            return (self.id.removeprefix(AUTO),)
+        return tuple(one for one in (self.primary, *self.aliases) if not is_mere_label(one))
 
 
 @dataclass(frozen=True, slots=True)
@@ -384,8 +393,8 @@ class Directory:
             return CATCH_ALL
         if label.endswith(_AUTOMATIC):
             return self._automatic(label.removesuffix(_AUTOMATIC))
-        if label.endswith(_FORMER):
-            former = label.removesuffix(_FORMER)
+        if label.endswith(FORMER):
+            former = label.removesuffix(FORMER)
             return next((u for u in self._people if normalise(u) == former), None)
         holders = (self._holder(candidate) for candidate in self._candidates(label))
         return next((h for h in holders if h), None) or self._automatic(label)
@@ -399,9 +408,9 @@ class Directory:
             return address + _AUTOMATIC if self._holder(address) else address
         person = self._people.get(user)
         if person is None:
-            return user + _FORMER
+            return user + FORMER
         own = (a for a in (person.primary, *person.addresses) if self._holder(a) == user)
-        return next(own, user + _FORMER)
+        return next(own, user + FORMER)
 
     def address_periods(self, user: str) -> list[AddressTenure]:
         """Return the periods in which a user has addresses, by address; none for the catch-all."""
@@ -420,6 +429,18 @@ class Directory:
             if h.user == user
         ]
         return sorted(found, key=lambda t: (t.address, t.start or BEGINNING))
+
+    def automatic_periods(self, label: str) -> list[AddressTenure]:
+        """Return the periods in which the address of an automatic user is no person's.
+
+        Args:
+            label: The automatic user's label.
+        """
+        address = label.removesuffix(_AUTOMATIC)
+        return [
+            AddressTenure(address, None if start == BEGINNING else start, None if end == FOREVER else end)
+            for start, end in free_periods(self._lines.get(address, ()))
+        ]
 
     def _holder(self, address: str) -> str | None:
         """Return the last user who has an address."""

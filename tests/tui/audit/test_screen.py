@@ -290,6 +290,20 @@ def test_people_are_found_by_parts_of_names_and_addresses() -> None:
     assert found("nobody") == found(" ") == []
 
 
+def test_who_has_an_address_comes_before_who_had_it() -> None:
+    shared = "sales@example.com"
+    before = api.UserWord(
+        user="ada@example.com", name="Ada", aliases=(shared,),
+        addresses=(api.AddressWord(address="ada@example.com"), api.AddressWord(address=shared, until=5)),
+    )  # fmt: skip
+    now = api.UserWord(
+        user="bob@example.com", name="Bob", aliases=(shared,),
+        addresses=(api.AddressWord(address="bob@example.com"), api.AddressWord(address=shared, since=5)),
+    )  # fmt: skip
+    assert people_that_fit((before, now), shared) == [now]
+    assert people_that_fit((before,), shared) == [before]
+
+
 @pytest.mark.parametrize(
     ("typed", "span"),
     [

@@ -80,15 +80,20 @@ def span_of(typed: str) -> tuple[str, str] | None:
 
 
 def people_that_fit(users: Sequence[UserWord], typed: str) -> list[UserWord]:
-    """The users that a typed text means: the one with this address, or else those whose name or address
-    begins with it, or else those that contain it."""
+    """The users that a typed text means: the one who has this address, or else those who had it, or else
+    those whose name or address begins with it, or else those that contain it."""
     wanted = typed.strip().casefold()
     if not wanted:
         return []
-    for fits in (_is_address, _begins, _contains):
+    for fits in (_has_address, _is_address, _begins, _contains):
         if found := [user for user in users if fits(user, wanted)]:
             return found
     return []
+
+
+def _has_address(user: UserWord, wanted: str) -> bool:
+    now = (one.address for one in user.addresses if one.until is None)
+    return wanted in (user.user.casefold(), *(one.casefold() for one in now))
 
 
 def _is_address(user: UserWord, wanted: str) -> bool:

@@ -39,7 +39,7 @@ def person_row(user: UserWord) -> ListRow:
     if user.user == CATCH_ALL:
         cells = ("(nobody who is known)", CATCH_ALL, count(user.messages), "-", "-", "")
         return ListRow(CATCH_ALL, cells, user, "dim")
-    others = len(user.addresses) - 1
+    others = len({one.address for one in user.addresses} - {user.user})
     cells = (
         user.name or user.user,
         user.user,

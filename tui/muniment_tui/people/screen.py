@@ -277,7 +277,7 @@ class PeopleScreen(AreaScreen):
         person = self._person
         if person is None:
             return
-        own = [one.address for one in person.addresses]
+        own = list(dict.fromkeys(one.address for one in person.addresses))
 
         def take(typed: str) -> None:
             request = RemoveUser(user=person.user, alias=typed.strip())

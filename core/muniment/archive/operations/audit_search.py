@@ -29,8 +29,9 @@ from muniment.archive.catalog.audit_keys import (
 )
 from muniment.archive.vault.vault import Vault
 from muniment.errors import NotFound
+from muniment.mail.headers.addresses import normalise
 from muniment.mail.text.folding import fold
-from muniment.people.directory import AUTO, User
+from muniment.people.directory import AUTO, FORMER, User
 
 STEP = 500
 """Events that are read at a time."""
@@ -119,7 +120,7 @@ class _AuditSearch:
     def __init__(self, vault: Vault, wanted: AuditConditions) -> None:
         self._vault = vault
         self._wanted = wanted
-        self._of_person = keys_of(wanted.person) if wanted.person else frozenset[str]()
+        self._of_person = keys_of(vault, wanted.person) if wanted.person else frozenset[str]()
         self._of_kinds = frozenset(KIND + kind for kind in wanted.kinds)
         self._words = [fold(word) for word in wanted.words]
 
@@ -161,14 +162,56 @@ class _AuditSearch:
         return all(word in text for word in self._words)
 
 
-def keys_of(user: User) -> frozenset[str]:
-    """Return the keys of all events that may concern a user."""
-    ids = {user.id, *(AUTO + address for address in user.addresses)}
-    return frozenset(
-        {EVERYBODY, UNKNOWN}
-        | {PERSON + one for one in ids}
-        | {ADDRESS + address for address in user.addresses}
-    )
+def keys_of(vault: Vault, user: User) -> frozenset[str]:
+    """Return the keys of all events that may concern a user.
+
+    Mail at the user's addresses may have been someone's who was removed since. Events name them by their id,
+    and these events are the user's as well.
+    """
+    ids = {user.id, *(AUTO + one for one in user.addresses), *_removed_ids(vault, user.addresses)}
+    typed = {*user.addresses, *(normalise(vault.directory.label(one)) for one in ids)}
+    return frozenset({EVERYBODY, UNKNOWN} | {PERSON + one for one in ids} | {ADDRESS + one for one in typed})
+
+
+def removed_person(vault: Vault, name: str) -> User | None:
+    """Return someone who was removed, as far as the trail names them; None if it does not.
+
+    Args:
+        vault: The vault.
+        name: The label under which the trail lists them, or an address that was theirs.
+    """
+    wanted = normalise(name).removesuffix(FORMER)
+    address = _first_address(wanted)
+    ids = _removed_ids(vault, [address]) | _removed_by_changes(vault, address)
+    if not ids or (wanted != address and wanted not in ids):
+        return None
+    return User(min(ids), "", vault.directory.label(min(ids)), (address, *map(_first_address, ids)))
+
+
+def _first_address(id_: str) -> str:
+    """Return the primary address that a user got first, from which their id was made."""
+    address, _, number = id_.rpartition("#")
+    return address if address and number.isdecimal() else id_
+
+
+def _removed_ids(vault: Vault, addresses: Iterable[str]) -> set[str]:
+    """Return the ids in the trail that were made from one of these addresses, of users who were removed."""
+    found = {
+        key.removeprefix(PERSON)
+        for address in addresses
+        for key in vault.catalog.audit_keys(PERSON + address)
+        if _first_address(key.removeprefix(PERSON)) == address
+    }
+    return found - {user.id for user in vault.directory.users()}
+
+
+def _removed_by_changes(vault: Vault, address: str) -> set[str]:
+    """Return the ids of users who were removed, and to whom a change gave an address or from whom it took
+    it."""
+    rows = vault.catalog.audited(STEP, keys={ADDRESS + address})
+    events = (decoded(row.event) for row in rows)
+    found = {one for event in events if event.get("event") == "changed" for one in ids_in(event)}
+    return found - {user.id for user in vault.directory.users()}
 
 
 def message_numbers(vault: Vault, event: dict[str, Any], limit: int | None = None) -> list[int]:

@@ -13,6 +13,7 @@ from muniment.archive.operations.audit_search import (
     AuditConditions,
     concerns_everybody,
     people_of,
+    removed_person,
     search_audit,
 )
 from muniment.archive.operations.check_names import person, suggestion
@@ -20,6 +21,7 @@ from muniment.archive.proof.trail import read_trail
 from muniment.archive.vault.vault import Vault
 from muniment.config.model import AccessSection
 from muniment.errors import NotFound, UsageError
+from muniment.people.directory import User
 from muniment.service.access.roles import AccessRole
 from muniment.service.host.session import ClientSession
 from muniment.service.operations.operation import Operation
@@ -55,12 +57,23 @@ def _conditions(vault: Vault, request: api.GetAudit, access: AccessSection) -> A
     _, until = _days(request.until, request.zone)
     return AuditConditions(
         reader=request.reader,
-        person=person(vault, request.person) if request.person else None,
+        person=_concerned(vault, request.person) if request.person else None,
         kinds=request.kinds,
         since=since,
         until=until,
         words=tuple(request.word.split()),
     )
+
+
+def _concerned(vault: Vault, name: str) -> User:
+    """The user with a name or an address, who may have been removed. Raises NotFound if there was none."""
+    try:
+        return person(vault, name)
+    except NotFound:
+        removed = removed_person(vault, name)
+        if removed is None:
+            raise
+        return removed
 
 
 def _require_reader(vault: Vault, name: str, access: AccessSection) -> None:

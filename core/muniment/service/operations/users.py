@@ -32,7 +32,7 @@ def list_users(session: ClientSession, request: api.ListUsers) -> api.Users:
         directory = vault.directory
         named = [_reply(directory, user, counts.pop(user.primary, 0)) for user in directory.users()]
         catch_all = counts.pop(CATCH_ALL, 0)
-        automatic = [_automatic(user, count) for user, count in counts.items()]
+        automatic = [_automatic(directory, user, count) for user, count in counts.items()]
     everyone = sorted(named + automatic, key=lambda reply: reply.user)
     return api.Users(users=tuple(everyone), catch_all=catch_all)
 
@@ -53,9 +53,12 @@ def _reply(directory: Directory, user: User, messages: int) -> api.UserWord:
     )
 
 
-def _automatic(label: str, messages: int) -> api.UserWord:
-    address = api.AddressWord(address=label, origin="mail")
-    return api.UserWord(user=label, name="", automatic=True, messages=messages, addresses=(address,))
+def _automatic(directory: Directory, label: str, messages: int) -> api.UserWord:
+    addresses = tuple(
+        api.AddressWord(address=one.address, since=one.start, until=one.end, origin="mail")
+        for one in directory.automatic_periods(label)
+    )
+    return api.UserWord(user=label, name="", automatic=True, messages=messages, addresses=addresses)
 
 
 def show_user(session: ClientSession, request: api.ShowUser) -> api.UserWord:

@@ -98,6 +98,8 @@ def test_audit_events_are_found_by_their_keys_in_both_directions(archive: Filled
     assert len(archive.catalog.audited(keys=["address:anna@example.com"])) == 1
     assert archive.catalog.audit_keys("who:") == ["who:\\ud800", "who:ada", "who:eve"]
     assert archive.catalog.audit_keys("kind:") == ["kind:read", "kind:refused"]
+    assert archive.catalog.audit_keys("kind:read") == ["kind:read"]
+    assert archive.catalog.audit_keys("who:\ud800x") == archive.catalog.audit_keys("z") == []
     every = [row.sequence for row in archive.catalog.audited()]
     assert archive.catalog.audit_span(9, 10) == (every[-1], every[0])
     assert archive.catalog.audit_span(10, 99) == (0, -1)

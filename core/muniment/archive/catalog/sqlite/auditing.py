@@ -36,11 +36,11 @@ def audited(
 def audit_keys(connection: Connection, beginning: str) -> list[str]:
     """Return all keys of audit events that begin with a text, sorted."""
     found: list[str] = []
-    key = beginning
-    while (key := connection.execute(sql.NEXT_AUDIT_KEY, {"key": key}).scalar_one()) is not None:
-        if not text(key).startswith(beginning):
-            break
+    beginning = clean(beginning)
+    key = connection.execute(sql.FIRST_AUDIT_KEY, {"key": beginning}).scalar_one()
+    while key is not None and text(key).startswith(beginning):
         found.append(key)
+        key = connection.execute(sql.NEXT_AUDIT_KEY, {"key": key}).scalar_one()
     return found
 
 

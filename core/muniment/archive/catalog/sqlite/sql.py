@@ -384,6 +384,7 @@ def audited_by_key(oldest_first: bool) -> Select[Any]:
 
 
 AUDITS_BY_ID = select(audit).where(audit.c.id.in_(bindparam("many", expanding=True)))
+FIRST_AUDIT_KEY = select(func.min(audit_key.c.key)).where(audit_key.c.key >= bindparam("key"))
 NEXT_AUDIT_KEY = select(func.min(audit_key.c.key)).where(audit_key.c.key > bindparam("key"))
 AUDIT_SPAN = select(func.min(audit.c.id), func.max(audit.c.id)).where(
     audit.c.time >= bindparam("since"), audit.c.time < bindparam("until")
