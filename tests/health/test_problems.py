@@ -92,6 +92,7 @@ CASES: list[tuple[dict[str, Any], dict[str, str]]] = [
     ({"verified": upkeep(True, 34)}, {}),
     ({"verified": upkeep(True, 36)}, {"verify": "warning"}),
     ({"verified": upkeep(False, 0)}, {"verify": "critical"}),
+    ({"verified": UpkeepFacts(ok=True, good=NOW, doubt="another root")}, {"verify": "warning"}),
     ({"archive": archive(since=NOW - 36 * DAY)}, {"verify": "warning"}),
     ({"archive": archive(since=0)}, {}),  # nobody has watched it yet
     ({"backups": (upkeep(True, 8),)}, {}),

@@ -12,7 +12,7 @@ from muniment import api
 from muniment.archive.ledger.local_segments import segment_path
 from muniment.archive.operations.stage_progress import StageProgress
 from muniment.errors import UsageError
-from muniment.service.host.proof_memory import NAME, load
+from muniment.service.host.proof_memory import NAME, SENTENCES, load
 from muniment.service.host.proof_turn import present
 from muniment.service.operations.proving import StageSteps
 from support.served import served
@@ -90,15 +90,51 @@ def test_a_noted_checkpoint_says_since_when_it_is_unchanged(vault: TestVault) ->
     assert "unchanged" in noted.text
 
 
-def test_a_checkpoint_of_another_ledger_is_remembered_as_a_problem(vault: TestVault) -> None:
+def severity(vault: TestVault) -> str:
+    """How bad the health finds the last verification."""
+    health = vault.client.call(api.GetHealth(), api.Health)
+    return next((one.severity for one in health.problems if one.key == "verify"), "")
+
+
+@pytest.mark.parametrize("place", ["proof.json", "checkpoints"])
+def test_a_checkpoint_that_the_vault_had_is_remembered_as_a_problem(vault: TestVault, place: str) -> None:
     size, _, root = proof(vault).checkpoint.partition(":")
     other = f"{size}:{root[::-1]}"
+    verified(vault)
+    path = vault.folder / place
+    path.write_text(path.read_text().replace(root, root[::-1]))
     (noted,) = verified(vault, was=(other,)).was
     assert (noted.state, noted.time) == ("rewritten", 0)
     found = proof(vault).verified
     assert found is not None
     assert not found.ok
-    assert found.problems == (f"{other}: {noted.text}",)
+    assert found.problems[-1] == f"{other}: {noted.text}"
+    assert severity(vault) == "critical"
+
+
+@pytest.mark.parametrize("mistyped", ["root", "size"])
+def test_a_checkpoint_that_nothing_knows_is_refused_but_is_no_damage(vault: TestVault, mistyped: str) -> None:
+    size, _, root = proof(vault).checkpoint.partition(":")
+    other = f"{size}:{root[::-1]}" if mistyped == "root" else f"{size}0:{root}"
+    answer = verified(vault, was=(other,))
+    assert not answer.ok, "whoever compares must see it"
+    found = proof(vault).verified
+    assert found is not None
+    assert found.ok
+    assert found.problems == ()
+    assert found.doubts == (f"{other}: {answer.was[0].text}",)
+    assert severity(vault) == "warning"
+    verified(vault)
+    assert severity(vault) == ""
+
+
+def test_only_some_of_many_comparisons_are_remembered(vault: TestVault) -> None:
+    size, _, root = proof(vault).checkpoint.partition(":")
+    others = [f"{int(size) + n}:{root}" for n in range(1, SENTENCES + 50)]
+    assert len(verified(vault, was=tuple(others)).was) == len(others)
+    found = proof(vault).verified
+    assert found is not None
+    assert len(found.doubts) == SENTENCES
 
 
 def test_a_backup_is_remembered_with_what_it_holds(vault: TestVault, tmp_path: Path) -> None:

@@ -21,9 +21,10 @@ class PastVerification(WireWord, frozen=True):
     deep: bool
     """Whether every content was decoded and compared with its hash."""
     ok: bool
-    """As in Verified."""
+    """Whether there were no problems. A checkpoint that did not hold is one if this vault is known to have
+    had it; otherwise it may be mistyped, and is one of `doubts`."""
     problems: tuple[str, ...]
-    """A sentence for each problem, at most 100, and for each noted checkpoint that did not hold."""
+    """A sentence for each problem, at most 100, and for each such checkpoint, at most 100."""
     checkpoint: str
     """`SIZE:ROOT` of the state that was verified."""
     seconds: float
@@ -32,6 +33,8 @@ class PastVerification(WireWord, frozen=True):
     """Login name of the caller."""
     messages: int = 0
     """Messages that were verified."""
+    doubts: tuple[str, ...] = ()
+    """A sentence for each checkpoint that did not hold and that nothing in the vault knows, at most 100."""
 
 
 class PastBackup(WireWord, frozen=True):

@@ -54,6 +54,8 @@ class UpkeepFacts(msgspec.Struct, frozen=True, kw_only=True):
     """When the last one that was ok ended, in seconds since 1970 UTC; 0 if there is none."""
     text: str = ""
     """What was wrong, as a sentence."""
+    doubt: str = ""
+    """A comparison that failed although nothing else is wrong, as a sentence."""
 
 
 class SilenceFacts(msgspec.Struct, frozen=True, kw_only=True):

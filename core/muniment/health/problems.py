@@ -197,6 +197,16 @@ def _verified(facts: HealthFacts, limits: NotifySection) -> Iterator[FoundProble
     if last and not last.ok:
         text = f"The last verification failed: {_sentence(last.text)}"
         yield FoundProblem(key="verify", verdict=CRITICAL, text=text, area="proof", row="verify")
+    elif last and last.doubt:
+        yield FoundProblem(
+            key="verify",
+            verdict=WARNING,
+            text="The vault differs from a noted checkpoint that nothing in it knows: "
+            f"{_sentence(last.doubt)} If the checkpoint is of this vault and typed in full, keep the vault "
+            "as it is, and compare it with a backup. Otherwise verify it again.",
+            area="proof",
+            row="verify",
+        )
     elif now - (good or facts.archive.since or now) > UNVERIFIED * DAY:
         when = f"for {_plural(int((now - good) // DAY), 'day')}" if good else "yet"
         text = f"The vault was not verified {when}. Verify it."

@@ -12,6 +12,7 @@ from muniment_tui.terminal.safe_text import joined, shown
 from muniment_tui.widgets.chips import chip, line
 from muniment_tui.widgets.rows import ListRow
 
+MISTYPED = "Make sure that the noted checkpoint is of this vault, and typed in full."
 NAMED = 50
 """Problems that are listed."""
 CATALOG, INDEX = "rebuild --catalog", "rebuild --index"
@@ -79,7 +80,7 @@ def _advice(problems: Iterable[str], refuted: Sequence[Noted] = ()) -> list[Cont
             "The ledger of this vault is never changed, so both can be compared."
         )
     if refuted:
-        advice.append("Make sure that the noted checkpoint is of this vault, and typed in full.")
+        advice.append(MISTYPED)
     if len(rest) < len(found):
         advice.append(
             "Press r to rebuild the catalog and the index from the ledger. No mail is lost with them."
@@ -107,6 +108,10 @@ def past_text(proof: Proof) -> Content:
     lines = [_past_line(one) for one in past]
     if proof.deep is None:
         lines.append(line("off", "never verified deeply: V also reads and hashes every mail.", "$secondary"))
+    doubts = proof.verified.doubts
+    lines += [line("warning", f"Not as noted: {text}.") for text in doubts[:NAMED]]
+    if doubts:
+        lines.append(shown(MISTYPED, "$secondary"))
     if not proof.verified.ok:
         lines += [*_problems(proof.verified.problems), *_advice(proof.verified.problems)]
     return Content("\n").join(lines)

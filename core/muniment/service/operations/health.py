@@ -197,8 +197,12 @@ def _verified(proof: proof_memory.ProofMemory) -> UpkeepFacts | None:
     if last is None:
         return None
     good = max((one.time for one in (last, proof.deep) if one is not None and one.ok), default=0)
-    more = f" ({len(last.problems) - 1:,} more)" if len(last.problems) > 1 else ""
-    return UpkeepFacts(ok=last.ok, good=good, text="".join(last.problems[:1]) + more)
+    return UpkeepFacts(ok=last.ok, good=good, text=_first_of(last.problems), doubt=_first_of(last.doubts))
+
+
+def _first_of(sentences: tuple[str, ...]) -> str:
+    more = f" ({len(sentences) - 1:,} more)" if len(sentences) > 1 else ""
+    return "".join(sentences[:1]) + more
 
 
 def _disk(folder: Path, sizes: tuple[SizeSample, ...]) -> api.DiskState | None:

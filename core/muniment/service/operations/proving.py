@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from muniment.archive.ledger.scan import last_head, last_written
 from muniment.archive.operations.backup import backup_vault, read_state
 from muniment.archive.operations.stage_progress import StageProgress
 from muniment.archive.operations.verify import verify_ledger, verify_vault
+from muniment.archive.vault.known_roots import notes_of
 from muniment.archive.vault.layout import segments_of
 from muniment.archive.vault.shown_alarms import shown_alarms
 from muniment.errors import LedgerDamaged, MunimentError, UsageError
@@ -57,10 +58,10 @@ def verify(session: ClientSession, request: api.Verify) -> Iterator[api.WireWord
     kind = "a deep verification" if request.deep else "a verification"
     with ProofTurn(session.folder, f"{kind} by {session.caller.name}") as turn:
         yield from (api.Step(text=text) for text in turn.wait())
-        started = time.monotonic()
+        started, issued = time.monotonic(), _issued(session.folder)
         for word in _checked(session, request, earlier):
             if isinstance(word, api.Verified):
-                done = _past(word, request.deep, time.monotonic() - started, session.caller.name)
+                done = _past(word, issued, request.deep, time.monotonic() - started, session.caller.name)
                 remember_verification(session.folder, done)
             yield word
 
@@ -101,14 +102,32 @@ def _noted(proof: CheckpointProof) -> api.Noted:
     )
 
 
-def _past(verified: api.Verified, deep: bool, seconds: float, who: str) -> api.PastVerification:
+def _issued(folder: Path) -> frozenset[str]:
+    """The checkpoints that the vault is known to have had.
+
+    A checkpoint that is not among them may be mistyped, or of another vault. Whoever rewrites the ledger can
+    also change what is known; then only the answer to the comparison itself shows that.
+    """
+    memory = load(folder)
+    past = [one.checkpoint for one in (memory.verified, memory.deep, *memory.backups) if one is not None]
+    with suppress(MunimentError):
+        past += [str(note.checkpoint) for note in notes_of(folder)]
+    return frozenset(past)
+
+
+def _past(
+    verified: api.Verified, issued: Collection[str], deep: bool, seconds: float, who: str
+) -> api.PastVerification:
     """What is remembered of a verification."""
-    refuted = [f"{one.checkpoint}: {one.text}" for one in verified.was if one.state != "unchanged"]
+    differ = [one for one in verified.was if one.state != "unchanged"]
+    refuted = [f"{one.checkpoint}: {one.text}" for one in differ if one.checkpoint in issued]
+    doubts = [f"{one.checkpoint}: {one.text}" for one in differ if one.checkpoint not in issued]
     return api.PastVerification(
         time=int(time.time()),
         deep=deep,
-        ok=verified.ok,
-        problems=(*verified.problems[:SENTENCES], *refuted),
+        ok=not verified.problems and not refuted,
+        problems=(*verified.problems[:SENTENCES], *refuted[:SENTENCES]),
+        doubts=tuple(doubts[:SENTENCES]),
         checkpoint=verified.checkpoint,
         seconds=seconds,
         who=who,
