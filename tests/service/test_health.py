@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -10,6 +12,8 @@ import pytest
 
 from muniment import api
 from muniment.archive.vault.open_vault import open_vault
+from muniment.archive.vault.vault import Vault
+from muniment.config.model import JournalingSection
 from muniment.errors import UsageError, VaultError
 from muniment.health.growth import SizeSample
 from muniment.health.sizes import NAME, SizeMemory
@@ -17,6 +21,8 @@ from muniment.people.changes import add_user
 from muniment.service.access.roles import Caller
 from muniment.service.host.client_register import BREAK, ClientRegister
 from muniment.service.host.session import ClientSession
+from muniment.service.operations import report_problems as report_problems_module
+from muniment.service.operations.report_problems import MINUTES, report_problems
 from support.asking import answers
 from support.reports import plain, report
 from support.rewriting import cut, heads
@@ -126,6 +132,32 @@ def test_silent_users_are_named_with_their_last_report(vault: TestVault) -> None
     assert (state.silent_total, state.silent_days, state.users) == (1, 14, 3)
     (problem,) = (one for one in state.problems if one.key == "silent-users")
     assert (problem.area, problem.row) == ("people", "old@example.com")
+
+
+def test_problems_of_reports_are_found_once_until_the_time_or_the_settings_change(
+    vault: TestVault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault.archive([report(plain())])
+    searches: list[int] = []
+
+    def counted(vault: Vault, now: int) -> list[str]:
+        searches.append(now)
+        time.sleep(0.05)
+        return []
+
+    monkeypatch.setattr(report_problems_module, "_flagged", counted)
+    settings = ClientSession(vault.folder).settings()
+    other = msgspec.structs.replace(settings, journaling=JournalingSection(quiet_days=3))
+    now = int(time.time()) // MINUTES * MINUTES + 1_000 * MINUTES
+    with closing(open_vault(vault.folder, write=False)) as opened:
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda _: report_problems(opened, settings, now), range(8)))
+        assert searches == [now]
+        report_problems(opened, settings, now + MINUTES - 1)
+        assert searches == [now]
+        report_problems(opened, settings, now + MINUTES)
+        report_problems(opened, other, now + MINUTES)
+        assert searches == [now, now + MINUTES, now + MINUTES]
 
 
 def test_the_last_verification_and_backup_are_remembered(vault: TestVault, tmp_path: Path) -> None:

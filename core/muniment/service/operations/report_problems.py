@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +16,8 @@ from muniment.mail.notes import PLACEHOLDER
 from muniment.service.operations.first_report import FLAGGED, PIN
 
 DAY = 86400
-HOUR = 3600
+MINUTES = 300
+"""Seconds for which a result is kept while nothing changes."""
 RECENT = 30
 """Days for which returned reports and reports of other tenants are mentioned."""
 LOOKED_AT = 20
@@ -40,24 +42,28 @@ class ReportProblems:
 
 _cache: dict[Path, tuple[object, ReportProblems]] = {}
 """The last result for each vault and the state that it is for."""
+_finding = threading.Lock()
 
 
 def report_problems(vault: Vault, settings: Settings, now: int) -> ReportProblems:
-    """The problems of a vault's reports. Cached for an hour while nothing changes.
+    """The problems of a vault's reports. Cached for five minutes while nothing changes.
+
+    Several callers wait for one search.
 
     Args:
         vault: the vault.
         settings: its settings.
         now: seconds since 1970 UTC.
     """
-    state = (vault.head, settings.journaling, now // HOUR)
-    known = _cache.get(vault.folder)
-    if known is None or known[0] != state:
-        found = ReportProblems(
-            tuple(_silent(vault, settings.journaling.quiet_days, now)), tuple(_flagged(vault, now))
-        )
-        known = _cache[vault.folder] = (state, found)
-    return known[1]
+    with _finding:
+        state = (vault.head, settings.journaling, now // MINUTES)
+        known = _cache.get(vault.folder)
+        if known is None or known[0] != state:
+            found = ReportProblems(
+                tuple(_silent(vault, settings.journaling.quiet_days, now)), tuple(_flagged(vault, now))
+            )
+            known = _cache[vault.folder] = (state, found)
+        return known[1]
 
 
 def sentences(problems: ReportProblems, days: int) -> tuple[str, ...]:
