@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from muniment import api
+from muniment.archive.catalog.audit_keys import decoded
 from muniment.archive.catalog.sqlite.catalog import SqliteCatalog
 from muniment.archive.operations import audit_search
 from muniment.archive.operations.audit_search import SCANNED
@@ -347,3 +348,62 @@ def test_filters_survive_a_rebuild(house: House) -> None:
     house.vault = open_vault(house.folder, write=True)
     assert house.words(**wanted) == before == ["Show"]
     assert house.words(person="carol@example.com", reader="ada") == ["Show"]
+
+
+# --- events that name messages and not whose they are ---------------------------------------------------
+
+
+def count_look_ups(house: House, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The messages that are looked up from now on."""
+    looked_up: list[str] = []
+    real = SqliteCatalog.message_by_prefix
+
+    def counted(catalog: SqliteCatalog, prefix: str) -> Any:
+        looked_up.append(prefix)
+        return real(catalog, prefix)
+
+    monkeypatch.setattr(SqliteCatalog, "message_by_prefix", counted)
+    return looked_up
+
+
+def search(house: House, oldest_first: bool = False, enough: int = 1000) -> Iterator[list[str]]:
+    """The words of the events about dora's mail, page by page."""
+    dora = house.vault.directory.find("dora@example.com")
+    wanted = audit_search.AuditConditions(reader="ada", person=dora)
+    place = 0
+    while True:
+        page = audit_search.search_audit(house.vault, wanted, 100, place, oldest_first, enough=enough)
+        yield [str(decoded(row.event)["word"]) for row in page.rows]
+        if not page.last:
+            return
+        place = page.last
+
+
+def test_a_message_is_looked_up_once_in_a_search(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = list(house.ids.values())
+    house.log(*({"word": "Export", "messages": ids} for _ in range(50)))
+    looked_up = count_look_ups(house, monkeypatch)
+    assert [len(page) for page in search(house)] == [50]
+    assert sorted(looked_up) == sorted({*looked_up}), "each once"
+
+
+@pytest.mark.parametrize("oldest_first", [False, True])
+def test_a_search_that_looks_up_much_continues_on_the_next_page(
+    house: House, monkeypatch: pytest.MonkeyPatch, oldest_first: bool
+) -> None:
+    others = [[f"{event:032x}{n:032x}" for n in range(4)] for event in range(30)]
+    ours = [str(n) for n in range(0, 30, 7)]
+    dora = house.ids["for director"]
+    house.log(
+        *(
+            {"word": str(n), "messages": [*messages, dora] if str(n) in ours else messages}
+            for n, messages in enumerate(others)
+        )
+    )
+    looked_up = count_look_ups(house, monkeypatch)
+    found: list[str] = []
+    for page in search(house, oldest_first, enough=10):
+        assert len(looked_up) < 10 + 5
+        looked_up.clear()
+        found += page
+    assert found == (ours if oldest_first else ours[::-1])

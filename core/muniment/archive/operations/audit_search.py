@@ -42,6 +42,10 @@ RARE = frozenset({CHANGE, EXPORT, REFUSED})
 LATE = 86_400
 """Most seconds between an event and its record. Only events that a full disk refuses wait longer than a
 minute."""
+LOOKED_UP = 5_000
+"""Messages whose people are looked up in one call, at least; with the next event, the next call continues."""
+AT_ONCE = 200
+"""Messages whose people are looked up at a time."""
 NAMED = 100
 """Most messages of an event whose people are looked up, if the event does not name them."""
 
@@ -74,7 +78,13 @@ class AuditPage:
 
 
 def search_audit(
-    vault: Vault, wanted: AuditConditions, limit: int, place: int = 0, oldest_first: bool = False
+    vault: Vault,
+    wanted: AuditConditions,
+    limit: int,
+    place: int = 0,
+    oldest_first: bool = False,
+    *,
+    enough: int = LOOKED_UP,
 ) -> AuditPage:
     """Return a page of the events that fulfil all conditions.
 
@@ -84,6 +94,7 @@ def search_audit(
         limit: Most events of the page.
         place: The sequence at which the previous page ended; 0 to begin.
         oldest_first: Whether the oldest event comes first; otherwise the newest.
+        enough: Messages whose people are looked up, after which the page ends.
     """
     after, before = _bounds(vault, wanted, place, oldest_first)
     search = _AuditSearch(vault, wanted)
@@ -97,6 +108,8 @@ def search_audit(
                 if len(found) == limit:
                     return AuditPage(tuple(found), found[-1].sequence)
                 found.append(row)
+            if search.looked_up >= enough:
+                return AuditPage(tuple(found), row.sequence)
         if len(rows) < STEP:
             return AuditPage(tuple(found))
         after, before = (rows[-1].sequence, before) if oldest_first else (after, rows[-1].sequence)
@@ -123,6 +136,10 @@ class _AuditSearch:
         self._of_person = keys_of(vault, wanted.person) if wanted.person else frozenset[str]()
         self._of_kinds = frozenset(KIND + kind for kind in wanted.kinds)
         self._words = [fold(word) for word in wanted.words]
+        self._own: dict[str, bool] = {}
+        """Whether the person has a message, by its id."""
+        self.looked_up = 0
+        """Messages whose people were looked up so far."""
 
     @property
     def leading(self) -> Collection[str]:
@@ -153,8 +170,25 @@ class _AuditSearch:
 
     def _concerns(self, person: User, event: dict[str, Any], keys: set[str]) -> bool:
         if UNKNOWN in keys:
-            return bool(self._vault.catalog.placed(person.id, message_numbers(self._vault, event)))
+            return self._has_mail(person, event)
         return not self._of_person.isdisjoint(keys)
+
+    def _has_mail(self, person: User, event: dict[str, Any]) -> bool:
+        """Whether the person has one of an event's messages. Each message is looked up once in a search."""
+        messages = list(dict.fromkeys(_strings(event.get("messages", ()))))
+        if any(self._own.get(sha) for sha in messages):
+            return True
+        left = [sha for sha in messages if sha not in self._own]
+        for start in range(0, len(left), AT_ONCE):
+            numbers = _numbers(self._vault, left[start : start + AT_ONCE])
+            placed = self._vault.catalog.placed(
+                person.id, [one for one in numbers.values() if one is not None]
+            )
+            self._own |= {sha: number in placed for sha, number in numbers.items()}
+            self.looked_up += len(numbers)
+            if placed:
+                return True
+        return False
 
     def _has_words(self, event: dict[str, Any]) -> bool:
         people = (self._vault.directory.label(one) for one in ids_in(event))
@@ -216,12 +250,18 @@ def _removed_by_changes(vault: Vault, address: str) -> set[str]:
 
 def message_numbers(vault: Vault, event: dict[str, Any], limit: int | None = None) -> list[int]:
     """Return the numbers of an event's messages that are in the catalog, of the first `limit` ones."""
-    numbers = []
-    for sha in list(_strings(event.get("messages", ())))[:limit]:
+    found = _numbers(vault, list(_strings(event.get("messages", ())))[:limit])
+    return [number for number in found.values() if number is not None]
+
+
+def _numbers(vault: Vault, messages: Iterable[str]) -> dict[str, int | None]:
+    """Return the number of each message by its id; None for one that is not in the catalog."""
+    numbers: dict[str, int | None] = {}
+    for sha in messages:
         try:
-            numbers.append(vault.catalog.message_by_prefix(sha).sequence)
+            numbers[sha] = vault.catalog.message_by_prefix(sha).sequence
         except NotFound:
-            continue  # an item in quarantine
+            numbers[sha] = None  # an item in quarantine
     return numbers
 
 
