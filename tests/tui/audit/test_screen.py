@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -147,6 +148,29 @@ def test_who_read_the_directors_mail_last_week_takes_seven_keys(folder: Path) ->
     drive(app_on(engine, folder, area="setup"), script)
     assert len(pressed) == 7
     assert (engine.wanted.person, engine.wanted.since) == ("dora@example.com", "7d")
+
+
+@pytest.mark.parametrize("answer", [USERS, AccessRefused("a user may not do this")], ids=["known", "refused"])
+def test_a_person_typed_before_the_people_are_known_is_found(folder: Path, answer: Any) -> None:
+    named = threading.Event()
+
+    class Slow(Trail):
+        def call(self, request: api.Request) -> api.WireWord:
+            if isinstance(request, ListUsers):
+                assert named.wait(30)
+            return super().call(request)
+
+    engine = Slow()
+    engine.answers[ListUsers] = answer
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await pilot.press("6", "slash", *"dir", "enter", "t")
+        assert not [one for one in engine.asked if isinstance(one, GetAudit) and one.person]
+        named.set()
+        wanted = "dora@example.com" if answer is USERS else "dir"
+        await until(pilot, lambda: (engine.wanted.person, engine.wanted.since) == (wanted, "7d"))
+
+    drive(app_on(engine, folder, area="setup"), script)
 
 
 def test_kind_reader_words_and_days_are_filters(folder: Path) -> None:

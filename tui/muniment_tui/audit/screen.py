@@ -104,7 +104,10 @@ class AuditScreen(AreaScreen):
         self._events: list[AuditEvent] = []
         self._after = 0
         """Where the next page begins; 0 if there is none, or while it is being loaded."""
-        self._users: tuple[UserWord, ...] = ()
+        self._users: tuple[UserWord, ...] | None = None
+        """All people; None until the service has named them."""
+        self._entered_early = False
+        """Whether Enter was pressed before the people were known."""
         self._timer: Timer | None = None
         self._file: AuditCsvFile | None = None
         self._loaded = False
@@ -119,7 +122,7 @@ class AuditScreen(AreaScreen):
 
     def on_mount(self) -> None:
         self._list.focus()
-        self.muniment.engine.ask(self, ListUsers(), Users, self._people_came, failed=lambda error: None)
+        self.muniment.engine.ask(self, ListUsers(), Users, self._people_came, failed=self._no_people)
         self._load(check=True)
 
     @on(events.ScreenResume)
@@ -134,6 +137,12 @@ class AuditScreen(AreaScreen):
 
     def _people_came(self, users: Users) -> None:
         self._users = users.users
+        if self._entered_early:
+            self._apply()
+
+    def _no_people(self, error: MunimentError) -> None:
+        """Without a list of people, the engine takes what is typed as an address."""
+        self._people_came(Users(users=()))
 
     # --- pages ----------------------------------------------------------------------------------
 
@@ -254,7 +263,7 @@ class AuditScreen(AreaScreen):
         self._timer = None
         line = self.query_one(FilterLine)
         typed = line.field("person").value
-        fitting = people_that_fit(self._users, typed)
+        fitting = people_that_fit(self._users or (), typed)
         wanted = replace(self._filter, word=line.field("word").value.strip())
         if len(fitting) == 1 or not typed.strip():
             wanted = replace(wanted, person=fitting[0].user if fitting else "")
@@ -265,12 +274,19 @@ class AuditScreen(AreaScreen):
 
     @on(Input.Submitted, "FilterField")
     def _entered(self, event: Input.Submitted) -> None:
-        """Apply all fields. A person whom several fit must be typed further."""
         if self._timer is not None:
             self._timer.stop()
+        self._apply()
+
+    def _apply(self) -> None:
+        """Apply all fields. A person whom several fit must be typed further."""
         line = self.query_one(FilterLine)
         typed = line.field("person").value.strip()
-        fitting = people_that_fit(self._users, typed)
+        self._entered_early = bool(typed) and self._users is None
+        if self._users is None and typed:
+            self._list.focus()  # keys act on the list while the people are on their way
+            return
+        fitting = people_that_fit(self._users or (), typed)
         if len(fitting) > 1:
             some = ", ".join(user.user for user in fitting[:3])
             self.muniment.tell(f"{count(len(fitting))} people fit {typed}: {some}. Type more.", "warning")
