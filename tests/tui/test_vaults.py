@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,11 @@ from muniment_tui.first.vault_list import VaultsScreen
 from muniment_tui.shell.areas import AREAS
 from muniment_tui.shell.frame import AreaScreen
 from muniment_tui.terminal.colours import ColourDepth
+from muniment_tui.widgets.field import Form
 from muniment_tui.widgets.rows import ShortList
 from support.engine_double import HOSTILE, EngineDouble, assert_harmless
 from support.screens import NOW, Compare, app_of, app_on, drive, shows, text_of, until
+from support.terminal import MUNIMENT
 from support.words import status
 
 HOME = AREAS[0].id
@@ -117,9 +121,75 @@ def test_a_folder_without_a_vault_is_refused(file: Path, tmp_path: Path) -> None
         await shows(pilot, "there is no vault in this folder")
         await pilot.press("escape")
         app_of(pilot).vaults.open(tmp_path / "nowhere")
-        await shows(pilot, f"There is no vault in {str(tmp_path)[:SHOWN]}")
+        await shows(pilot, "There is no vault in /")
+        await shows(pilot, "nowhere.")
 
     drive(asking(file), script)
+
+
+def test_an_unknown_user_in_a_typed_path_is_part_of_a_name(file: Path, tmp_path: Path) -> None:
+    remember_vault(file, tmp_path / "gone", "")
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await pilot.press("p", *"~nosuch/mail", "enter")
+        await shows(pilot, "there is no vault in this folder")
+        await pilot.press("escape", "c")
+        await until(pilot, lambda: isinstance(pilot.app.screen, FirstScreen))
+        folder = pilot.app.screen.query_one(Form).fields[0]
+        for path, hint in (("~nosuch", "A new or empty folder"), ("x" * 300, "This path is not valid")):
+            folder.entry().focus()
+            folder.value = ""
+            await pilot.press(*path)
+            await shows(pilot, hint)
+
+    drive(asking(file), script)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_the_app_starts_where_the_current_folder_was_removed(
+    file: Path, tmp_path: Path, known: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    if known:
+        remember_vault(file, tmp_path / "other", "Other")
+    Path.cwd().rmdir()
+    home = str(tmp_path)[:SHOWN]
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await shows(pilot, f"This folder is {home}" if known else home)
+        if known:
+            await pilot.press("p", *"nowhere", "enter")
+            await shows(pilot, "there is no vault in this folder")
+
+    drive(asking(file), script)
+
+
+def test_a_vault_that_is_not_opened_by_itself_is_named_at_the_start(terminal: Any) -> None:
+    """The vault in the current folder can be entered by other users."""
+    window = terminal(["sh", "-c", f"umask 022; mkdir v; touch v/vault.toml; cd v; {shlex.join(MUNIMENT)}"])
+    window.wait_for("The vault in", "Create it here")
+    window.press("F9")
+    why = "can be entered by other users (mode 0755, a vault has 0700): name it with --vault"
+    window.wait(lambda seen: why in " ".join(seen.split()), "to read why")
+    window.press("Escape", "F10")
+    assert window.wait_ended() == 0
+
+
+HOMELESS = """
+import os, sys
+os.getuid = lambda: 2**31 - 7
+from muniment_tui.__main__ import main
+sys.exit(main())
+"""
+"""Starts the program as a number that no user has: there is no place for the state."""
+
+
+def test_a_user_without_a_home_keeps_nothing(terminal: Any) -> None:
+    bare = ["env", "-u", "HOME", "-u", "XDG_STATE_HOME", sys.executable, "-c", HOMELESS]
+    window = terminal(bare)
+    window.wait_for("Create it here", "F2 Create")
+    window.press("F10")
+    assert window.wait_ended() == 0
 
 
 def test_a_vault_is_forgotten(file: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -125,13 +125,14 @@ class MunimentApp(App[int], inherit_bindings=False):
         times: AppTimes = TIMES,
         depth: ColourDepth | None = None,
         installer: Callable[[], VaultUnits] | None = None,
+        notice: str = "",
     ) -> None:
         """`named` is the vault that the user asked for, which need not exist; None asks which one to open.
 
         `state_file` is where settings of the app are remembered; None remembers nothing. `vaults_file` lists
         the known vaults; None knows none. `area` is the first area to show; "" means the one that was open
         last. `depth` says which colours the terminal has; None means what the environment says.
-        `installer` makes what installs the service.
+        `installer` makes what installs the service. `notice` is a warning to begin with; "" for none.
         """
         self.state = state.load(state_file) if state_file else state.AppState()
         exists = named is not None and is_vault(named)
@@ -139,6 +140,7 @@ class MunimentApp(App[int], inherit_bindings=False):
         vars(self)["DEFAULT_MODE"] = _first_area(area or self.state.area) if exists else FIRST
         super().__init__(driver_class=TerminalDriver)
         self.connect = connect
+        self._first_notice = notice
         self.installer = installer
         self.read_only = read_only
         self.times = times
@@ -214,23 +216,6 @@ class MunimentApp(App[int], inherit_bindings=False):
         self._learn_name()
         return former
 
-    def open_profile(self, kind: str, values: Mapping[str, str], done: Callable[[str | None], None]) -> None:
-        """Open the form of a new profile over the current screen.
-
-        `values` are entered in advance, by field name ("name" included). `done` is called with the profile's
-        name after it is saved, or with None if the form is left unsaved.
-        """
-        from muniment.profiles.registry import KIND
-        from muniment_tui.profiles.draft import ProfileDraft
-        from muniment_tui.profiles.form import ProfileForm
-
-        draft = ProfileDraft(KIND[kind], values.get("name", ""))
-        for field in draft.fields:
-            if field.name in values:
-                draft.type(field.name, values[field.name])
-
-        self.push_screen(ProfileForm(draft), done)
-
     def open_messages(self, ids: Sequence[str]) -> None:
         """Show messages by their ids over the current screen, one after another."""
         from muniment_tui.messages.single import SingleScreen
@@ -265,6 +250,8 @@ class MunimentApp(App[int], inherit_bindings=False):
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self.exit, TERMINATED, TERMINATED)
+        if self._first_notice:
+            self.tell(self._first_notice, "warning")
         if not self.is_headless:
             self.set_interval(SIZE_POLL, self._check_size)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -74,13 +75,12 @@ def launch(engine: EngineDoors, called: LaunchOptions) -> int:
         engine.connect,
         named.folder,
         read_only=called.read_only,
-        state_file=state_file(),
-        vaults_file=vaults_file(),
+        state_file=_in_home(state_file),
+        vaults_file=_in_home(vaults_file),
         area=called.area,
         installer=engine.installer,
+        notice=f"{named.refused[0].upper()}{named.refused[1:]}." if named.refused else "",
     )
-    if named.refused:
-        app.tell(f"{named.refused[0].upper()}{named.refused[1:]}.", "warning")
     try:
         code = app.run() or app.return_code or 0
     finally:
@@ -92,6 +92,14 @@ def launch(engine: EngineDoors, called: LaunchOptions) -> int:
 
         return main(["demo"], replace(engine, look=lambda vault: launch(engine, _looking(vault))))
     return code
+
+
+def _in_home(file: Callable[[], Path]) -> Path | None:
+    """The path of a file of this user's state; None for a user without a home, for whom nothing is kept."""
+    try:
+        return file()
+    except RuntimeError:
+        return None
 
 
 def _say_what_runs(engine: EngineDoors, vault: Path) -> None:

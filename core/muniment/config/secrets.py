@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from muniment.config.program import TooMuchOutput, TooSlow, owner_of, run_program
 from muniment.errors import ConfigError
+from muniment.system.environment import with_home
 from muniment.system.paths import as_path
 
 COMMAND_SECONDS = 30
@@ -109,7 +110,7 @@ def _from_keyring(argument: object, base: Path, seconds: float) -> Secret:
 
 def _from_file(argument: object, base: Path, seconds: float) -> Secret:
     """Read a password from a file; its last line end is removed."""
-    path = base / Path(as_path(_text(argument, "file"))).expanduser()
+    path = base / with_home(as_path(_text(argument, "file")))
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:

@@ -337,26 +337,6 @@ async def test_all_fields_of_every_kind_can_be_reached(vault: TestVault, kind: o
         assert seen == {name for name, field in form.editor._entries.items() if field.display}
 
 
-async def test_other_screens_open_the_form_with_values(vault: TestVault) -> None:
-    saved: list[str | None] = []
-    async with opened(vault.folder, "setup") as hand:
-        for key in ("escape", "f2"):
-            known = {"name": "box", "path": str(vault.folder / "spool")}
-            hand.app.open_profile("spool", known, saved.append)
-            await hand.sees("New profile", "box", str(vault.folder)[:20])
-            if key == "f2":
-                (vault.folder / "spool").mkdir(exist_ok=True)
-                await hand.press("f2")
-                await hand.until(lambda: len(saved) == 2)
-            else:
-                await hand.press("escape")
-                await hand.sees("Leave without saving")
-                await hand.press("D")
-                await hand.until(lambda: len(saved) == 1)
-    assert saved == [None, "box"]
-    assert load(settings(vault)).profiles[0].value("path") == str(vault.folder / "spool")
-
-
 async def test_quitting_elsewhere_returns_to_unsaved_changes(edited: TestVault) -> None:
     async with opened(edited.folder, "profiles") as hand:
         await hand.sees("gw.example")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from pathlib import Path
 from typing import ClassVar
 
 from msgspec.structs import replace
@@ -18,6 +17,7 @@ from textual.widgets import Input
 from muniment.api import Audit, AuditEvent, ListUsers, Users, UserWord
 from muniment.cli.trail.event_lines import AuditLine, act, grouped, whose
 from muniment.errors import MunimentError
+from muniment.system.environment import home_folder
 from muniment.system.formatting import count
 from muniment_tui.actions.registry import Action, actions
 from muniment_tui.audit.csv_file import AuditCsvFile
@@ -345,7 +345,7 @@ class AuditScreen(AreaScreen):
         name = time.strftime("audit-%Y-%m-%d.csv", time.localtime())
         parts = " · ".join(part for part in self._filter.words if part)
         words = joined(("Write the audit trail (", ""), (parts, "bold"), (") as CSV to:", ""))
-        self.ask_for(words, self._write, value=str(free_path(Path.home(), name)), check=path_problem)
+        self.ask_for(words, self._write, value=str(free_path(home_folder(), name)), check=path_problem)
 
     def _write(self, typed: str) -> None:
         try:

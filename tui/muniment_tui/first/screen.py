@@ -168,11 +168,13 @@ def _domains_problem(text: str) -> str:
 
 def _folder_problem(text: str) -> str:
     folder = absolute(text.strip() or ".")
-    if is_vault(folder) or not folder.exists() or _is_empty(folder):
-        return ""
-    return (
-        "This folder is not empty; name another" if folder.is_dir() else "This is not a folder; name another"
-    )
+    try:
+        if is_vault(folder) or not folder.exists() or _is_empty(folder):
+            return ""
+        what = "This folder is not empty" if folder.is_dir() else "This is not a folder"
+    except (OSError, ValueError):  # such as a name that is too long
+        what = "This path is not valid"
+    return f"{what}; name another"
 
 
 def _is_empty(folder: Path) -> bool:

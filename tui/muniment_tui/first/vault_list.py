@@ -14,7 +14,7 @@ from textual.binding import BindingType
 from textual.widget import Widget
 
 from muniment.client.known_vaults import KnownVault
-from muniment.system.environment import absolute
+from muniment.system.environment import absolute, current_folder
 from muniment.system.formatting import local
 from muniment_tui.actions.registry import Action, actions
 from muniment_tui.shell.frame import FrameScreen
@@ -97,7 +97,7 @@ class VaultsScreen(FrameScreen):
         self._fill()
         if self.muniment.vault is None:
             self.add_class("-first")
-            self.say(shown(f"No vault is open. This folder is {Path.cwd()}.", "$secondary"))
+            self.say(shown(f"No vault is open. This folder is {current_folder()}.", "$secondary"))
 
     @on(events.ScreenResume)
     def _again(self) -> None:

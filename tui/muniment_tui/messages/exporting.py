@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import ClassVar
 
 from textual.binding import BindingType
@@ -12,6 +11,7 @@ from muniment.api import Done, Export, ListMessages, Step, WireWord
 from muniment.cli.progress import step_words
 from muniment.client.receiving import receive
 from muniment.errors import MunimentError
+from muniment.system.environment import home_folder
 from muniment.system.formatting import count
 from muniment_tui.actions.registry import Action, actions
 from muniment_tui.engine.bridge import PendingRequest
@@ -77,7 +77,7 @@ class ExportingScreen(AskingScreen):
             ("Export ", ""), (messages(many), "bold"),
             (" to a folder, or to a file that ends in .mbox or .zip:", ""),
         )  # fmt: skip
-        value = str(free_path(Path.home(), "mail.zip"))
+        value = str(free_path(home_folder(), "mail.zip"))
         self.ask_for(words, partial(self._write, request), value=value, check=path_problem)
 
     def _write(self, request: Export, typed: str) -> None:

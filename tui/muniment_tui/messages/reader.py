@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import ClassVar, cast
 
 from textual import on
@@ -26,6 +25,7 @@ from muniment.api import (
     WireWord,
 )
 from muniment.errors import MunimentError
+from muniment.system.environment import home_folder
 from muniment.system.formatting import count, size
 from muniment_tui.actions.registry import Action, actions
 from muniment_tui.engine.bridge import PendingRequest
@@ -370,7 +370,7 @@ class ReaderPane(Pane):
             path = path_of(typed)
             self.asking.read_stream(request, self._written, through=lambda words: save_stream(words, path))
 
-        self.asking.ask_for(words, write, value=str(free_path(Path.home(), name)), check=path_problem)
+        self.asking.ask_for(words, write, value=str(free_path(home_folder(), name)), check=path_problem)
 
     def _written(self, word: WireWord) -> None:
         if isinstance(word, Done):

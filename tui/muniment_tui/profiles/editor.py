@@ -1,7 +1,6 @@
 """The fields of a profile, with its test and its questions, for a screen of its own or inside another.
 
-`form.ProfileForm` is that screen, and Setup embeds the same editor. Other screens open the form with
-`app.open_profile`.
+`form.ProfileForm` is that screen, and Setup embeds the same editor.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The screen with the form of one profile. Other screens open it with `app.open_profile`."""
+"""The screen with the form of one profile."""
 
 from __future__ import annotations
 

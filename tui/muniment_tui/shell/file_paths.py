@@ -15,7 +15,7 @@ SHORT = 20
 
 def path_of(typed: str) -> Path:
     """The absolute path that the user typed."""
-    return absolute(str(Path(typed.strip()).expanduser()))
+    return absolute(typed.strip())
 
 
 def path_problem(typed: str) -> str:
@@ -37,7 +37,7 @@ def path_problem(typed: str) -> str:
 def free_path(folder: Path, name: str) -> Path:
     """A path in `folder` that does not exist yet: `name`, with a number if necessary."""
     path, number = folder / name, 1
-    while path.exists():
+    while _exists(path):
         number += 1
         path = folder / f"{Path(name).stem}-{number}{Path(name).suffix}"
     return path
@@ -58,3 +58,11 @@ def paths_cut(text: str, cells: int) -> str:
     if not paths:
         return text
     return PATHS.sub(lambda path: middle(path[0], max(room // len(paths), SHORT)), text)
+
+
+def _exists(path: Path) -> bool:
+    """Whether a path exists. False in a folder that can't be entered: `path_problem` says so later."""
+    try:
+        return path.exists()
+    except OSError:
+        return False

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from muniment.client.socket_path import has_settings
-from muniment.system.environment import VAULT, absolute
+from muniment.system.environment import VAULT, absolute, current_folder
 
 if TYPE_CHECKING:
     from muniment.client.find_vault import FoundVault
@@ -33,7 +33,7 @@ def is_vault(folder: Path) -> bool:
 
 def new_folder() -> Path:
     """Where a new vault is suggested: the current folder if it is empty, or else a new folder in it."""
-    here = Path.cwd()
+    here = current_folder()
     try:
         empty = next(here.iterdir(), None) is None
     except OSError:

@@ -16,6 +16,7 @@ from muniment.sources.endpoint import FileEndpoint
 from muniment.sources.passing import LINK, SPECIAL, PassedOverCounter, readable
 from muniment.sources.refusing import RefusalKeeper
 from muniment.sources.spool_files import make_work, spool_file
+from muniment.system.environment import current_folder, with_home
 
 GONE = "its file is no longer there"
 _BLOCK = 1024 * 1024
@@ -31,7 +32,7 @@ class FileSource(ABC, RefusalKeeper):
     def __init__(self, endpoint: FileEndpoint, sleep: Callable[[float], None]) -> None:
         super().__init__()
         self._endpoint = endpoint
-        self._root = Path(endpoint.path).expanduser().absolute()
+        self._root = current_folder() / with_home(endpoint.path)
         self._place = MailPlace(f"file:{self._root}", "")
         self._passing = PassedOverCounter()
 
