@@ -14,7 +14,9 @@ from textual.app import App
 from textual.pilot import Pilot
 
 from muniment.api import (
+    Chunk,
     Done,
+    ExportFile,
     GetStatus,
     GetTree,
     Request,
@@ -26,6 +28,7 @@ from muniment.api import (
     WatchRuns,
     WireWord,
 )
+from muniment.client.receiving import receive
 from muniment.errors import NotFound
 from muniment_tui.engine.bridge import AHEAD, Bridge
 from support.engine_double import EngineDouble
@@ -97,6 +100,30 @@ def test_no_answer_is_handled_after_cancel_all(run: Run) -> None:
         await pilot.pause(0.2)
 
     assert run(EngineDouble({GetStatus: status(), WatchRuns: states}), script).got == []
+
+
+def test_what_processes_a_stream_gets_no_word_after_it_is_cancelled(run: Run, tmp_path: Path) -> None:
+    go, waits = threading.Event(), threading.Event()
+
+    def words(request: Request) -> Iterator[WireWord]:
+        yield ExportFile(name="some.zip")
+        waits.set()
+        assert go.wait(20)
+        yield Chunk(data=b"the rest")
+        yield Done(message="Exported")
+
+    async def script(app: Asking, pilot: Pilot[Any]) -> None:
+        line = app.engine.stream(
+            app, WatchRuns(), app.take, through=lambda words: receive(words, tmp_path / "some.zip")
+        )
+        await until(pilot, waits.is_set)
+        assert list(tmp_path.iterdir())
+        line.cancel()
+        go.set()
+        await until(pilot, lambda: not app.engine._lines)
+
+    assert run(EngineDouble({WatchRuns: words}), script).got == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_error_reaches_its_handler_or_becomes_a_notice(run: Run) -> None:

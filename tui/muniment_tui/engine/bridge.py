@@ -258,7 +258,7 @@ class Bridge:
     ) -> None:
         line.client = client = Client(self._connect(self.vault))
         words = client.stream(line.request)
-        passed = through(words)
+        passed = through(_wanted(line, words))
         try:
             for word in passed:
                 if isinstance(word, StateWord):
@@ -270,6 +270,8 @@ class Bridge:
                 if line.over:
                     return
             line.deliver(ended)
+        except _Cancelled:
+            pass
         finally:
             for each_of in (passed, words):
                 close = cast(Any, getattr(each_of, "close", None))
@@ -315,6 +317,24 @@ class _Lane:
             self._running = waiting[0] if waiting else None
         if waiting:
             waiting[1]()
+
+
+class _Cancelled(Exception):
+    """A stream is no longer wanted."""
+
+
+def _wanted(line: PendingRequest, words: Iterator[WireWord]) -> Iterator[WireWord]:
+    """The words of a stream. Raises _Cancelled once it is cancelled.
+
+    What processes them, such as the writer of an export, may take many before it passes one on. It must not
+    take the rest for a complete stream.
+    """
+    for word in words:
+        if line.over:
+            raise _Cancelled
+        yield word
+    if line.over:
+        raise _Cancelled
 
 
 def _bug(error: Exception) -> MunimentError:
