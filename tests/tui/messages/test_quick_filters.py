@@ -6,9 +6,12 @@ import time
 from datetime import datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from muniment import api
 from muniment.archive.query import parse
+from muniment.errors import QueryError
 from muniment.system.time_zones import local_tz
 from muniment_tui.messages.dates import listed
 from muniment_tui.messages.folder_tree import TreePlace
@@ -27,6 +30,11 @@ def hit(sender: str) -> api.Hit:
         (TreePlace("a@b.example"), "user:a@b.example"),
         (TreePlace("a@b.example", "Inbox"), "user:a@b.example in:inbox"),
         (TreePlace("a@b.example", "Old mail"), 'user:a@b.example in:"Old mail"'),
+        (TreePlace("Anna Berg", "Plans (2024)"), 'user:"Anna Berg" in:"Plans (2024)"'),
+        (TreePlace("a@b.example", "Tab\there"), 'user:a@b.example in:"tab\there"'),
+        (TreePlace("a@b.example", "a(b"), 'user:a@b.example in:"a(b"'),
+        (TreePlace("a@b.example", "really?"), 'user:a@b.example in:"really?"'),
+        (TreePlace("a@b.example", 'the "new"'), "user:a@b.example"),
     ],
 )
 def test_a_place_as_a_query(place: TreePlace, query: str) -> None:
@@ -46,6 +54,55 @@ def test_a_condition_is_added_and_removed_again(query: str, condition: str) -> N
 
 
 @pytest.mark.parametrize(
+    "query",
+    [
+        "a OR has:attachment",
+        "has:attachment OR a",
+        "has:attachment | a",
+        "has:attachment OR(a b)",
+        "(a b)OR has:attachment",
+        "a OR NOT has:attachment",
+        "NOT has:attachment a",
+        "-has:attachment a",
+        "a AND has:attachment",
+        "(a has:attachment b)",
+        '"a has:attachment b"',
+        'subject:(a OR "x" has:attachment b)',
+    ],
+)
+def test_a_condition_within_a_typed_query_is_no_filter(query: str) -> None:
+    with_it = toggled(query, FILES)
+    assert with_it == f"{query} {FILES}"
+    assert toggled(with_it, FILES) == query
+    parse(with_it)
+    parse(query)
+
+
+def test_each_copy_of_a_filter_is_removed() -> None:
+    query = 'has:attachment  x has:attachment "y (" z  has:attachment (v)'
+    assert toggled(query, FILES) == 'x "y (" z (v)'
+
+
+@pytest.mark.parametrize(
+    ("query", "rest"), [("or has:attachment", "or"), ("ORDER has:attachment FLOOR", "ORDER FLOOR")]
+)
+def test_words_that_only_look_like_operators_do_not_keep_a_filter(query: str, rest: str) -> None:
+    assert toggled(query, FILES) == rest
+
+
+@given(st.text(alphabet='aO R|()"“-', max_size=30))
+def test_any_query_gets_a_filter_and_loses_it(query: str) -> None:
+    there = toggled(query, FILES)
+    assert there.endswith(FILES)
+    try:
+        parse(query)
+        parse(there)
+    except QueryError:
+        return
+    assert toggled(there, FILES) == query.strip()
+
+
+@pytest.mark.parametrize(
     ("sender", "condition"),
     [
         ("Anna Berg <anna@a.example>", "from:anna@a.example"),
@@ -54,6 +111,9 @@ def test_a_condition_is_added_and_removed_again(query: str, condition: str) -> N
         ('Anna "x" Berg', 'from:"Anna x Berg"'),
         ("<>", ""),
         ('"(*)"', ""),
+        ("<&&>", ""),
+        (f"<{'a' * 200}@a.example>", ""),
+        (f"<{'a' * 64}@a.example>", f"from:{'a' * 64}@a.example"),
     ],
 )
 def test_the_sender_as_a_condition(sender: str, condition: str) -> None:
@@ -96,6 +156,8 @@ def test_a_date_of_this_year_has_day_and_month(monkeypatch: pytest.MonkeyPatch) 
         ('"Stone, Bob" <b@x.example>, c@x.example', "Stone, Bob, c@x.example"),
         ("", ""),
         ('"' * 900 + ",", '"' * 400),
+        (f'Eve <e@x.example>, "Stone, {"B" * 400}', f'Eve, "Stone, {"B" * 373}'),
+        ('"Stone \\"Bob, Bobby\\", Jr" <b@x.example>, Eve <e@x.example>', "Stone \\Bob, Bobby\\, Jr, Eve"),
     ],
 )
 def test_the_people_of_a_field(to: str, names: str) -> None:

@@ -33,8 +33,8 @@ TO_SINCE = 96
 """Width of a list, in cells, from which it shows senders and recipients."""
 NAMES = 400
 """Characters of a header field with people that a list reads."""
-_BETWEEN = re.compile(r',(?=(?:[^"]*"[^"]*")*[^"]*$)')
-"""A comma that is not in quotes."""
+_PERSON = re.compile(r'(?:"(?:[^"\\]|\\.)*+"?+|[^",])++', re.DOTALL)
+"""All up to a comma that is not in quotes. The last quotes may have no end, since the field is cut."""
 MOST = 10_000
 """Maximum number of marked messages. More than that are exported as a whole list."""
 
@@ -57,7 +57,7 @@ def columns(sent: bool) -> tuple[ListColumn, ...]:
 
 def names_of(to: str) -> str:
     """The names in a header field with several people, as far as a list can show them."""
-    return ", ".join(name_of(one.strip()) for one in _BETWEEN.split(to[:NAMES]) if one.strip())
+    return ", ".join(name_of(one.strip()) for one in _PERSON.findall(to[:NAMES]) if one.strip())
 
 
 class ResultPane(Pane):
