@@ -30,6 +30,21 @@ def rows_of(text: str, width: int) -> list[str]:
     return found
 
 
+@pytest.mark.parametrize(
+    ("text", "drawn", "says"),
+    [
+        ("", "", True),
+        (" \n", " \n", True),
+        ("", "Links\n[1] https://a.example", False),
+        ("words", "", False),
+        ("words", "\n", True),
+    ],
+)
+def test_a_message_has_no_text_if_nothing_is_shown(text: str, drawn: str, says: bool) -> None:
+    document = message_document(replace(message(), text=text, drawn=drawn, styles=()))
+    assert ("(no text)" in document.text) == says
+
+
 @given(text=TEXT, width=st.integers(1, 12))
 def test_rows_contain_the_whole_text_and_fit(text: str, width: int) -> None:
     found = rows_of(text, width)

@@ -32,8 +32,9 @@ def message_document(message: Message) -> TextDocument:
         _field(writer, "Note", note, WARN)
     writer.end_line()
     writer.section("text")
-    writer.put_drawn(message.drawn or message.text, message.styles if message.drawn else ())
-    if not message.text.strip():
+    text = message.drawn or message.text
+    writer.put_drawn(text, message.styles if message.drawn else ())
+    if not text.strip():
         writer.put("(no text)", QUIET)
     writer.end_line(2)
     _attachments(writer, message.attachments)
