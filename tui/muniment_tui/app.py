@@ -147,6 +147,8 @@ class MunimentApp(App[int], inherit_bindings=False):
         self.notices = NoticeLog()
         self._keys = KeyQueue(self, self._dispatch_key)
         self.organisation = ""
+        self.reason = ""
+        """Why the user reads other people's mail, if the vault required a reason. It is asked for once."""
         self.runs_go_on = False
         """Whether runs were seen or requested. The exit message then lists the ones that continue."""
         self._state_file = state_file
@@ -213,6 +215,7 @@ class MunimentApp(App[int], inherit_bindings=False):
         if former is not None:
             former.cancel_all()
         self.organisation, self.service = "", ServiceFacts()
+        self.reason = ""
         self._learn_name()
         return former
 

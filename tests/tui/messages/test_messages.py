@@ -465,6 +465,26 @@ def test_engine_errors_are_shown(make: Make, engine: Watched) -> None:
     drive(make(), script)
 
 
+def test_a_late_error_replaces_nothing_newer(make: Make, engine: Watched) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
+        await find(pilot, "nasty")
+        reader, row = screen_of(pilot).reader, screen_of(pilot).found.rows.current
+        assert row is not None
+        engine.go.clear()
+        engine.failing = VaultError("this message is damaged: restore a backup")
+        reader.open(row.key, ())
+        await until(pilot, lambda: isinstance(engine.asked[-1], api.Show))
+        reader.preview(row.value)
+        engine.go.set()
+        await settled(pilot)
+        await until(pilot, lambda: not screen_of(pilot).muniment.engine.calling)
+        await settled(pilot)
+        assert "damaged" not in text_of(pilot.app)
+        assert "Enter opens the message" in reader.text.document.text
+
+    drive(make(), script)
+
+
 def test_an_empty_vault_gives_advice(tmp_path: Path) -> None:
     TestVault(tmp_path / "vault")
 

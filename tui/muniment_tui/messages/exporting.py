@@ -14,9 +14,8 @@ from muniment.errors import MunimentError
 from muniment.system.environment import home_folder
 from muniment.system.formatting import count
 from muniment_tui.actions.registry import Action, actions
-from muniment_tui.engine.bridge import PendingRequest
 from muniment_tui.messages.listing import Asked
-from muniment_tui.messages.reason_prompt import AskingScreen
+from muniment_tui.messages.reason_prompt import AskingScreen, ReasonedRequest
 from muniment_tui.messages.result_list import ResultPane
 from muniment_tui.messages.saving import free_path, path_of, path_problem
 from muniment_tui.terminal.safe_text import joined, shown
@@ -44,7 +43,7 @@ class ExportingScreen(AskingScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._export: PendingRequest | None = None
+        self._export: ReasonedRequest | None = None
 
     @property
     def found(self) -> ResultPane:
@@ -118,7 +117,7 @@ class ExportingScreen(AskingScreen):
         if self._export is not None:
             self._export.cancel()
         self._ended()
-        self.muniment.tell("The export was stopped, and what was written is removed.", "warning")
+        self.muniment.tell("The export was stopped. An incomplete one leaves nothing behind.", "warning")
 
 
 def messages(number: int) -> str:

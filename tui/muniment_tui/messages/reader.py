@@ -28,7 +28,6 @@ from muniment.errors import MunimentError
 from muniment.system.environment import home_folder
 from muniment.system.formatting import count, size
 from muniment_tui.actions.registry import Action, actions
-from muniment_tui.engine.bridge import PendingRequest
 from muniment_tui.messages.document import DocumentWriter, TextDocument
 from muniment_tui.messages.message_document import (
     NO_NAME,
@@ -38,7 +37,7 @@ from muniment_tui.messages.message_document import (
     preview_document,
     source_document,
 )
-from muniment_tui.messages.reason_prompt import AskingScreen
+from muniment_tui.messages.reason_prompt import AskingScreen, ReasonedRequest
 from muniment_tui.messages.saving import free_path, path_of, path_problem, save_stream
 from muniment_tui.messages.text_pane import TextPane
 from muniment_tui.terminal.safe_text import filename, joined, shown
@@ -124,7 +123,7 @@ class ReaderPane(Pane):
         self._marks: tuple[Mark, ...] = ()
         self._below: list[tuple[TextDocument, int]] = []
         self._wanted = ""
-        self._line: PendingRequest | None = None
+        self._line: ReasonedRequest | None = None
         self._from_end = False
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -187,7 +186,7 @@ class ReaderPane(Pane):
             Show(id=id_, width=width or self.app.size.width - FRAME),
             Message,
             self._came,
-            failed=self._not_opened,
+            failed=lambda error: self._not_opened(id_, error),
             lane="show",
         )
 
@@ -202,7 +201,9 @@ class ReaderPane(Pane):
         self._show_files(False)
         self._show_document(preview_document(hit), marks=False)
 
-    def _not_opened(self, error: MunimentError) -> None:
+    def _not_opened(self, id_: str, error: MunimentError) -> None:
+        if id_ != self._wanted:  # another message was opened meanwhile
+            return
         self._show_text("The message could not be opened", str(error))
         self.asking.muniment.refuse(error)
 

@@ -21,10 +21,37 @@ REASON_QUESTION = (
 )
 
 
-class AskingScreen(AreaScreen):
-    """A screen that reads mail. It remembers the reason until the app is closed."""
+class ReasonedRequest:
+    """A request that is sent a second time if a reason is required. It goes on while the user types one."""
 
-    reason = ""
+    def __init__(self) -> None:
+        self._sent: PendingRequest | None = None
+        self._asks = False
+        """Whether the user is asked for the reason."""
+        self.cancelled = False
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended or was cancelled."""
+        return self.cancelled or not (self._asks or self._sent is None or not self._sent.over)
+
+    def cancel(self) -> None:
+        """Ignore all further answers, and do not send it again. Safe to call twice."""
+        self.cancelled = True
+        if self._sent is not None:
+            self._sent.cancel()
+
+    def sent(self, pending: PendingRequest) -> None:
+        """Take what was sent last."""
+        self._sent, self._asks = pending, False
+
+    def asks(self, on: bool) -> None:
+        """Take whether the user is asked for the reason."""
+        self._asks = on
+
+
+class AskingScreen(AreaScreen):
+    """A screen that reads mail. The app remembers the reason until it is closed or opens another vault."""
 
     def read(
         self,
@@ -37,14 +64,15 @@ class AskingScreen(AreaScreen):
     ) -> None:
         """Send a request that has one reply. If a reason is required, ask for it and send the request
         again."""
+        sent = self.with_reason(request)
+
+        def again() -> None:
+            self.read(request, reply, then, failed=failed, lane=lane)
 
         def refused(error: MunimentError) -> None:
-            if isinstance(error, ReasonNeeded):
-                self.ask_reason(lambda: self.read(request, reply, then, failed=failed, lane=lane))
-            else:
-                (failed or self.muniment.refuse)(error)
+            self._lacks_reason(sent, error, again, failed or self.muniment.refuse)
 
-        self.muniment.engine.ask(self, self.with_reason(request), reply, then, failed=refused, lane=lane)
+        self.muniment.engine.ask(self, sent, reply, then, failed=refused, lane=lane)
 
     def read_stream(
         self,
@@ -54,20 +82,41 @@ class AskingScreen(AreaScreen):
         ended: Callable[[], object] | None = None,
         failed: Failed | None = None,
         through: Through = lambda words: words,
-    ) -> PendingRequest:
+    ) -> ReasonedRequest:
         """Send a request that is answered by a stream, and ask for a reason like `read`."""
+        line = ReasonedRequest()
 
-        def refused(error: MunimentError) -> None:
-            if isinstance(error, ReasonNeeded):
-                self.ask_reason(
-                    lambda: self.read_stream(request, each, ended=ended, failed=failed, through=through)
-                )
-            else:
+        def send() -> None:
+            if line.cancelled:
+                return
+            sent = self.with_reason(request)
+
+            def refused(error: MunimentError) -> None:
+                line.asks(True)
+                self._lacks_reason(sent, error, send, give_up)
+
+            line.sent(
+                self.muniment.engine.stream(self, sent, each, ended=ended, failed=refused, through=through)
+            )
+
+        def give_up(error: MunimentError) -> None:
+            line.asks(False)
+            if not line.cancelled:
                 (failed or self.muniment.refuse)(error)
 
-        return self.muniment.engine.stream(
-            self, self.with_reason(request), each, ended=ended, failed=refused, through=through
-        )
+        send()
+        return line
+
+    def _lacks_reason(
+        self, sent: Request, error: MunimentError, again: Callable[[], object], give_up: Failed
+    ) -> None:
+        """Send a request again that lacks a reason, else give it up."""
+        if not isinstance(error, ReasonNeeded):
+            give_up(error)
+        elif self.with_reason(sent) != sent:  # the reason was typed while this request was under way
+            again()
+        else:
+            self._ask_reason(again, lambda: give_up(error))
 
     def clear_notice(self) -> None:
         """Remove a notice that covers newer content. An error stays until Esc."""
@@ -77,15 +126,17 @@ class AskingScreen(AreaScreen):
 
     def with_reason(self, request: R) -> R:
         """The request with the reason, if one was given and the request has such a field."""
-        return replace(request, reason=self.reason) if "reason" in request.__struct_fields__ else request
+        reason = self.muniment.reason
+        return replace(request, reason=reason) if "reason" in request.__struct_fields__ else request
 
-    def ask_reason(self, then: Callable[[], object]) -> None:
-        """Ask for the reason, then call `then`."""
-
+    def _ask_reason(self, then: Callable[[], object], otherwise: Callable[[], object]) -> None:
         def given(reason: str) -> None:
-            self.reason = reason.strip()
+            self.muniment.reason = reason.strip()
             then()
 
         self.ask_for(
-            shown(REASON_QUESTION), given, check=lambda typed: "" if typed.strip() else "Type a reason."
+            shown(REASON_QUESTION),
+            given,
+            check=lambda typed: "" if typed.strip() else "Type a reason.",
+            otherwise=otherwise,
         )

@@ -138,10 +138,12 @@ class FrameScreen(Screen[Any]):
         *,
         value: str = "",
         check: Callable[[str], str] = lambda value: "",
+        otherwise: Callable[[], object] = lambda: None,
     ) -> None:
-        """Ask for a line of text, such as a path. `check` returns a sentence if the text is wrong, else
-        ""."""
-        self.query_one(Prompt).ask(Question(words, then, typed=True, value=value, check=check))
+        """Ask for a line of text, such as a path. `check` returns a sentence if the text is wrong, else "".
+        `otherwise` is called if the user declines."""
+        question = Question(words, then, typed=True, value=value, check=check, otherwise=otherwise)
+        self.query_one(Prompt).ask(question)
 
     @property
     def too_small(self) -> bool:
