@@ -19,7 +19,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muniment.archive.operations.export_targets import quoted
+from muniment.archive.operations import export_targets
+from muniment.archive.operations.export_targets import open_target, quoted
+from muniment.system.partial_files import publish_file
 from support.program import Program, command
 from support.reports import line, plain, report
 from support.soak import in_soak
@@ -297,3 +299,38 @@ def test_quoting_is_that_of_mboxrd_for_any_pieces(parts: list[bytes]) -> None:
         b">" + one if one.lstrip(b">").startswith(b"From ") else one for one in whole.split(b"\n")
     )
     assert b"".join(quoted(parts)) == expected
+
+
+# --- an mbox and its manifest -------------------------------------------------------------------------
+
+
+def finished(folder: Path, taken: str = "") -> None:
+    """Write an mbox of one mail. Somebody else makes the file `taken` before it is complete."""
+    manifest = folder / ".manifest"
+    manifest.write_text("{}")
+    with open_target(folder / "all.mbox") as target:
+        target.add("a.eml", 0, [MAILS[0]])
+        if taken:
+            (folder / taken).write_text("mine")
+        target.finish(manifest)
+
+
+@pytest.mark.parametrize("taken", ["all.mbox", "all.mbox.manifest.jsonl"])
+def test_an_mbox_that_can_not_be_completed_leaves_neither_file(tmp_path: Path, taken: str) -> None:
+    with pytest.raises(FileExistsError):
+        finished(tmp_path, taken)
+    left = {path.name: path.read_text() for path in tmp_path.iterdir() if path.name != ".manifest"}
+    assert left == {taken: "mine"}
+
+
+def test_the_manifest_of_an_mbox_has_its_name_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So whoever sees a manifest finds all of its mail."""
+    named: list[list[str]] = []
+
+    def watched(part: Path, path: Path) -> None:
+        publish_file(part, path)
+        named.append(sorted(one.name for one in tmp_path.iterdir() if not one.name.startswith(".")))
+
+    monkeypatch.setattr(export_targets, "publish_file", watched)
+    finished(tmp_path)
+    assert named == [["all.mbox"], ["all.mbox", "all.mbox.manifest.jsonl"]]

@@ -150,8 +150,12 @@ class MboxTarget(ExportTarget):
 
     def finish(self, manifest: Path) -> None:
         self._file.close()
-        publish_file(manifest, self._manifest)
         publish_file(self.part, self.path)
+        try:
+            publish_file(manifest, self._manifest)
+        except BaseException:
+            self.path.unlink(missing_ok=True)  # mail without its manifest is no complete export
+            raise
 
     def close(self) -> None:
         self._file.close()
