@@ -116,18 +116,46 @@ def test_silence_begins_some_days_ago() -> None:
 def test_sizes_are_noted_at_most_once_an_hour(tmp_path: Path) -> None:
     for now, size in ((0, 1), (3599, 2), (3600, 3), (DAY, 4), (DAY - 7200, 5)):
         note_size(tmp_path, now, lambda size=size: size)  # type: ignore[misc]
-    assert [one.bytes for one in load(tmp_path)] == [5, 4]
+    assert [one.bytes for one in load(tmp_path, DAY)] == [5, 4]
 
 
-@pytest.mark.parametrize("broken", ["{", "[]", '{"samples": 3}', '{"version": 2}'])
-def test_a_broken_file_counts_as_empty_and_is_written_anew(tmp_path: Path, broken: str) -> None:
-    (tmp_path / NAME).write_text(broken)
-    assert load(tmp_path) == ()
+FUTURE = 400 * DAY
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        b"{",
+        b"[]",
+        b'{"samples": 3}',
+        b'{"version": 2}',
+        b'{"version": 2, "samples": [[1, 1]]}',
+        b"[" * 100_000,
+        b'{"samples": ' + b"[" * 100_000,
+        b'{"x": "\xff"}',
+        b'{"samples": [[%d, 1], [-1, 1], [1, -1], [1, %d]]}' % (FUTURE, 10**30),
+    ],
+)
+def test_a_broken_file_counts_as_empty_and_is_written_again(tmp_path: Path, broken: bytes) -> None:
+    (tmp_path / NAME).write_bytes(broken)
+    assert load(tmp_path, 5) == ()
     note_size(tmp_path, 5, lambda: 7)
-    assert load(tmp_path) == (SizeSample(5, 7),)
+    assert load(tmp_path, 5) == (SizeSample(5, 7),)
     assert (tmp_path / NAME).stat().st_mode & 0o777 == 0o600
 
 
 def test_a_folder_that_can_not_be_written_keeps_nothing(tmp_path: Path) -> None:
     note_size(tmp_path / "gone", 5, lambda: 7)
-    assert load(tmp_path / "gone") == ()
+    assert load(tmp_path / "gone", 5) == ()
+
+
+def test_a_size_of_the_future_stops_neither_the_forecast_nor_the_notes(tmp_path: Path) -> None:
+    """The clock was wrong for a while, or has been set back."""
+    for day in range(5):
+        note_size(tmp_path, day * DAY, lambda day=day: 100 * day)  # type: ignore[misc]
+    note_size(tmp_path, FUTURE, lambda: 400)
+    assert growth(load(tmp_path, 4 * DAY)) == 100
+    note_size(tmp_path, 5 * DAY, lambda: 500)
+    assert [one.bytes for one in load(tmp_path, FUTURE)] == [0, 100, 200, 300, 400, 500]
+    note_size(tmp_path, 5 * DAY - 60, lambda: 999)
+    assert load(tmp_path, FUTURE)[-1].bytes == 500, "at most once an hour"

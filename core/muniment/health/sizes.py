@@ -20,6 +20,10 @@ DAYS = 90
 """Number of days whose size is kept."""
 HOURLY = 3600
 """Least seconds between two sizes that are noted."""
+AHEAD = 86400
+"""Most seconds that a size may be ahead of the clock, which may have been set back. Others are left out."""
+LARGEST = 1 << 62
+"""More bytes than any disk has."""
 
 
 class SizeMemory(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,16 +34,24 @@ class SizeMemory(msgspec.Struct, frozen=True, kw_only=True):
     """The newest size of each day, the oldest day first."""
 
 
-def load(folder: Path) -> tuple[SizeSample, ...]:
-    """Read the file of a vault. A file that is missing or can't be read counts as empty."""
+def load(folder: Path, now: float) -> tuple[SizeSample, ...]:
+    """Read the file of a vault. A file that is missing or can't be read counts as empty.
+
+    Args:
+        folder: The vault's folder.
+        now: Seconds since 1970 UTC. Sizes that are far ahead of it, or impossible, are left out.
+    """
     try:
         memory = msgspec.json.decode((folder / NAME).read_bytes(), type=SizeMemory)
     except FileNotFoundError:
         return ()
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         log.warning("%s can't be read (%s): the growth is measured from now on", NAME, type(error).__name__)
         return ()
-    return memory.samples if memory.version == FORMAT else ()
+    if memory.version != FORMAT:
+        return ()
+    possible = [one for one in memory.samples if 0 <= one.time <= now + AHEAD and 0 <= one.bytes < LARGEST]
+    return tuple(sorted(possible, key=lambda one: one.time))
 
 
 def note_size(folder: Path, now: float, size: Callable[[], int]) -> None:
@@ -50,8 +62,8 @@ def note_size(folder: Path, now: float, size: Callable[[], int]) -> None:
         now: Seconds since 1970 UTC.
         size: Measures the bytes on disk.
     """
-    known = load(folder)
-    if known and 0 <= now - known[-1].time < HOURLY:
+    known = load(folder, now)
+    if any(abs(now - one.time) < HOURLY for one in known):
         return
     memory = SizeMemory(samples=thinned(known, SizeSample(int(now), size()), DAYS))
     try:

@@ -69,7 +69,7 @@ def load(folder: Path) -> NotifyMemory:
         memory = msgspec.json.decode(path.read_bytes(), type=NotifyMemory)
     except FileNotFoundError:
         return NotifyMemory()
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         log.warning(
             "%s can't be read (%s): earlier notifications may be sent again", NAME, type(error).__name__
         )

@@ -76,7 +76,7 @@ def load(folder: Path) -> SetupMemory:
             return SetupMemory({step: _record(one) for step, one in value["steps"].items()})
     except FileNotFoundError:
         pass
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         log.warning("%s can't be read, so the steps of set-up must be checked again: %r", NAME, error)
     return SetupMemory()
 

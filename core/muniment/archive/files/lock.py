@@ -114,6 +114,6 @@ def holding(folder: Path) -> LockHolder | None:
         os.kill(found.pid, 0)
     except PermissionError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, OverflowError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
     return found

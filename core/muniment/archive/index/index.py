@@ -415,7 +415,7 @@ def _read_state(path: Path) -> StoredState:
             identity=str(state.get("identity", "")),
             shards=tuple(str(name) for name in state["shards"]),
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise IndexBroken("state.json is unreadable") from error
     if form != FORMAT:
         raise IndexBroken(f"it has format {form}, not {FORMAT}")

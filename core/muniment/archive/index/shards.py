@@ -273,7 +273,7 @@ def _read_meta(path: Path) -> list[str]:
         raise IndexBroken(f"{path.name} has no meta.json") from None
     except OSError as error:
         raise VaultError(f"The index can't be read; check the disk ({_brief(error)}).") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise IndexBroken(f"the meta.json of {path.name} is unreadable ({_brief(error)})") from error
 
 

@@ -177,7 +177,7 @@ def read_state(target: Path) -> LedgerHead:
         return LedgerHead(
             int(state["tree_size"]), bytes.fromhex(state["root"]), int(state["segment"]), int(state["offset"])
         )
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    except (FileNotFoundError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return EMPTY
 
 

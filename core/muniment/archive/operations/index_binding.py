@@ -47,7 +47,7 @@ def is_bound(vault: Vault, watermark: int, written: str) -> bool:
         value = json.loads(written)
         head = LedgerHead(value["tree_size"], bytes.fromhex(value["root"]), value["segment"], value["offset"])
         origin = bytes.fromhex(value["vault"]), value["damage"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return False
     now, vault_id = vault.head, vault.catalog.vault_id
     if origin != (vault_id, _digest(vault)) or not watermark <= head.tree_size <= now.tree_size:

@@ -104,7 +104,7 @@ def read_file(folder: Path) -> list[KnownRoot]:
         raise CheckpointsUnreadable("is missing") from None
     except OSError as error:
         raise CheckpointsUnreadable(f"can't be read ({error.strerror})") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointsUnreadable("is damaged") from error
     return sorted(notes, key=lambda note: note.head.tree_size)
 
@@ -255,7 +255,7 @@ def _of_json(path: Path, source: str, within: tuple[str, ...]) -> Iterator[Known
         if isinstance(value, str):
             value = json.loads(value)
         yield KnownRoot(source, bytes.fromhex(value["vault"]), _head(value))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return
 
 

@@ -53,7 +53,7 @@ DAYS, HOURS = 30, 24
 def get_health(session: ClientSession, request: api.GetHealth) -> api.Health:
     """Answer GetHealth, also for a vault that can't be opened."""
     settings, proof, now = session.settings(), proof_memory.load(session.folder), int(time.time())
-    sizes, disk = vault_sizes(session.folder), _disk(session.folder, known_sizes(session.folder))
+    sizes, disk = vault_sizes(session.folder), _disk(session.folder, known_sizes(session.folder, now))
     base = api.Health(
         time=now,
         days=_series(day_starts(now, zone_asked(request.zone), DAYS), []),
