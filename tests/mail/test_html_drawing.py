@@ -111,6 +111,31 @@ def test_headings_targets_and_tables_have_their_kind() -> None:
     assert kinds["[1] https://a.example"] == TARGET
 
 
+HEADS = "<tr><th>Item<th>Price</tr>"
+BODY = "<tr><td>Desk<td>12.50</tr>"
+
+
+@pytest.mark.parametrize(
+    ("rows", "lines"),
+    [
+        (HEADS + BODY, ["# Item  Price", "──", "Desk  12.50"]),
+        ("<tr><th><th></tr>" + BODY + BODY, ["Desk  12.50", "Desk  12.50"]),
+        ("<tr></tr>" + HEADS + BODY, ["# Item  Price", "──", "Desk  12.50"]),
+        ("<tr><td colspan=2>List</tr>" + HEADS + BODY, ["List", "# Item  Price", "──", "Desk  12.50"]),
+        ("<tr><th colspan=2>List</tr>" + HEADS + BODY, ["# List", "# Item  Price", "──", "Desk  12.50"]),
+        (BODY + HEADS + BODY, ["Desk  12.50", "# Item  Price", "──", "Desk  12.50"]),
+        (BODY + HEADS, ["Desk  12.50", "# Item  Price"]),
+        ("<tr><th>Item<td>12.50</tr>" + BODY, ["Item  12.50", "Desk  12.50"]),
+    ],
+)
+def test_a_head_row_is_a_heading_wherever_it_is(rows: str, lines: list[str]) -> None:
+    found = [
+        ("# " if line.kind == HEADING else "") + ("──" if line.text.startswith("─") else line.text)
+        for line in draw(f"<table>{rows}</table>", WIDTH)
+    ]
+    assert found == lines
+
+
 def test_links_beyond_the_limit_are_counted() -> None:
     many = "".join(f"<a href=https://a.example/{n}>x</a> " for n in range(LISTED + 7))
     assert drawn(many).endswith(

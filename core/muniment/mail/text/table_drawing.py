@@ -50,8 +50,8 @@ def drawn(rows: Sequence[Sequence[TableCell]], width: int) -> list[DrawnLine]:
     """The lines of a table of at most `width` cells; none if it is not drawn as columns."""
     if any(cell.holds_table or _fixed(cell) for row in rows for cell in row):
         return []
-    grid = _grid(rows)
-    grid = [row for row in grid if any(row)]
+    filled = [(row, _is_head(cells)) for row, cells in zip(_grid(rows), rows, strict=False) if any(row)]
+    grid, heads = [row for row, _ in filled], [head for _, head in filled]
     used = [at for at in range(max(map(len, grid), default=0)) if any(_at(row, at) for row in grid)]
     if not 2 <= len(used) <= COLUMNS:
         return []
@@ -59,8 +59,12 @@ def drawn(rows: Sequence[Sequence[TableCell]], width: int) -> list[DrawnLine]:
     columns = _widths(table, width)
     if not columns:
         return []
-    head = all(cell.head for cell in rows[0]) if rows and rows[0] else False
-    return list(_lines(table, columns, head))
+    return list(_lines(table, columns, heads))
+
+
+def _is_head(cells: Sequence[TableCell]) -> bool:
+    """Whether a row has the titles of columns: all its cells are heads."""
+    return bool(cells) and all(cell.head for cell in cells)
 
 
 def _fixed(cell: TableCell) -> bool:
@@ -145,21 +149,25 @@ def wrapped(text: str, width: int) -> Iterator[str]:
         yield " ".join(line)
 
 
-def _lines(table: Sequence[Sequence[list[str]]], widths: Sequence[int], head: bool) -> Iterator[DrawnLine]:
-    right = [_is_column_of_numbers(table, at, head) for at in range(len(widths))]
-    for number, row in enumerate(table):
+def _lines(
+    table: Sequence[Sequence[list[str]]], widths: Sequence[int], heads: Sequence[bool]
+) -> Iterator[DrawnLine]:
+    body = [row for row, head in zip(table, heads, strict=True) if not head]
+    right = [_is_column_of_numbers(body, at) for at in range(len(widths))]
+    followed = [*(not head for head in heads[1:]), False]
+    for row, head, before_body in zip(table, heads, followed, strict=True):
+        kind = HEADING if head else FIXED
         if _alone(row):
-            yield from (DrawnLine(text, FIXED) for text in row[0])
+            yield from (DrawnLine(text, kind) for text in row[0])
             continue
         cells = [
             [one for text in cell for one in wrapped(text, width)]
             for cell, width in zip(row, widths, strict=True)
         ]
-        first = head and number == 0
         for at in range(max(map(len, cells))):
             texts = [cell[at] if at < len(cell) else "" for cell in cells]
-            yield DrawnLine(_row(texts, widths, right), HEADING if first else FIXED)
-        if first:
+            yield DrawnLine(_row(texts, widths, right), kind)
+        if head and before_body:
             yield DrawnLine(GAP.join("─" * width for width in widths), FIXED)
 
 
@@ -171,8 +179,8 @@ def _row(texts: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> 
     return GAP.join(padded).rstrip()
 
 
-def _is_column_of_numbers(table: Sequence[Sequence[list[str]]], at: int, head: bool) -> bool:
-    texts = [text for row in table[head:] if not _alone(row) for text in row[at]]
+def _is_column_of_numbers(body: Sequence[Sequence[list[str]]], at: int) -> bool:
+    texts = [text for row in body if not _alone(row) for text in row[at]]
     return bool(texts) and all(map(_is_number, texts))
 
 
