@@ -270,6 +270,12 @@ def test_export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (result.code, result.out) == (0, "1200 exported.\n")
 
 
+def test_an_interrupted_export_says_what_is_left_of_it() -> None:
+    result = invoke(EngineDouble({Export: [Step(text="1"), KeyboardInterrupt()]}), "export", "x", "--to", "o")
+    assert result.code == 130
+    assert "An incomplete export leaves nothing behind." in result.err
+
+
 def test_export_names_each_failure() -> None:
     words = [Step(text="3f7a: unreadable", ok=False), Done(message="1 exported.")]
     result = invoke(EngineDouble({Export: words}), "export", "x", "--to", "o")

@@ -91,9 +91,9 @@ def test_times_are_of_the_callers_zone() -> None:
 
 
 def test_a_user_sees_no_verdict() -> None:
-    own = state_of_health(verdict="", summary="Your mail is archived.", disk=None)
+    own = state_of_health(verdict="", summary="Your folders hold 3 messages.", disk=None)
     out = invoke(EngineDouble({GetStatus: status(), GetHealth: own}), "status").out
-    assert "Health      Your mail is archived." in out
+    assert "Health      Your folders hold 3 messages." in out
     assert "Last report" not in out
 
 

@@ -231,6 +231,7 @@ def test_a_plain_user_gets_only_counts_of_their_own_mail(vault: TestVault) -> No
     assert isinstance(own, api.Health)
     empty = api.Health(time=own.time, verdict="", summary=own.summary, messages=1, behind=own.behind)
     assert own == empty
+    assert own.summary == "Your folders hold 1 message; no more was checked."
     (seen,) = answers(ClientSession(vault.folder, None, AUDITOR), api.GetHealth())
     assert isinstance(seen, api.Health)
     assert (seen.messages, seen.quarantined, seen.setup_steps) == (2, 1, 0)

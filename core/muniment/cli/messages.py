@@ -347,7 +347,11 @@ def export(session: CommandSession, query: str, path: str, user: str, reason: st
       muniment export 'user:ada@example.com before:2024-01-01' --to ada.zip
     """
     where = absolute(path)
-    return work(session, Export(query=query, path=as_text(where), user=user, reason=reason), into=where)
+    try:
+        return work(session, Export(query=query, path=as_text(where), user=user, reason=reason), into=where)
+    except KeyboardInterrupt:
+        complain("An incomplete export leaves nothing behind.")
+        raise
 
 
 COMMANDS = (tree, list_, search, show, export)

@@ -174,6 +174,16 @@ def test_people_are_those_who_are_silent_and_those_who_are_signed_in() -> None:
     assert "and 3 more" in said(crowd)[-1]
 
 
+def test_a_plain_user_reads_no_verdict() -> None:
+    (line,) = lines.problem_lines(own())
+    assert (line.head.plain, line.words.plain) == (
+        "",
+        "Your folders hold 4,211 messages; no more was checked.",
+    )
+    (well,) = lines.problem_lines(health())
+    assert well.head.plain
+
+
 def test_a_plain_user_sees_their_own_mail_alone() -> None:
     assert lines.is_own(own())
     assert not lines.is_own(empty())

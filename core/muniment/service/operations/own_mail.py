@@ -85,14 +85,15 @@ def status(session: ClientSession, user: User, request: api.GetStatus) -> api.St
 
 
 def health(session: ClientSession, user: User, request: api.GetHealth) -> api.Health:
-    """Answer GetHealth: the counts of their own messages. Nothing else in it is theirs."""
+    """Answer GetHealth: the counts of their own messages. Nothing else in it is theirs, or checked."""
     zone_asked(request.zone)
     with session.reading() as vault:
+        own = own_count(vault, user)
         return api.Health(
             time=int(time.time()),
             verdict="",
-            summary="Your mail is archived.",
-            messages=own_count(vault, user),
+            summary=f"Your folders hold {own:,} message{'' if own == 1 else 's'}; no more was checked.",
+            messages=own,
             behind=behind(vault, user),
         )
 
