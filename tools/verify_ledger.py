@@ -269,14 +269,16 @@ class Verifier:
             commit: dict[str, Any] = json.loads(frame.payload)
             stated = Tree(commit["tree_size"], [bytes.fromhex(peak) for peak in commit["frontier"]])
             root = bytes.fromhex(commit["root"])
-        except (ValueError, KeyError, TypeError) as error:
+            audits = commit.get("audits", -1)
+            if type(stated.size) is not int or type(audits) is not int:
+                raise TypeError("a number is of another type")
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             self.problems.append(f"{frame}: not readable ({error})")
             return None
         if stated.root() != root or stated.size.bit_count() != len(stated.peaks):
             self.problems.append(f"{frame}: root and frontier disagree")
         if tree is not None and (tree.size, tree.root()) != (stated.size, root):
             self.problems.append(f"{frame}: the records before it are not those that it proves")
-        audits = commit.get("audits", -1)
         if tree is not None and audits not in (-1, self.audits):
             self.problems.append(
                 f"{frame}: it counts {audits} audit records, and {self.audits} are before it"

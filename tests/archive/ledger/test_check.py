@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -40,6 +41,29 @@ def flipped(folder: Path, step: int, offset: int = 0) -> Iterator[tuple[Frame, i
                 yield frame, at - frame.position.offset
                 assert path.read_bytes() != good
         path.write_bytes(good)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"[]",
+        b"[" * 100_000,
+        b'"\\u001b[2J"',
+        b'{"tree_size": "\\u001b[2J", "frontier": [], "root": ""}',
+        b'{"tree_size": 0, "frontier": 5, "root": ""}',
+        b'{"tree_size": 0, "frontier": [], "root": "", "audits": "\\u001b[2J"}',
+        b'{"tree_size": true, "frontier": [], "root": ""}',
+    ],
+)
+def test_a_commit_of_another_form_is_one_problem(tmp_path: Path, payload: bytes) -> None:
+    written(tmp_path / "ledger", batches=1)
+    script = runpy.run_path(str(VERIFIER))
+    verifying = script["Verifier"](tmp_path / "ledger", ())
+    commit = script["Frame"](1, 0, script["COMMIT"], 0, 0, len(payload), 0, bytes(32), payload)
+    assert verifying._commit(commit, script["Tree"]()) is None
+    (problem,) = verifying.problems
+    assert "not readable" in problem
+    assert problem.isprintable()
 
 
 def test_an_intact_ledger_has_no_problems(tmp_path: Path) -> None:
