@@ -165,6 +165,7 @@ class ReaderPane(Pane):
 
     def rest(self) -> None:
         """Show no message."""
+        self._cancel_request()
         self._wanted = ""
         self._show_text("Message", "Press Enter in the list to open a message here.")
 
