@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from muniment.api import Backup, Done, Rebuild, Step, Verified, Verify
+from muniment.api import Backup, Done, ForgetBackup, Rebuild, Step, Verified, Verify
 from support.engine_double import HOSTILE, EngineDouble, assert_shown_harmlessly, invoke
 
 SOUND = Verified(ok=True, records=12_345, messages=1000, tree_size=12_346, root="ab" * 32, problems=())
@@ -80,6 +80,14 @@ def test_backup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     result = invoke(double, "backup", "copy")
     assert double.asked == [Backup(path=str(tmp_path / "copy"))]
     assert (result.code, result.out) == (0, "Backup is complete.\n")
+
+
+def test_a_backup_is_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    double = EngineDouble({ForgetBackup: Done(message="Forgotten.")})
+    result = invoke(double, "backup", "copy", "--forget")
+    assert double.asked == [ForgetBackup(path=str(tmp_path / "copy"))]
+    assert (result.code, result.out) == (0, "Forgotten.\n")
 
 
 def test_steps_are_drawn_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,7 +99,8 @@ CASES: list[tuple[dict[str, Any], dict[str, str]]] = [
     ({"backups": (upkeep(True, 9),)}, {"backup": "warning"}),
     ({"backups": (upkeep(False, 0),)}, {"backup": "critical"}),
     ({"backups": (upkeep(True, 40), upkeep(True, 2))}, {}),
-    ({"backups": (upkeep(True, 2), upkeep(False, 0))}, {"backup": "critical"}),
+    ({"backups": (upkeep(False, 0), upkeep(True, 2))}, {"backup": "critical"}),
+    ({"backups": (upkeep(True, 2), upkeep(False, 0), upkeep(False, 0))}, {"backup-left": "warning"}),
 ]
 
 

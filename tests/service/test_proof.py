@@ -11,7 +11,7 @@ import pytest
 from muniment import api
 from muniment.archive.ledger.local_segments import segment_path
 from muniment.archive.operations.stage_progress import StageProgress
-from muniment.errors import UsageError
+from muniment.errors import NotFound, UsageError
 from muniment.service.host.proof_memory import NAME, SENTENCES, load
 from muniment.service.host.proof_turn import present
 from muniment.service.operations.proving import StageSteps
@@ -160,6 +160,29 @@ def test_a_failed_backup_is_remembered_with_the_last_whole_one(vault: TestVault,
     assert not failed.ok
     assert "another vault" in failed.error
     assert failed.whole == whole.time
+
+
+def test_a_backup_that_is_not_used_any_more_is_forgotten(vault: TestVault, tmp_path: Path) -> None:
+    gone, used = str(tmp_path / "gone it"), str(tmp_path / "used")
+    list(vault.client.stream(api.Backup(path=gone)))
+    (tmp_path / "gone it" / "ledger" / "vault-id").write_text("0" * 16)
+    with pytest.raises(UsageError):
+        list(vault.client.stream(api.Backup(path=gone)))
+
+    def problems() -> dict[str, str]:
+        found = vault.client.call(api.GetHealth(), api.Health).problems
+        return {one.key: one.text for one in found if one.severity and one.key.startswith("backup")}
+
+    forget = f"`muniment backup '{gone}' --forget`"
+    assert forget in problems()["backup"]
+    list(vault.client.stream(api.Backup(path=used)))
+    assert forget in problems()["backup-left"]
+    assert "its files stay" in vault.client.call(api.ForgetBackup(path=gone), api.Done).message
+    assert problems() == {}
+    assert [past.path for past in proof(vault).backups] == [used]
+    assert (tmp_path / "gone it" / "ledger").exists()
+    with pytest.raises(NotFound, match=r"remembered: .*used"):
+        vault.client.call(api.ForgetBackup(path=gone), api.Done)
 
 
 def test_a_verification_and_a_backup_take_turns(vault: TestVault, tmp_path: Path) -> None:

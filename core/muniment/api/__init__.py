@@ -71,6 +71,7 @@ from muniment.api.profiles import (
     TestProfile,
 )
 from muniment.api.proof import (
+    ForgetBackup,
     GetProof,
     PastBackup,
     PastVerification,
@@ -172,6 +173,7 @@ __all__ = [
     "Export",
     "ExportFile",
     "Folder",
+    "ForgetBackup",
     "GetAudit",
     "GetHealth",
     "GetHistory",

@@ -13,6 +13,20 @@ class GetProof(Request, frozen=True):
     """
 
 
+class ForgetBackup(Request, frozen=True):
+    """Forget the last backup to a folder that is not used any more. The folder itself is not touched.
+
+    Role: administrator.
+    Reply: Done.
+
+    Raises:
+        NotFound: No backup to this folder is remembered.
+    """
+
+    path: str
+    """The folder, as in Backup."""
+
+
 class PastVerification(WireWord, frozen=True):
     """A verification that has ended. Part of Proof."""
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from muniment.api import Backup, Rebuild, Verified, Verify
-from muniment.cli.answers import last, watched, work
+from muniment.api import Backup, Done, ForgetBackup, Rebuild, Verified, Verify
+from muniment.cli.answers import done, last, watched, work
 from muniment.cli.command import CommandSession, VaultCommand, pass_session
 from muniment.cli.output import complain, plain
 from muniment.errors import LedgerDamaged
@@ -108,18 +108,25 @@ def rebuild(session: CommandSession, catalog: bool, index: bool, accept_damage: 
 
 @click.command(cls=VaultCommand)
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False))
+@click.option("--forget", is_flag=True, help="Forget that DIR has a backup; its files stay.")
 @pass_session
-def backup(session: CommandSession, folder: str) -> int:
+def backup(session: CommandSession, folder: str, forget: bool) -> int:
     """Copy the vault to a folder while it is in use.
 
     The copy is consistent. The first backup copies everything, later ones only
     what was added. To restore, copy the folder back, then run `muniment rebuild`
     and `muniment verify --deep` on it.
 
+    The vault's health is judged by the last backup to each folder. With
+    --forget, a folder that is not used any more no longer counts.
+
     \b
     Example:
       muniment backup /mnt/backup/mail
     """
+    if forget:
+        done(session, session.ask(ForgetBackup(path=as_text(absolute(folder))), Done))
+        return 0
     return work(session, Backup(path=as_text(absolute(folder))))
 
 

@@ -56,6 +56,8 @@ class UpkeepFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What was wrong, as a sentence."""
     doubt: str = ""
     """A comparison that failed although nothing else is wrong, as a sentence."""
+    place: str = ""
+    """The folder of a backup."""
 
 
 class SilenceFacts(msgspec.Struct, frozen=True, kw_only=True):

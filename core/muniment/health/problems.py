@@ -6,9 +6,10 @@ Limits that notifications have as well come from `notify.findings`, so a screen 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from shlex import quote
 
 from muniment.config.model import NotifySection
-from muniment.health.model import FoundProblem, HealthFacts, HealthVerdict
+from muniment.health.model import FoundProblem, HealthFacts, HealthVerdict, UpkeepFacts
 from muniment.notify.findings import findings
 from muniment.notify.model import TroubleFinding
 
@@ -216,15 +217,25 @@ def _verified(facts: HealthFacts, limits: NotifySection) -> Iterator[FoundProble
 def _backed_up(facts: HealthFacts, limits: NotifySection) -> Iterator[FoundProblem]:
     if not facts.backups:
         return  # the vault may be backed up in another way
-    failed = next((one for one in facts.backups if not one.ok), None)
-    newest = max(one.good for one in facts.backups)
-    if failed is not None:
-        text = f"The last backup failed: {_sentence(failed.text)}"
+    newest, *earlier = facts.backups
+    good = max(one.good for one in facts.backups)
+    if not newest.ok:
+        text = f"The last backup failed: {_sentence(newest.text)} Make it again{_or_forget(newest)}."
         yield FoundProblem(key="backup", verdict=CRITICAL, text=text, area="proof", row="backup")
-    elif facts.archive.now - newest > UNSAVED * DAY:
-        days = _plural(int((facts.archive.now - newest) // DAY), "day")
+    elif facts.archive.now - good > UNSAVED * DAY:
+        days = _plural(int((facts.archive.now - good) // DAY), "day")
         text = f"The last backup is {days} old. Make a new one."
         yield FoundProblem(key="backup", verdict=WARNING, text=text, area="proof", row="backup")
+    if left := [one for one in earlier if not one.ok]:
+        more = f" ({len(left) - 1:,} more)" if len(left) > 1 else ""
+        text = f"The last backup to {left[0].place} failed{more}. Make it again{_or_forget(left[0])}."
+        yield FoundProblem(key="backup-left", verdict=WARNING, text=text, area="proof", row="backup")
+
+
+def _or_forget(backup: UpkeepFacts) -> str:
+    if not backup.place:
+        return ""
+    return f", or forget it if it is not used any more: `muniment backup {quote(backup.place)} --forget`"
 
 
 def _access(facts: HealthFacts, limits: NotifySection) -> Iterator[FoundProblem]:

@@ -45,6 +45,7 @@ _ACTS = {
     "RunAll": ("started all runs", "start all runs"),
     "Verify": ("verified the archive", "verify the archive"),
     "Backup": ("made a backup", "make a backup"),
+    "ForgetBackup": ("forgot a backup", "forget a backup"),
     "Rebuild": ("rebuilt the catalog or the index", "rebuild the catalog or the index"),
 }
 """What a request does: in the past, and after "tried to"."""

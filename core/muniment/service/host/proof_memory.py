@@ -6,6 +6,7 @@ The file is no evidence, and may be deleted. It only says what was done when.
 from __future__ import annotations
 
 import logging
+import threading
 from pathlib import Path
 
 import msgspec
@@ -22,6 +23,8 @@ FOLDERS = 20
 """Folders of backups that are remembered, the newest ones."""
 SENTENCES = 100
 """Problems of a verification that are remembered."""
+_changing = threading.Lock()
+"""Held from reading the file to writing it."""
 
 
 class ProofMemory(msgspec.Struct, frozen=True):
@@ -48,21 +51,32 @@ def load(folder: Path) -> ProofMemory:
 
 def remember_verification(folder: Path, done: PastVerification) -> None:
     """Remember a verification that came to its end."""
-    before = load(folder)
-    _save(
-        folder,
-        msgspec.structs.replace(before, verified=done, deep=done if done.deep else before.deep),
-    )
+    with _changing:
+        before = load(folder)
+        deep = done if done.deep else before.deep
+        _save(folder, msgspec.structs.replace(before, verified=done, deep=deep))
 
 
 def remember_backup(folder: Path, done: PastBackup) -> None:
     """Remember a backup that is complete or has failed."""
-    before = load(folder)
-    same = [one for one in before.backups if one.path == done.path]
-    whole = done.time if done.ok else same[0].whole if same else 0
-    others = tuple(one for one in before.backups if one.path != done.path)
-    newest = msgspec.structs.replace(done, whole=whole)
-    _save(folder, msgspec.structs.replace(before, backups=(newest, *others)[:FOLDERS]))
+    with _changing:
+        before = load(folder)
+        same = [one for one in before.backups if one.path == done.path]
+        whole = done.time if done.ok else same[0].whole if same else 0
+        others = tuple(one for one in before.backups if one.path != done.path)
+        newest = msgspec.structs.replace(done, whole=whole)
+        _save(folder, msgspec.structs.replace(before, backups=(newest, *others)[:FOLDERS]))
+
+
+def forget_backup(folder: Path, path: str) -> bool:
+    """Forget the last backup to a folder; returns whether one was remembered."""
+    with _changing:
+        before = load(folder)
+        others = tuple(one for one in before.backups if one.path != path)
+        if len(others) == len(before.backups):
+            return False
+        _save(folder, msgspec.structs.replace(before, backups=others))
+        return True
 
 
 def _save(folder: Path, memory: ProofMemory) -> None:

@@ -79,7 +79,9 @@ def get_health(session: ClientSession, request: api.GetHealth) -> api.Health:
         warnings=tuple(filter(None, [exposed(session.folder) or readable(session.folder)])),
         days_left=disk.days_left if disk else None,
         verified=_verified(proof),
-        backups=tuple(UpkeepFacts(ok=one.ok, good=one.whole, text=one.error) for one in proof.backups),
+        backups=tuple(
+            UpkeepFacts(ok=one.ok, good=one.whole, text=one.error, place=one.path) for one in proof.backups
+        ),
     )
     try:
         with session.reading() as vault:

@@ -1,4 +1,4 @@
-"""Answers GetProof, Verify and Backup."""
+"""Answers GetProof, Verify, Backup and ForgetBackup."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from muniment.archive.operations.verify import verify_ledger, verify_vault
 from muniment.archive.vault.known_roots import notes_of
 from muniment.archive.vault.layout import segments_of
 from muniment.archive.vault.shown_alarms import shown_alarms
-from muniment.errors import LedgerDamaged, MunimentError, UsageError
+from muniment.errors import LedgerDamaged, MunimentError, NotFound, UsageError
 from muniment.runs.pipeline.estimate import RunEstimate
 from muniment.service.access.roles import AccessRole
+from muniment.service.host import proof_memory
 from muniment.service.host.proof_memory import SENTENCES, load, remember_backup, remember_verification
 from muniment.service.host.proof_turn import ProofTurn, present
 from muniment.service.host.session import ClientSession
-from muniment.service.operations.operation import Operation
+from muniment.service.operations.operation import AuditRule, Operation
 from muniment.system.paths import as_path, readable
 
 MICROSECONDS = 1_000_000
@@ -155,6 +156,14 @@ def backup(session: ClientSession, request: api.Backup) -> Iterator[api.WireWord
         yield api.Done(message=f"Backup in {readable(as_path(request.path))} is complete.")
 
 
+def forget_backup(session: ClientSession, request: api.ForgetBackup) -> api.Done:
+    """Answer ForgetBackup."""
+    if not proof_memory.forget_backup(session.folder, readable(request.path)):
+        known = ", ".join(past.path for past in load(session.folder).backups) or "none"
+        raise NotFound(f"no backup to {readable(as_path(request.path))} is remembered; remembered: {known}")
+    return api.Done(message=f"The backup in {readable(as_path(request.path))} is forgotten; its files stay.")
+
+
 def _is_known(session: ClientSession, request: api.Backup) -> bool:
     """Whether there was a backup to this folder. A folder that was only mistyped is not remembered."""
     return readable(request.path) in [past.path for past in load(session.folder).backups]
@@ -213,5 +222,6 @@ def _damage(session: ClientSession) -> Iterator[str]:
 OPERATIONS = (
     Operation(api.GetProof, (api.Proof,), AccessRole.AUDITOR, get_proof),
     Operation(api.Verify, (api.Step, api.Verified), AccessRole.AUDITOR, verify, streams=True),
+    Operation(api.ForgetBackup, (api.Done,), AccessRole.ADMINISTRATOR, forget_backup, audit=AuditRule.CHANGE),
     Operation(api.Backup, (api.Step, api.Done), AccessRole.ADMINISTRATOR, backup, streams=True),
 )
