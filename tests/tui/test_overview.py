@@ -61,6 +61,18 @@ def test_in_a_vaults_folder_the_overview_is_that_vaults(
     assert engine.opened == [tmp_path]
 
 
+def test_a_vault_that_is_not_opened_by_itself_gives_its_reason(
+    bare: Bare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "vault.toml").touch()
+    tmp_path.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    code, printed = bare(EngineDouble(), vault="")
+    assert code == 2
+    assert "can be entered by other users" in printed.err
+    assert printed.out == ""
+
+
 def test_the_overview_of_a_new_vault_suggests_a_profile(bare: Bare) -> None:
     code, printed = bare(EngineDouble({GetStatus: status(), GetHealth: state_of_health()}))
     assert code == 0

@@ -11,6 +11,7 @@ import click
 
 from muniment.cli.command import CommandSession
 from muniment.cli.engine_port import EngineDoors
+from muniment.cli.health import nagios
 from muniment.cli.output import CommandOutput, complain, complain_lines
 from muniment.cli.root import root
 from muniment.errors import MunimentError, QueryError
@@ -32,7 +33,10 @@ def main(argv: Sequence[str], engine: EngineDoors) -> int:
         The exit code.
     """
     session = CommandSession(engine, CommandOutput())
-    return guarded(lambda: _run(list(argv), session), session)
+    if not nagios.meant(argv):
+        return guarded(lambda: _run(list(argv), session), session)
+    code = guarded(lambda: _run_plugin(list(argv), session), session)
+    return code if code in nagios.CODES.values() else nagios.UNKNOWN
 
 
 def guarded(work: Callable[[], int], session: CommandSession) -> int:
@@ -71,6 +75,16 @@ def _run(argv: list[str], session: CommandSession) -> int:
         return shell_complete(root, {"obj": session}, "muniment", COMPLETION, instruction)
     with root.make_context("muniment", argv, obj=session) as ctx:
         return int(root.invoke(ctx) or 0)
+
+
+def _run_plugin(argv: list[str], session: CommandSession) -> int:
+    """Run `status --check`: monitoring reads exit code 2, that of a wrong command line, as CRITICAL."""
+    try:
+        return _run(argv, session)
+    except click.ClickException as error:
+        return nagios.unknown(session, error.format_message())
+    except MunimentError as error:
+        return nagios.unknown(session, str(error))
 
 
 def _misused(error: click.ClickException) -> int:

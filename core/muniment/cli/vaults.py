@@ -48,9 +48,10 @@ def status(session: CommandSession, checking: bool) -> int:
 
     With --check, prints one line for a monitoring system such as Nagios,
     Icinga or Checkmk, and exits 0 (OK), 1 (WARNING), 2 (CRITICAL) or 3
-    (UNKNOWN: the vault or its service can't be asked). Health is the same here,
-    on the first screen of the app and in notifications. For administrators and
-    auditors; a user sees the number of their own messages.
+    (UNKNOWN: the vault or its service can't be asked, or the command line is
+    wrong). Health is the same here, on the first screen of the app and in
+    notifications. For administrators and auditors; a user sees the number of
+    their own messages.
 
     \b
     Example:

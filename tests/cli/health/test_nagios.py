@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from muniment.api import GetHealth, Health, HealthProblem, HealthProfile
-from muniment.cli.health.nagios import plugin_answer
+from muniment.cli.health.nagios import meant, plugin_answer
 from muniment.errors import AccessRefused, VaultError
 from support.engine_double import HOSTILE, EngineDouble, assert_shown_harmlessly, invoke
 from support.program import Program
@@ -105,3 +105,45 @@ def test_a_real_vault_is_judged(tmp_path: Path) -> None:
     assert "critical: " in program("status").out
     gone = Program(tmp_path / "nowhere").say("status", "--check")
     assert (gone.code, gone.out[:10]) == (3, "UNKNOWN - ")
+
+
+def test_a_wrong_command_line_is_unknown_and_not_critical(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    for words in (
+        ["status", "--check", "--vault", str(file)],
+        ["--vault", str(file), "status", "--check"],
+        ["status", "--check", "--nonsense"],
+        ["status", "--check", "nonsense"],
+        ["--nonsense", "status", "--check"],
+        ["status", "--check", "--vault"],
+    ):
+        result = invoke(EngineDouble(), *words, vault="")
+        assert (result.code, result.err) == (3, ""), words
+        assert result.out.startswith("UNKNOWN - ")
+        assert CONTRACT.fullmatch(result.out), result.out
+    assert invoke(EngineDouble(), "status", "--nonsense").code == 2
+    assert invoke(EngineDouble(), "status", "--check", "--help").code == 0
+
+
+def test_a_bug_is_unknown() -> None:
+    result = invoke(EngineDouble({GetHealth: ZeroDivisionError()}), "status", "--check")
+    assert result.code == 3
+    assert "This should not have happened" in result.err
+
+
+@pytest.mark.parametrize(
+    ("line", "plugin"),
+    [
+        ("status --check", True),
+        ("--vault /v status --json --check", True),
+        ("--vault=/v status --check", True),
+        ("status", False),
+        ("search status --check", False),
+        ("--vault status", False),
+        ("setup --check", False),
+        ("", False),
+    ],
+)
+def test_only_status_with_check_is_a_plugin(line: str, plugin: bool) -> None:
+    assert meant(line.split()) is plugin

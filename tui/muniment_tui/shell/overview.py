@@ -11,7 +11,7 @@ from muniment.cli.app import guarded
 from muniment.cli.command import CommandSession
 from muniment.cli.output import CommandOutput
 from muniment.cli.vaults import INDENT, last_run, status_lines
-from muniment.client.find_vault import find_vault
+from muniment.client.find_vault import FoundVault, find_vault
 from muniment.system.environment import VAULT, absolute
 
 BEGIN = """\
@@ -37,8 +37,8 @@ def overview(engine: EngineDoors, vault: str = "") -> int:
 
 def _overview(session: CommandSession) -> int:
     out = session.out
-    if session.folder is None and not os.environ.get(VAULT) and find_vault().folder is None:
-        out.block(BEGIN)
+    if session.folder is None and not os.environ.get(VAULT) and find_vault() == FoundVault():
+        out.block(BEGIN)  # a vault that is refused gives its reason below, as with each command
         return 0
     status = session.ask(GetStatus(), Status)
     health = session.ask(GetHealth(), Health)

@@ -6,7 +6,7 @@ One line, `STATE - text | figures`, and an exit code, as the guidelines for plug
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +51,24 @@ def check(session: CommandSession) -> int:
         answer = plugin_answer(health)
     except MunimentError as error:
         answer = PluginAnswer(UNKNOWN, str(error))
+    return _print(session, answer, health)
+
+
+def meant(argv: Sequence[str]) -> bool:
+    """Whether a command line, also one that can't be read, is that of a plugin."""
+    words = list(argv)
+    while words and words[0].startswith("-"):
+        if words.pop(0) == "--vault" and words:
+            words.pop(0)
+    return words[:1] == ["status"] and "--check" in words
+
+
+def unknown(session: CommandSession, why: str) -> int:
+    """Print the answer to a question that could not even be asked, and return its exit code."""
+    return _print(session, PluginAnswer(UNKNOWN, " ".join(why.split())), None)
+
+
+def _print(session: CommandSession, answer: PluginAnswer, health: Health | None) -> int:
     if session.json:
         session.out.json(_as_json(answer, health))
     else:
