@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,13 @@ from muniment_tui.app import MunimentApp
 from muniment_tui.first.screen import FirstScreen
 from muniment_tui.first.vault_list import VaultsScreen
 from muniment_tui.shell.areas import AREAS
-from muniment_tui.shell.frame import AreaScreen
+from muniment_tui.shell.frame import AreaScreen, FrameScreen
 from muniment_tui.terminal.colours import ColourDepth
+from muniment_tui.terminal.safe_text import shown
 from muniment_tui.widgets.field import Form
 from muniment_tui.widgets.rows import ShortList
 from support.engine_double import HOSTILE, EngineDouble, assert_harmless
-from support.screens import NOW, Compare, app_of, app_on, drive, shows, text_of, until
+from support.screens import NOW, Compare, app_of, app_on, drive, settled, shows, text_of, until
 from support.terminal import MUNIMENT
 from support.words import status
 
@@ -111,6 +113,48 @@ def test_the_switcher_closes_the_screens_of_the_former_vault(file: Path, tmp_pat
     drive(app, script)
     assert engine.opened[-1] == tmp_path / "second"
     assert known_vaults(file)[0].path == str(tmp_path / "second")
+
+
+class UnsavedScreen(FrameScreen):
+    """A screen with changes that only a `y` loses."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__()
+        self.what = what
+
+    @property
+    def unsaved(self) -> str:
+        return self.what
+
+    def ask_to_leave(self, leave: Callable[[], object]) -> None:
+        self.confirm(shown(f"Lose {self.what}?"), leave)
+
+
+@pytest.mark.parametrize("stays_at", ["", "upper", "lower"])
+def test_every_screen_with_unsaved_changes_is_asked_about(tmp_path: Path, stays_at: str) -> None:
+    app = app_on(EngineDouble(), tmp_path / "first", blank=True, area="home")
+
+    async def script(pilot: Pilot[Any]) -> None:
+        for what in ("lower", "upper"):
+            await app.push_screen(UnsavedScreen(what))
+        await app.switch_mode("runs")
+        await app.push_screen(UnsavedScreen("other"))
+        await pilot.press("q")
+        for what in ("other", "upper", "lower"):
+            await shows(pilot, f"Lose {what}?")
+            await pilot.press("n" if what == stays_at else "y")
+            if what == stays_at:
+                break
+        if stays_at:
+            await settled(pilot)
+            assert app.return_code is None
+            assert isinstance(app.screen, UnsavedScreen)
+            assert app.screen.what == stays_at
+            assert len(app._screen_stacks["runs"]) == 2
+        else:
+            await until(pilot, lambda: app.return_code == 0)
+
+    drive(app, script)
 
 
 def test_a_folder_without_a_vault_is_refused(file: Path, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,21 +87,31 @@ class VaultSwitch:
         await app.switch_mode(AREAS[0].id)
 
     def leave(self, then: Callable[[], object]) -> None:
-        """Ask about unsaved changes on any screen, then call `then`."""
-        self._app.call_later(self._leave, then)
+        """Ask about each screen with unsaved changes, one after another, then call `then`."""
+        self._app.call_later(self._leave, then, ())
 
-    async def _leave(self, then: Callable[[], object]) -> None:
-        app = self._app
-        for mode, stack in app._screen_stacks.items():
-            for screen in stack:
-                if isinstance(screen, FrameScreen) and screen.unsaved:
-                    if mode != app.current_mode:
-                        await app.switch_mode(mode)
-                    while app.screen is not screen:
-                        await app.pop_screen()
-                    screen.ask_to_leave(then)
-                    return
-        then()
+    async def _leave(self, then: Callable[[], object], asked: tuple[FrameScreen, ...]) -> None:
+        """Ask about the next screen. `asked` are those whose changes may be lost."""
+        mode, screen = next(self._unsaved(asked), ("", None))
+        if screen is None:
+            then()
+            return
+        if mode != self._app.current_mode:
+            await self._app.switch_mode(mode)
+        while self._app.screen is not screen:
+            await self._app.pop_screen()
+        screen.ask_to_leave(lambda: self._app.call_later(self._leave, then, (*asked, screen)))
+
+    def _unsaved(self, asked: tuple[FrameScreen, ...]) -> Iterator[tuple[str, FrameScreen]]:
+        """The other screens with unsaved changes, each with its mode: the current mode's first, from the top.
+
+        What is above a screen is closed before its question, so it must have been asked about by then.
+        """
+        stacks = self._app._screen_stacks
+        for mode in sorted(stacks, key=lambda mode: mode != self._app.current_mode):
+            for screen in reversed(stacks[mode]):
+                if isinstance(screen, FrameScreen) and screen not in asked and screen.unsaved:
+                    yield mode, screen
 
     def start_demo(self) -> None:
         """Close the app; the demo follows in the terminal, and opens the app again."""
