@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from muniment.api import (
     WireWord,
 )
 from muniment.api import TestProfile as TryProfile
+from muniment.errors import VaultError
 from muniment.service.daemon.install import UnitInstaller
 from muniment.service.dispatch.engine import connect
 from muniment_tui.app import MunimentApp
@@ -212,6 +214,75 @@ def test_what_is_typed_in_the_form_is_tested_and_not_lost(tmp_path: Path) -> Non
     drive(app(engine, tmp_path), script)
     assert engine.requests(TryProfile)[0].password == "pw"
     assert not engine.requests(PutProfile)
+
+
+def test_what_was_discarded_does_not_come_back(tmp_path: Path) -> None:
+    engine = Steps(unprofiled())
+
+    async def script(pilot: Any) -> None:
+        await at("profile", "enter", *"pw")(pilot)
+        await until(pilot, lambda: screen_of(pilot).unsaved)
+        screen = screen_of(pilot)
+        await back_to_the_list(pilot)
+        await pilot.press("escape")
+        await shows(pilot, "Leave without saving")
+        await pilot.press("D")
+        await until(pilot, lambda: pilot.app.screen is not screen)
+        await pilot.app.places.open_checklist()
+        await until(pilot, lambda: screen_of(pilot).profile.editor is not None)
+        await until(pilot, lambda: form_of(pilot).draft.password == "")
+        await settled(pilot)
+        assert "••" not in text_of(pilot.app)
+        assert screen_of(pilot).unsaved == ""
+        form_of(pilot)._entries["secret"].entry().focus()
+        await pilot.press(*"new")
+        await until(pilot, lambda: screen_of(pilot).unsaved)
+
+    drive(app(engine, tmp_path), script)
+
+
+def test_what_was_discarded_in_a_field_with_the_focus_does_not_come_back(tmp_path: Path) -> None:
+    engine = Steps(unprofiled())
+
+    async def script(pilot: Any) -> None:
+        await at("profile", "enter", *"pw")(pilot)
+        await until(pilot, lambda: screen_of(pilot).unsaved)
+        await back_to_the_list(pilot)
+        await at("undeliverable", "enter", *"xyz", "f10")(pilot)
+        await shows(pilot, "Leave without saving your changes to Undeliverable and")
+        await pilot.press("D")
+        await shows(pilot, "Leave without saving your changes to profile")
+        await pilot.press("escape")
+        screen_of(pilot).list.go_to("undeliverable")
+        await shows(pilot, "Undeliverable")
+        await settled(pilot)
+        assert "xyz" not in text_of(pilot.app)
+
+    drive(app(engine, tmp_path), script, LARGE)
+
+
+def asked_again(engine: Steps, before: int) -> bool:
+    """Whether the profiles were requested once more."""
+    return len(engine.requests(ListProfiles)) > before
+
+
+def test_an_error_of_the_profile_step_is_told_once(tmp_path: Path) -> None:
+    engine = Steps(unprofiled())
+    engine.answers[ListProfiles] = VaultError("the profiles can't be read")
+
+    async def script(pilot: Any) -> None:
+        screen = screen_of(pilot)
+        await shows(pilot, "of 10 done")
+        screen.list.go_to("profile")
+        for _ in range(3):
+            before = len(engine.requests(ListProfiles))
+            screen._ask()
+            await until(pilot, partial(asked_again, engine, before))
+            await settled(pilot)
+        said = [notice.text for notice in pilot.app.notices.kept]
+        assert said.count("the profiles can't be read") == 1
+
+    drive(app(engine, tmp_path), script)
 
 
 @pytest.mark.parametrize("key", ["S", "D"])

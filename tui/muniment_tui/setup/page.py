@@ -114,6 +114,12 @@ class StepPage(VerticalScroll, can_focus=True):
             if field.value != wanted and not field.entry().has_focus:
                 field.value = wanted
 
+    def put_back(self) -> None:
+        """Show the saved values again, also in the field that has the focus."""
+        saved = {one.name: one.value for one in self.step.fields} if self.step is not None else {}
+        for field in self.query_one(Form).fields:
+            field.value = saved.get(field.key, field.value)
+
     # --- what is typed --------------------------------------------------------------------------
 
     @on(FormField.Changed)

@@ -5,6 +5,7 @@ The form is loaded when the step is first shown, since the first frame of the ap
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 from textual.containers import Vertical
@@ -43,7 +44,10 @@ class ProfileStep(Vertical):
         self._known = SetupProfile()
         """The profile that the form was made for."""
         self._texts = (Content(), Content())
-        self._wants_focus = self._saved = False
+        self._wants_focus = self._settled = False
+        """The second: whether the form's changes were saved or discarded, so that none are unsaved."""
+        self._problem = ""
+        """The error of the last request, or ""."""
 
     @property
     def editor(self) -> ProfileEditor | None:
@@ -53,13 +57,27 @@ class ProfileStep(Vertical):
     @property
     def unsaved(self) -> str:
         """The form's unsaved changes, as a phrase; "" if there are none."""
-        return self.editor.unsaved if self.editor and not self._saved else ""
+        return self.editor.unsaved if self.editor and not self._settled else ""
 
     def on_profile_editor_saved(self, event: ProfileEditor.Saved) -> None:
         """Take note that the form's changes are saved. The next `load` shows the saved profile."""
         event.stop()
-        self._saved = True
+        self._settled = True
         self.post_message(self.StepSaved(event.name))
+
+    def ask_to_leave(self, leave: Callable[[], object]) -> None:
+        """Ask about unsaved changes, if there are any. `leave` is called if they may be lost."""
+        editor = self.editor
+        if editor is None or not self.unsaved:
+            leave()
+            return
+
+        def discard() -> None:
+            self._settled = True
+            self.load(self._known, again=True)
+            leave()
+
+        editor.ask_to_leave(discard)
 
     def explain(self, above: Content, below: Content) -> None:
         """Set the texts above and below the fields."""
@@ -75,19 +93,22 @@ class ProfileStep(Vertical):
         engine = cast("MunimentApp", self.app).engine
 
         def came(profiles: Profiles) -> None:
+            self._problem = ""
             self._make(known, profiles)
 
         engine.ask(self, ListProfiles(), Profiles, came, failed=self._failed, lane="profile-step")
 
     def _failed(self, error: MunimentError) -> None:
         self._known = SetupProfile()
-        cast("MunimentApp", self.app).refuse(error)
+        if str(error) != self._problem:  # each update fails, but one notice is enough
+            cast("MunimentApp", self.app).refuse(error)
+        self._problem = str(error)
 
     def _make(self, known: SetupProfile, profiles: Profiles) -> None:
         editor = self.editor
         if self.unsaved:
             return
-        if editor is not None and editor.draft.version == profiles.version and not self._saved:
+        if editor is not None and editor.draft.version == profiles.version and not self._settled:
             return
         from muniment_tui.profiles.editor import ProfileEditor
 
@@ -97,7 +118,7 @@ class ProfileStep(Vertical):
     async def _replace(self, editor: ProfileEditor) -> None:
         """Put another form in place of this one. It takes the focus only if nothing else has it by then."""
         wanted, held = self._wants_focus, self.has_focus_within
-        self._wants_focus = self._saved = False
+        self._wants_focus = self._settled = False
         if held:
             self.screen.set_focus(None)
         await self.remove_children()

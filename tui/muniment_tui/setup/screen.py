@@ -433,16 +433,16 @@ class SetupScreen(FrameScreen):
             words = shown(f"Leave without saving {self.unsaved}?", "bold")
             self.query_one("#leaving", AnswerPrompt).ask(words, choices, "Stay")
             return
-        editor = self.profile.editor
-        if editor is None or not self.profile.unsaved:
+        if not self.profile.unsaved:
             leave()
             return
         self.list.go_to(PROFILE)
         self._show()
-        self.call_after_refresh(editor.ask_to_leave, leave)
+        self.call_after_refresh(self.profile.ask_to_leave, leave)
 
     def _discard(self, leave: Callable[[], object]) -> None:
         self._drafts.clear()
+        self.page.put_back()
         self._fill()
         self.ask_to_leave(leave)
 
