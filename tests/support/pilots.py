@@ -10,7 +10,7 @@ from textual.pilot import Pilot
 
 from muniment.service.dispatch.engine import connect
 from muniment_tui.app import MunimentApp
-from support.screens import SMALL, text_of, until
+from support.screens import SMALL, SteadyPilot, text_of, until
 
 
 class Hand:
@@ -47,6 +47,6 @@ async def opened(
 ) -> AsyncIterator[Hand]:
     """The app on a vault, in one of its areas."""
     app = MunimentApp(connect, folder, read_only=read_only, area=area)
-    async with app.run_test(size=size) as pilot:
-        yield Hand(app, pilot)
+    async with app.run_test(size=size):
+        yield Hand(app, SteadyPilot(app))
     app.hang_up()

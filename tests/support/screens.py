@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from rich.console import Console
@@ -160,7 +161,8 @@ class SteadyPilot(Pilot[Any]):
     """A pilot that presses one key after another, each when the app has dealt with the one before.
 
     Textual's own pilot guesses from the processor's load whether the app is done. On a busy machine it
-    presses a key before the last one has moved the focus.
+    presses a key before the last one has moved the focus, and it waits a second at each key while a thread
+    of the app works.
     """
 
     ROUNDS = 3
@@ -169,9 +171,18 @@ class SteadyPilot(Pilot[Any]):
     async def press(self, *keys: str) -> None:
         """Press keys; return when the widgets have handled what these set off."""
         for key in keys:
-            await super().press(key)
-            for _ in range(self.ROUNDS):
-                await self._wait_for_screen()
+            with patch("textual.app.wait_for_idle", self._emptied):
+                await super().press(key)
+
+    async def pause(self, delay: float | None = None) -> None:
+        """Wait until the widgets have handled what is there, and then `delay` seconds."""
+        await self._emptied()
+        await super().pause(delay or 0)
+
+    async def _emptied(self, min_sleep: float = 0.0, max_sleep: float = 0.0) -> None:
+        """Empty the queues of all widgets. It takes the place of Textual's guess, which has these times."""
+        for _ in range(self.ROUNDS):
+            await self._wait_for_screen()
 
 
 def drive(app: App[Any], script: Script, size: tuple[int, int] = SMALL) -> None:
