@@ -14,7 +14,8 @@ from textual.pilot import Pilot
 
 from muniment import api
 from muniment.api import Audit, AuditEvent, GetAudit, ListUsers, Show, Users, UserWord
-from muniment.errors import AccessRefused, NotFound
+from muniment.errors import AccessRefused, NotFound, UsageError
+from muniment_tui.audit.csv_file import AuditCsvFile
 from muniment_tui.audit.filters import people_that_fit, span_of
 from muniment_tui.audit.screen import EARLY, PAGE
 from support.engine_double import HOSTILE, EngineDouble, assert_harmless
@@ -263,6 +264,65 @@ def test_the_csv_has_every_event_that_the_filters_leave(folder: Path, tmp_path: 
     assert [row["messages"] for row in rows] == [f"{n:064x}" for n in range(2500)]
     assert [one.name for one in path.parent.iterdir()] == ["trail.csv"]
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_csv_of_a_damaged_trail_says_so(folder: Path, tmp_path: Path) -> None:
+    damage = "record 8,123 of the ledger is damaged"
+
+    class Damaged(Trail):
+        def call(self, request: api.Request) -> api.WireWord:
+            word = super().call(request)
+            late = isinstance(request, GetAudit) and request.limit != PAGE and request.after
+            return replace(word, problems=(damage,)) if late else word
+
+    engine = Damaged(tuple(event(n) for n in range(1500)))
+    path = tmp_path / "trail.csv"
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await keys("x")(pilot)
+        await pilot.press("ctrl+u", *str(path), "enter")
+        await shows(pilot, damage)
+        told = [notice.text for notice in pilot.app.notices.kept]  # type: ignore[attr-defined]
+        assert any("1,500 events written" in one and "has problems" in one for one in told)
+
+    drive(app_on(engine, folder, area="audit"), script, LARGE)
+    assert path.exists()
+    asked = [one for one in engine.asked if isinstance(one, GetAudit) and one.limit != PAGE]
+    assert [one.check for one in asked] == [True, False]
+
+
+def test_a_csv_file_without_links_gets_its_name_and_replaces_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*given: Any) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("os.link", refused)
+    for taken in (False, True):
+        path = tmp_path / "trail.csv"
+        file = AuditCsvFile(path)
+        file.add(EVENTS)
+        assert path.exists() is taken
+        if taken:
+            with pytest.raises(UsageError, match="it exists by now"):
+                file.finish()
+        else:
+            file.finish()
+    assert path.read_bytes().count(b"\r\n") == 1 + len(EVENTS)
+    assert [one.name for one in tmp_path.iterdir()] == ["trail.csv"]
+
+
+def test_a_csv_file_that_can_not_be_written_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    file = AuditCsvFile(tmp_path / "trail.csv")
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(UsageError, match="No space left"):
+        file.finish()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_that_is_stopped_is_removed(folder: Path, tmp_path: Path) -> None:

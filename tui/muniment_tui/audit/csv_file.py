@@ -10,6 +10,7 @@ from pathlib import Path
 from muniment.api import AuditEvent
 from muniment.cli.trail.event_csv import csv_of
 from muniment.errors import UsageError
+from muniment.system.partial_files import discard, partial_path, publish_file
 
 
 class AuditCsvFile:
@@ -24,7 +25,7 @@ class AuditCsvFile:
         self.path = path
         self.events = 0
         """How many events were written."""
-        self._part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        self._part = partial_path(path)
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
@@ -45,7 +46,7 @@ class AuditCsvFile:
             self._file.flush()
             os.fsync(self._file.fileno())
             self._file.close()
-            os.link(self._part, self.path)  # fails if the name is taken
+            publish_file(self._part, self.path)
         except OSError as error:
             self.discard()
             raise self._refused(error) from error
@@ -55,8 +56,7 @@ class AuditCsvFile:
         """Close and remove the temporary file. Safe to call twice."""
         with suppress(OSError):
             self._file.close()
-        with suppress(OSError):
-            self._part.unlink()
+        discard(self._part)
 
     def _write(self, data: bytes) -> None:
         try:
@@ -66,4 +66,5 @@ class AuditCsvFile:
             raise self._refused(error) from error
 
     def _refused(self, error: OSError) -> UsageError:
-        return UsageError(f"{self.path} can't be written ({error.strerror}): name another path")
+        why = "it exists by now" if isinstance(error, FileExistsError) else error.strerror or str(error)
+        return UsageError(f"{self.path} can't be written ({why}): name another path")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from pathlib import Path
 from typing import ClassVar
 
 from msgspec.structs import replace
@@ -354,12 +355,15 @@ class AuditScreen(AreaScreen):
             self.muniment.refuse(error)
             return
         self.refresh_bindings()
-        self._write_page(self._filter, 0)
+        self._write_page(self._filter, 0, {})
 
-    def _write_page(self, wanted: AuditFilter, after: int) -> None:
+    def _write_page(self, wanted: AuditFilter, after: int, problems: dict[str, None]) -> None:
+        """Ask for a page and write it. `problems` are those of all pages, as in Audit."""
+
         def came(audit: Audit) -> None:
             if self._file is None:
                 return
+            problems.update(dict.fromkeys(audit.problems))
             try:
                 self._file.add(audit.events)
                 if not audit.after:
@@ -370,13 +374,23 @@ class AuditScreen(AreaScreen):
             written = f"{count(self._file.events)} {'event' if self._file.events == 1 else 'events'}"
             if audit.after:
                 self.say(shown(f"{written} written; c stops it"))
-                self._write_page(wanted, audit.after)
+                self._write_page(wanted, audit.after, problems)
             else:
-                self.muniment.tell(f"{written} written to {self._file.path}.")
+                self._say_written(written, self._file.path, problems)
                 self._end_file()
 
-        request = wanted.request(WRITTEN, after)
+        request = wanted.request(WRITTEN, after, check=not after)
         self.muniment.engine.ask(self, request, Audit, came, failed=self._not_written, lane="csv")
+
+    def _say_written(self, written: str, path: Path, problems: Iterable[str]) -> None:
+        """Say what was written. Problems of the trail come last, since the newest notice is shown."""
+        flawed = list(problems)
+        if not flawed:
+            self.muniment.tell(f"{written} written to {path}.")
+            return
+        self.muniment.tell(f"{written} written to {path}, but the audit trail has problems.", "error")
+        for problem in flawed:
+            self.muniment.tell(problem, "error")
 
     def _not_written(self, error: MunimentError) -> None:
         self.muniment.refuse(error)
