@@ -19,6 +19,8 @@ from muniment.api import (
     Users,
     UserWord,
 )
+from muniment.cli import users as program
+from muniment.errors import ConfigError
 from support.engine_double import HOSTILE, EngineDouble, assert_shown_harmlessly, invoke
 
 ADA = UserWord(user="ada@quill.example", name="Ada Quill", aliases=("a@quill.example",), messages=1234)
@@ -150,3 +152,17 @@ def test_show_names_periods_and_origins_of_addresses() -> None:
     assert "old@quill.example, until 2026-0" in out
     former = UserWord(user="x@quill.example", name="Xaver", former=True)
     assert "Xaver (former)" in invoke(EngineDouble({ListUsers: Users(users=(former,))}), "users", "list").out
+
+
+def test_a_csv_file_that_is_too_large_is_refused_and_not_read_whole(tmp_path: Path) -> None:
+    path = tmp_path / "people.csv"
+    path.write_bytes(b"x" * (program.CSV_LIMIT + 1))
+    double = EngineDouble({})
+    result = invoke(double, "users", "import", str(path))
+    assert result.code == ConfigError.exit_code
+    assert "people.csv is larger than 7 MiB" in result.err
+    with pytest.raises(ConfigError, match="larger than"):
+        program.csv_text("/dev/zero")
+    path.write_bytes(b"x" * 1024**2)
+    assert len(program.csv_text(str(path), 1024**2)) == 1024**2
+    assert double.asked == []

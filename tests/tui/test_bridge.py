@@ -139,6 +139,27 @@ def test_an_error_reaches_its_handler_or_becomes_a_notice(run: Run) -> None:
     run(EngineDouble({GetTree: NotFound("none such")}), script)
 
 
+def test_slow_work_is_done_in_a_thread_and_its_result_handled_in_the_loop(run: Run) -> None:
+    app: Asking
+
+    def reading() -> WireWord:
+        assert threading.get_ident() != app.loop_thread
+        return Step(text="read")
+
+    def failing() -> WireWord:
+        raise NotFound("there is no such file")
+
+    async def script(asking: Asking, pilot: Pilot[Any]) -> None:
+        nonlocal app
+        app = asking
+        asking.engine.work(asking, "reading", reading, asking.take)
+        await until(pilot, lambda: asking.got == [Step(text="read")])
+        asking.engine.work(asking, "reading", failing, asking.take)
+        await until(pilot, lambda: bool(asking.refused))
+
+    assert [str(error) for error in run(EngineDouble({}), script).refused] == ["there is no such file"]
+
+
 def test_an_unexpected_exception_becomes_a_sentence(run: Run) -> None:
     async def script(app: Asking, pilot: Pilot[Any]) -> None:
         app.engine.ask(app, GetTree(), Tree, app.take)

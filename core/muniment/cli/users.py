@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import BinaryIO
 
 import click
 
@@ -32,6 +33,8 @@ from muniment.system.formatting import count, local
 
 EFFECTS = ("moved", "logins", "people", "refiled")
 """Fields that the JSON answer to a change of users has besides the usual ones."""
+CSV_LIMIT = 7 * 1024**2
+"""Most bytes of a CSV file. The service takes requests of up to 8 MiB, of which escapes need a part."""
 NAMED = 50
 """Most people that a dry run names."""
 ORIGINS = {"hand": "typed by hand", "csv": "from a CSV file", "mail": "made automatically"}
@@ -98,16 +101,21 @@ def _changed(session: CommandSession, answer: Done, check: bool) -> None:
     done(session, answer, *EFFECTS)
 
 
-def csv_text(file: str) -> str:
-    """The text of a CSV file in UTF-8; `-` is standard input.
+def csv_text(file: str, limit: int = CSV_LIMIT) -> str:
+    """The text of a CSV file in UTF-8; `-` is standard input. `limit` is the most bytes that it may have.
 
     Raises:
-        ConfigError: it can't be read, or is not UTF-8.
+        ConfigError: it can't be read, is not UTF-8, or is larger than `limit`.
     """
     try:
-        data = _standard_input() if file == "-" else Path(file).read_bytes()
+        data = _standard_input(limit) if file == "-" else _read(Path(file), limit)
     except OSError as error:
         raise ConfigError(f"{file} can't be read: {error.strerror}.") from error
+    if len(data) > limit:
+        raise ConfigError(
+            f"{'Standard input' if file == '-' else file} is larger than {limit // 1024**2} MiB: split "
+            "it into several files, each with the header line."
+        )
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -115,11 +123,21 @@ def csv_text(file: str) -> str:
         raise ConfigError(f"{file} line {line} is not UTF-8: save the file as CSV in UTF-8.") from error
 
 
-def _standard_input() -> bytes:
-    """All bytes of standard input. Raises ConfigError if it is closed."""
+def _read(path: Path, limit: int) -> bytes:
+    with path.open("rb") as file:
+        return _bounded(file, limit)
+
+
+def _bounded(file: BinaryIO, limit: int) -> bytes:
+    """The bytes of a file, and of a large one just enough to see that it is too large."""
+    return file.read(limit + 1)
+
+
+def _standard_input(limit: int) -> bytes:
+    """The bytes of standard input, as `_bounded` reads them. Raises ConfigError if it is closed."""
     if sys.stdin is None or sys.stdin.closed:  # None if it was closed before the program began
         raise ConfigError("Standard input is closed: name a file, or send the CSV through a pipe.")
-    return sys.stdin.buffer.read()
+    return _bounded(sys.stdin.buffer, limit)
 
 
 @users.command("list")

@@ -26,6 +26,7 @@ from muniment.errors import MunimentError
 log = logging.getLogger("muniment.tui")
 
 W = TypeVar("W", bound=WireWord)
+V = TypeVar("V")
 AHEAD = 64
 """Messages of a stream that may wait for the screen. The stream is read no faster than that."""
 
@@ -36,21 +37,20 @@ class PendingRequest:
     def __init__(
         self,
         owner: MessagePump,
-        request: Request,
+        name: str,
         failed: Failed,
         handled: Handled,
         stopped: threading.Event,
         every: float,
     ) -> None:
-        """`stopped` is set when all requests of the bridge are cancelled. `every` is the number of seconds
-        between two states."""
-        self.request = request
+        """`name` is that of the thread. `stopped` is set when all requests of the bridge are cancelled.
+        `every` is the number of seconds between two states."""
         self.owner = owner
         self.failed = failed
         self._handled = handled
         self._stopped = stopped
         self._every = every
-        self.name = f"say-{type(request).__name__}"
+        self.name = name
         self.streams = False
         self.client: Client | None = None
         self.lane: _Lane | None = None
@@ -112,6 +112,10 @@ Handled = Callable[[MessagePump], object]
 Through = Callable[[Iterator[WireWord]], Iterator[WireWord]]
 
 
+def _name(request: Request) -> str:
+    return f"say-{type(request).__name__}"
+
+
 class Bridge:
     """The engine of one vault, for the screens."""
 
@@ -154,16 +158,38 @@ class Bridge:
         requests of the same owner and lane run one at a time and only the newest is answered, as for search
         while typing.
         """
-        line = self._pending(owner, request, failed)
+        line = self._pending(owner, _name(request), failed)
 
         def start() -> None:
-            self._start(line, lambda: self._call(line, reply, then))
+            self._start(line, lambda: self._call(line, request, reply, then))
 
         if not lane:
             start()
         else:
             line.lane = self._lanes.setdefault(owner, {}).setdefault(lane, _Lane())
             line.lane.next(line, start)
+        return line
+
+    def work(
+        self,
+        owner: MessagePump,
+        name: str,
+        task: Callable[[], V],
+        then: Callable[[V], object],
+        *,
+        failed: Failed | None = None,
+    ) -> PendingRequest:
+        """Do slow work that is no request, such as reading a file, in a thread; `then` is called with its
+        result in the owner's loop.
+
+        `name` is the thread's name. `failed` is as for `ask`.
+        """
+        line = self._pending(owner, name, failed)
+
+        def run() -> None:
+            line.deliver(then, task())
+
+        self._start(line, run)
         return line
 
     def stream(
@@ -182,14 +208,14 @@ class Bridge:
         `ended` is called after the last message. Cancel the returned request to stop the work. `through`
         processes the messages in the thread, for slow work such as writing a file.
         """
-        line = self._pending(owner, request, failed)
+        line = self._pending(owner, _name(request), failed)
         line.streams = True
-        self._start(line, lambda: self._stream(line, each, ended or (lambda: None), through))
+        self._start(line, lambda: self._stream(line, request, each, ended or (lambda: None), through))
         return line
 
-    def _pending(self, owner: MessagePump, request: Request, failed: Failed | None) -> PendingRequest:
+    def _pending(self, owner: MessagePump, name: str, failed: Failed | None) -> PendingRequest:
         refused = failed or self._refused
-        return PendingRequest(owner, request, refused, self._handled, self._stopped, self._every)
+        return PendingRequest(owner, name, refused, self._handled, self._stopped, self._every)
 
     @property
     def calling(self) -> int:
@@ -236,10 +262,12 @@ class Bridge:
             self._lines[line] = thread
         thread.start()
 
-    def _call(self, line: PendingRequest, reply: type[W], then: Callable[[W], object]) -> None:
+    def _call(
+        self, line: PendingRequest, request: Request, reply: type[W], then: Callable[[W], object]
+    ) -> None:
         client = self._take()
         try:
-            word = client.call(line.request, reply)
+            word = client.call(request, reply)
         except BaseException as error:
             if not isinstance(error, MunimentError):
                 client.close()
@@ -252,12 +280,13 @@ class Bridge:
     def _stream(
         self,
         line: PendingRequest,
+        request: Request,
         each: Callable[[WireWord], object],
         ended: Callable[[], object],
         through: Through,
     ) -> None:
         line.client = client = Client(self._connect(self.vault))
-        words = client.stream(line.request)
+        words = client.stream(request)
         passed = through(_wanted(line, words))
         try:
             for word in passed:

@@ -80,17 +80,15 @@ class StepActing:
 
     def _read(self, path: str) -> None:
         screen, file = self._screen, absolute(path.strip() or PEOPLE)
-        try:
-            text = csv_text(str(file))
-        except MunimentError as error:
-            screen.muniment.refuse(error)
-            return
 
-        def planned(answer: Done) -> None:
-            screen.confirm(import_question(file, answer), lambda: self._import(text, file.name))
+        def came(text: str) -> None:
+            def planned(answer: Done) -> None:
+                screen.confirm(import_question(file, answer), lambda: self._import(text, file.name))
 
-        request = ImportUsers(text=text, filename=file.name, check=True)
-        screen.muniment.engine.ask(screen, request, Done, planned)
+            request = ImportUsers(text=text, filename=file.name, check=True)
+            screen.muniment.engine.ask(screen, request, Done, planned)
+
+        screen.muniment.engine.work(screen, "read-people", lambda: csv_text(str(file)), came)
 
     def _import(self, text: str, name: str) -> None:
         def done(answer: Done) -> None:
@@ -99,8 +97,8 @@ class StepActing:
                 self._screen.muniment.tell(warning, "warning")
             self._changed()
 
-        request = ImportUsers(text=text, filename=name)
-        self._screen.muniment.engine.ask(self._screen, request, Done, done)
+        app, request = self._screen.muniment, ImportUsers(text=text, filename=name)
+        app.engine.ask(app, request, Done, done)  # the screen may be closed by then
 
     def pin(self, tenant: str) -> None:
         """Ask, then trust only reports of the tenant that was found."""
