@@ -26,6 +26,7 @@ from muniment.api import (
     Users,
     UserWord,
 )
+from muniment.cli.users import CSV_LIMIT
 from muniment.errors import AccessRefused, ConfigError
 from support.engine_double import HOSTILE, EngineDouble, assert_harmless
 from support.screens import LARGE, NOW, SMALL, app_on, drive, settled, shows, text_of, until
@@ -191,6 +192,107 @@ def test_an_import_is_not_made_without_an_answer(folder: Path, people: Path) -> 
 
     drive(app_on(engine, folder, area="people"), script)
     assert engine.changes(check=False) == []
+
+
+def test_the_result_of_a_change_is_said_after_its_preview_was_closed(folder: Path, people: Path) -> None:
+    engine = Directory()
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await keys("i", *str(people), "enter")(pilot)
+        await shows(pilot, "Do it?")
+        await pilot.press("y")
+        await until(pilot, lambda: "600 of 1,204" in text_of(pilot.app))
+        await pilot.press("escape")
+        await shows(pilot, "The change goes on")
+        before = engine.asked.count(ListUsers())
+        engine.go.set()
+        await shows(pilot, "Users imported: 2 changes")
+        await until(pilot, lambda: engine.asked.count(ListUsers()) > before)
+        assert "Ada Quill" in text_of(pilot.app)
+
+    drive(app_on(engine, folder, area="people"), script, LARGE)
+
+
+def test_a_failure_of_a_change_is_said_after_its_form_was_closed(folder: Path) -> None:
+    class Failing(Directory):
+        def call(self, request: api.Request) -> api.WireWord:
+            word = super().call(request)
+            if isinstance(request, AddUser) and not request.check:
+                raise ConfigError("the disk is full")
+            return word
+
+    engine = Failing()
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await keys("e", *"x", "f2")(pilot)
+        await shows(pilot, "Do it?")
+        await pilot.press("y")
+        await until(pilot, lambda: "600 of 1,204" in text_of(pilot.app))
+        await pilot.press("escape")
+        await shows(pilot, "The change goes on")
+        engine.go.set()
+        await shows(pilot, "the disk is full")
+        await shows(pilot, "· 64")
+
+    drive(app_on(engine, folder, area="people"), script, LARGE)
+
+
+def test_a_change_that_is_made_behind_another_screen_closes_only_its_own(folder: Path, people: Path) -> None:
+    engine = Directory()
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await keys("i", *str(people), "enter")(pilot)
+        await shows(pilot, "Do it?")
+        await pilot.press("y")
+        await until(pilot, lambda: "600 of 1,204" in text_of(pilot.app))
+        await pilot.press("f1")
+        await until(pilot, lambda: "600 of 1,204" not in text_of(pilot.app))
+        help_page = pilot.app.screen
+        before = engine.asked.count(ListUsers())
+        engine.go.set()
+        await until(pilot, lambda: engine.asked.count(ListUsers()) > before)
+        assert pilot.app.screen is help_page
+        await pilot.press("escape")
+        if pilot.app.screen is help_page:
+            await pilot.press("escape")  # the first one removed the notice
+        await shows(pilot, "· 64")
+
+    drive(app_on(engine, folder, area="people"), script, LARGE)
+
+
+def test_a_file_that_is_too_large_is_refused(folder: Path, people: Path) -> None:
+    people.write_bytes(b"x" * (CSV_LIMIT + 1))
+    engine = Directory()
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await keys("i", *str(people), "enter")(pilot)
+        await shows(pilot, "is larger than")
+
+    drive(app_on(engine, folder, area="people"), script, LARGE)
+    assert engine.changes(check=True) == []
+
+
+def test_a_file_is_read_while_the_app_goes_on(
+    folder: Path, people: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, go = threading.Event(), threading.Event()
+
+    def slow(file: str) -> str:
+        reading.set()
+        assert go.wait(60)
+        return CSV
+
+    monkeypatch.setattr("muniment_tui.people.screen.csv_text", slow)
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await pilot.press("i", *str(people), "enter")
+        await until(pilot, reading.is_set)
+        await pilot.press("down")
+        await shows(pilot, "Bob Reed · former")
+        go.set()
+        await shows(pilot, "Do it?")
+
+    drive(app_on(Directory(), folder, area="people"), script, LARGE)
 
 
 def test_a_file_that_is_missing_or_wrong_is_named(folder: Path, people: Path) -> None:

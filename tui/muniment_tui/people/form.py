@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import ClassVar
 
 from textual import on
@@ -34,9 +34,10 @@ class PersonForm(FrameScreen):
         )
     ]  # fmt: skip
 
-    def __init__(self, person: UserWord | None) -> None:
-        """`person` is None for a new one."""
+    def __init__(self, person: UserWord | None, ended: Callable[[], object]) -> None:
+        """`person` is None for a new one. `ended` is that of ChangeScreen."""
         super().__init__()
+        self._ended = ended
         self._known = person
         held = _held(person) if person else []
         self._first = {
@@ -113,7 +114,7 @@ class PersonForm(FrameScreen):
             of=self._known.id if self._known else "",
         )
         title = f"Change {self._known.user}" if self._known else f"Add {request.addresses[0]}"
-        self.app.push_screen(ChangeScreen(request, title), self._saved)
+        self.app.push_screen(ChangeScreen(request, title, self._ended), self._saved)
 
     def _saved(self, changed: bool | None) -> None:
         if changed:

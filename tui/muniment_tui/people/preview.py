@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import ClassVar
 
 from msgspec.structs import replace
+from textual import events, on
 from textual.binding import BindingType
 from textual.content import Content
 from textual.timer import Timer
@@ -40,7 +41,10 @@ PeopleRequest = ImportUsers | AddUser | RemoveUser
 
 
 class ChangeScreen(FrameScreen):
-    """A change of people before it is made. It closes with True once it is made."""
+    """A change of people before it is made. It closes with True once it is made.
+
+    After its screen is closed, a change goes on; its result becomes a notice.
+    """
 
     HELP = (
         "What this would change. Nothing is changed before you confirm it. Mail of these addresses is filed "
@@ -62,9 +66,13 @@ class ChangeScreen(FrameScreen):
     }
     """
 
-    def __init__(self, request: PeopleRequest, title: str) -> None:
-        """`request` is sent as a dry run first."""
+    def __init__(self, request: PeopleRequest, title: str, ended: Callable[[], object]) -> None:
+        """`request` is sent as a dry run first. `ended` is called when the change was made or has failed,
+        also after this screen is closed."""
         super().__init__()
+        self._ended = ended
+        self._is_made = False
+        self._is_closed = False
         self._request = request
         self._heading = title
         self._planned: Done | None = None
@@ -102,7 +110,12 @@ class ChangeScreen(FrameScreen):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Whether an action is available: there must be something to change, once."""
         if action == "apply":
-            return self._planned is not None and bool(self._planned.people) and self._timer is None
+            return (
+                self._planned is not None
+                and bool(self._planned.people)
+                and self._timer is None
+                and not self._is_made
+            )
         return super().check_action(action, parameters)
 
     def action_apply(self) -> None:
@@ -121,7 +134,8 @@ class ChangeScreen(FrameScreen):
         self.query_one(BarMeter).add_class("-running")
         self.say(shown("Changing the people and filing their mail again ..."))
         self.refresh_bindings()
-        self.muniment.engine.ask(self, self._request, Done, self._made, failed=self._not_made)
+        # The app waits for the result, since this screen may be closed by then.
+        self.muniment.engine.ask(self.app, self._request, Done, self._made, failed=self._not_made)
 
     def _look(self) -> None:
         self.muniment.engine.ask(
@@ -134,23 +148,43 @@ class ChangeScreen(FrameScreen):
 
     def _made(self, done: Done) -> None:
         self.muniment.tell(" ".join((done.message, *done.warnings[:1])))
-        self.dismiss(True)
+        self._ended()
+        self._is_made = True
+        self._stop_looking()
+        self._close_made()
+
+    @on(events.ScreenResume)
+    def _close_made(self) -> None:
+        """Close once the change is made; if another screen is in front, after that is closed."""
+        if self._is_made and self.is_active and not self._is_closed:
+            self._close(True)
 
     def _not_made(self, error: MunimentError) -> None:
+        self.muniment.refuse(error)
+        self._ended()  # a part of it may be made
+        self._stop_looking()
+        if not self._is_closed:
+            self.query_one(BarMeter).remove_class("-running")
+            self.say(shown(""))
+            self.refresh_bindings()
+
+    def _stop_looking(self) -> None:
         if self._timer is not None:
             self._timer.stop()
         self._timer = None
-        self.query_one(BarMeter).remove_class("-running")
-        self.say(shown(""))
-        self.muniment.refuse(error)
-        self.refresh_bindings()
+
+    def _close(self, changed: bool) -> None:
+        self._is_closed = True
+        self.dismiss(changed)
 
     def action_back(self) -> None:
         """Close the preview. A change that is being made goes on."""
         if self.muniment.notice is not None:
             super().action_back()
-        else:
-            self.dismiss(self._timer is not None)
+            return
+        if self._timer is not None:
+            self.muniment.tell("The change goes on; a notice says how it ends.", "hint")
+        self._close(self._timer is not None)
 
 
 def _row(number: int, person: PersonChange) -> ListRow:

@@ -19,7 +19,7 @@ from muniment.system.formatting import count
 from muniment_tui.actions.registry import Action, actions
 from muniment_tui.people.form import PersonForm
 from muniment_tui.people.person_text import CATCH_ALL, fits, person_row, person_text
-from muniment_tui.people.preview import ChangeScreen
+from muniment_tui.people.preview import ChangeScreen, PeopleRequest
 from muniment_tui.shell.file_paths import path_of
 from muniment_tui.shell.frame import AreaScreen
 from muniment_tui.terminal.safe_text import joined, shown
@@ -236,9 +236,8 @@ class PeopleScreen(AreaScreen):
             return person is not None and (action == "edit" or not person.automatic)
         return super().check_action(action, parameters)
 
-    def _changed(self, changed: bool | None) -> None:
-        if changed:
-            self.action_reload()
+    def _show_change(self, request: PeopleRequest, title: str) -> None:
+        self.app.push_screen(ChangeScreen(request, title, self.action_reload))
 
     def action_import(self) -> None:
         """Ask for a CSV file, and show what it would change."""
@@ -249,28 +248,26 @@ class PeopleScreen(AreaScreen):
 
     def _import(self, typed: str) -> None:
         path = path_of(typed)
-        try:
-            text = csv_text(str(path))
-        except MunimentError as error:
-            self.muniment.refuse(error)
-            return
-        request = ImportUsers(text=text, filename=path.name)
-        self.app.push_screen(ChangeScreen(request, f"Import of {path.name}"), self._changed)
+
+        def came(text: str) -> None:
+            self._show_change(ImportUsers(text=text, filename=path.name), f"Import of {path.name}")
+
+        self.muniment.engine.work(self, "read-people", lambda: csv_text(str(path)), came)
 
     def action_add(self) -> None:
         """Open the form of a new person."""
-        self.app.push_screen(PersonForm(None), self._changed)
+        self.app.push_screen(PersonForm(None, self.action_reload))
 
     def action_edit(self) -> None:
         """Open the form of the person at the cursor."""
         if self._person is not None:
-            self.app.push_screen(PersonForm(self._person), self._changed)
+            self.app.push_screen(PersonForm(self._person, self.action_reload))
 
     def action_remove(self) -> None:
         """Show what the removal of the person changes."""
         if self._person is not None:
             request = RemoveUser(user=self._person.user)
-            self.app.push_screen(ChangeScreen(request, f"Remove {self._person.user}"), self._changed)
+            self._show_change(request, f"Remove {self._person.user}")
 
     def action_take(self) -> None:
         """Ask which address to take from the person, and show what that changes."""
@@ -281,8 +278,7 @@ class PeopleScreen(AreaScreen):
 
         def take(typed: str) -> None:
             request = RemoveUser(user=person.user, alias=typed.strip())
-            title = f"Remove the address {typed.strip()}"
-            self.app.push_screen(ChangeScreen(request, title), self._changed)
+            self._show_change(request, f"Remove the address {typed.strip()}")
 
         self.ask_for(
             joined(("Which address is not ", ""), (person.name, "bold"), ("'s?", "")), take,
