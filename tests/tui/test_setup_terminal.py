@@ -125,11 +125,14 @@ from muniment_tui.setup import acting
 acting.os = SimpleNamespace(geteuid=lambda: 1000)  # only there: the engine asks who its caller is
 sys.exit(MunimentApp(connect, Path(sys.argv[1]), area="setup", installer=UnitInstaller).run())
 """
-SUDO = """#!/bin/sh
-printf '%s\\n' "$@" > {words}
-echo "Password of root:"
-sleep 600
+SUDO = """#!{python} -I
+import sys, time
+from pathlib import Path
+Path({words!r}).write_text("\\n".join(sys.argv[1:]))
+print("Password of root:", flush=True)
+time.sleep(600)
 """
+"""Not a script of a shell: dash can lose a Ctrl-C that comes while it starts a program."""
 
 
 def test_ctrl_c_at_the_password_of_sudo_ends_sudo_and_not_the_app(terminal: Any, tmp_path: Path) -> None:
@@ -138,7 +141,7 @@ def test_ctrl_c_at_the_password_of_sudo_ends_sudo_and_not_the_app(terminal: Any,
     script, sudo = tmp_path / "app.py", tmp_path / "bin" / "sudo"
     script.write_text(WITHOUT_ROOT)
     sudo.parent.mkdir()
-    sudo.write_text(SUDO.format(words=words))
+    sudo.write_text(SUDO.format(python=sys.executable, words=str(words)))
     sudo.chmod(0o755)
     path = f"{sudo.parent}:/usr/bin:/bin"
     screen = terminal([sys.executable, str(script), str(vault.folder)], env={"PATH": path})
