@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from muniment.api import Audit, GetAudit, Request, WireWord
+from support.engine_double import EngineDouble, invoke
 from support.program import Program
 from support.reports import plain, report
 from support.vaults import TestVault
@@ -87,3 +89,15 @@ def test_unknown_people_readers_and_days_are_errors(program: Program) -> None:
     assert "is no day" in program.refuses(2, "audit", "--from", "31.1.")
     assert "exclude each other" in program.refuses(2, "audit", "--csv", "--json")
     assert "'reads'" in program.refuses(2, "audit", "--kind", "reads")
+
+
+def test_days_are_the_same_for_all_pages_of_one_command() -> None:
+    class Pages(EngineDouble):
+        def call(self, request: Request) -> WireWord:
+            self.asked.append(request)
+            assert isinstance(request, GetAudit)
+            return Audit(events=(), after=0 if request.after else 7, now=123)
+
+    double = Pages({})
+    assert invoke(double, "audit", "--from", "today", "--csv").code == 0
+    assert [(one.after, one.now) for one in double.asked if isinstance(one, GetAudit)] == [(0, 0), (7, 123)]

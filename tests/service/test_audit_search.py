@@ -283,6 +283,20 @@ def test_days_are_those_of_the_time_zone(house: House) -> None:
     assert words("2001", "2001") == []
 
 
+def test_days_of_further_pages_are_counted_from_the_first_page(house: House) -> None:
+    now = int(time.time())
+    yesterday = now - now % DAY - 60
+    house.log(*({"word": "Search", "query": f"q{n}", "at": yesterday - n} for n in range(4)))
+    wanted = {"since": "today", "reader": "ada", "zone": "UTC", "limit": 2}
+    first = house.page(now=yesterday, **wanted)  # as if midnight came after it
+    second = house.page(now=first.now, after=first.after, **wanted)
+    assert [one.detail["query"] for one in first.events + second.events] == ["q3", "q2", "q1", "q0"]
+    assert (first.now, second.now, second.after) == (yesterday, yesterday, 0)
+    assert house.page(**wanted).events == ()
+    for odd in (0, -5, 2**62):
+        assert now <= house.page(now=odd, **wanted).now <= now + 600
+
+
 def test_words_are_found_in_any_field_in_any_case(house: House) -> None:
     house.send(ADA, api.Search(query="Übernahme Projekt", reason="Case 17"))
     house.send(ADA, api.Search(query="holiday"))

@@ -297,6 +297,9 @@ class GetAudit(Request, frozen=True):
     check: bool = True
     """Whether the first page compares the catalog's number of events with the ledger's, which takes a second
     for a million events."""
+    now: int = 0
+    """`Audit.now` of the first page, so that days such as `today` and `7d` are the same for every page; 0 for
+    the first page."""
 
 
 class AuditEvent(WireWord, frozen=True):
@@ -342,6 +345,8 @@ class Audit(WireWord, frozen=True):
     problems: tuple[str, ...] = ()
     """A sentence for each difference between the catalog, which finds the events, and the ledger, which
     holds them."""
+    now: int = 0
+    """The time from which days such as `today` were counted, seconds since 1970 UTC."""
 
 
 # --- notifications ---------------------------------------------------------------------------------

@@ -108,7 +108,7 @@ def _pages(session: CommandSession, request: GetAudit, most: int | None) -> Iter
         left = None if left is None else left - len(page.events)
         if not page.after or left == 0:
             return
-        request = replace(request, after=page.after)
+        request = replace(request, after=page.after, now=page.now)
 
 
 def _whole(pages: Iterator[Audit]) -> Audit:

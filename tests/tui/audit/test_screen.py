@@ -78,7 +78,7 @@ class Trail(EngineDouble):
         fit = [one for one in left if self._fits(request, one)]
         page = tuple(fit[: request.limit])
         after = page[-1].sequence if len(fit) > len(page) else 0
-        return Audit(events=page, after=after, before=0, problems=self.problems)
+        return Audit(events=page, after=after, before=0, problems=self.problems, now=request.now or NOW)
 
     @staticmethod
     def _fits(request: GetAudit, one: AuditEvent) -> bool:
@@ -264,6 +264,22 @@ def test_the_csv_has_every_event_that_the_filters_leave(folder: Path, tmp_path: 
     assert [row["messages"] for row in rows] == [f"{n:064x}" for n in range(2500)]
     assert [one.name for one in path.parent.iterdir()] == ["trail.csv"]
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_days_are_the_same_for_all_pages_of_the_list_and_of_a_file(folder: Path, tmp_path: Path) -> None:
+    engine = Trail(tuple(event(n, messages=[f"{n:064x}"], people=DORA) for n in range(1500)))
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await keys("t", "end", "end", "x")(pilot)
+        await pilot.press("ctrl+u", *str(tmp_path / "trail.csv"), "enter")
+        await shows(pilot, "1,500 events written")
+
+    drive(app_on(engine, folder, area="audit"), script)
+    asked = [one for one in engine.asked if isinstance(one, GetAudit)]
+    for limit in (PAGE, 1000):
+        pages = [one for one in asked if one.limit == limit]
+        assert len([one for one in pages if one.after]) >= 1
+        assert all(one.now == (NOW if one.after else 0) for one in pages)
 
 
 def test_a_csv_of_a_damaged_trail_says_so(folder: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
 
-from muniment.api import AUDIT_KINDS, GetAudit, UserWord
+from muniment.api import AUDIT_KINDS, Audit, GetAudit, UserWord
 from muniment_tui.actions.registry import Action, actions
 from muniment_tui.terminal.safe_text import shown
 from muniment_tui.widgets.entry import SafeInput
@@ -42,11 +42,12 @@ class AuditFilter(Struct, frozen=True):
         """Whether it leaves nothing out."""
         return self == AuditFilter()
 
-    def request(self, limit: int, after: int = 0, check: bool = False) -> GetAudit:
-        """The request for a page."""
+    def request(self, limit: int, before: Audit | None = None, check: bool = False) -> GetAudit:
+        """The request for the first page, or for the page that follows `before`."""
+        after, now = (before.after, before.now) if before else (0, 0)
         return GetAudit(
             limit=limit, after=after, reader=self.reader, person=self.person, kinds=self.kinds,
-            since=self.since, until=self.until, word=self.word, check=check,
+            since=self.since, until=self.until, word=self.word, check=check, now=now,
         )  # fmt: skip
 
     @property

@@ -103,8 +103,8 @@ class AuditScreen(AreaScreen):
         super().__init__()
         self._filter = AuditFilter()
         self._events: list[AuditEvent] = []
-        self._after = 0
-        """Where the next page begins; 0 if there is none, or while it is being loaded."""
+        self._last: Audit | None = None
+        """The page that another one follows; None if none does, or while that is being loaded."""
         self._users: tuple[UserWord, ...] | None = None
         """All people; None until the service has named them."""
         self._entered_early = False
@@ -149,20 +149,20 @@ class AuditScreen(AreaScreen):
 
     def _load(self, check: bool = False) -> None:
         """Load the first page of what the filters leave."""
-        self._events, self._after = [], 0
+        self._events, self._last = [], None
         self._set_title()
         self._list.empty = situation("…", "$primary", "Reading the audit trail")
-        self._ask(0, check)
+        self._ask(None, check)
 
-    def _ask(self, after: int, check: bool = False) -> None:
-        request = self._filter.request(PAGE, after, check)
+    def _ask(self, before: Audit | None, check: bool = False) -> None:
+        request = self._filter.request(PAGE, before, check)
         self.muniment.engine.ask(self, request, Audit, self._came, failed=self._failed, lane="audit")
 
     def _came(self, audit: Audit) -> None:
         self._loaded = True
         self._events += audit.events
         room = len(self._events) < MOST
-        self._after = audit.after if room else 0
+        self._last = audit if audit.after and room else None
         self._list.empty = situation(
             "○", "$secondary", *(
                 ("No events", "No one has read another person's mail, and no request was refused.")
@@ -174,7 +174,7 @@ class AuditScreen(AreaScreen):
         for problem in audit.problems:
             self.muniment.tell(problem, "error")
         self._say(audit.after, room)
-        if self._after and len(self._events) < EARLY:  # a page may end before it is full
+        if self._last and len(self._events) < EARLY:  # a page may end before it is full
             self._next_page()
 
     def _fill(self) -> None:
@@ -191,11 +191,11 @@ class AuditScreen(AreaScreen):
         self.say(shown(f"{count(number)} {'event' if number == 1 else 'events'}{more}", "$secondary"))
 
     def _next_page(self) -> None:
-        after, self._after = self._after, 0
-        self._ask(after)
+        before, self._last = self._last, None
+        self._ask(before)
 
     def _failed(self, error: MunimentError) -> None:
-        self._events, self._after = [], 0
+        self._events, self._last = [], None
         self._list.empty = situation("✗", "$error", "The audit trail can't be shown", str(error))
         self._fill()
         self.say(shown(""))
@@ -203,7 +203,7 @@ class AuditScreen(AreaScreen):
     @on(RowList.Moved, "#events")
     def _moved(self) -> None:
         self._show_record()
-        if self._after and self._list.cursor >= self._list.count - EARLY:
+        if self._last and self._list.cursor >= self._list.count - EARLY:
             self._next_page()
 
     def _show_record(self) -> None:
@@ -355,9 +355,9 @@ class AuditScreen(AreaScreen):
             self.muniment.refuse(error)
             return
         self.refresh_bindings()
-        self._write_page(self._filter, 0, {})
+        self._write_page(self._filter, None, {})
 
-    def _write_page(self, wanted: AuditFilter, after: int, problems: dict[str, None]) -> None:
+    def _write_page(self, wanted: AuditFilter, before: Audit | None, problems: dict[str, None]) -> None:
         """Ask for a page and write it. `problems` are those of all pages, as in Audit."""
 
         def came(audit: Audit) -> None:
@@ -374,12 +374,12 @@ class AuditScreen(AreaScreen):
             written = f"{count(self._file.events)} {'event' if self._file.events == 1 else 'events'}"
             if audit.after:
                 self.say(shown(f"{written} written; c stops it"))
-                self._write_page(wanted, audit.after, problems)
+                self._write_page(wanted, audit, problems)
             else:
                 self._say_written(written, self._file.path, problems)
                 self._end_file()
 
-        request = wanted.request(WRITTEN, after, check=not after)
+        request = wanted.request(WRITTEN, before, check=before is None)
         self.muniment.engine.ask(self, request, Audit, came, failed=self._not_written, lane="csv")
 
     def _say_written(self, written: str, path: Path, problems: Iterable[str]) -> None:

@@ -31,18 +31,20 @@ from muniment.system.periods import period
 
 def list_audit(session: ClientSession, request: api.GetAudit) -> api.Audit:
     """Answer GetAudit: a page of events, found by the catalog and read from the ledger."""
+    now = int(time.time())
+    now = min(request.now, now) if request.now > 0 else now
     with session.reading() as vault:
-        wanted = _conditions(vault, request, session.settings().access)
+        wanted = _conditions(vault, request, session.settings().access, now)
         limit = min(max(request.limit, 1), 10_000)
         page = search_audit(vault, wanted, limit, max(request.after, 0), request.oldest_first)
         trail = read_trail(vault, page.rows, counted=request.check and not request.after)
         events = tuple(_api_event(vault, row) for row in trail.rows)
     before = page.rows[0].sequence if page.rows else 0
-    return api.Audit(events=events, after=page.last, before=before, problems=trail.problems)
+    return api.Audit(events=events, after=page.last, before=before, problems=trail.problems, now=now)
 
 
-def _conditions(vault: Vault, request: api.GetAudit, access: AccessSection) -> AuditConditions:
-    """The conditions of a request, checked.
+def _conditions(vault: Vault, request: api.GetAudit, access: AccessSection, now: int) -> AuditConditions:
+    """The conditions of a request, checked. Days are counted from `now`, seconds since 1970 UTC.
 
     Raises:
         NotFound: the person or the reader does not exist.
@@ -53,8 +55,8 @@ def _conditions(vault: Vault, request: api.GetAudit, access: AccessSection) -> A
             raise UsageError(f"{kind!r} is no kind of event: use one of {', '.join(KINDS)}")
     if request.reader:
         _require_reader(vault, request.reader, access)
-    since, _ = _days(request.since, request.zone)
-    _, until = _days(request.until, request.zone)
+    since, _ = _days(request.since, request.zone, now)
+    _, until = _days(request.until, request.zone, now)
     return AuditConditions(
         reader=request.reader,
         person=_concerned(vault, request.person) if request.person else None,
@@ -93,12 +95,12 @@ def _is_login(name: str) -> bool:
         return False
 
 
-def _days(text: str, zone: str) -> tuple[int | None, int | None]:
+def _days(text: str, zone: str, now: int) -> tuple[int | None, int | None]:
     """The span of a day, month or year as it was typed; (None, None) for none."""
     if not text:
         return None, None
     try:
-        return period(text, time.time(), zone_asked(zone))
+        return period(text, now, zone_asked(zone))
     except ValueError:
         raise UsageError(f"{text!r} is no day: write 2026-01-31, 2026-01, today, yesterday or 7d") from None
 
