@@ -12,10 +12,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+from sqlalchemy import Connection
 from sqlalchemy.dialects import sqlite
 
 from muniment.archive.catalog import CatalogOutdated
-from muniment.archive.catalog.sqlite import listing, sql_lists
+from muniment.archive.catalog.sqlite import counting, listing, sql_lists
 from muniment.archive.catalog.sqlite.catalog import SqliteCatalog
 from muniment.errors import VaultError
 from support.catalogs import A_TO_B, VAULT, FilledCatalog, SqliteMaker, filled, readers_across
@@ -164,6 +165,34 @@ def test_the_position_of_a_date_in_a_large_folder_is_estimated(archive: FilledCa
         found = store.read(listing.page, user, "Inbox", 5, "", around=date, counted=10)
         assert (found.exact, [row.date for row in found.rows]) == (exact, list(range(date, date - 5, -1)))
         assert abs(found.first - first) <= (0 if exact else 1)
+
+
+@pytest.mark.parametrize("dated", [10, 80])
+def test_users_with_a_new_report_are_found_at_a_cost_without_regard_to_their_mail(
+    archive: FilledCatalog, dated: int
+) -> None:
+    """`dated` is the day of the other mail: long ago, or in the days in which mail may be on its way."""
+    day, costs = 86_400, []
+    archive.batches.mail("new", *A_TO_B, date=100 * day, time=100 * day)
+    archive.commit()
+    store = SqliteCatalog.of(archive.catalog)._store
+
+    def counted(connection: Connection) -> int:
+        steps: list[int] = []
+        raw = connection.connection.driver_connection
+        assert isinstance(raw, sqlite3.Connection)
+        raw.set_progress_handler(partial(steps.append, 1), 1)
+        assert len(counting.reported_users(connection, 99 * day, ["Inbox", "Sent"])) == 2
+        raw.set_progress_handler(None, 0)
+        return len(steps)
+
+    for more in (20, 800):
+        for number in range(more):
+            at = dated * day + number
+            archive.batches.mail(f"m{number} of {more}", *A_TO_B, date=at, time=at)
+        archive.commit()
+        costs.append(store.read(counted))
+    assert costs[1] < 1.2 * costs[0], costs
 
 
 PAGES = ("FIRST_PAGE", "NEXT_PAGE", "OLDEST_PAGE", "NEXT_OLDEST_PAGE", "COUNT_NEWER", "COUNT_OLDER", "SPAN")

@@ -72,9 +72,12 @@ class RunHistory(Protocol):
         """Return when the oldest journal report was made, to the quarter of an hour; 0 if there is none."""
 
     def reported_users(self, since: int, folders: Collection[str]) -> set[str]:
-        """Return the users whose mail trusted journal reports have brought since a time.
+        """Return the users with a message in one of the folders that a trusted journal report brought since
+        a time.
 
-        The call takes longer with the number of users, and not with the size of their folders.
+        A message whose own date is more than 30 days before that time does not count. The call takes longer
+        with the number of users; and for each user without such a message, with their mail of those 30 days
+        and later, but not with older mail.
 
         Args:
             since: When the oldest report that counts was made, in seconds since 1970 UTC.

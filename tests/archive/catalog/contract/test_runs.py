@@ -168,3 +168,12 @@ def test_users_are_known_by_trusted_reports_in_their_usual_folders(archive: Fill
     assert archive.catalog.reported_users(10 * day, usual) == set(ids.values())
     assert archive.catalog.reported_users(10 * day, ["Sent"]) == {ids["alice"]}
     assert archive.catalog.reported_users(101 * day, usual) == set()
+
+
+def test_mail_that_was_on_its_way_for_more_than_30_days_makes_no_user_known(archive: FilledCatalog) -> None:
+    day = 86400
+    archive.batches.mail("in time", (AddressRole.TO, "carl"), date=70 * day, time=100 * day)
+    archive.batches.mail("too late", (AddressRole.TO, "dora"), date=70 * day - 1, time=100 * day)
+    archive.commit()
+    carl = archive.catalog.directory.find("carl@firm.example").id
+    assert archive.catalog.reported_users(100 * day, ["Inbox"]) == {carl}

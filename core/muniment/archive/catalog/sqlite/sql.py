@@ -331,11 +331,17 @@ _REPORTED = (
         envelope.c.route.bitwise_and(bindparam("route")) != 0,
         envelope.c.time >= bindparam("since"),
     )
+    .order_by(placement.c.date.desc())
+    .limit(1)
+    .scalar_subquery()
 )
+"""The newest message in a folder that a report has brought, or NULL. It is no EXISTS, in which SQLite ignores
+the order: from the oldest on, it would read all mail before the first new report. `dated` ends the search
+where there is no report."""
 REPORTED_USERS = (
     select(user.c.key)
     .join(box, box.c.user == user.c.id)
-    .where(box.c.folder.in_(bindparam("folders", expanding=True)), _REPORTED.exists())
+    .where(box.c.folder.in_(bindparam("folders", expanding=True)), _REPORTED.isnot(None))
     .distinct()
 )
 LAST_RUN = select(run).where(run.c.profile == bindparam("profile")).order_by(run.c.id.desc()).limit(1)
