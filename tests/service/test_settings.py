@@ -249,3 +249,15 @@ def test_an_auditor_sees_no_settings(vault: TestVault) -> None:
     for request in (api.GetSettings(), api.CheckSettings(values={}), api.PutSettings(values={})):
         with pytest.raises(AccessRefused):
             engine.call(request)
+
+
+def test_a_change_that_fails_half_way_is_recorded_and_one_that_changes_nothing_is_not(
+    vault: TestVault,
+) -> None:
+    before = text(vault)
+    for values, changes in (({"reports": "nowhere"}, False), ({"name": "Other", "profile": "../x"}, True)):
+        with pytest.raises(ConfigError):
+            vault.client.call(api.PutSetup(values=values), api.Setup)
+        assert (text(vault) != before) is changes
+        events = vault.client.call(api.GetAudit(), api.Audit).events
+        assert [one.word for one in events if one.event == "changed"] == (["PutSetup"] if changes else [])

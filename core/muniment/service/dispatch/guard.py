@@ -39,11 +39,11 @@ def call(session: ClientSession, request: Request) -> WireWord:
         read = _read_event(session, request, operation, admitted)
         if read is not None and operation.audit is AuditRule.BEFORE:
             record(session, read, soon=False)
+        if operation.audit is AuditRule.CHANGE and not getattr(request, "check", False):
+            return _changed(operation, session, admitted, request)
         answer = cast(WireWord, operation.handler(session, request))
         if read is not None and operation.audit is AuditRule.AFTER:
             record(session, read, soon=True)
-        if operation.audit is AuditRule.CHANGE and not getattr(request, "check", False):
-            record_change(session, _change_event(session, request, admitted))
         return answer
 
 
@@ -79,6 +79,31 @@ def _own_answer(
     if operation.own_mail is None:
         raise _unanswered(request)
     return operation.own_mail(session, admitted.own(session), request)
+
+
+def _changed(operation: Operation, session: ClientSession, admitted: _Admitted, request: Request) -> WireWord:
+    """The answer to a request that changes profiles or settings, which is recorded.
+
+    A request that fails may have changed vault.toml before that, and is then recorded as well. If someone
+    else changed the file at that moment, the trail has an event too many rather than one too few.
+    """
+    before = _settings_text(session)
+    try:
+        answer = cast(WireWord, operation.handler(session, request))
+    except BaseException:
+        if _settings_text(session) != before:
+            record_change(session, _change_event(session, request, admitted))
+        raise
+    record_change(session, _change_event(session, request, admitted))
+    return answer
+
+
+def _settings_text(session: ClientSession) -> bytes:
+    """What vault.toml holds now; b"" if it can't be read."""
+    try:
+        return session.settings_path.read_bytes()
+    except OSError:
+        return b""
 
 
 def _unanswered(request: Request) -> AccessRefused:
