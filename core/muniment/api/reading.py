@@ -62,6 +62,9 @@ class Hit(WireWord, frozen=True):
     """Number of attachments."""
     folders: tuple[str, ...]
     """Where the message is filed, "user/folder" each; for a user, their own folders only."""
+    answers: str = ""
+    """The id of the message on this page that it answers, by its headers. Only where the query is one
+    `thread:`; "" if none is known."""
 
 
 class Mark(WireWord, frozen=True):

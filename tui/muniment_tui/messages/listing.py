@@ -18,6 +18,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from muniment.api import Hit, Hits, ListMessages, Search
+from muniment_tui.messages.conversation import in_conversation
 
 Asked = ListMessages | Search
 REACH = 1_000
@@ -30,7 +31,10 @@ KEPT = 8_000
 """Maximum number of rows in memory."""
 PLACES = 4_000
 """Maximum number of places in memory."""
+CONVERSED = 200
+"""Largest conversation that is drawn as a tree. The engine reads no more headers for a page."""
 NEWEST, OLDEST, RELEVANT = "newest first", "oldest first", "best match first"
+ANSWERS = "answers below what they answer"
 
 
 class ListingRequest(Struct, frozen=True):
@@ -76,6 +80,8 @@ class MailListing:
         """The number of the first row of the last page by date."""
         self.restart_at: int | None = None
         """The row to continue at after all row numbers have changed; None if they have not."""
+        self.depths: dict[str, int] = {}
+        """How many messages are above each answer of a conversation, by id."""
 
     # --- what has come ------------------------------------------------------------------------
 
@@ -90,12 +96,16 @@ class MailListing:
         """One row, or None if it is not loaded."""
         return self._rows.get(number)
 
+    def number_of(self, prefix: str) -> int | None:
+        """The number of the first loaded row whose id begins with a text; None if there is none."""
+        return min((n for n, hit in self._rows.items() if hit.id.startswith(prefix)), default=None)
+
     # --- what to ask --------------------------------------------------------------------------
 
     def plan(self, start: int, end: int) -> ListingRequest:
         """The next request on the way to rows [start, end). Repeat until `rows` returns them."""
         if not self.known:
-            return self._step(0, 1, end - start, "")
+            return self._step(0, 1, CONVERSED if self.order == ANSWERS else end - start, "")
         end = min(end, self.total)
         first = next(number for number in range(start, end) if number not in self._rows)
         last = next(number for number in range(end, start, -1) if number - 1 not in self._rows)
@@ -132,7 +142,7 @@ class MailListing:
         return ListingRequest(replace(self._way(way), limit=size, after=place), at, way)
 
     def _way(self, way: int) -> Asked:
-        oldest = (self.order == OLDEST) == (way > 0)
+        oldest = (self.order in (OLDEST, ANSWERS)) == (way > 0)
         bare = replace(self.request, after="", around=None, oldest_first=oldest)
         return replace(bare, by_relevance=self.order == RELEVANT) if isinstance(bare, Search) else bare
 
@@ -181,6 +191,8 @@ class MailListing:
             self.known, self.hits, self.exact = True, hits, hits.exact
             self.total = min(hits.total, RANKED) if self.order == RELEVANT else hits.total
         found = list(hits.hits)
+        if self.order == ANSWERS and not self._rows:
+            found = self._as_tree(found, hits)
         if step.way < 0:
             start = step.at - len(found)
             self._keep(start, found[::-1], hits.after, hits.before)
@@ -196,6 +208,15 @@ class MailListing:
                 self._restart(max(self.total - 1, 0))
             elif not hits.after:
                 self.total = end
+
+    def _as_tree(self, found: list[Hit], hits: Hits) -> list[Hit]:
+        """A conversation, each answer below its message. One with further pages stays in order of date."""
+        if hits.after or len(found) != self.total:
+            self.order = OLDEST
+            return found
+        tree = in_conversation(found)
+        self.depths = {hit.id: depth for hit, depth in tree}
+        return [hit for hit, _ in tree]
 
     def _landing(self, step: ListingRequest, hits: Hits) -> int:
         """The number of the first row of a page by date.

@@ -16,8 +16,9 @@ from muniment.errors import MunimentError
 from muniment.system.formatting import count, name_of, size
 from muniment_tui.actions.registry import Action, actions
 from muniment_tui.messages import dates
+from muniment_tui.messages.conversation import conversation_of, indent
 from muniment_tui.messages.feed import ListFeed
-from muniment_tui.messages.listing import NEWEST, OLDEST, RELEVANT, Asked, MailListing
+from muniment_tui.messages.listing import ANSWERS, NEWEST, OLDEST, RELEVANT, Asked, MailListing
 from muniment_tui.messages.reason_prompt import AskingScreen
 from muniment_tui.terminal.safe_text import shown
 from muniment_tui.widgets.columns import ListColumn
@@ -65,8 +66,8 @@ class ResultPane(Pane):
 
     HELP = (
         "Enter opens a message. Space marks one, r marks all from the last mark to the cursor, * selects the "
-        "whole list, and x exports the selection. Lists are sorted by date. Search results can also be "
-        "sorted by relevance. Other orders are not offered, since a list can hold millions of messages."
+        "whole list, and x exports the selection. Lists are sorted by date, search results also by "
+        "relevance, and a conversation by its answers."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         *actions(
@@ -87,6 +88,9 @@ class ResultPane(Pane):
         self.order = NEWEST
         self._failed = failed
         self._sent = False
+        self._conversation = ""
+        """The message whose conversation is listed; "" for any other list."""
+        self._order_before = NEWEST
         self._anchor = 0
         self._feed: ListFeed | None = None
 
@@ -144,10 +148,19 @@ class ResultPane(Pane):
     def open(self, request: Asked) -> None:
         """Show a folder or a search."""
         self.asking.clear_notice()
+        self._order_for(conversation_of(request))
         if self.order == RELEVANT and not (isinstance(request, Search) and request.query.strip()):
             self.order = NEWEST
         self._sent = isinstance(request, ListMessages) and request.folder == "Sent"
         self.feed.begin(MailListing(request, self.order))
+
+    def _order_for(self, conversation: str) -> None:
+        """Sort a conversation by its answers, and the lists after it as those before it."""
+        if conversation and not self._conversation:
+            self._order_before = self.order
+        if conversation != self._conversation:
+            self.order = ANSWERS if conversation else self._order_before
+        self._conversation = conversation
 
     def again(self) -> None:
         """Load the current list again, for new mail or another order."""
@@ -165,6 +178,8 @@ class ResultPane(Pane):
         )
         title = "No messages found" if searched else "No messages here"
         self.set_empty("○", "$secondary", title, advice)
+        if self._conversation and (number := listing.number_of(self._conversation)) is not None:
+            self.rows.cursor = number
         self.post_message(self.Changed())
 
     def _row(self, hit: Hit) -> ListRow:
@@ -174,11 +189,14 @@ class ResultPane(Pane):
         cells = (
             dates.listed(hit.date),
             *people,
-            hit.subject or "(no subject)",
+            f"{indent(self._depth(hit))}{hit.subject or '(no subject)'}",
             files if hit.attachments else "",
             size(hit.size),
         )
         return ListRow(hit.id, cells, hit)
+
+    def _depth(self, hit: Hit) -> int:
+        return self.listing.depths.get(hit.id, 0) if self.listing is not None else 0
 
     @on(PagedList.Wanted)
     def _wanted(self, event: PagedList.Wanted) -> None:
@@ -201,14 +219,19 @@ class ResultPane(Pane):
         searched = (
             listing is not None and isinstance(listing.request, Search) and listing.request.query.strip()
         )
-        orders = [NEWEST, OLDEST, RELEVANT] if searched else [NEWEST, OLDEST]
+        orders = [NEWEST, OLDEST]
+        orders += [RELEVANT] if searched else []
+        orders += [ANSWERS] if self._conversation else []
         self.order = orders[(orders.index(self.order) + 1) % len(orders)]
         self.again()
 
     def action_date(self) -> None:
         """Ask for a date and go to it."""
-        if self.order == RELEVANT:
+        order = self.listing.order if self.listing is not None else self.order
+        if order == RELEVANT:
             self._warn("This list is sorted by best match. Press o to sort it by date.")
+        elif order == ANSWERS:
+            self._warn("A conversation is not sorted by date. Press o to change its order.")
         else:
             self.asking.ask_for(
                 shown(f"Go to which date? {dates.HOW}"), self._go_to, check=dates.date_problem

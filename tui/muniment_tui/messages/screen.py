@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import ClassVar
 
@@ -18,6 +17,7 @@ from muniment.api import GetTree, ListMessages, Search, Tree
 from muniment.errors import MunimentError, NotFound, QueryError, ReasonNeeded
 from muniment.system.formatting import count
 from muniment_tui.actions.registry import Action, actions
+from muniment_tui.messages.conversation import conversation_of
 from muniment_tui.messages.exporting import messages
 from muniment_tui.messages.folder_tree import TreePlace, folders, nodes, place_of
 from muniment_tui.messages.listing import RELEVANT, Asked, MailListing
@@ -35,7 +35,6 @@ from muniment_tui.widgets.tree import LazyTree, TreeNode
 
 THREAD = 16
 """Digits of an id in a query for a conversation."""
-_THREAD = re.compile(r"thread:[0-9a-f]{8,64}")
 OF_LIST = ("export", "by_sender", "thread", "copy_id", "read_on")
 """Actions that need a list with messages."""
 PAUSE = 0.25
@@ -64,7 +63,14 @@ class MessagesScreen(PreviewingScreen):
             Action("messages.with-files", "A", "With files", "Filter: only messages with attachments."),
             Action("messages.last-week", "W", "Last week", "Filter: only messages of the last 7 days."),
             Action("messages.by-sender", "P", "By this person", "Filter: only mail from this sender."),
-            Action("messages.thread", "t", "Conversation", "List the conversation of the message.", footer=4),
+            Action(
+                "messages.thread",
+                "t",
+                "Conversation",
+                "List the conversation of the message, answers below what they answer.",
+                words="thread replies answers",
+                footer=4,
+            ),
         )
     ]
     CSS_PATH = None
@@ -352,8 +358,8 @@ class MessagesScreen(PreviewingScreen):
 
     def _title(self, listing: MailListing) -> str:
         request = listing.request
-        if isinstance(request, Search) and _THREAD.fullmatch(request.query.strip()):
-            return f"Conversation of {request.query.strip().removeprefix('thread:')[:12]}"
+        if id_ := conversation_of(request):
+            return f"Conversation of {id_[:12]}"
         if isinstance(request, Search) and request.query:
             return f"Results for {request.query}"
         return (self.place or TreePlace()).title

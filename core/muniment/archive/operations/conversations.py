@@ -126,17 +126,20 @@ def _linked(vault: Vault, row: MessageRow, find: Find) -> tuple[list[str], set[i
 
 def _texts(vault: Vault, rows: Iterable[MessageRow]) -> Iterator[MessageText]:
     """What the headers of messages say. A message that can't be read says nothing."""
-    for text in mail_reader().texts(_mails(vault, rows)):
+    for text in mail_reader().texts(mails_of(vault, rows, [])):
         if isinstance(text, MessageText):
             yield text
 
 
-def _mails(vault: Vault, rows: Iterable[MessageRow]) -> Iterator[OpenMail]:
+def mails_of(vault: Vault, rows: Iterable[MessageRow], begun: list[MessageRow]) -> Iterator[OpenMail]:
+    """The messages to read for their headers, without those that are damaged; `begun` gets their rows."""
     for row in rows:
         try:
-            yield OpenMail(_begin(vault.reader.content(row.sha)), outline=True)
+            mail = OpenMail(_begin(vault.reader.content(row.sha)), outline=True)
         except LedgerDamaged:
             continue
+        begun.append(row)
+        yield mail
 
 
 def _begin(content: Iterable[bytes]) -> bytes:

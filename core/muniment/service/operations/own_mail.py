@@ -55,6 +55,7 @@ from muniment.service.operations.reading import (
     message_reply,
     party_lines,
     search_reply,
+    with_answers,
     zone_name,
 )
 from muniment.service.operations.time_zone import zone_asked
@@ -202,7 +203,8 @@ def search(session: ClientSession, user: User, request: api.Search) -> api.Hits:
         cursors = SealedCursors(vault.directory.id_key, "search", user.id, order, request.query, request.zone)
         late = behind(vault, user)
         found = found_page(vault, replace(request, after=cursors.open(request.after)), user, own=True)
-        hits = _hits(vault, user, vault.catalog.rows(list(found.ids)))
+        rows = vault.catalog.rows(list(found.ids))
+        hits = with_answers(vault, request, rows, _hits(vault, user, rows))
         return _sealed(search_reply(request, found, late, hits, 0.0), cursors)
 
 

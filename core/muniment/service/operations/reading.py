@@ -9,6 +9,8 @@ from contextlib import closing
 from pathlib import Path
 from shutil import disk_usage
 
+from msgspec.structs import replace
+
 from muniment import api
 from muniment.archive.catalog import FolderPage, MessageRow
 from muniment.archive.catalog.id_prefixes import is_prefix
@@ -16,6 +18,7 @@ from muniment.archive.files.contents import opened
 from muniment.archive.files.temp_files import make_work, own_work
 from muniment.archive.index import SearchPage
 from muniment.archive.operations import check_names
+from muniment.archive.operations.answers import answers_of
 from muniment.archive.operations.check_names import person
 from muniment.archive.operations.export import ExportChoice, ExportView, export_messages
 from muniment.archive.operations.export_stream import StreamedFile, stream_export
@@ -101,7 +104,9 @@ def search(session: ClientSession, request: api.Search) -> api.Hits:
     with session.reading() as vault:
         late = behind(vault)  # first, so that a message that is indexed meanwhile is not missed
         found = found_page(vault, request, request.user)
-        return search_reply(request, found, late, hits(vault, found.ids), time.monotonic() - started)
+        rows = vault.catalog.rows(list(found.ids))
+        entries = with_answers(vault, request, rows, _entries(vault, rows))
+        return search_reply(request, found, late, entries, time.monotonic() - started)
 
 
 def found_page(vault: Vault, request: api.Search, user: str | User, own: bool = False) -> SearchPage:
@@ -129,9 +134,24 @@ def search_reply(
     )  # fmt: skip
 
 
+def with_answers(
+    vault: Vault, request: api.Search, rows: list[MessageRow], entries: tuple[api.Hit, ...]
+) -> tuple[api.Hit, ...]:
+    """The entries of a page, each with the id of the one that it answers, if the page is a conversation."""
+    above = answers_of(vault, parse(request.query), rows)
+    ids = {row.sequence: entry.id for row, entry in zip(rows, entries, strict=True)}
+    return tuple(
+        replace(entry, answers=ids[above[row.sequence]]) if row.sequence in above else entry
+        for row, entry in zip(rows, entries, strict=True)
+    )
+
+
 def hits(vault: Vault, sequences: Iterable[int]) -> tuple[api.Hit, ...]:
     """Messages by their record numbers, as entries of a list in the same order."""
-    rows = vault.catalog.rows(list(sequences))
+    return _entries(vault, vault.catalog.rows(list(sequences)))
+
+
+def _entries(vault: Vault, rows: list[MessageRow]) -> tuple[api.Hit, ...]:
     folders = vault.catalog.folders_of([row.sequence for row in rows])
     return tuple(
         api.Hit(
