@@ -2,10 +2,11 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from muniment.api import Backup, Done, ForgetBackup, Rebuild, Step, Verified, Verify
+from muniment.api import Backup, Done, ForgetBackup, Rebuild, Step, StopWork, Verified, Verify
 from support.engine_double import HOSTILE, EngineDouble, assert_shown_harmlessly, invoke
 
 SOUND = Verified(ok=True, records=12_345, messages=1000, tree_size=12_346, root="ab" * 32, problems=())
@@ -80,6 +81,16 @@ def test_backup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     result = invoke(double, "backup", "copy")
     assert double.asked == [Backup(path=str(tmp_path / "copy"))]
     assert (result.code, result.out) == (0, "Backup is complete.\n")
+
+
+def test_ctrl_c_stops_work_that_would_go_on_in_the_service() -> None:
+    words: list[Any] = [Step(text="1", work=7), KeyboardInterrupt()]
+    double = EngineDouble({Verify: words, StopWork: Done(message="The verification stops.")})
+    assert invoke(double, "verify").code == 130
+    assert double.asked == [Verify(), StopWork(number=7)]
+    double = EngineDouble({Verify: [Step(text="1"), KeyboardInterrupt()]})
+    assert invoke(double, "verify").code == 130
+    assert double.asked == [Verify()]
 
 
 def test_a_backup_is_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ import threading
 import time
 import zipfile
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -21,6 +21,7 @@ from muniment import api
 from muniment.api import Request, WireWord
 from muniment.archive.vault.open_vault import open_vault
 from muniment.archive.vault.vault import Vault
+from muniment.cli.trail.event_lines import about
 from muniment.client.receiving import receive
 from muniment.config.model import AccessSection, Settings
 from muniment.errors import (
@@ -159,6 +160,58 @@ def test_a_stream_that_is_recorded_as_a_change_is_no_operation() -> None:
     stream = next(one for one in OPERATIONS.values() if one.streams)
     with pytest.raises(ValueError, match="a stream, whose change would not be recorded"):
         table_of([replace(stream, audit=AuditRule.CHANGE)])
+
+
+def test_a_start_that_is_no_stream_is_no_operation() -> None:
+    good = OPERATIONS[api.GetProof]
+    with pytest.raises(ValueError, match="GetProof is no stream"):
+        table_of([replace(good, audit=AuditRule.STARTED)])
+
+
+UNRECORDED: dict[str, set[type[Request]]] = {
+    "shows neither mail nor who has any": {
+        api.GetStatus, api.GetHealth, api.GetProof, api.GetHistory, api.WatchRuns, api.WatchWork,
+        api.GetRefiling, api.GetSetup, api.ListProfiles, api.ShowProfile, api.GetSettings,
+    },
+    "tries values without keeping them, and fetches no mail": {
+        api.CheckProfile, api.CheckSettings, api.CheckSetup, api.TestProfile, api.TestNotify,
+    },
+    "names people, folders and counts; what is in them is recorded when it is read": {
+        api.GetTree, api.ListUsers, api.ShowUser, api.ListLogins,
+    },
+    "shows why items are in quarantine; reading one is recorded": {api.ListQuarantine},
+    "reads the trail itself, where each page would make the next one longer": {api.GetAudit},
+    "writes its own event, with what was said": {api.AffirmSetup},
+    "keeps a token of a mailbox outside the archive": {api.SignIn},
+    "makes the vault, so there is no trail before it": {api.Init},
+}  # fmt: skip
+"""Requests that the audit trail does not record, by the reason."""
+
+
+def test_each_request_that_changes_or_reads_mail_is_recorded() -> None:
+    silent = {kind for kind, one in OPERATIONS.items() if one.audit is AuditRule.NEVER}
+    listed = [kind for kinds in UNRECORDED.values() for kind in kinds]
+    assert silent == set(listed)
+    assert len(listed) == len(set(listed))
+
+
+def test_work_is_in_the_audit_trail_with_its_options(house: House, tmp_path: Path) -> None:
+    boss = Caller(0, 0, 1, "root")
+    target = str(tmp_path / "backup")
+    for request in (
+        api.Verify(deep=True), api.Backup(path=target), api.RetryQuarantine(ids=("ab" * 32,)),
+        api.Rebuild(index=False), api.Run(profile="gw"),
+    ):  # fmt: skip
+        with suppress(MunimentError):
+            house.send(boss, request)
+    events = {event.word: event for event in house.trail() if event.event == "started"}
+    assert events["Verify"].detail["deep"] is True
+    assert events["Backup"].detail["path"] == target
+    assert events["RetryQuarantine"].detail["items"] == ["ab" * 32]
+    assert events["Rebuild"].detail["catalog"] is True
+    assert "index" not in events["Rebuild"].detail
+    assert (events["Run"].detail["profile"], events["Run"].who) == ("gw", "root")
+    assert about(events["Rebuild"]) == "the catalog"
 
 
 def test_two_operations_of_one_request_are_refused() -> None:

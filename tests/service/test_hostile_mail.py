@@ -156,7 +156,7 @@ UNCONCERNED = {
     *(api.ListLogins, api.BindLogins, api.ListProfiles, api.ShowProfile, api.PutProfile),
     *(api.RenameProfile, api.RemoveProfile, api.CheckProfile, api.PutSetup, api.AffirmSetup),
     *(api.GetAudit, api.CancelRun, api.GetHistory, api.TestProfile, api.SignIn, api.TestNotify),
-    *(api.RunAll, api.WatchRuns, api.Backup, api.ForgetBackup, api.GetProof),
+    *(api.RunAll, api.WatchRuns, api.Backup, api.ForgetBackup, api.GetProof, api.WatchWork, api.StopWork),
     *(api.GetSettings, api.CheckSettings, api.PutSettings),
 }
 """Requests that do not read mail. RunAll does the same as Run."""

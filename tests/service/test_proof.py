@@ -15,7 +15,6 @@ from muniment.errors import NotFound, UsageError
 from muniment.service.host.proof_memory import NAME, SENTENCES, load
 from muniment.service.host.proof_turn import present
 from muniment.service.operations.proving import StageSteps
-from support.served import served
 from support.vaults import TestVault
 
 
@@ -217,25 +216,6 @@ def test_a_waiting_backup_can_be_stopped(vault: TestVault, tmp_path: Path) -> No
     waiting.close()  # type: ignore[attr-defined]
     assert isinstance(list(first)[-1], api.Verified)
     assert proof(vault).backups == ()
-
-
-def test_a_client_of_the_service_that_leaves_stops_its_work(vault: TestVault, tmp_path: Path) -> None:
-    """Over the socket: one waits for the other, and goes on once the other's client has gone."""
-    vault.client.close()
-    with served(vault.folder) as (client, _):
-        left = client.stream(api.Verify(deep=True))
-        assert isinstance(next(left), api.Step)
-        waits = client.stream(api.Backup(path=str(tmp_path / "backup")))
-        first = next(waits)
-        assert isinstance(first, api.Step)
-        assert first.text.startswith("waiting until a deep verification by ")
-        assert client.call(api.GetProof(), api.Proof).doing.startswith("a deep verification by ")
-        left.close()  # type: ignore[attr-defined]
-        *_, done = waits
-        assert isinstance(done, api.Done)
-        found = client.call(api.GetProof(), api.Proof)
-        assert (found.doing, found.verified) == ("", None)
-        assert found.backups[0].checkpoint == found.checkpoint
 
 
 def test_a_cut_ledger_is_known_damage_without_a_verification(vault: TestVault) -> None:

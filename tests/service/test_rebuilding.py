@@ -34,6 +34,7 @@ from muniment.service.operations.rebuilding import RebuildJob
 from support.reports import plain, report
 from support.served import served
 from support.vaults import TestVault, put
+from support.waiting import eventually
 
 SOON = 30.0
 SWAPS = 10
@@ -114,7 +115,7 @@ def left(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir() if ".new" in path.name or ".old" in path.name]
 
 
-def test_a_client_that_leaves_stops_a_rebuild(
+def test_a_rebuild_is_stopped_by_its_number(
     made: TestVault, held: tuple[threading.Event, threading.Event]
 ) -> None:
     begun, go_on = held
@@ -122,9 +123,12 @@ def test_a_client_that_leaves_stops_a_rebuild(
         before = (made.folder / "catalog.db").stat().st_ino
         replies = client.stream(api.Rebuild(catalog=True, index=True))
         assert isinstance(replies, Generator)
-        next(replies)
+        first = next(replies)
+        assert isinstance(first, api.Step)
         assert begun.wait(SOON)
-        replies.close()  # the service notices it at the next word, within a second
+        replies.close()
+        client.call(api.StopWork(number=first.work), api.Done)
+        eventually(lambda: not client.call(api.GetProof(), api.Proof).works)
         go_on.set()
         assert client.call(api.AddUser(name="Eve", addresses=("eve@example.com",)), api.Done)
         put(made.maildir("more"), [report(plain(subject="after"))])

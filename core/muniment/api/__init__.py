@@ -71,11 +71,14 @@ from muniment.api.profiles import (
     TestProfile,
 )
 from muniment.api.proof import (
+    BackgroundWork,
     ForgetBackup,
     GetProof,
     PastBackup,
     PastVerification,
     Proof,
+    StopWork,
+    WatchWork,
 )
 from muniment.api.reading import (
     Attachment,
@@ -159,6 +162,7 @@ __all__ = [
     "Attachment",
     "Audit",
     "AuditEvent",
+    "BackgroundWork",
     "Backup",
     "BindLogins",
     "CancelRun",
@@ -249,6 +253,7 @@ __all__ = [
     "SilentUser",
     "Status",
     "Step",
+    "StopWork",
     "TestNotify",
     "TestProfile",
     "Tree",
@@ -259,5 +264,6 @@ __all__ = [
     "Verified",
     "Verify",
     "WatchRuns",
+    "WatchWork",
     "WireWord",
 ]

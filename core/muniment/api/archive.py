@@ -126,9 +126,11 @@ class Verify(Request, frozen=True):
 
     Role: auditor.
     Stream: Step for each stage and, every second, its progress; then Verified. Problems are part of Verified
-    and raise nothing. Closing the stream stops the verification.
+    and raise nothing. In a service, the verification goes on when the stream is closed (see StopWork);
+    without one, it stops.
 
-    A vault has one verification or backup at a time. A further one waits until that has ended.
+    A vault has one verification or backup at a time. A further one waits until that has ended. While one
+    waits, the same request of the same user watches it, and begins no other one.
 
     Raises:
         UsageError: an entry of `was` is not a checkpoint.
@@ -182,8 +184,8 @@ class Rebuild(Request, frozen=True):
     """Build catalog, index or both from the ledger.
 
     Role: administrator.
-    Stream: Step for each stage and its progress, then Done. Closing the stream stops the rebuild and keeps
-    the old data.
+    Stream: Step for each stage and its progress, then Done. It goes on as Verify does. A rebuild that is
+    stopped keeps the old data.
     Without `index`, the index only gets what it lacks.
 
     Raises:
@@ -202,8 +204,8 @@ class Backup(Request, frozen=True):
     """Copy the vault, consistently and incrementally.
 
     Role: administrator.
-    Stream: Step for each stage and, every second, its progress; then Done. Closing the stream stops the
-    backup, and the next one continues it. It waits for others, as Verify does.
+    Stream: Step for each stage and, every second, its progress; then Done. It waits for others, and goes on,
+    as Verify does. If it is stopped, the next one continues it.
     """
 
     path: str

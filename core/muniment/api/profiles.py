@@ -200,6 +200,9 @@ class Step(WireWord, frozen=True):
     """For the progress of a stage: how much of it is done; None for any other step."""
     left: float | None = None
     """Seconds until the stage ends, at the present rate; None while not known."""
+    work: int = 0
+    """The number of the work that goes on in the service without its client; 0 if closing the stream stops
+    it."""
 
 
 class Certificate(WireWord, frozen=True):

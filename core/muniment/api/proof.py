@@ -27,6 +27,51 @@ class ForgetBackup(Request, frozen=True):
     """The folder, as in Backup."""
 
 
+class WatchWork(Request, frozen=True):
+    """Watch a verification, backup or rebuild that goes on in the service.
+
+    Role: auditor.
+    Stream: as for the request that began it: the stages so far, and all that follows. Closing the stream
+    stops nothing.
+
+    Raises:
+        NotFound: It has ended.
+    """
+
+    number: int
+    """As in BackgroundWork."""
+
+
+class StopWork(Request, frozen=True):
+    """Stop a verification, backup or rebuild that goes on in the service.
+
+    Role: auditor, for one's own; administrator.
+    Reply: Done, at once. The work stops within a second or two.
+
+    Raises:
+        NotFound: It has ended.
+        AccessRefused: An auditor may not stop the work of another.
+    """
+
+    number: int
+    """As in BackgroundWork."""
+
+
+class BackgroundWork(WireWord, frozen=True):
+    """A verification, backup or rebuild that goes on in the service. Part of Proof."""
+
+    number: int
+    """Its number, while the service runs."""
+    kind: str
+    """"verification", "deep verification", "comparison", "backup" or "rebuild"."""
+    who: str
+    """Login name of the caller."""
+    begun: int
+    """When it was asked for, seconds since 1970 UTC."""
+    waits: bool = False
+    """Whether it waits until another one has ended."""
+
+
 class PastVerification(WireWord, frozen=True):
     """A verification that has ended. Part of Proof."""
 
@@ -95,3 +140,5 @@ class Proof(WireWord, frozen=True):
     """The verification or backup that is under way, such as "a deep verification by ines"; "" for none."""
     since: int = 0
     """When it began, seconds since 1970 UTC."""
+    works: tuple[BackgroundWork, ...] = ()
+    """What goes on in the service, or waits there, the oldest first."""

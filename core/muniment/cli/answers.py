@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from muniment.api import Done, Hit, Hits, Request, Step, WireWord
+from muniment.api import Done, Hit, Hits, Request, Step, StopWork, WireWord
 from muniment.cli.command import CommandSession
 from muniment.cli.layout.list_columns import ListColumn, shapes, usual_columns
 from muniment.cli.live import LiveDisplay
 from muniment.cli.output import complain, plain
 from muniment.cli.progress import step_words
 from muniment.client.receiving import receive
+from muniment.errors import MunimentError
 from muniment.system.formatting import count, iso
 
 WIDE = 100
@@ -70,15 +71,34 @@ def watched(
     """
     failed: list[Step] = []
     rest: list[WireWord] = []
-    with streaming(session, request) as words, LiveDisplay(session) as display:
+    number = 0
+    with (
+        streaming(session, request) as words,
+        LiveDisplay(session) as display,
+        _stopping(session, lambda: number),
+    ):
         for word in words if into is None else receive(words, into):
             if not isinstance(word, Step):
                 rest.append(word)
-            elif word.ok:
+                continue
+            number = word.work
+            if word.ok:
                 display.show([f"  {step_words(word)}"])
             else:
                 failed.append(word)
     return failed, rest
+
+
+@contextmanager
+def _stopping(session: CommandSession, number: Callable[[], int]) -> Iterator[None]:
+    """Inside the context, Ctrl-C also stops the work with this number, which goes on without its client."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if number():
+            with suppress(MunimentError):  # it has just ended
+                session.ask(StopWork(number=number()), Done)
+        raise
 
 
 def last(words: list[WireWord], kind: type[Any]) -> Any:

@@ -11,6 +11,7 @@ import pytest
 
 from muniment import api
 from muniment.api import (
+    BackgroundWork,
     Backup,
     Done,
     GetProof,
@@ -21,11 +22,13 @@ from muniment.api import (
     Rebuild,
     Request,
     Step,
+    StopWork,
     Verified,
     Verify,
+    WatchWork,
     WireWord,
 )
-from muniment.errors import AccessRefused, UsageError
+from muniment.errors import AccessRefused, NotFound, UsageError
 from muniment_tui.app import MunimentApp
 from muniment_tui.proof.screen import wrong_checkpoint, wrong_folder
 from support.engine_double import HOSTILE, EngineDouble, assert_harmless
@@ -220,6 +223,71 @@ def test_x_stops_the_work_and_another_can_begin(folder: Path) -> None:
     finally:
         gate.set()
     assert [one for one in double.asked if isinstance(one, Verify)] == [Verify(deep=True), Verify()]
+
+
+def going_on(kind: str) -> Proof:
+    return proof(works=(BackgroundWork(number=7, kind=kind, who="ines", begun=NOW - 60),))
+
+
+def test_work_that_goes_on_in_the_service_is_shown_to_its_end(folder: Path) -> None:
+    gate = threading.Event()
+    words = held([Step(text="comparing the index", work=7)], gate, [verified()])
+    made, double = app(folder, GetProof=going_on("deep verification"), WatchWork=words)
+
+    async def script(pilot: Any) -> None:
+        await shows(pilot, "comparing the index")
+        await shows(pilot, "It goes on if the app is closed")
+        gate.set()
+        await shows(pilot, "whole and unchanged")
+        await shows(pilot, "deep verification")
+
+    run(made, script)
+    assert [one for one in double.asked if isinstance(one, WatchWork)] == [WatchWork(number=7)]
+
+
+def test_x_stops_work_that_goes_on_in_the_service(folder: Path) -> None:
+    gate = threading.Event()
+    words = held([Step(text="copying", work=7)], gate, [])
+    made, double = app(folder, Backup=words, StopWork=Done(message="The backup stops."))
+
+    async def script(pilot: Any) -> None:
+        await pressed("b", then="Back up to which folder")(pilot)
+        await pilot.press("enter")
+        await shows(pilot, "copying")
+        double.answers[GetProof] = going_on("backup")
+        await pilot.press("x")
+        await shows(pilot, "Backup was stopped")
+
+    try:
+        run(made, script)
+    finally:
+        gate.set()
+    assert StopWork(number=7) in double.asked
+    assert not [one for one in double.asked if isinstance(one, WatchWork)]
+
+
+def test_work_that_has_just_ended_or_may_not_be_stopped_is_no_failure(folder: Path) -> None:
+    gate = threading.Event()
+    made, double = app(
+        folder,
+        GetProof=going_on("backup"),
+        WatchWork=held([Step(text="copying", work=7)], gate, []),
+        StopWork=AccessRefused("the backup is of root"),
+    )
+
+    async def script(pilot: Any) -> None:
+        await shows(pilot, "copying")
+        await pilot.press("x")
+        await shows(pilot, "the backup is of root")
+        double.answers[WatchWork] = NotFound("it has ended")
+        gate.set()
+        await until(pilot, lambda: "copying" not in text_of(pilot.app))
+        assert "Backup failed" not in text_of(pilot.app)
+
+    try:
+        run(made, script)
+    finally:
+        gate.set()
 
 
 def test_a_noted_checkpoint_is_compared(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterable
 from typing import ClassVar
 
@@ -12,8 +13,22 @@ from textual.containers import Container, VerticalScroll
 from textual.content import Content
 from textual.widget import Widget
 
-from muniment.api import Backup, Done, GetProof, Proof, Rebuild, Request, Step, Verified, Verify, WireWord
-from muniment.errors import MunimentError
+from muniment.api import (
+    BackgroundWork,
+    Backup,
+    Done,
+    GetProof,
+    Proof,
+    Rebuild,
+    Request,
+    Step,
+    StopWork,
+    Verified,
+    Verify,
+    WatchWork,
+    WireWord,
+)
+from muniment.errors import MunimentError, NotFound
 from muniment.system.formatting import count, local, seconds
 from muniment_tui.actions.registry import Action, actions
 from muniment_tui.engine.bridge import PendingRequest
@@ -39,6 +54,9 @@ from muniment_tui.widgets.text import TextLines
 PHRASE = "accept the loss"
 CONTINUED = "The next backup to this folder continues it."
 KEPT = "The old catalog and index stay."
+UNCHANGED = "Nothing was changed."
+STOPPED = {"backup": CONTINUED, "rebuild": KEPT}
+"""What holds after a work was stopped, by its kind; of others, UNCHANGED."""
 COLUMNS = [
     ListColumn("Ended", 16),
     ListColumn("Folder", share=1),
@@ -88,8 +106,8 @@ class ProofScreen(AreaScreen):
         "on paper each month. w compares the ledger with one that you noted: nothing before it can have "
         "been removed or changed unnoticed.\n\n"
         "A verification reads the ledger and compares catalog and index with it. A deep one also decodes "
-        "every mail and compares it with its hash. The archive goes on working meanwhile. It stops when "
-        "the app is closed, not when another area is shown."
+        "every mail and compares it with its hash. The archive goes on working meanwhile. It goes on "
+        "in the service when the app is closed; this area shows it again. x stops it."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         *actions(
@@ -110,7 +128,7 @@ class ProofScreen(AreaScreen):
                 "Copy the present checkpoint to the clipboard of the terminal.", footer=6,
             ),
             Action(
-                "proof.stop", "x", "Stop", "Stop the verification, backup or rebuild that was started here.",
+                "proof.stop", "x", "Stop", "Stop the verification, backup or rebuild under way.",
                 footer=10,
             ),
             Action(
@@ -150,6 +168,8 @@ class ProofScreen(AreaScreen):
         self._result: Content | None = None
         """What the last work of this screen found."""
         self._problems: tuple[str, ...] = ()
+        self._left: set[int] = set()
+        """The numbers of works that are stopping or have ended."""
 
     def inside(self) -> Iterable[Widget]:
         """The checkpoint, the verification, and the backups."""
@@ -216,8 +236,21 @@ class ProofScreen(AreaScreen):
         self.query_one("#backups", Pane).set_count(len(proof.backups) or None)
         if first:
             self.query_one(ProofResult).focus()
+        self._watch(proof.works)
         self._draw()
         self.refresh_bindings()
+
+    def _watch(self, works: Iterable[BackgroundWork]) -> None:
+        """Watch what goes on in the service, such as work that was begun before the app was closed."""
+        present = [work for work in works if work.number not in self._left]
+        if self._work is not None or not present:
+            return
+        found = next((work for work in present if not work.waits), present[0])
+        kind = found.kind.capitalize()
+        work = ProofWork(kind, STOPPED.get(found.kind, UNCHANGED), found.number)
+        took = max(0.0, time.time() - found.begun)
+        last = self._done if found.kind in STOPPED else self._verified(found.kind.startswith("deep"), took)
+        self._begin(work, WatchWork(number=found.number), last)
 
     @property
     def _folders(self) -> BackupList:
@@ -271,14 +304,19 @@ class ProofScreen(AreaScreen):
         )
 
     def _verify(self, title: str, request: Verify) -> None:
+        self._begin(ProofWork(title), request, self._verified(request.deep))
+
+    def _verified(self, deep: bool, before: float = 0.0) -> Callable[[WireWord], None]:
+        """What takes the result of a verification that took `before` seconds until it was watched."""
+
         def ended(word: WireWord) -> None:
             if not isinstance(word, Verified):
                 return
             self._problems = word.problems
-            took = self._work.seconds if self._work else 0.0
-            self._result = result_text(word, request.deep, took)
+            took = before + (self._work.seconds if self._work else 0.0)
+            self._result = result_text(word, deep, took)
 
-        self._begin(ProofWork(title), request, ended)
+        return ended
 
     def action_backup(self) -> None:
         """Ask for the folder, and back up to it."""
@@ -346,6 +384,8 @@ class ProofScreen(AreaScreen):
         self.muniment.tell(word.message, "warning" if failed else "information")
 
     def _ended(self) -> None:
+        if self._work is not None:
+            self._left.add(self._work.number)
         self._pending = self._work = None
         self.refresh_bindings()
         self._draw()
@@ -353,16 +393,32 @@ class ProofScreen(AreaScreen):
 
     def _failed(self, error: MunimentError) -> None:
         title = self._work.name if self._work else "It"
-        self._result = situation("✗", "$error", f"{title} failed", str(error))
+        if not isinstance(error, NotFound):  # it ended before it could be watched
+            self._result = situation("✗", "$error", f"{title} failed", str(error))
         self._ended()
 
     def action_stop(self) -> None:
         """Stop the work under way."""
+        work = self._work
+        if work is not None and work.number:
+            self.muniment.engine.ask(
+                self, StopWork(number=work.number), Done, lambda _: self._stopped(), failed=self._kept_on
+            )
+        else:
+            self._stopped()
+
+    def _stopped(self) -> None:
+        """Say that the work under way stops."""
         if self._pending is not None:
             self._pending.cancel()
         if self._work is not None:
             self._result = line("stopped", self._work.stopped, "bold")
         self._ended()
+
+    def _kept_on(self, error: MunimentError) -> None:
+        """Say why the work was not stopped. If it has just ended, its result says that."""
+        if not isinstance(error, NotFound):
+            self.muniment.tell(str(error), "error")
 
     def action_copy_checkpoint(self) -> None:
         """Copy the present checkpoint."""

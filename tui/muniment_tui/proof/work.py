@@ -22,9 +22,17 @@ LONGEST = 48
 class ProofWork:
     """Collects the steps of some work, and draws them."""
 
-    def __init__(self, title: str, stopped: str = "Nothing was changed.") -> None:
-        """`title` says what is done, such as "Deep verification"; `stopped` what holds if it is stopped."""
+    def __init__(self, title: str, stopped: str = "Nothing was changed.", number: int = 0) -> None:
+        """Make it, before its first step.
+
+        Args:
+            title: what is done, such as "Deep verification".
+            stopped: what holds if it is stopped.
+            number: its number in the service; 0 if the first step has not come, or closing the stream stops
+                it.
+        """
         self.name = title
+        self.number = number
         self.stopped = f"{title} was stopped. {stopped}"
         self.failed: list[str] = []
         """The steps that failed."""
@@ -42,6 +50,7 @@ class ProofWork:
 
     def take(self, step: Step) -> None:
         """Take a step: a stage that begins, or the progress of the present one."""
+        self.number = step.work or self.number
         if not step.ok:
             self.failed.append(step.text)
         elif step.percent is not None:
@@ -70,5 +79,6 @@ class ProofWork:
                     (f"  {time_left(self._left)}", "$secondary"),
                 )
             )
-        lines.append(shown("  x stops it.", "$secondary"))
+        stays = " It goes on if the app is closed." if self.number else ""
+        lines.append(shown(f"  x stops it.{stays}", "$secondary"))
         return Content("\n").join(lines)

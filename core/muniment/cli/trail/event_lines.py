@@ -43,7 +43,11 @@ _ACTS = {
     "ListUsers": ("listed people", "list people"),
     "Run": ("started a run", "start a run"),
     "RunAll": ("started all runs", "start all runs"),
+    "CancelRun": ("stopped runs", "stop runs"),
+    "RetryQuarantine": ("tried items in quarantine again", "try items in quarantine again"),
     "Verify": ("verified the archive", "verify the archive"),
+    "WatchWork": ("watched a verification, backup or rebuild", "watch a verification, backup or rebuild"),
+    "StopWork": ("stopped a verification, backup or rebuild", "stop a verification, backup or rebuild"),
     "Backup": ("made a backup", "make a backup"),
     "ForgetBackup": ("forgot a backup", "forget a backup"),
     "Rebuild": ("rebuilt the catalog or the index", "rebuild the catalog or the index"),
@@ -64,6 +68,14 @@ _EVENTS = {
     "loss accepted": "accepted a loss of the ledger",
     "checkpoints lost": "found the checkpoints lost",
 }
+
+_FLAGS = {
+    "deep": "deeply",
+    "catalog": "the catalog",
+    "index": "the index",
+    "accept_damage": "accepting damage",
+}
+"""Options of a request, in words."""
 
 
 @dataclass
@@ -143,14 +155,15 @@ def about(event: AuditEvent) -> str:
     """The object of an act: folder, query, message, name or address."""
     detail = event.detail
     parts = [str(detail[name]) for name in ("folder", "query") if detail.get(name)]
-    ids = [str(message)[:ID] for message in detail.get("messages", ())]
+    ids = [str(message)[:ID] for name in ("messages", "items") for message in detail.get(name, ())]
     parts += [", ".join(ids[:NAMED]) + (f" and {count(len(ids) - NAMED)} more" if len(ids) > NAMED else "")]
     if refused(event) and detail.get("id"):
         parts.append(str(detail["id"])[:ID])
     parts += [str(detail[name]) for name in ("name", "step", "said") if detail.get(name)]
     parts += [f"{name} {detail[name]}" for name in ("login", "address", "alias") if detail.get(name)]
-    for name in ("addresses", "settings"):
+    for name in ("addresses", "settings", "was"):
         parts += [", ".join(map(str, detail[name]))] if detail.get(name) else []
+    parts += [words for name, words in _FLAGS.items() if detail.get(name)]
     parts += [f"to {detail[name]}" for name in ("to", "path") if detail.get(name)]
     parts += [str(detail["filename"])] if detail.get("filename") else []
     return "; ".join(filter(None, parts))

@@ -61,7 +61,7 @@ def audit_event(kind: str, caller: Caller, role: AccessRole | None, request: Req
     """An event in the form that the ledger stores.
 
     Args:
-        kind: "read", "changed", "refused", "affirmed" or "withdrawn".
+        kind: "read", "changed", "started", "refused", "affirmed" or "withdrawn".
         caller: who sent the request.
         role: the caller's role; None for a caller without a role.
         request: the request. Its text fields, such as `query` and `reason`, are recorded.
@@ -279,6 +279,21 @@ def record_change(session: ClientSession, event: Event) -> None:
         record(session, event, soon=True)
     except (OSError, MunimentError) as error:
         log.error("a change could not be written to the audit trail: %s", error)
+
+
+def record_start(session: ClientSession, event: Event) -> bool:
+    """Commit the event of work that is about to start. A failure does not stop the work.
+
+    Returns:
+        Whether the event is kept, or need not be (see `record`).
+    """
+    try:
+        if session.shared or session.settings().access != AccessSection():
+            record(session, event, soon=False)
+    except (OSError, MunimentError) as error:
+        log.info("the start of work could not be written to the audit trail yet: %s", error)
+        return False
+    return True
 
 
 def record_refusal(session: ClientSession, refusal: Event) -> None:

@@ -14,7 +14,15 @@ from muniment.config.model import Settings
 from muniment.errors import AccessRefused, ConfigError, MunimentError, NotFound, ReasonNeeded
 from muniment.people.directory import Directory, User
 from muniment.people.logins import LoginState, is_unrecorded, login_of
-from muniment.service.access.audit_trail import Event, audit_event, record, record_change, record_refusal
+from muniment.service.access.audit_trail import (
+    PEOPLE,
+    Event,
+    audit_event,
+    record,
+    record_change,
+    record_refusal,
+    record_start,
+)
 from muniment.service.access.roles import AccessRole, authorise, contacts, login_name, role_of
 from muniment.service.dispatch.concerned import concerned
 from muniment.service.dispatch.table import OPERATIONS
@@ -57,7 +65,11 @@ def stream(session: ClientSession, request: Request) -> Iterator[WireWord]:
         read = _read_event(session, request, operation, admitted)
         if read is not None:
             record(session, read, soon=False)
+        started = operation.audit is AuditRule.STARTED
+        recorded = started and record_start(session, _start_event(session, request, admitted))
         yield from cast(Iterator[WireWord], operation.handler(session, request))
+        if started and not recorded:  # the work has repaired the vault
+            record_change(session, _start_event(session, request, admitted))
 
 
 def _operation(request: Request, *, streams: bool) -> Operation:
@@ -213,7 +225,7 @@ def _read_event(
         ReasonNeeded: [access] requires a reason, and the request has none.
         NotFound, QueryError: there is nothing to read.
     """
-    if operation.audit in (AuditRule.NEVER, AuditRule.CHANGE, AuditRule.WITHIN):
+    if operation.audit not in (AuditRule.BEFORE, AuditRule.AFTER):
         return None
     with session.reading() as vault:
         messages = _messages(vault, request)
@@ -239,6 +251,17 @@ def _change_event(session: ClientSession, request: Request, admitted: _Admitted)
         "changed", session.caller, admitted.role, request,
         new=getattr(request, "new", False),
         settings=sorted(request.values) if isinstance(request, api.PutSettings) else [],
+    )  # fmt: skip
+
+
+def _start_event(session: ClientSession, request: Request, admitted: _Admitted) -> Event:
+    """The audit event of a request that starts work."""
+    flags = ("deep", "catalog", "index", "accept_damage")
+    return audit_event(
+        "started", session.caller, admitted.role, request,
+        items=list(getattr(request, "ids", ()))[:PEOPLE],
+        was=list(getattr(request, "was", ()))[:PEOPLE],
+        **{name: getattr(request, name, False) for name in flags},
     )  # fmt: skip
 
 

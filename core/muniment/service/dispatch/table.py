@@ -37,7 +37,7 @@ def table_of(operations: Iterable[Operation]) -> dict[type[Request], Operation]:
 
     Raises:
         ValueError: two operations answer one request, or `own_mail` is missing for plain users or set for
-            others, or a stream is to be recorded as a change.
+            others, a stream is to be recorded as a change, or another request as a start.
     """
     table: dict[type[Request], Operation] = {}
     for operation in operations:
@@ -48,6 +48,8 @@ def table_of(operations: Iterable[Operation]) -> dict[type[Request], Operation]:
             raise ValueError(f"{name} must have a handler of own mail for plain users, and only for them")
         if operation.streams and operation.audit is AuditRule.CHANGE:
             raise ValueError(f"{name} is a stream, whose change would not be recorded")
+        if not operation.streams and operation.audit is AuditRule.STARTED:
+            raise ValueError(f"{name} is no stream, so its start would not be recorded")
         table[operation.request] = operation
     return table
 

@@ -26,6 +26,7 @@ from muniment.service.host.last_run import last_run
 from muniment.service.host.log_ring import LogRing, WarningHandler
 from muniment.service.host.milestones import RunMilestones
 from muniment.service.host.session import ClientSession, apply_settings
+from muniment.service.host.works import WorkRegister
 from muniment.system.memory import tidy_up
 from muniment.system.priority import go_behind
 
@@ -103,6 +104,8 @@ class RunHost:
         """The last two: cached values from the catalog, with the time of the query on the monotonic clock."""
         self._observers: list[RunObserver] = []
         self.lines = LogRing(self._logged)
+        self.works = WorkRegister(self.announce)
+        """What a service does besides jobs."""
         self._warnings = WarningHandler(self.lines)
         if in_service:
             logging.getLogger("muniment").addHandler(self._warnings)
@@ -429,11 +432,11 @@ class RunHost:
 
     @property
     def busy(self) -> bool:
-        """Whether a job is under way or waiting."""
-        return bool(self._jobs)
+        """Whether a job or another work is under way or waiting."""
+        return bool(self._jobs or self.works.present())
 
     def close(self) -> None:
-        """Stop all jobs after the messages in hand, and wait for their end. Safe to call twice."""
+        """Stop all jobs after the messages in hand, and all works; wait for their end. Safe to call twice."""
         if self._schedule is not None:
             self._schedule.stop(0)
         with self._changed:
@@ -441,6 +444,7 @@ class RunHost:
             for job in list(self._jobs):
                 self.stop(job)
         self._touch()
+        self.works.close()
         if self._schedule is not None:
             self._schedule.stop()
         for thread in (self._ending, self._runner):

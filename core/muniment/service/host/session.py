@@ -29,6 +29,7 @@ from muniment.service.host.login_records import record_logins
 if TYPE_CHECKING:
     from muniment.service.host.client_register import ClientRegister
     from muniment.service.host.run_host import RunHost
+    from muniment.service.host.works import Work
 
 log = logging.getLogger("muniment.service")
 
@@ -82,6 +83,10 @@ class ClientSession:
     def running(self) -> frozenset[str]:
         """The profiles whose runs are under way or waiting in this process."""
         return self._host.running() if self._host is not None else frozenset()
+
+    def works(self) -> list[Work]:
+        """The verifications, backups and rebuilds that go on in this process."""
+        return self._host.works.present() if self._host is not None else []
 
     def next_starts(self) -> dict[str, int]:
         """When the schedule of this process runs each profile next, seconds since 1970 UTC."""

@@ -30,6 +30,9 @@ class AuditRule(Enum):
     CHANGE = "change"
     """The request changes profiles or settings: once that is done, the event is committed within a second. A
     dry run (`check`) is not recorded. It can't be used for a stream."""
+    STARTED = "started"
+    """The request starts work: the event is committed before it. If that fails, as in a damaged vault, the
+    event is committed once the work is done. The work is done anyway, since it can be the repair."""
     WITHIN = "within"
     """The request changes the directory: its handler commits the change and its event in one batch, so that
     neither is kept without the other."""

@@ -1,9 +1,9 @@
-"""Answers GetProof, Verify, Backup and ForgetBackup."""
+"""Answers GetProof, Verify, Backup and ForgetBackup, and lets clients watch and stop what goes on."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -18,13 +18,15 @@ from muniment.archive.operations.verify import verify_ledger, verify_vault
 from muniment.archive.vault.known_roots import notes_of
 from muniment.archive.vault.layout import segments_of
 from muniment.archive.vault.shown_alarms import shown_alarms
-from muniment.errors import LedgerDamaged, MunimentError, NotFound, UsageError
+from muniment.errors import AccessRefused, LedgerDamaged, MunimentError, NotFound, UsageError
 from muniment.runs.pipeline.estimate import RunEstimate
-from muniment.service.access.roles import AccessRole
+from muniment.service.access.roles import AccessRole, role_of
 from muniment.service.host import proof_memory
 from muniment.service.host.proof_memory import SENTENCES, load, remember_backup, remember_verification
 from muniment.service.host.proof_turn import ProofTurn, present
 from muniment.service.host.session import ClientSession
+from muniment.service.host.works import Work
+from muniment.service.operations.carrying_on import carry_on
 from muniment.service.operations.operation import AuditRule, Operation
 from muniment.system.paths import as_path, readable
 
@@ -56,8 +58,15 @@ def verify(session: ClientSession, request: api.Verify) -> Iterator[api.WireWord
     Without a usable catalog, only the ledger is checked.
     """
     earlier = tuple(read_checkpoint(text) for text in request.was)
-    kind = "a deep verification" if request.deep else "a verification"
-    with ProofTurn(session.folder, f"{kind} by {session.caller.name}") as turn:
+    kind = "deep verification" if request.deep else "comparison" if request.was else "verification"
+    turn = ProofTurn(session.folder, f"a {kind} by {session.caller.name}")
+    return carry_on(session, request, kind, _verifying(session, request, earlier, turn), turn)
+
+
+def _verifying(
+    session: ClientSession, request: api.Verify, earlier: tuple[Checkpoint, ...], turn: ProofTurn
+) -> Generator[api.WireWord, None, None]:
+    with turn:
         yield from (api.Step(text=text) for text in turn.wait())
         started, issued = time.monotonic(), _issued(session.folder)
         for word in _checked(session, request, earlier):
@@ -138,8 +147,15 @@ def _past(
 
 def backup(session: ClientSession, request: api.Backup) -> Iterator[api.WireWord]:
     """Answer Backup: copy a live vault, incrementally."""
+    turn = ProofTurn(session.folder, f"a backup by {session.caller.name}")
+    return carry_on(session, request, "backup", _backing_up(session, request, turn), turn)
+
+
+def _backing_up(
+    session: ClientSession, request: api.Backup, turn: ProofTurn
+) -> Generator[api.WireWord, None, None]:
     path = Path(as_path(request.path))
-    with ProofTurn(session.folder, f"a backup by {session.caller.name}") as turn:
+    with turn:
         yield from (api.Step(text=text) for text in turn.wait())
         started, shown = time.monotonic(), StageSteps()
         try:
@@ -203,7 +219,30 @@ def get_proof(session: ClientSession, request: api.GetProof) -> api.Proof:
         damage=tuple(dict.fromkeys(_damage(session))),
         doing=turn.what if turn else "",
         since=turn.since if turn else 0,
+        works=tuple(_shown(work) for work in session.works()),
     )
+
+
+def _shown(work: Work) -> api.BackgroundWork:
+    return api.BackgroundWork(
+        number=work.number, kind=work.kind, who=work.caller.name, begun=work.begun, waits=work.waits
+    )
+
+
+def watch_work(session: ClientSession, request: api.WatchWork) -> Iterator[api.WireWord]:
+    """Answer WatchWork."""
+    return session.host.works.find(request.number).replies()
+
+
+def stop_work(session: ClientSession, request: api.StopWork) -> api.Done:
+    """Answer StopWork."""
+    work = session.host.works.find(request.number)
+    owner = session.folder.stat().st_uid
+    role = role_of(session.caller, session.settings().access, owner)
+    if work.caller.uid != session.caller.uid and role is not AccessRole.ADMINISTRATOR:
+        raise AccessRefused(f"the {work.kind} is of {work.caller.name}: only they and administrators stop it")
+    work.stop()
+    return api.Done(message=f"The {work.kind} stops.")
 
 
 def _damage(session: ClientSession) -> Iterator[str]:
@@ -221,7 +260,17 @@ def _damage(session: ClientSession) -> Iterator[str]:
 
 OPERATIONS = (
     Operation(api.GetProof, (api.Proof,), AccessRole.AUDITOR, get_proof),
-    Operation(api.Verify, (api.Step, api.Verified), AccessRole.AUDITOR, verify, streams=True),
+    Operation(
+        api.Verify, (api.Step, api.Verified), AccessRole.AUDITOR, verify,
+        streams=True, audit=AuditRule.STARTED,
+    ),
+    Operation(
+        api.WatchWork, (api.Step, api.Verified, api.Done), AccessRole.AUDITOR, watch_work, streams=True
+    ),
+    Operation(api.StopWork, (api.Done,), AccessRole.AUDITOR, stop_work, audit=AuditRule.CHANGE),
     Operation(api.ForgetBackup, (api.Done,), AccessRole.ADMINISTRATOR, forget_backup, audit=AuditRule.CHANGE),
-    Operation(api.Backup, (api.Step, api.Done), AccessRole.ADMINISTRATOR, backup, streams=True),
-)
+    Operation(
+        api.Backup, (api.Step, api.Done), AccessRole.ADMINISTRATOR, backup,
+        streams=True, audit=AuditRule.STARTED,
+    ),
+)  # fmt: skip

@@ -18,7 +18,8 @@ from muniment.errors import VaultError
 from muniment.runs.prepare.worker_pool import WorkerPool
 from muniment.service.access.roles import AccessRole
 from muniment.service.host.session import ClientSession
-from muniment.service.operations.operation import Operation
+from muniment.service.operations.carrying_on import carry_on
+from muniment.service.operations.operation import AuditRule, Operation
 
 SELDOM = 1.0
 """Seconds between two replies about the progress of a catalog."""
@@ -117,6 +118,10 @@ def _indexed_step(done: int, total: int) -> api.Step:
 def rebuild(session: ClientSession, request: api.Rebuild) -> Iterator[api.WireWord]:
     """Answer Rebuild: build catalog, index or both from the ledger."""
     session.settings()
+    return carry_on(session, request, "rebuild", _rebuilding(session, request))
+
+
+def _rebuilding(session: ClientSession, request: api.Rebuild) -> Generator[api.WireWord, None, None]:
     if session.host.in_service:
         job = RebuildJob(request)
         session.host.submit(job)
@@ -132,4 +137,9 @@ def rebuild(session: ClientSession, request: api.Rebuild) -> Iterator[api.WireWo
         yield from indexed(vault, request)
 
 
-OPERATIONS = (Operation(api.Rebuild, (api.Step, api.Done), AccessRole.ADMINISTRATOR, rebuild, streams=True),)
+OPERATIONS = (
+    Operation(
+        api.Rebuild, (api.Step, api.Done), AccessRole.ADMINISTRATOR, rebuild,
+        streams=True, audit=AuditRule.STARTED,
+    ),
+)  # fmt: skip

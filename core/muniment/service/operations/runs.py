@@ -11,7 +11,7 @@ from muniment.service.host.jobs import WriterJob
 from muniment.service.host.profile_source import find
 from muniment.service.host.run_host import RunHost
 from muniment.service.host.session import ClientSession
-from muniment.service.operations.operation import Operation
+from muniment.service.operations.operation import AuditRule, Operation
 
 
 def run(session: ClientSession, request: api.Run) -> Iterator[api.WireWord]:
@@ -94,13 +94,18 @@ def list_quarantine(session: ClientSession, request: api.ListQuarantine) -> api.
 
 OPERATIONS = (
     Operation(api.ListQuarantine, (api.Quarantine,), AccessRole.AUDITOR, list_quarantine),
-    Operation(api.Run, (api.ProgressWord, api.RunSummary), AccessRole.ADMINISTRATOR, run, streams=True),
     Operation(
-        api.RunAll, (api.ProgressWord, api.RunSummary), AccessRole.ADMINISTRATOR, run_all, streams=True
+        api.Run, (api.ProgressWord, api.RunSummary), AccessRole.ADMINISTRATOR, run,
+        streams=True, audit=AuditRule.STARTED,
+    ),
+    Operation(
+        api.RunAll, (api.ProgressWord, api.RunSummary), AccessRole.ADMINISTRATOR, run_all,
+        streams=True, audit=AuditRule.STARTED,
     ),
     Operation(api.WatchRuns, (api.RunsState,), AccessRole.AUDITOR, watch_runs, streams=True),
-    Operation(api.CancelRun, (api.Done,), AccessRole.ADMINISTRATOR, cancel_run),
+    Operation(api.CancelRun, (api.Done,), AccessRole.ADMINISTRATOR, cancel_run, audit=AuditRule.CHANGE),
     Operation(
-        api.RetryQuarantine, (api.Step, api.Done), AccessRole.ADMINISTRATOR, retry_quarantine, streams=True
+        api.RetryQuarantine, (api.Step, api.Done), AccessRole.ADMINISTRATOR, retry_quarantine,
+        streams=True, audit=AuditRule.STARTED,
     ),
-)
+)  # fmt: skip

@@ -1,0 +1,212 @@
+"""Verifications, backups and rebuilds go on in the service, whoever watches."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+
+import pytest
+
+from muniment import api
+from muniment.client.client import Client
+from muniment.errors import AccessRefused, NotFound, VaultError
+from muniment.service.access.roles import Caller
+from muniment.service.dispatch.engine import Engine
+from muniment.service.host.run_host import RunHost
+from muniment.service.host.session import ClientSession
+from muniment.service.host.works import Work, WorkRegister
+from support.served import served
+from support.vaults import TestVault
+from support.waiting import eventually
+
+ADA, BOSS = Caller(62_000, 62_000, 1, "ada"), Caller(0, 0, 1, "root")
+LONG = 60
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Iterator[Client]:
+    """A client of the service of a vault without mail."""
+    made = TestVault(tmp_path / "vault")
+    made.client.close()
+    with served(tmp_path / "vault") as (client, _):
+        yield client
+
+
+def left(words: Iterator[api.WireWord]) -> api.Step:
+    """The first step of a stream, which the client then leaves."""
+    first = next(words)
+    assert isinstance(first, api.Step)
+    words.close()  # type: ignore[attr-defined]
+    return first
+
+
+def proof(client: Client) -> api.Proof:
+    return client.call(api.GetProof(), api.Proof)
+
+
+def test_a_verification_goes_on_without_its_client(client: Client) -> None:
+    first = left(client.stream(api.Verify(deep=True)))
+    assert first.work
+    eventually(lambda: proof(client).deep is not None)
+    eventually(lambda: not proof(client).works)
+
+
+def test_a_backup_waits_for_its_turn_without_its_client(client: Client, tmp_path: Path) -> None:
+    words = client.stream(api.Verify(deep=True))
+    next(words)
+    folder = str(tmp_path / "backup")
+    left(client.stream(api.Backup(path=folder)))
+    list(words)
+    eventually(lambda: [one.path for one in proof(client).backups] == [folder])
+
+
+def test_a_rebuild_goes_on_without_its_client(client: Client) -> None:
+    left(client.stream(api.Rebuild()))
+    *_, last = client.stream(api.Rebuild())
+    assert isinstance(last, api.Done)
+    eventually(lambda: not proof(client).works)
+
+
+@pytest.fixture
+def held() -> Iterator[threading.Event]:
+    """Holds works of `stages` until it is set."""
+    gate = threading.Event()
+    yield gate
+    gate.set()
+
+
+def stages(gate: threading.Event) -> Generator[api.WireWord, None, None]:
+    """Work of two stages; the second one takes until the gate is open."""
+    yield api.Step(text="one")
+    yield api.Step(text="10% of one", percent=10)
+    yield api.Step(text="two")
+    for percent in range(50, 90):
+        yield api.Step(text="two", percent=percent)
+    while not gate.wait(0.01):
+        yield api.Step(text="two", percent=90)
+    yield api.Done(message="Done.")
+
+
+class Hosted:
+    """Engines of one service, whose works a test begins itself."""
+
+    def __init__(self, folder: Path) -> None:
+        made = TestVault(folder)
+        made.client.close()
+        settings = folder / "vault.toml"
+        settings.write_text(settings.read_text() + '[access]\nauditors = ["ada", "eve"]\n')
+        self.folder = folder
+        self.host = RunHost(ClientSession(folder), in_service=True)
+
+    def send(self, caller: Caller, request: api.Request) -> api.WireWord:
+        return Engine(ClientSession(self.folder, None, caller, self.host)).call(request)
+
+    def watch(self, number: int) -> Iterator[api.WireWord]:
+        return Engine(ClientSession(self.folder, None, ADA, self.host)).stream(api.WatchWork(number=number))
+
+    def begin(self, gate: threading.Event, caller: Caller = BOSS) -> Work:
+        return self.host.works.begin(api.Backup(path="/x"), "backup", caller, stages(gate))
+
+
+@pytest.fixture
+def hosted(tmp_path: Path, held: threading.Event) -> Iterator[Hosted]:
+    made = Hosted(tmp_path / "vault")
+    yield made
+    held.set()
+    made.host.close()
+
+
+def test_another_connection_sees_the_stages_so_far_and_the_result(
+    hosted: Hosted, held: threading.Event
+) -> None:
+    work = hosted.begin(held)
+    eventually(lambda: work._progress is not None and work._progress.percent == 90)
+    words = hosted.watch(work.number)
+    seen = [next(words), next(words), next(words)]
+    assert [(one.text, one.percent) for one in seen if isinstance(one, api.Step)] == [
+        ("one", None), ("two", None), ("two", 90),
+    ]  # fmt: skip
+    answer = hosted.send(ADA, api.GetProof())
+    assert isinstance(answer, api.Proof)
+    (shown,) = answer.works
+    assert (shown.number, shown.kind, shown.who, shown.waits) == (work.number, "backup", "root", False)
+    held.set()
+    *_, last = words
+    assert last == api.Done(message="Done.")
+    with pytest.raises(NotFound):
+        next(hosted.watch(work.number))
+
+
+def test_work_is_stopped_by_its_number(hosted: Hosted, held: threading.Event) -> None:
+    work = hosted.begin(held)
+    words = hosted.watch(work.number)
+    next(words)
+    hosted.send(BOSS, api.StopWork(number=work.number))
+    with pytest.raises(VaultError, match="backup was stopped"):
+        list(words)
+    with pytest.raises(NotFound):
+        hosted.send(BOSS, api.StopWork(number=work.number))
+
+
+def test_an_auditor_stops_only_their_own_work(hosted: Hosted, held: threading.Event) -> None:
+    of_boss, own = hosted.begin(held), hosted.begin(held, ADA)
+    with pytest.raises(AccessRefused, match="of root"):
+        hosted.send(ADA, api.StopWork(number=of_boss.number))
+    hosted.send(ADA, api.StopWork(number=own.number))
+    own.join()
+    assert not of_boss._over
+
+
+def test_the_end_of_a_service_stops_its_works(hosted: Hosted, held: threading.Event) -> None:
+    work = hosted.begin(held)
+    assert hosted.host.busy
+    hosted.host.close()
+    assert isinstance(work.error, VaultError)
+    assert not hosted.host.busy
+    with pytest.raises(VaultError, match="stopping"):
+        hosted.begin(held)
+
+
+class Waiting:
+    since = 0
+
+
+def test_the_same_request_watches_the_work_that_waits() -> None:
+    turn, over = Waiting(), threading.Event()
+    register = WorkRegister(lambda text, level: None)
+
+    def begin(caller: Caller = BOSS, path: str = "/x") -> Work:
+        return register.begin(api.Backup(path=path), "backup", caller, stages(over), turn)
+
+    first = begin()
+    assert begin() is first
+    others = [begin(ADA), begin(path="/y")]
+    assert first not in others
+    turn.since = 1
+    assert begin() is not first
+    over.set()
+    register.close()
+
+
+@pytest.mark.parametrize(
+    ("last", "line"),
+    [
+        (lambda: api.Done(message="Backup is complete."), "backup by root: Backup is complete."),
+        (lambda: error(VaultError("no room")), "backup by root: no room"),
+        (lambda: error(KeyError("mail")), "backup by root: it failed (KeyError)"),
+    ],
+)
+def test_the_end_of_work_is_in_the_log(last: Callable[[], api.WireWord], line: str) -> None:
+    lines: list[str] = []
+    register = WorkRegister(lambda text, level: lines.append(text))
+
+    def words() -> Generator[api.WireWord, None, None]:
+        yield last()
+
+    register.begin(api.Backup(path="/x"), "backup", BOSS, words()).join()
+    assert lines == [line]
+
+
+def error(what: Exception) -> api.WireWord:
+    raise what
