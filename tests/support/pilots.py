@@ -10,7 +10,7 @@ from textual.pilot import Pilot
 
 from muniment.service.dispatch.engine import connect
 from muniment_tui.app import MunimentApp
-from support.screens import SMALL, SteadyPilot, text_of, until
+from support.screens import PATIENT, SMALL, SteadyPilot, text_of, until
 
 
 class Hand:
@@ -46,7 +46,7 @@ async def opened(
     folder: Path, area: str, size: tuple[int, int] = SMALL, *, read_only: bool = False
 ) -> AsyncIterator[Hand]:
     """The app on a vault, in one of its areas."""
-    app = MunimentApp(connect, folder, read_only=read_only, area=area)
+    app = MunimentApp(connect, folder, read_only=read_only, area=area, times=PATIENT)
     async with app.run_test(size=size):
         yield Hand(app, SteadyPilot(app))
     app.hang_up()

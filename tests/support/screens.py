@@ -27,6 +27,7 @@ from muniment.api import GetHealth, GetSetup, GetStatus
 from muniment_tui.app import MunimentApp
 from muniment_tui.shell.areas import AREAS
 from muniment_tui.shell.frame import AreaScreen, FrameScreen
+from muniment_tui.shell.times import AppTimes
 from muniment_tui.terminal.colours import ColourDepth
 from support.checklists import checklist
 from support.engine_double import EngineDouble
@@ -39,6 +40,8 @@ NOW = 1_767_614_400
 SMALL, LARGE = (80, 24), (120, 40)
 PATIENCE = 60.0
 """Timeout of a wait, in seconds."""
+PATIENT = AppTimes(notice=PATIENCE)
+"""Times of an app whose notices are there until a test has read them, on the busiest machine."""
 Script = Callable[[Pilot[Any]], Awaitable[None]]
 
 _FORMAT = """\
@@ -151,6 +154,7 @@ def app_on(
         folder.mkdir(exist_ok=True)
         (folder / "vault.toml").touch()
     options.setdefault("depth", ColourDepth.TRUE)
+    options.setdefault("times", PATIENT)
     app = MunimentApp(engine.doors.connect, folder, area=area, **options)
     if blank:
         app._modes.update(dict.fromkeys((one.id for one in AREAS), AreaScreen))
