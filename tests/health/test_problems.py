@@ -91,8 +91,11 @@ CASES: list[tuple[dict[str, Any], dict[str, str]]] = [
     ({"refused_logins": ("bob",)}, {"logins": "warning"}),
     ({"verified": upkeep(True, 34)}, {}),
     ({"verified": upkeep(True, 36)}, {"verify": "warning"}),
+    ({"verified": upkeep(True, -900)}, {"verify": "warning"}),
     ({"verified": upkeep(False, 0)}, {"verify": "critical"}),
     ({"verified": UpkeepFacts(ok=True, good=NOW, doubt="another root")}, {"verify": "warning"}),
+    ({"backups": (upkeep(True, -900),)}, {"backup": "warning"}),
+    ({"backups": (upkeep(True, -900), upkeep(True, 2))}, {}),
     ({"archive": archive(since=NOW - 36 * DAY)}, {"verify": "warning"}),
     ({"archive": archive(since=0)}, {}),  # nobody has watched it yet
     ({"backups": (upkeep(True, 8),)}, {}),

@@ -401,6 +401,19 @@ def test_a_message_is_looked_up_once_in_a_search(house: House, monkeypatch: pyte
     assert sorted(looked_up) == sorted({*looked_up}), "each once"
 
 
+def test_a_page_has_no_more_people_to_look_up_than_a_search(house: House) -> None:
+    house.log(*({"word": str(n), "messages": [f"{n:060x}{m:04x}" for m in range(4)]} for n in range(30)))
+    wanted, place, found = audit_search.AuditConditions(reader="ada"), 0, []
+    while True:
+        page = audit_search.search_audit(house.vault, wanted, 100, place, enough=10)
+        found += [decoded(row.event)["word"] for row in page.rows]
+        if not page.last:
+            break
+        assert len(page.rows) == 3, "12 messages are to be looked up"
+        place = page.last
+    assert found == [str(n) for n in range(29, -1, -1)]
+
+
 @pytest.mark.parametrize("oldest_first", [False, True])
 def test_a_search_that_looks_up_much_continues_on_the_next_page(
     house: House, monkeypatch: pytest.MonkeyPatch, oldest_first: bool

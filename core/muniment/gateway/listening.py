@@ -29,14 +29,39 @@ def open_sockets(host: str, port: int) -> tuple[socket.socket, ...]:
         PortTaken: another program has the port.
         ConfigError: the gateway can't listen there for another reason.
     """
+    return _open(host, port, shared=False)
+
+
+def _open(host: str, port: int, shared: bool) -> tuple[socket.socket, ...]:
     opened: list[socket.socket] = []
     try:
         for family, address in _addresses(host, port):
-            opened.append(_listening(family, address))
+            opened.append(_listening(family, address, shared))
     except (OSError, ValueError, OverflowError) as error:
         close_sockets(opened)
         raise not_listening(host, port, error) from None
     return tuple(opened)
+
+
+def open_beside(host: str, port: int, own: Iterable[socket.socket]) -> tuple[socket.socket, ...]:
+    """As `open_sockets`, where this process itself listens on the port, at another address.
+
+    `own` go on listening meanwhile. Only the port of another program counts as taken.
+    """
+    own = tuple(own)
+    try:
+        _share(own, True)
+        opened = _open(host, port, shared=True)
+        _share(opened, False)
+        return opened
+    finally:
+        _share(own, False)
+
+
+def _share(sockets: Iterable[socket.socket], on: bool) -> None:
+    """Let sockets of this user with the same option have the same port (socket(7), SO_REUSEPORT)."""
+    for one in sockets:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, on)
 
 
 def close_sockets(sockets: Iterable[socket.socket]) -> None:
@@ -69,9 +94,10 @@ def _addresses(host: str, port: int) -> list[tuple[socket.AddressFamily, Any]]:
     return list(dict.fromkeys((family, address) for family, *_, address in found))
 
 
-def _listening(family: socket.AddressFamily, address: Any) -> socket.socket:
+def _listening(family: socket.AddressFamily, address: Any, shared: bool) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
+        _share([sock], shared)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             # The same port in IPv4 is a socket of its own.

@@ -208,6 +208,9 @@ def _verified(facts: HealthFacts, limits: NotifySection) -> Iterator[FoundProble
             area="proof",
             row="verify",
         )
+    elif good > now + DAY:
+        text = "The last verification is dated in the future, so its age is not known. Verify again."
+        yield FoundProblem(key="verify", verdict=WARNING, text=text, area="proof", row="verify")
     elif now - (good or facts.archive.since or now) > UNVERIFIED * DAY:
         when = f"for {_plural(int((now - good) // DAY), 'day')}" if good else "yet"
         text = f"The vault was not verified {when}. Verify it."
@@ -218,10 +221,13 @@ def _backed_up(facts: HealthFacts, limits: NotifySection) -> Iterator[FoundProbl
     if not facts.backups:
         return  # the vault may be backed up in another way
     newest, *earlier = facts.backups
-    good = max(one.good for one in facts.backups)
+    good = max((one.good for one in facts.backups if one.good <= facts.archive.now + DAY), default=0)
     if not newest.ok:
         text = f"The last backup failed: {_sentence(newest.text)} Make it again{_or_forget(newest)}."
         yield FoundProblem(key="backup", verdict=CRITICAL, text=text, area="proof", row="backup")
+    elif not good:
+        text = "The last backup is dated in the future, so its age is not known. Make a new one."
+        yield FoundProblem(key="backup", verdict=WARNING, text=text, area="proof", row="backup")
     elif facts.archive.now - good > UNSAVED * DAY:
         days = _plural(int((facts.archive.now - good) // DAY), "day")
         text = f"The last backup is {days} old. Make a new one."

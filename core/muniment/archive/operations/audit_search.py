@@ -94,7 +94,8 @@ def search_audit(
         limit: Most events of the page.
         place: The sequence at which the previous page ended; 0 to begin.
         oldest_first: Whether the oldest event comes first; otherwise the newest.
-        enough: Messages whose people are looked up, after which the page ends.
+        enough: Messages whose people are looked up, by the search and for the page, after which the page
+            ends.
     """
     after, before = _bounds(vault, wanted, place, oldest_first)
     search = _AuditSearch(vault, wanted)
@@ -108,6 +109,7 @@ def search_audit(
                 if len(found) == limit:
                     return AuditPage(tuple(found), found[-1].sequence)
                 found.append(row)
+                search.looked_up += _to_look_up(row)
             if search.looked_up >= enough:
                 return AuditPage(tuple(found), row.sequence)
         if len(rows) < STEP:
@@ -125,6 +127,14 @@ def _bounds(vault: Vault, wanted: AuditConditions, place: int, oldest_first: boo
         low, high = vault.catalog.audit_span(since, until)
         after, before = max(after, low - 1), min(before, high + 1)
     return after, before
+
+
+def _to_look_up(row: AuditRow) -> int:
+    """Return how many messages of an event must be looked up to name the people on the page."""
+    event = decoded(row.event)
+    if ids_in(event) or named_in(event):
+        return 0
+    return min(len(list(_strings(event.get("messages", ())))), NAMED)
 
 
 class _AuditSearch:

@@ -22,7 +22,7 @@ from muniment.client.socket_path import SETTINGS
 from muniment.config.check import listen_address
 from muniment.config.model import GatewaySection, Settings
 from muniment.errors import ConfigError, MunimentError
-from muniment.gateway.listening import PortTaken, close_sockets, open_sockets
+from muniment.gateway.listening import PortTaken, close_sockets, open_beside, open_sockets
 from muniment.gateway.smtp import GatewaySettings as GatewayOptions
 from muniment.gateway.smtp import SmtpGateway
 from muniment.service.host.profile_source import SPOOL
@@ -88,13 +88,6 @@ class _OpenGateway:
     gateway: SmtpGateway
     sockets: tuple[socket.socket, ...]
     """The keeper's own sockets that it listens on; the gateway has copies of them."""
-
-
-class _PortShared(ConfigError):
-    """Another program has the gateway's own port at another address.
-
-    Each attempt closes the gateway for a moment, so it is made only after a change, or on request.
-    """
 
 
 _keepers: dict[Path, GatewayKeeper] = {}
@@ -243,8 +236,6 @@ class GatewayKeeper:
 
     def _due(self) -> bool:
         """Whether to try the same settings again."""
-        if isinstance(self._failure, _PortShared) and not self._ended():
-            return False
         return time.monotonic() >= self._tried + self._again
 
     def _take_up(self, section: GatewaySection) -> None:
@@ -286,7 +277,7 @@ class GatewayKeeper:
     def _sockets_for(self, section: GatewaySection) -> tuple[socket.socket, ...]:
         """The keeper's own sockets for these settings; none if systemd has opened some.
 
-        The gateway that is open stays so, unless it is itself what has the port.
+        The gateway that is open stays so, also if it has the port itself.
         """
         now = self._open
         if self._sockets:
@@ -299,11 +290,7 @@ class GatewayKeeper:
         except PortTaken:
             if now is None or listen_address(now.section.listen)[1] != port:
                 raise
-        self._close()
-        try:
-            return open_sockets(host, port)
-        except PortTaken as error:
-            raise _PortShared(str(error)) from None
+        return open_beside(host, port, now.sockets)
 
     def _restore(self, section: GatewaySection) -> None:
         """Open the gateway again as it was, if that is still possible."""
