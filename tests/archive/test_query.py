@@ -282,13 +282,43 @@ def test_nesting_is_bounded(hostile: str) -> None:
         parse("(" * (MAX_DEPTH + 1) + "a" + ")" * (MAX_DEPTH + 1))
 
 
+@pytest.mark.parametrize(
+    ("query", "folder"),
+    [
+        (r'in:"the \"new\" one"', 'the "new" one'),
+        (r"in:“the \”new\” one”", "the ”new” one"),
+        (r'in:"a\b"', r"a\b"),
+        (r'in:"a\\"', "a\\"),
+        (r'in:"a\\\"b"', r"a\"b"),
+    ],
+)
+def test_a_backslash_takes_a_quote_into_quotes(query: str, folder: str) -> None:
+    assert parse(query) == InFolder(folder)
+    assert parse(f"{query} red") == both((InFolder(folder), WordTerm("red")))
+
+
+def test_a_quote_that_a_backslash_keeps_open_is_explained() -> None:
+    with pytest.raises(QueryError, match="two backslashes"):
+        parse(r'"C:\dir\" red')
+    with pytest.raises(QueryError, match=r"never closed; close or remove it\.$"):
+        parse('"red')
+    with pytest.raises(QueryError, match="never closed"):
+        parse('"' + "\\" * 8001 + '"')  # in a moment
+
+
+def test_the_place_of_an_error_behind_escaped_quotes_is_right() -> None:
+    with pytest.raises(QueryError) as caught:
+        parse(r'"abc \"de\" x*"')
+    assert caught.value.position == len(r'"abc \"de\" ')
+
+
 def test_a_hundred_kilobytes_are_refused() -> None:
     with pytest.raises(QueryError, match="at most"):
         parse("word " * 20_000)
 
 
 _NAMES = tuple(f"{name}:" for name in FIELDS)
-_SIGNS = ("OR", "AND", "NOT", "|", "-", "(", ")", '"', "“", "*", " ", "  ", ":", "\0", "\n", "\ud800")
+_SIGNS = ("OR", "AND", "NOT", "|", "-", "(", ")", '"', "“", "\\", "*", " ", "  ", ":", "\0", "\n", "\ud800")
 _VALUES = ("foo", "http://x", "2024-01-01", "5M", "attachment", "3f9a01c2", "10:30", "東京", "ü")
 _PIECES = st.sampled_from((*_NAMES, *_SIGNS, *_VALUES))
 
@@ -306,18 +336,21 @@ def test_any_text_is_parsed_or_refused(query: str) -> None:
 
 
 _TEXT = st.sampled_from(["red", "Anna", "a@x.com", "10:30", "naïve", "東京", "x.y", "from", "don't"])
+_PHRASE = st.sampled_from(['say "yes" 1', "c\\d\\", "“so” 1"])
 _FIELD = st.sampled_from(["", *TEXT_FIELDS])
 _TIME = st.integers(-2_000_000_000, 7_000_000_000)
 _LEAF = st.one_of(
     st.builds(WordTerm, _TEXT, _FIELD),
-    st.builds(PhraseTerm, _TEXT, _FIELD),
+    st.builds(PhraseTerm, st.one_of(_TEXT, _PHRASE), _FIELD),
     st.builds(PrefixTerm, st.sampled_from(["inv", "a@ex"]), _FIELD),
     st.builds(DatedSince, _TIME),
     st.builds(DatedBefore, _TIME),
     st.builds(LargerThan, st.integers(0, 1 << 40)),
     st.builds(SmallerThan, st.integers(0, 1 << 40)),
     st.just(HasAttachment()),
-    st.builds(InFolder, st.sampled_from(["inbox", "Sent Items"])),
+    st.builds(
+        InFolder, st.sampled_from(["inbox", "Sent Items", 'the "new" one', "“so”", "a\\b", "end\\", '\\"'])
+    ),
     st.builds(UserTerm, st.sampled_from(["anna@x.com", "Anna Bell"])),
     st.just(IdPrefix("3f9a01c2")),
     st.builds(MessageId, st.sampled_from(["3f9a01c2", "a1@x.com"])),

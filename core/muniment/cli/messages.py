@@ -154,6 +154,7 @@ def search(
       larger: smaller: SIZE                          size
       id:HEX  msgid:ID  thread:HEX                   one message, a conversation
       invoi*  *bill  hand*work  from:anna@           parts of words
+      in:"Project \\"X\\""                           a quote within quotes
 
     Only user: and --user find all addresses of a person. Put `--` before a
     query that begins with a minus. A DATE is a day (2025-01-31), a month, a

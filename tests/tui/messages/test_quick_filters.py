@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from muniment import api
-from muniment.archive.query import parse
+from muniment.archive.query import And, InFolder, Node, parse
 from muniment.errors import QueryError
 from muniment.system.time_zones import local_tz
 from muniment_tui.messages.dates import listed
@@ -34,12 +34,19 @@ def hit(sender: str) -> api.Hit:
         (TreePlace("a@b.example", "Tab\there"), 'user:a@b.example in:"tab\there"'),
         (TreePlace("a@b.example", "a(b"), 'user:a@b.example in:"a(b"'),
         (TreePlace("a@b.example", "really?"), 'user:a@b.example in:"really?"'),
-        (TreePlace("a@b.example", 'the "new"'), "user:a@b.example"),
+        (TreePlace("a@b.example", 'the "new"'), r'user:a@b.example in:"the \"new\""'),
+        (TreePlace("a@b.example", "“a” (b\\"), r'user:a@b.example in:"\“a\” (b\\"'),
     ],
 )
 def test_a_place_as_a_query(place: TreePlace, query: str) -> None:
     assert query_of(place) == query
-    parse(query)
+    assert toggled(toggled(query, FILES), FILES) == query
+    folders = [node for node in nodes(parse(query)) if isinstance(node, InFolder)]
+    assert [node.folder.lower() for node in folders] == [place.folder.lower()] * bool(place.folder)
+
+
+def nodes(node: Node) -> tuple[Node, ...]:
+    return node.items if isinstance(node, And) else (node,)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +97,7 @@ def test_words_that_only_look_like_operators_do_not_keep_a_filter(query: str, re
     assert toggled(query, FILES) == rest
 
 
-@given(st.text(alphabet='aO R|()"“-', max_size=30))
+@given(st.text(alphabet='aO R|()"“-\\', max_size=30))
 def test_any_query_gets_a_filter_and_loses_it(query: str) -> None:
     there = toggled(query, FILES)
     assert there.endswith(FILES)

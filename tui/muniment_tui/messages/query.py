@@ -19,6 +19,7 @@ before: after: on: DATE  between:DATE..DATE  between:PERSON,PERSON
 larger: smaller: SIZE  id:HEX  msgid:ID  thread:HEX"""
 _LAST_WORD = re.compile(r"(?:^|[\s(])(\w{3,})$")
 """A plain word at the end. It has at least three letters, so that not all mail matches its beginning."""
+_ESCAPED = re.compile(r'\\["\\]')
 _OPERATORS = ("OR", "AND", "NOT")
 
 
@@ -28,9 +29,14 @@ def prefix_query(typed: str) -> str:
     It matches exactly if a space follows it, within quotes, and after a field's name.
     """
     last = _LAST_WORD.search(typed)
-    if last is None or last[1].upper() in _OPERATORS or typed.count('"') % 2:
+    if last is None or last[1].upper() in _OPERATORS or _is_quoted(typed):
         return typed.strip()
     return f"{typed.strip()}*"
+
+
+def _is_quoted(typed: str) -> bool:
+    """Whether a quoted text is not closed yet."""
+    return bool(_ESCAPED.sub("", typed).count('"') % 2)
 
 
 class SearchLine(SafeInput):
@@ -38,7 +44,7 @@ class SearchLine(SafeInput):
 
     HELP = (
         "Searches as you type. The last word also finds longer words, until you type a space after it. "
-        f"Enter or ↓ goes to the results, Esc clears the search.\n\n{LANGUAGE}"
+        f'Enter or ↓ goes to the results, Esc clears the search. In quotes, \\" is a quote.\n\n{LANGUAGE}'
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         *actions(

@@ -14,29 +14,27 @@ LONGEST = 120
 """Most bytes of an address that is a filter. The index has no longer words."""
 _PLAIN = re.compile(r"[^\s\"“”„()*?]+")
 """A value that needs no quotes in a query."""
-_QUOTE = re.compile(r"[\"“”„]")
-_SIGN = re.compile(r"[()]|[\"“”„][^\"“”„]*[\"“”„]?|\s+")
+_ESCAPED = re.compile(r"[\"“”„\\]")
+"""What has a backslash before it in a quoted text."""
+_SIGN = re.compile(r"[()]|[\"“”„](?:\\[\"“”„\\]|[^\"“”„])*[\"“”„]?|\s+")
 """What decides where a part of a query ends: a parenthesis, a quoted text, or blanks."""
 _JOINED_BEHIND = re.compile(r"(?:^|[()\"“”„])(?:OR|\|\|?|AND|NOT)$")
 _JOINED_BEFORE = re.compile(r"(?:OR|\|\|?|AND)(?=[()\"“”„]|$)")
 
 
 def query_of(place: TreePlace) -> str:
-    """The query that finds the messages of a folder or user; "" for all mail.
-
-    A folder with quotes in its name can't be named in a query: then it is that of the user.
-    """
+    """The query that finds the messages of a folder or user; "" for all mail."""
     here = [_condition("user", place.user)] if place.user else []
     if place.folder:
         here.append(_condition("in", place.folder.lower() if " " not in place.folder else place.folder))
-    return " ".join(filter(None, here))
+    return " ".join(here)
 
 
 def _condition(name: str, value: str) -> str:
-    """A condition with a name of any characters; "" if a query can't have it."""
+    """A condition with a name of any characters."""
     if _PLAIN.fullmatch(value):
         return f"{name}:{value}"
-    return "" if _QUOTE.search(value) else f'{name}:"{value}"'
+    return f'{name}:"' + _ESCAPED.sub(r"\\\g<0>", value) + '"'
 
 
 def toggled(query: str, condition: str) -> str:

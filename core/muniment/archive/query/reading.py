@@ -68,12 +68,15 @@ MIN_ID = 8
 
 HEX_ID = re.compile(rf"[0-9A-Fa-f]{{{MIN_ID},64}}")
 """What `id:` takes, and `thread:` as the id of a message. A Message-ID of this form needs `<>`."""
-_QUOTES = '"“”„'
+QUOTES = '"“”„'
+"""Signs that begin or end a quoted text."""
 _SPACE = re.compile(r"\s*")
-_KEYWORD = re.compile(rf"(?:(OR|\|\|?)|(AND)|(NOT))(?=[\s(){_QUOTES}]|$)")
-_RUN = re.compile(rf"[^\s(){_QUOTES}]+")
+_KEYWORD = re.compile(rf"(?:(OR|\|\|?)|(AND)|(NOT))(?=[\s(){QUOTES}]|$)")
+_RUN = re.compile(rf"[^\s(){QUOTES}]+")
 _NAME = re.compile(r"([A-Za-z_]{2,}):")
-_QUOTED = re.compile(rf"[{_QUOTES}]([^{_QUOTES}]*)[{_QUOTES}]")
+_ESCAPED = re.compile(rf"\\([{QUOTES}\\])")
+"""A quote or a backslash in a quoted text. Any other backslash is itself."""
+_QUOTED = re.compile(rf"[{QUOTES}]((?:[^{QUOTES}\\]|\\[{QUOTES}\\]|\\(?![{QUOTES}\\]))*)[{QUOTES}]")
 _TYPED = frozenset({*TEXT_FIELDS, *SYNONYMS})
 """Names of the fields whose value is text."""
 _PEOPLE = ("from", "to", "cc", "bcc")
@@ -214,7 +217,7 @@ class _Parser:
         char = self._query[self._at]
         if char == "(":
             return self._group(field, depth)
-        if char in _QUOTES:
+        if char in QUOTES:
             return self._phrase(field)
         name = _NAME.match(self._query, self._at)
         if name and name[1].lower() in FIELDS:
@@ -236,9 +239,11 @@ class _Parser:
     def _quoted(self) -> str:
         match = _QUOTED.match(self._query, self._at)
         if match is None:
-            raise self._error("This quote is never closed; close or remove it.")
+            hint = " A quote after a backslash does not close it; write two backslashes there."
+            escapes = _ESCAPED.search(self._query, self._at) is not None
+            raise self._error("This quote is never closed; close or remove it." + hint * escapes)
         self._at = match.end()
-        return match[1]
+        return _ESCAPED.sub(r"\1", match[1])
 
     def _run(self) -> str:
         match = _RUN.match(self._query, self._at)
@@ -252,7 +257,8 @@ class _Parser:
         text = self._quoted()
         if not self._searchable(text, field, start):
             return None
-        self._check_wildcards(text, start + 1)
+        typed = self._query[start + 1 : self._at - 1]
+        self._check_wildcards(_ESCAPED.sub(r" \1", typed), start + 1)
         return self._leaf(PhraseTerm(text, SYNONYMS.get(field, field)), start)
 
     def _word(self, text: str, field: str, start: int) -> Node | None:
@@ -326,9 +332,9 @@ class _Parser:
             if depth >= MAX_DEPTH:
                 raise self._error(f"Parentheses and NOTs can be {MAX_DEPTH} deep; make the query simpler.")
             return self._group(name, depth)
-        if name in _TYPED and char and char in _QUOTES:
+        if name in _TYPED and char and char in QUOTES:
             return self._phrase(name)
-        value = self._quoted() if char and char in _QUOTES else self._run()
+        value = self._quoted() if char and char in QUOTES else self._run()
         if not value.strip():
             raise self._error(f"{name}: needs a value, directly after the colon.", value_at)
         if name in _TYPED:
@@ -421,7 +427,7 @@ class _Parser:
                 "or between:anna,bob@example.com.",
                 at,
             )
-        at = self._query.find(value, at)  # behind a quote and blanks
+        at = max(at, self._query.find(value, at))  # behind a quote and blanks
         start = self._period(first, at)[0]
         end = self._period(last, at + len(first) + len(dots))[1]
         if end <= start:
@@ -430,7 +436,7 @@ class _Parser:
 
     def _between_people(self, value: str, at: int) -> Node:
         """Return the mail of two people with each other: from one of them, to the other."""
-        at = self._query.find(value, at)  # behind a quote and blanks
+        at = max(at, self._query.find(value, at))  # behind a quote and blanks
         comma = value.find(",")
         one, other = value[:comma].strip(), value[comma + 1 :].strip()
         if "," in other:

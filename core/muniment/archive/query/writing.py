@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 from muniment.archive.query.nodes import (
@@ -23,7 +24,10 @@ from muniment.archive.query.nodes import (
     UserTerm,
     WordTerm,
 )  # fmt: skip
-from muniment.archive.query.reading import HEX_ID
+from muniment.archive.query.reading import HEX_ID, QUOTES
+
+_SPECIAL = re.compile(rf"[{QUOTES}\\]")
+"""What has a backslash before it in a quoted text."""
 
 
 def unparse(node: Node) -> str:
@@ -39,7 +43,7 @@ def unparse(node: Node) -> str:
         case WordTerm(text, field):
             return _named(field, text)
         case PhraseTerm(text, field):
-            return _named(field, f'"{text}"')
+            return _named(field, _quoted(text))
         case PrefixTerm(text, field):
             return _named(field, text + "*")
         case _:
@@ -66,20 +70,25 @@ def _condition(node: Node) -> str:
         case SmallerThan(size):
             return f"smaller:{size}"
         case InFolder(folder):
-            return f'in:"{folder}"'
+            return "in:" + _quoted(folder)
         case UserTerm(name):
-            return f'user:"{name}"'
+            return "user:" + _quoted(name)
         case MessageId(name):
-            return f'msgid:"{name}"'
+            return "msgid:" + _quoted(name)
         case InThread(name):
             # A Message-ID may look like the id of a message.
-            return f'thread:"<{name}>"' if HEX_ID.fullmatch(name) else f'thread:"{name}"'
+            return "thread:" + _quoted(f"<{name}>" if HEX_ID.fullmatch(name) else name)
         case Conversation(prefix):
             return f"thread:{prefix}"
         case IdPrefix(prefix):
             return f"id:{prefix}"
         case _:
             return "has:attachment"
+
+
+def _quoted(text: str) -> str:
+    """Return a text in quotes, as a query has it."""
+    return '"' + _SPECIAL.sub(r"\\\g<0>", text) + '"'
 
 
 def _instant(seconds: int) -> str:
