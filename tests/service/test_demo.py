@@ -23,7 +23,9 @@ def test_the_demo_finds_what_it_sent(tmp_path: Path) -> None:
     assert [type(reply) for reply in replies][-1] is Done
     assert {Step, Tree, Verified} < {type(reply) for reply in replies}
     with closing(Client(connect(tmp_path / "vault"))) as client:
-        assert client.call(GetStatus(), Status).name == f"Demo: {COMPANY}"
+        status = client.call(GetStatus(), Status)
+    assert (status.name, status.demo) == (COMPANY, True)
+    assert "\ndemo = true\n" in (tmp_path / "vault" / "vault.toml").read_text(encoding="utf-8")
     assert not list((tmp_path / "vault" / "spool").rglob("*.eml"))
 
 

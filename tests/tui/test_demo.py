@@ -14,7 +14,7 @@ def test_the_demo_ends_in_the_messages_area(terminal: OpenTerminal, tmp_path: Pa
     screen = terminal([*MUNIMENT, "demo"], env={"MUNIMENT_IDLE": "1", "TMPDIR": str(tmp_path)})
     screen.wait_for("Enter opens the app", patience=90)
     screen.press("Enter")
-    screen.wait_for("Demo: Nordlicht", "All mail", "Mira Tannhofer", patience=90)
+    screen.wait_for("demo", "All mail", "Mira Tannhofer", patience=90)
     screen.press("q")
     screen.wait_for("until you remove it")
     assert screen.wait_ended() == 0

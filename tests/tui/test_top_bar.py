@@ -103,6 +103,26 @@ def test_what_the_service_does(tmp_path: Path, width: int) -> None:
     drive(app_on(engine(), tmp_path / "v", area="runs", blank=True), script, (width, 24))
 
 
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_the_vault_of_the_demo_has_a_mark(tmp_path: Path, width: int) -> None:
+    """An organisation that is called "demo" is no demo."""
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await shows(pilot, "! demo")
+        marked = r" ! demo( vault)? · Quill( · \S+)? · ●( service)?$"
+        assert re.search(marked, first_line(pilot)), first_line(pilot)
+
+    of_demo = EngineDouble({GetStatus: status(vault=FOLDER, name="Quill", demo=True)})
+    drive(app_on(of_demo, tmp_path / "v", area="runs", blank=True), script, (width, 24))
+
+    async def unmarked(pilot: Pilot[Any]) -> None:
+        await shows(pilot, "● ")
+        assert "! demo" not in first_line(pilot)
+
+    of_other = EngineDouble({GetStatus: status(vault=FOLDER, name="demo")})
+    drive(app_on(of_other, tmp_path / "w", area="runs", blank=True), unmarked, (200, 24))
+
+
 def test_a_hostile_name(tmp_path: Path) -> None:
     engine = EngineDouble({GetStatus: status(vault=HOSTILE, name=HOSTILE)})
 

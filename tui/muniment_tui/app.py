@@ -270,7 +270,7 @@ class MunimentApp(App[int], inherit_bindings=False):
 
     def _name_known(self, status: Status) -> None:
         self.organisation = clean(status.name)
-        self.service = self.service.came(clean(status.vault))
+        self.service = self.service.came(clean(status.vault), status.demo)
         self.vaults.remember(status.name)
 
     # --- drawing ----------------------------------------------------------------------------

@@ -26,6 +26,8 @@ class Init(Request, frozen=True):
     """The organisation's own mail domains. Without any, all mail is filed in the catch-all."""
     name: str = ""
     """The organisation's name."""
+    demo: bool = False
+    """Whether it is the vault of `muniment demo`, with made-up mail."""
 
 
 class Done(WireWord, frozen=True):
@@ -116,6 +118,8 @@ class Status(WireWord, frozen=True):
     """The id of the process that holds the lock; 0 if there is none, or it is not known."""
     owner_since: int = 0
     """Since when it holds the lock, seconds since 1970 UTC; 0 as `owner_pid`."""
+    demo: bool = False
+    """Whether `muniment demo` made the vault, with made-up mail."""
 
 
 # --- verification and upkeep -----------------------------------------------------------------------

@@ -39,8 +39,9 @@ def demo(session: CommandSession, remove: bool) -> int:
     a small company, and archives them. Shows the books, the tree, three
     searches and the verification. Exits 0 only if the vault holds exactly what
     was sent. The vault is made in a new temporary folder, or in the folder that
-    --vault names; MUNIMENT_VAULT is ignored. The organisation's name begins
-    with Demo. On a terminal, Enter opens the app at the end.
+    --vault names; MUNIMENT_VAULT is ignored. Its vault.toml has the mark
+    `demo = true`, which status and the app show. On a terminal, Enter opens the
+    app at the end.
 
     \b
     Example:

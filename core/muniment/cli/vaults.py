@@ -92,6 +92,7 @@ def status_lines(answer: Status, health: Health) -> list[tuple[str, str]]:
     )
     return [
         ("Vault", answer.vault),
+        *([("Demo", "made by `muniment demo`, with made-up mail")] if answer.demo else []),
         ("For", named or "no domain is set: all mail goes to the catch-all"),
         ("Owner", _owner(answer)),
         *health_lines(health),

@@ -24,6 +24,10 @@ from muniment.system.atomic_files import write_file
 
 Tables = dict[str, Any]
 
+_DEMO = """
+# `muniment demo` made this vault, with made-up mail. The app and status say so.
+demo = true
+"""
 _NEW = """\
 # Muniment's settings for this vault. Changes take effect from the next run on.
 version = {version}
@@ -33,7 +37,7 @@ name = {name}
 
 # Its mail domains: users with an address there are made automatically.
 domains = {domains}
-
+{demo}
 # The embedded SMTP mailbox that journal reports can be sent to; off without `listen`.
 # [gateway]
 # listen = "0.0.0.0:25"
@@ -62,20 +66,23 @@ domains = {domains}
 """
 
 
-def create(path: Path, *, name: str = "", domains: Iterable[str] = ()) -> Settings:
+def create(path: Path, *, name: str = "", domains: Iterable[str] = (), demo: bool = False) -> Settings:
     """Write a new vault.toml, with comments that explain it.
 
     Args:
         path: The file.
         name: The organisation's name.
         domains: The organisation's mail domains.
+        demo: Whether this is the vault of `muniment demo`.
 
     Raises:
         ConfigError: A value is wrong.
         VaultError: The file exists already, or it can't be written.
     """
     wanted = [domain.lower() for domain in domains]
-    text = _NEW.format(version=FORMAT, name=literal(name), domains=literal(wanted))
+    text = _NEW.format(
+        version=FORMAT, name=literal(name), domains=literal(wanted), demo=_DEMO if demo else ""
+    )
     settings = interpret(text, path.name)
     if path.exists():
         raise VaultError(f"{path} exists already: nothing was changed")

@@ -35,7 +35,7 @@ _Struct = TypeVar("_Struct", bound=msgspec.Struct)
 
 FORMAT = 1
 """The newest version of vault.toml that this program knows."""
-_TOP = ("version", "name", "domains", "gateway", "access", "notify", "journaling", "profile")
+_TOP = ("version", "name", "domains", "demo", "gateway", "access", "notify", "journaling", "profile")
 _TYPES: dict[type[Any], str] = {
     int: "a whole number",
     bool: "true or false",
@@ -96,7 +96,7 @@ def interpret(text: str, where: str) -> Settings:
             notify=_notify(_table(tables, "notify")),
             journaling=_convert(JournalingSection, _table(tables, "journaling"), "journaling: "),
             profiles=_profiles(_table(tables, "profile")),
-            **_values(Settings, {key: tables[key] for key in _TOP[:3] if key in tables}, ""),
+            **_values(Settings, {key: tables[key] for key in _TOP[:4] if key in tables}, ""),
         )
         settings = msgspec.structs.replace(settings, domains=tuple(d.lower() for d in settings.domains))
         check_settings(settings)

@@ -306,6 +306,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The organisation's name."""
     domains: tuple[str, ...] = ()
     """The organisation's mail domains, in lower case: users with an address there are made automatically."""
+    demo: bool = False
+    """Whether `muniment demo` made the vault. It is shown, and changes nothing else."""
     gateway: GatewaySection = GatewaySection()
     access: AccessSection = AccessSection()
     notify: NotifySection = NotifySection()

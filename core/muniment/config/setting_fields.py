@@ -247,10 +247,10 @@ def _worded(sentence: str, section: str, name: Callable[[str, str], str]) -> str
 
 
 def keys_of_model() -> Iterator[str]:
-    """The dotted path of each key of vault.toml, except those of profiles and the version."""
+    """The dotted path of each key of vault.toml, except profiles, the version and the mark of a demo."""
     tables = {"gateway", "access", "notify", "notify.mail", "notify.command", "journaling"}
     for section, default in _DEFAULTS.items():
         for name in default.__struct_fields__:
             key = f"{section}.{name}" if section else name
-            if key not in tables | {"version", "profiles"}:
+            if key not in tables | {"version", "profiles", "demo"}:
                 yield key

@@ -19,10 +19,12 @@ class ServiceFacts(Struct, frozen=True):
     """The vault's folder, as the service names it."""
     running: tuple[str, ...] = ()
     """The profiles with a run at work."""
+    demo: bool = False
+    """Whether the vault is that of the demo."""
 
-    def came(self, folder: str) -> ServiceFacts:
+    def came(self, folder: str, demo: bool = False) -> ServiceFacts:
         """The facts after the service has named its folder."""
-        return msgspec.structs.replace(self, answers=True, folder=folder)
+        return msgspec.structs.replace(self, answers=True, folder=folder, demo=demo)
 
     def runs(self, profiles: Iterable[ProfileState]) -> ServiceFacts:
         """The facts after the service has reported the state of its profiles."""

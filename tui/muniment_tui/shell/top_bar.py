@@ -73,13 +73,19 @@ class TopBar(TextLines):
             facts = list(_facts(app.organisation, app.service, app.read_only, width))
             cells = room - _wide(facts) - len(BETWEEN)
             if cells >= FOLDER:
-                facts.insert(bool(app.organisation), shown(middle(app.service.folder, cells), "$secondary"))
+                facts.insert(
+                    app.service.demo + bool(app.organisation),
+                    shown(middle(app.service.folder, cells), "$secondary"),
+                )
         right = Content(BETWEEN).join(facts).truncate(max(room, 0), ellipsis=True)
         self.say(joined(left, (" " * (width - left.cell_length - right.cell_length), ""), right))
 
 
 def _facts(name: str, service: ServiceFacts, read_only: bool, most: int) -> Iterator[Content]:
-    """The organisation, and what the service does."""
+    """The mark of a demo, the organisation, and what the service does."""
+    if service.demo:
+        words = "demo" if most == BRIEF else "demo vault"
+        yield joined(sign("warning"), (words, "bold $warning"), gap=" ")
     if name:
         yield shown(name, "bold").truncate(most, ellipsis=True)
     if read_only:

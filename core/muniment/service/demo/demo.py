@@ -29,8 +29,6 @@ from muniment.service.dispatch.engine import connect
 from muniment.service.host.profile_source import SPOOL
 
 PROFILE = "spool"
-MADE_UP = "Demo"
-"""Stands before the organisation's name, so that the app and `status` say what kind of vault it is."""
 
 
 def run_demo(vault: Path, count: int = COUNT) -> Iterator[WireWord]:
@@ -68,7 +66,7 @@ def run_demo(vault: Path, count: int = COUNT) -> Iterator[WireWord]:
 
 def _prepare(client: Client, vault: Path) -> Iterator[WireWord]:
     yield api.Step(text=f"A new vault in {vault}, for {COMPANY} ({DOMAIN}).")
-    client.call(api.Init(domains=(DOMAIN,), name=f"{MADE_UP}: {COMPANY}"), api.Done)
+    client.call(api.Init(domains=(DOMAIN,), name=COMPANY, demo=True), api.Done)
     client.call(api.ImportUsers(text=users_csv(), filename="people.csv"), api.Done)
     client.call(
         api.PutProfile(name=PROFILE, fields={"source": "spool", "enabled": False}, new=True), api.Done

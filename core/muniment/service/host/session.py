@@ -194,6 +194,8 @@ class ClientSession:
 def without_secrets(settings: Settings) -> dict[str, Any]:
     """The settings as the ledger stores them: where secrets come from, without the arguments of commands."""
     value: dict[str, Any] = msgspec.to_builtins(settings)
+    if not settings.demo:
+        del value["demo"]  # no record of it in other vaults
     value["profiles"] = [profile.table() for profile in settings.profiles]
     notify = value["notify"]
     for holder in (*value["profiles"], notify["mail"]):

@@ -82,6 +82,7 @@ def status(session: ClientSession, user: User, request: api.GetStatus) -> api.St
             messages=own, envelopes=0, records=0, quarantined=0, behind=behind(vault, user), users=1,
             bytes_raw=0, bytes_ledger=0, bytes_catalog=0, bytes_index=0, profiles=(),
             owner_pid=owner.pid if owner else 0, owner_since=owner.since if owner else 0,
+            demo=settings.demo,
         )  # fmt: skip
 
 

@@ -38,7 +38,7 @@ def init(session: ClientSession, request: api.Init) -> api.Done:
             f"no vault could be made in {folder} ({error.strerror}): choose a folder that you can write to"
         ) from error
     try:
-        create(folder / SETTINGS, name=request.name, domains=request.domains)
+        create(folder / SETTINGS, name=request.name, domains=request.domains, demo=request.demo)
         apply_settings(vault, session.settings)
     finally:
         vault.close()
@@ -91,6 +91,7 @@ def status(session: ClientSession, request: api.GetStatus) -> api.Status:
             logins=refused_logins(vault.directory, settings.access.users),
             owner_pid=owner.pid if owner else 0,
             owner_since=owner.since if owner else 0,
+            demo=settings.demo,
         )
 
 
