@@ -273,7 +273,7 @@ SCREENS: dict[str, Steps] = {
     "FirstScreen": [],
 }  # fmt: skip
 """The keys that lead to each screen from the one before, each with a text that must then appear."""
-BASES = {"AreaScreen", "PageScreen", "AskingScreen", "ExportingScreen", "PreviewingScreen"}
+BASES = {"AreaScreen", "PageScreen"}
 
 
 def screens(base: type[FrameScreen]) -> Iterator[str]:

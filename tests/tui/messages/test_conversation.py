@@ -98,7 +98,7 @@ def test_answers_are_below_what_they_answer(conversation: Path) -> None:
 def test_a_conversation_is_drawn(picture: Compare, conversation: Path) -> None:
     async def script(pilot: Pilot[Any]) -> None:
         await listed(pilot, "friday")
-        await until(pilot, lambda: screen_of(pilot)._preview is None)
+        await until(pilot, lambda: not screen_of(pilot).preview.waits)
 
     def make() -> MunimentApp:
         return app_over(Watched(conversation), conversation)

@@ -43,7 +43,7 @@ async def open_inbox(pilot: Pilot[Any]) -> None:
 async def rested(pilot: Pilot[Any]) -> None:
     """Wait until the preview has followed the cursor."""
     await settled(pilot)
-    await until(pilot, lambda: screen_of(pilot)._preview is None)
+    await until(pilot, lambda: not screen_of(pilot).preview.waits)
     await settled(pilot)
 
 

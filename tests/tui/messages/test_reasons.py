@@ -95,11 +95,11 @@ def test_an_export_that_went_on_with_a_reason_can_be_stopped(
         pilot.app.screen.query_one("Prompt SafeInput", SafeInput).value = str(tmp_path / "some.zip")
         await pilot.press("enter")
         await shows(pilot, "requires a reason")
-        assert screen.exporting
+        assert screen.export.running
         engine.go.clear()
         await pilot.press(*"case 8", "enter")
         await shows(pilot, "Export: [")
-        assert screen.exporting
+        assert screen.export.running
         await pilot.press("c")
         await shows(pilot, "The export was stopped. An incomplete one leaves nothing behind.")
         engine.go.set()

@@ -37,9 +37,10 @@ from muniment_tui.messages.message_document import (
     preview_document,
     source_document,
 )
-from muniment_tui.messages.reason_prompt import AskingScreen, ReasonedRequest
+from muniment_tui.messages.reason_prompt import MailRequests, ReasonedRequest
 from muniment_tui.messages.saving import free_path, path_of, path_problem, save_stream
 from muniment_tui.messages.text_pane import TextPane
+from muniment_tui.shell.frame import FrameScreen
 from muniment_tui.terminal.safe_text import filename, joined, shown
 from muniment_tui.widgets.columns import ListColumn
 from muniment_tui.widgets.pane import Pane
@@ -144,9 +145,9 @@ class ReaderPane(Pane):
         self.rest()
 
     @property
-    def asking(self) -> AskingScreen:
-        """The screen, which sends the requests."""
-        return cast(AskingScreen, self.screen)
+    def requests(self) -> MailRequests:
+        """The requests of the screen."""
+        return MailRequests(cast(FrameScreen, self.screen))
 
     @property
     def text(self) -> TextPane:
@@ -183,7 +184,7 @@ class ReaderPane(Pane):
         if self.message is None or self.message.id != id_:
             self._show_text("Opening …", "")
         width = self.text.scrollable_content_region.width
-        self.asking.read(
+        self.requests.read(
             Show(id=id_, width=width or self.app.size.width - FRAME),
             Message,
             self._came,
@@ -206,7 +207,7 @@ class ReaderPane(Pane):
         if id_ != self._wanted:  # another message was opened meanwhile
             return
         self._show_text("The message could not be opened", str(error))
-        self.asking.muniment.refuse(error)
+        self.requests.muniment.refuse(error)
 
     def _came(self, message: Message) -> None:
         if message.id != self._wanted:
@@ -347,7 +348,7 @@ class ReaderPane(Pane):
         self, request: ReadRaw | ReadAttachment, each: Callable[[WireWord], None], ended: Callable[[], None]
     ) -> None:
         self._cancel_request()
-        self._line = self.asking.read_stream(request, each, ended=ended)
+        self._line = self.requests.read_stream(request, each, ended=ended)
 
     # --- to a file ----------------------------------------------------------------------------
 
@@ -370,15 +371,17 @@ class ReaderPane(Pane):
     def _ask_path(self, name: str, words: Content, request: ReadRaw | ReadAttachment) -> None:
         def write(typed: str) -> None:
             path = path_of(typed)
-            self.asking.read_stream(request, self._written, through=lambda words: save_stream(words, path))
+            self.requests.read_stream(request, self._written, through=lambda words: save_stream(words, path))
 
-        self.asking.ask_for(words, write, value=str(free_path(home_folder(), name)), check=path_problem)
+        self.requests.screen.ask_for(
+            words, write, value=str(free_path(home_folder(), name)), check=path_problem
+        )
 
     def _written(self, word: WireWord) -> None:
         if isinstance(word, Done):
-            self.asking.muniment.tell(word.message)
+            self.requests.muniment.tell(word.message)
         elif isinstance(word, Step):
-            self.asking.muniment.tell(f"Note: {word.text}.", "warning")
+            self.requests.muniment.tell(f"Note: {word.text}.", "warning")
 
 
 def _kind(file: Attachment) -> str:

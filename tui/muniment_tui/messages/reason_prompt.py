@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from muniment.api import Request, WireWord
 from muniment.errors import MunimentError, ReasonNeeded
 from muniment_tui.engine.bridge import PendingRequest, Through
-from muniment_tui.shell.frame import AreaScreen
+from muniment_tui.shell.frame import FrameScreen
 from muniment_tui.terminal.safe_text import shown
 
 W = TypeVar("W", bound=WireWord)
@@ -50,8 +50,15 @@ class ReasonedRequest:
         self._asks = on
 
 
-class AskingScreen(AreaScreen):
-    """A screen that reads mail. The app remembers the reason until it is closed or opens another vault."""
+class MailRequests:
+    """The requests of a screen that reads mail.
+
+    The app remembers the reason until it is closed or opens another vault.
+    """
+
+    def __init__(self, screen: FrameScreen) -> None:
+        self.screen = screen
+        self.muniment = screen.muniment
 
     def read(
         self,
@@ -72,7 +79,7 @@ class AskingScreen(AreaScreen):
         def refused(error: MunimentError) -> None:
             self._lacks_reason(sent, error, again, failed or self.muniment.refuse)
 
-        self.muniment.engine.ask(self, sent, reply, then, failed=refused, lane=lane)
+        self.muniment.engine.ask(self.screen, sent, reply, then, failed=refused, lane=lane)
 
     def read_stream(
         self,
@@ -96,7 +103,9 @@ class AskingScreen(AreaScreen):
                 self._lacks_reason(sent, error, send, give_up)
 
             line.sent(
-                self.muniment.engine.stream(self, sent, each, ended=ended, failed=refused, through=through)
+                self.muniment.engine.stream(
+                    self.screen, sent, each, ended=ended, failed=refused, through=through
+                )
             )
 
         def give_up(error: MunimentError) -> None:
@@ -134,7 +143,7 @@ class AskingScreen(AreaScreen):
             self.muniment.reason = reason.strip()
             then()
 
-        self.ask_for(
+        self.screen.ask_for(
             shown(REASON_QUESTION),
             given,
             check=lambda typed: "" if typed.strip() else "Type a reason.",

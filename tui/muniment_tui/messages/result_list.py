@@ -19,7 +19,8 @@ from muniment_tui.messages import dates
 from muniment_tui.messages.conversation import conversation_of, indent
 from muniment_tui.messages.feed import ListFeed
 from muniment_tui.messages.listing import ANSWERS, NEWEST, OLDEST, RELEVANT, Asked, MailListing
-from muniment_tui.messages.reason_prompt import AskingScreen
+from muniment_tui.messages.reason_prompt import MailRequests
+from muniment_tui.shell.frame import FrameScreen
 from muniment_tui.terminal.safe_text import shown
 from muniment_tui.widgets.columns import ListColumn
 from muniment_tui.widgets.paged import PagedList
@@ -122,14 +123,14 @@ class ResultPane(Pane):
         return self.feed.listing
 
     @property
-    def asking(self) -> AskingScreen:
-        """The screen, which sends the requests."""
-        return cast(AskingScreen, self.screen)
+    def requests(self) -> MailRequests:
+        """The requests of the screen."""
+        return MailRequests(cast(FrameScreen, self.screen))
 
     def _ask(
         self, request: Asked, then: Callable[[Hits], object], failed: Callable[[MunimentError], object]
     ) -> None:
-        self.asking.read(request, Hits, then, failed=failed, lane="list")
+        self.requests.read(request, Hits, then, failed=failed, lane="list")
 
     # --- what is listed -----------------------------------------------------------------------
 
@@ -147,7 +148,7 @@ class ResultPane(Pane):
 
     def open(self, request: Asked) -> None:
         """Show a folder or a search."""
-        self.asking.clear_notice()
+        self.requests.clear_notice()
         self._order_for(conversation_of(request))
         if self.order == RELEVANT and not (isinstance(request, Search) and request.query.strip()):
             self.order = NEWEST
@@ -233,7 +234,7 @@ class ResultPane(Pane):
         elif order == ANSWERS:
             self._warn("A conversation is not sorted by date. Press o to change its order.")
         else:
-            self.asking.ask_for(
+            self.requests.screen.ask_for(
                 shown(f"Go to which date? {dates.HOW}"), self._go_to, check=dates.date_problem
             )
 
@@ -273,4 +274,4 @@ class ResultPane(Pane):
         self.post_message(self.Changed())
 
     def _warn(self, text: str) -> None:
-        self.asking.muniment.tell(text, "warning")
+        self.requests.muniment.tell(text, "warning")

@@ -17,16 +17,20 @@ from muniment.api import GetTree, ListMessages, Search, Tree
 from muniment.errors import MunimentError, NotFound, QueryError, ReasonNeeded
 from muniment.system.formatting import count
 from muniment_tui.actions.registry import Action, actions
+from muniment_tui.messages import exporting, previewing
 from muniment_tui.messages.conversation import conversation_of
-from muniment_tui.messages.exporting import messages
+from muniment_tui.messages.exporting import MailExport
 from muniment_tui.messages.folder_tree import TreePlace, folders, nodes, place_of
-from muniment_tui.messages.listing import RELEVANT, Asked, MailListing
-from muniment_tui.messages.previewing import PreviewingScreen
+from muniment_tui.messages.list_status import list_status
+from muniment_tui.messages.listing import Asked, MailListing
+from muniment_tui.messages.previewing import IdCopies, MessagePreview
 from muniment_tui.messages.query import LANGUAGE, PeopleFilter, SearchLine, prefix_query
 from muniment_tui.messages.quick_filters import FILES, WEEK, from_sender, query_of, toggled
 from muniment_tui.messages.reader import ReaderPane
+from muniment_tui.messages.reason_prompt import MailRequests
 from muniment_tui.messages.result_list import ResultPane
-from muniment_tui.terminal.safe_text import joined, shown
+from muniment_tui.shell.frame import AreaScreen
+from muniment_tui.terminal.safe_text import shown
 from muniment_tui.widgets.pane import Pane
 from muniment_tui.widgets.rows import RowList
 from muniment_tui.widgets.situation import situation
@@ -41,7 +45,7 @@ PAUSE = 0.25
 """How long typing must pause before the search starts, in seconds."""
 
 
-class MessagesScreen(PreviewingScreen):
+class MessagesScreen(AreaScreen):
     """The Messages area."""
 
     AREA = "messages"
@@ -50,6 +54,8 @@ class MessagesScreen(PreviewingScreen):
         f"{LANGUAGE}\n\nEnter goes to the next pane, Esc goes back. The audit trail records what you read."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
+        *exporting.ACTIONS,
+        *previewing.ACTIONS,
         *actions(
             Action("messages.search-here", "i", "Search here", "Search only the open folder or user."),
             Action(
@@ -71,7 +77,7 @@ class MessagesScreen(PreviewingScreen):
                 words="thread replies answers",
                 footer=4,
             ),
-        )
+        ),
     ]
     CSS_PATH = None
     DEFAULT_CSS = """
@@ -98,6 +104,11 @@ class MessagesScreen(PreviewingScreen):
 
     def __init__(self) -> None:
         super().__init__()
+        self.found, self.reader = ResultPane(self._refused), ReaderPane()
+        """The panes of the list and of the message."""
+        self.export = MailExport(self, self.found, self.say_list)
+        self.preview = MessagePreview(self, self.found, self.reader)
+        self.copies = IdCopies(self, self.found, self.reader)
         self.place: TreePlace | None = None
         """The folder or user that was opened last. Clearing a search returns to it."""
         self._timer: Timer | None = None
@@ -119,8 +130,8 @@ class MessagesScreen(PreviewingScreen):
                     id="query", placeholder='/ searches all mail:  invoice "red car" from:ada after:2025-03'
                 ),
                 TextLines(id="caret"),
-                ResultPane(self._refused),
-                ReaderPane(),
+                self.found,
+                self.reader,
                 id="mail",
             ),
             id="panes",
@@ -137,6 +148,10 @@ class MessagesScreen(PreviewingScreen):
     def people(self) -> LazyTree:
         """The tree of users and folders."""
         return self.query_one("#tree", LazyTree)
+
+    @property
+    def _requests(self) -> MailRequests:
+        return MailRequests(self)
 
     @property
     def line(self) -> SearchLine:
@@ -172,7 +187,7 @@ class MessagesScreen(PreviewingScreen):
         """Go back: from a document to the message, to the list, to the people."""
         focused = self.focused
         around = [node.id for node in focused.ancestors_with_self] if focused else []
-        self.clear_notice()
+        self._requests.clear_notice()
         if self.muniment.notice is not None or not around:
             super().action_back()
         elif "reader" in around:
@@ -188,7 +203,7 @@ class MessagesScreen(PreviewingScreen):
     # --- people -------------------------------------------------------------------------------
 
     def _read_tree(self) -> None:
-        self.read(GetTree(), Tree, self._tree_came, failed=self._no_tree)
+        self._requests.read(GetTree(), Tree, self._tree_came, failed=self._no_tree)
 
     def _tree_came(self, tree: Tree) -> None:
         self.people.empty = situation(
@@ -351,10 +366,10 @@ class MessagesScreen(PreviewingScreen):
         listing = self.found.listing
         if listing is not None:
             self.found.set_title(shown(self._title(listing)))
-            if not self.exporting:
-                self.say(self._status(listing))
+            if not self.export.running:
+                self.say(list_status(listing, len(self.found.rows.marked), self.found.all_chosen))
             self.refresh_bindings()
-            self.preview_soon()
+            self.preview.soon()
 
     def _title(self, listing: MailListing) -> str:
         request = listing.request
@@ -363,27 +378,6 @@ class MessagesScreen(PreviewingScreen):
         if isinstance(request, Search) and request.query:
             return f"Results for {request.query}"
         return (self.place or TreePlace()).title
-
-    def _status(self, listing: MailListing) -> Content:
-        about = "" if listing.exact else "about "
-        total = f"{about}{messages(max(listing.hits.total, listing.total))}"
-        request = listing.request
-        parts = [total]
-        if isinstance(request, Search):
-            parts[0] += f" in {listing.hits.seconds:.2f} s" if listing.hits.seconds else ""
-        if listing.order == RELEVANT and listing.hits.total > listing.total:
-            parts.append(f"the best {count(listing.total)} are listed")
-        parts.append(listing.order)
-        if listing.hits.behind:
-            parts.append(f"{count(listing.hits.behind)} not searchable yet")
-        chosen = self._chosen_words(listing)
-        return joined((f"{chosen} · " if chosen else "", "bold $accent"), (" · ".join(parts), ""))
-
-    def _chosen_words(self, listing: MailListing) -> str:
-        marked = len(self.found.rows.marked)
-        if self.found.all_chosen:
-            return f"all {count(listing.hits.total)} selected"
-        return f"{count(marked)} marked" if marked else ""
 
     @on(RowList.Opened, "#rows")
     def _read_row(self, event: RowList.Opened) -> None:
@@ -404,15 +398,38 @@ class MessagesScreen(PreviewingScreen):
         else:
             self.reader.open(row.key, listing.hits.marks, from_end=event.step < 0)
 
+    # --- exports, the preview, and copies of ids -----------------------------------------------
+
+    def action_export(self) -> None:
+        """Ask for a path, then export the selection."""
+        self.export.ask()
+
+    def action_stop(self) -> None:
+        """Stop the export."""
+        self.export.stop()
+
+    @on(RowList.Moved, "#rows")
+    def _moved(self) -> None:
+        self.preview.soon()
+
+    def action_read_on(self) -> None:
+        """Open messages while the cursor moves, or stop doing so."""
+        self.preview.toggle()
+
+    def action_copy_id(self) -> None:
+        """Copy the id of the message in the reader, or at the cursor of the list."""
+        self.copies.copy_id()
+
+    def action_copy_message_id(self) -> None:
+        """Copy the Message-ID of the open message."""
+        self.copies.copy_message_id()
+
     # --- quick filters and conversations ------------------------------------------------------
 
     def action_thread(self) -> None:
         """List the conversation of the message in the reader, or at the cursor of the list."""
-        message, row = self.reader.message, self.found.rows.current
-        if message is not None and not self.found.rows.has_focus:
-            self._search_for(f"thread:{message.id[:THREAD]}")
-        elif row is not None:
-            self._search_for(f"thread:{row.key[:THREAD]}")
+        if id_ := self.copies.id:
+            self._search_for(f"thread:{id_[:THREAD]}")
 
     def action_with_files(self) -> None:
         """Add the filter for attachments to the search, or remove it."""
@@ -457,7 +474,7 @@ class MessagesScreen(PreviewingScreen):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Whether an action is available. Actions that have nothing to act on are not offered."""
         if action == "stop":
-            return self.exporting
+            return self.export.running
         if action in OF_LIST and self.is_mounted:
             listed = self.found.listing is not None and self.found.listing.total > 0
             return listed and not self._tree_focused

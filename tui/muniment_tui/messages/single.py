@@ -8,11 +8,11 @@ from textual import on
 from textual.widget import Widget
 
 from muniment_tui.messages.reader import ReaderPane
-from muniment_tui.messages.reason_prompt import AskingScreen
+from muniment_tui.shell.frame import AreaScreen
 from muniment_tui.terminal.safe_text import shown
 
 
-class SingleScreen(AskingScreen):
+class SingleScreen(AreaScreen):
     """One message of a few, opened from another area."""
 
     HELP = "A message, opened from another area. n and N go to the next and the previous one. Esc goes back."
