@@ -73,7 +73,7 @@ class CheckSettings(Discreet, Request, frozen=True):
     """
 
     values: dict[str, Any]
-    """The changed settings by key, with the types of SettingWord.value; None stands for the default. A new
+    """The changed settings by key, with the types of SettingWord.value; None means the default. A new
     address in "urls" is given in full, the others by their labels."""
     password: str = ""
     """A typed password, for notify.mail.password; "" for none."""

@@ -14,7 +14,7 @@ class AddressWord(WireWord, frozen=True):
     until: int | None = None
     """The first second after it, since 1970 UTC; None if it has not ended."""
     origin: str = ""
-    """Where it comes from: "hand" (typed by an administrator), "csv", "mail" (mail came for it, and nobody
+    """Where it comes from: "hand" (typed by an administrator), "csv", "mail" (mail came for it, and no one
     has named its user), or "" if that was not recorded."""
 
 

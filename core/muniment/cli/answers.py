@@ -10,7 +10,7 @@ from typing import Any
 
 from muniment.api import Done, Hit, Hits, Request, Step, StopWork, WireWord
 from muniment.cli.command import CommandSession
-from muniment.cli.layout.list_columns import ListColumn, shapes, usual_columns
+from muniment.cli.layout.list_columns import MessageColumn, shapes, usual_columns
 from muniment.cli.live import LiveDisplay
 from muniment.cli.output import complain, plain
 from muniment.cli.progress import step_words
@@ -153,7 +153,7 @@ def hits_as_json(hits: Hits) -> dict[str, Any]:
     return page | {"after": hits.after} if hits.after else page
 
 
-def show_hits(session: CommandSession, hits: Hits, columns: Sequence[ListColumn] = ()) -> None:
+def show_hits(session: CommandSession, hits: Hits, columns: Sequence[MessageColumn] = ()) -> None:
     """Print a page of messages, and how to get the next one.
 
     Args:
@@ -174,7 +174,7 @@ def show_hits(session: CommandSession, hits: Hits, columns: Sequence[ListColumn]
         complain(f"{count(hits.behind)} messages are kept but not indexed yet: a search can miss them.")
 
 
-def hit_table(session: CommandSession, hits: tuple[Hit, ...], columns: Sequence[ListColumn] = ()) -> None:
+def hit_table(session: CommandSession, hits: tuple[Hit, ...], columns: Sequence[MessageColumn] = ()) -> None:
     """Print messages as a table, a line each; the usual columns depend on the width of the terminal."""
     wide = not session.out.terminal or session.out.width >= WIDE
     shown = columns or usual_columns(wide)

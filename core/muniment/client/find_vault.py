@@ -3,7 +3,7 @@
 A folder is searched for `vault.toml`, then the folder above it, as git searches for `.git`. A vault can name
 programs that its service starts as its owner, so a vault that someone else has put in the way must not be
 used by itself. Git has the same problem with hooks, and the same answer (safe.directory): what is found must
-belong to the caller. In addition, nobody else may enter it, as in every vault that Muniment makes; that
+belong to the caller. In addition, no one else may enter it, as in every vault that Muniment makes; that
 leaves out clones and most unpacked archives.
 """
 

@@ -16,7 +16,7 @@ class HealthVerdict(IntEnum):
     WARNING = 1
     """Somebody should look at it in the next days."""
     CRITICAL = 2
-    """Mail or proof may be lost if nobody acts."""
+    """Mail or proof may be lost if no one acts."""
 
     @property
     def word(self) -> str:

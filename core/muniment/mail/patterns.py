@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 def any_case(pattern: str) -> str:
     """The pattern in upper and lower case, three times as fast as IGNORECASE.
 
-    `pattern` may hold only ASCII letters that stand for themselves, and no escapes or classes with letters.
+    `pattern` may hold only ASCII letters that mean themselves, and no escapes or classes with letters.
     """
     return "".join(f"[{each}{each.upper()}]" if each.isalpha() else each for each in pattern)
 

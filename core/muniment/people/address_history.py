@@ -43,7 +43,7 @@ def user_at(line: Line, time: int) -> str | None:
 
 
 def free_periods(line: Line) -> Iterator[tuple[int, int]]:
-    """Yield start and end of each period in which nobody has the address."""
+    """Yield start and end of each period in which no one has the address."""
     start = BEGINNING
     for hold in line:
         if start < hold.start:

@@ -374,7 +374,7 @@ class Directory:
         return User(user, person.name, label, tuple(a for a in person.addresses if a != label))
 
     def added(self, user: str) -> int:
-        """Return when a user was added, in seconds since 1970 UTC; 0 for one that nobody has added."""
+        """Return when a user was added, in seconds since 1970 UTC; 0 for one that no one has added."""
         return self._added.get(user, 0)
 
     def find(self, address: str) -> User:

@@ -177,7 +177,7 @@ def _text(value: Any) -> str:
 
 
 def changes(values: Mapping[str, str], situation: SetupSituation) -> SettingChanges:
-    """The changes to vault.toml that new values stand for.
+    """The changes to vault.toml that new values mean.
 
     Args:
         values: the new values as text, by `StepField.name`; "" removes a value.

@@ -149,7 +149,7 @@ class PeopleScreen(AreaScreen):
 
     @property
     def _person(self) -> UserWord | None:
-        """The person at the cursor; None for nobody and for the catch-all."""
+        """The person at the cursor; None for no person and for the catch-all."""
         row = self._list.current
         return row.value if row is not None and row.value.user != CATCH_ALL else None
 

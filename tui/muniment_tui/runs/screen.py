@@ -49,7 +49,7 @@ from muniment_tui.widgets.tail import TailList
 LAST = 10
 """Number of past runs on a tall screen."""
 QUARANTINE = "quarantine"
-"""The row that stands for the list of items in quarantine, as in `api.HealthProblem`."""
+"""The row that opens the list of items in quarantine, as in `api.HealthProblem`."""
 COLUMNS = [
     ListColumn("Profile", share=2),
     ListColumn("Source", 8, since=90),

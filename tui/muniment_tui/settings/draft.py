@@ -123,7 +123,7 @@ class SettingsDraft:
     # --- meanings -----------------------------------------------------------------------------
 
     def changes(self) -> dict[str, Any]:
-        """The changes in the form of PutSettings. None stands for the default."""
+        """The changes in the form of PutSettings. None means the default."""
         found = {key: self._value(self.words[key], text.strip()) for key, text in self.typed.items()}
         if self.secret is not None and self._moved and not (self.password and self.place in OURS):
             given = {self.place: self.where.strip()}

@@ -108,7 +108,7 @@ class _Copied:
     def __init__(self, total: int) -> None:
         self._total = total
         self._done = 0
-        self._told = time.monotonic()
+        self._reported = time.monotonic()
 
     @property
     def progress(self) -> StageProgress:
@@ -117,9 +117,9 @@ class _Copied:
     def add(self, copied: int) -> bool:
         """Count copied bytes; returns whether it is time for a report."""
         self._done += copied
-        due = time.monotonic() - self._told >= EVERY
+        due = time.monotonic() - self._reported >= EVERY
         if due:
-            self._told = time.monotonic()
+            self._reported = time.monotonic()
         return due
 
 

@@ -21,7 +21,7 @@ LIST = "help"
 
 
 @dataclass(frozen=True, slots=True)
-class ListColumn:
+class MessageColumn:
     """A column of a list of messages."""
 
     name: str
@@ -34,18 +34,18 @@ class ListColumn:
 LIST_COLUMNS = {
     column.name: column
     for column in (
-        ListColumn("id", f"the first {ID} digits of its id", TableColumn("ID"), lambda hit: hit.id[:ID]),
-        ListColumn(
+        MessageColumn("id", f"the first {ID} digits of its id", TableColumn("ID"), lambda hit: hit.id[:ID]),
+        MessageColumn(
             "date", "when it was sent, in your time zone", TableColumn("Date"), lambda hit: local(hit.date)
         ),
-        ListColumn("from", "its sender", TableColumn("From", most=30), lambda hit: hit.sender),
-        ListColumn("to", "its recipients", TableColumn("To", most=26), lambda hit: hit.to),
-        ListColumn("size", "its size", TableColumn("Size", right=True), lambda hit: size(hit.size)),
-        ListColumn(
+        MessageColumn("from", "its sender", TableColumn("From", most=30), lambda hit: hit.sender),
+        MessageColumn("to", "its recipients", TableColumn("To", most=26), lambda hit: hit.to),
+        MessageColumn("size", "its size", TableColumn("Size", right=True), lambda hit: size(hit.size)),
+        MessageColumn(
             "files", "number of its attachments", TableColumn("Files", right=True), lambda hit: _files(hit)
         ),
-        ListColumn("subject", "its subject", TableColumn("Subject"), lambda hit: hit.subject),
-        ListColumn(
+        MessageColumn("subject", "its subject", TableColumn("Subject"), lambda hit: hit.subject),
+        MessageColumn(
             "folders",
             "whose folders it is in",
             TableColumn("Folders", most=40),
@@ -63,7 +63,7 @@ _FEW = ("id", "date", "from", "files", "subject")
 _MANY = ("id", "date", "from", "size", "to", "files", "subject")
 
 
-def usual_columns(wide: bool) -> tuple[ListColumn, ...]:
+def usual_columns(wide: bool) -> tuple[MessageColumn, ...]:
     """The columns of a list if none are chosen; `wide` has the size, the recipients and all of the sender."""
     columns = [LIST_COLUMNS[name] for name in (_MANY if wide else _FEW)]
     short = replace(LIST_COLUMNS["files"], shape=TableColumn("", right=True))
@@ -71,7 +71,7 @@ def usual_columns(wide: bool) -> tuple[ListColumn, ...]:
     return tuple(instead.get(column.name, column) for column in columns)
 
 
-def shapes(columns: Iterable[ListColumn]) -> list[TableColumn]:
+def shapes(columns: Iterable[MessageColumn]) -> list[TableColumn]:
     """The columns of the table; the most important text fills the line."""
     names = [column.name for column in columns]
     filling = next((name for name in FILLING if name in names), "")
@@ -102,7 +102,7 @@ def _list_names(ctx: click.Context, param: click.Parameter, value: str) -> str:
     return value
 
 
-def chosen_columns(session: CommandSession, value: str) -> tuple[ListColumn, ...]:
+def chosen_columns(session: CommandSession, value: str) -> tuple[MessageColumn, ...]:
     """The columns that --columns names, in order; none if it is not given.
 
     Raises:

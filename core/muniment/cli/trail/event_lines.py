@@ -92,7 +92,7 @@ class AuditLine:
 
     @property
     def times(self) -> int:
-        """How many requests it stands for, with the refusals that one event counts."""
+        """How many requests it sums up, with the refusals that one event counts."""
         return sum(int(event.detail.get("count", 1)) for event in self.events)
 
     @property
@@ -143,7 +143,7 @@ def _spelt(request: str) -> str:
 
 
 def whose(event: AuditEvent) -> str:
-    """Whose mail or login the event concerns; "" if nobody's."""
+    """Whose mail or login the event concerns; "" if no one's."""
     if event.everybody:
         return "everybody"
     shown = ", ".join(event.people[:NAMED])

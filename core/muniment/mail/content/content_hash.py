@@ -8,7 +8,7 @@ encoding and its place. Three things are left out:
   and before any line that is no field or only blanks, since a reader may see what follows such a line.
   Only the message's own header has such fields; in a nested message each field is content. A message without
   a Date and a Message-ID may repeat another's words, as a device sends them day after day. Its oldest
-  Received field tells the two apart: all copies of one message have it, and it dates the message.
+  Received field distinguishes the two: all copies of one message have it, and it dates the message.
 - The difference between LF and CRLF where it has no meaning: in headers, between parts, in base64, and in
   text whose charset writes line ends as ASCII does. Each byte counts in a `binary` part, in a file that is
   not base64, and in RTF, which counts bytes itself (`\bin`). A CR alone counts everywhere. Broken base64 is

@@ -70,7 +70,7 @@ _LETTER_CLASSES = frozenset({7, 8, 9, 84, 91, 103, 118, 129, 130, 132})
 of their own. All other classes except 0 are accents, points of Hebrew and Arabic, and tones."""
 
 _APART = re.compile(
-    # Symbols that stand for letters or digits, and fractions: ™ is no part of the word before it.
+    # Symbols that mean letters or digits, and fractions: ™ is no part of the word before it.
     "[\xbc-\xbe\u20a8\u2100\u2101\u2103\u2105\u2106\u2109\u2116\u2120-\u2122\u213b\u2150-\u215f\u2189"
     "\u3200-\u33ff\ufdfc\U0001f14a-\U0001f14f\U0001f16a-\U0001f16c\U0001f190]"
 )

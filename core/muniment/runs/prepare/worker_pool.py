@@ -3,7 +3,7 @@
 One thread for each worker sends it batches of jobs over pipes. A worker that dies or does not answer in time
 is replaced, and its batch is tried again one job at a time. A job on which a worker died twice is prepared
 without its text. If a worker dies on that as well, the job comes back as None. A process pool of the standard
-library can't tell which job killed its worker, and one dead worker breaks the whole pool.
+library doesn't know which job killed its worker, and one dead worker breaks the whole pool.
 
 A worker reads a sample mail before it gets a job. So a worker that can't work at all (a broken installation,
 no memory, no disk) fails the run, and no mail is blamed for it.

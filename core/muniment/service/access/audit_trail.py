@@ -140,7 +140,7 @@ class AuditTrail:
             if self._counted(refusal):
                 return
             if self._differing[refusal["uid"]] >= DIFFERENT:
-                refusal = {name: refusal[name] for name in ALIKE} | {"refusal": "too many to be told apart"}
+                refusal = {name: refusal[name] for name in ALIKE} | {"refusal": "too many to list each"}
                 if self._counted(refusal):
                     return
             self._refused[_refusal_key(refusal)] = (time.monotonic(), refusal | {"count": 0})

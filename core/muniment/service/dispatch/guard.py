@@ -212,7 +212,7 @@ def _settings(session: ClientSession, owner: int) -> Settings:
         if session.caller.uid in (0, owner):
             raise
         raise AccessRefused(
-            f"vault.toml has an error, so only its owner may use the vault: tell {login_name(owner)}"
+            f"vault.toml has an error, so only its owner may use the vault: ask {login_name(owner)}"
         ) from None
 
 

@@ -61,7 +61,7 @@ class ClientSession:
             vault: a vault that is already open, as in a service. Its opener closes it.
             caller: who sends the requests; by default this process's own user.
             host: the host of runs; by default the one that this process shares for the vault.
-            clients: who has clients of the service; by default nobody.
+            clients: who has clients of the service; by default no one.
         """
         self.caller = caller or Caller.this_process()
         self.folder = folder

@@ -38,7 +38,7 @@ _SYSTEM = {
     "\\spam": MailFolder(("Spam",), FolderUse.JUNK),
     "\\trash": MailFolder(("Trash",), FolderUse.DELETED),
 }
-"""Gmail's own labels that stand for folders; others, such as `\\Important`, are only marks."""
+"""Gmail's own labels that are folders in other programs; others, such as `\\Important`, are only marks."""
 
 
 @dataclass(slots=True)

@@ -114,7 +114,7 @@ class Pop3Source(RemoteSource):
                 raise error from refusal
             raise SourceError(
                 f"{self._endpoint.address} has no UIDL ({quote(self._endpoint, str(refusal))}), so messages "
-                "can't be told apart: use IMAP."
+                "can't be distinguished: use IMAP."
             ) from refusal
         except ValueError as error:
             raise SourceError(

@@ -293,7 +293,7 @@ def _initialized() -> tuple[Dialect, LRUCache[Any, Any]]:
     statements takes longer than executing them.
     """
     engine = create_engine("sqlite+pysqlite://")
-    engine.connect().close()  # the first connection tells the dialect what it must know
+    engine.connect().close()  # the dialect learns what it must know from the first connection
     engine.dispose()
     return engine.dialect, LRUCache(COMPILED)
 
