@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 from muniment.config.check import setting_problems
 from muniment.config.model import GatewaySection, NotifyMail, NotifySection, Settings
 from muniment.config.setting_fields import FIELDS, SECTIONS, in_file, in_form, keys_of_model
+from muniment.profiles.fields import FIELD
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_every_key_of_the_model_has_a_field() -> None:
     assert set(keys_of_model()) == set(FIELDS)
     assert sum(len(section.fields) for section in SECTIONS) == len(FIELDS)
+
+
+def test_each_key_in_an_example_of_the_documents_has_a_field() -> None:
+    found = {key for page in (ROOT / "docs").glob("*.md") for key in keys_in(page.read_text("utf-8"))}
+    assert len(found) > 20
+    assert found <= {*FIELDS, *(f"profile.{name}" for name in FIELD), "profile.source"}
+
+
+def keys_in(page: str) -> Iterator[str]:
+    """The dotted paths of the keys in the examples of vault.toml on a page."""
+    section = ""
+    for line in page.splitlines():
+        if head := re.match(r"    \[([\w.]+)\]", line):
+            section = re.sub(r"^profile\..*", "profile", head[1])
+        elif not line.startswith("    "):
+            section = ""
+        elif section and (key := re.match(r"    (\w+) *=", line)):
+            yield section if section in FIELDS else f"{section}.{key[1]}"
 
 
 @pytest.mark.parametrize("field", FIELDS.values(), ids=lambda field: field.key)

@@ -197,10 +197,10 @@ def test_each_request_that_changes_or_reads_mail_is_recorded() -> None:
 
 def test_work_is_in_the_audit_trail_with_its_options(house: House, tmp_path: Path) -> None:
     boss = Caller(0, 0, 1, "root")
-    target = str(tmp_path / "backup")
+    target, profile = str(tmp_path / "backup"), ClientSession(house.folder).settings().profiles[0].name
     for request in (
         api.Verify(deep=True), api.Backup(path=target), api.RetryQuarantine(ids=("ab" * 32,)),
-        api.Rebuild(index=False), api.Run(profile="gw"),
+        api.Rebuild(index=False), api.Run(profile=profile),
     ):  # fmt: skip
         with suppress(MunimentError):
             house.send(boss, request)
@@ -210,8 +210,44 @@ def test_work_is_in_the_audit_trail_with_its_options(house: House, tmp_path: Pat
     assert events["RetryQuarantine"].detail["items"] == ["ab" * 32]
     assert events["Rebuild"].detail["catalog"] is True
     assert "index" not in events["Rebuild"].detail
-    assert (events["Run"].detail["profile"], events["Run"].who) == ("gw", "root")
+    assert (events["Run"].detail["profile"], events["Run"].who) == (profile, "root")
     assert about(events["Rebuild"]) == "the catalog"
+    before = len(house.trail())
+    with pytest.raises(UsageError):
+        house.send(boss, api.Verify(was=("12",)))
+    with pytest.raises(NotFound):
+        house.send(boss, api.Run(profile="none"))
+    assert len(house.trail()) == before, "nothing was started"
+
+
+def test_work_starts_after_its_event_or_is_recorded_at_its_end(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A vault that can't be written may be what the work repairs."""
+    kept: list[str] = []
+
+    def begin(session: ClientSession, request: api.Verify) -> Iterator[WireWord]:
+        kept.extend(event.word for event in house.trail() if event.event == "started")
+        monkeypatch.undo()
+        yield api.Step(text="done")
+
+    table: dict[Any, Any] = OPERATIONS
+    boss, request = Caller(0, 0, 1, "root"), api.Verify(was=(f"7:{'ab' * 32}",))
+    for broken in (False, True):
+        known = len([event for event in house.trail() if event.event == "started"])
+        monkeypatch.setitem(table, api.Verify, replace(OPERATIONS[api.Verify], handler=begin))
+        if broken:
+            monkeypatch.setattr(type(house.vault), "log", lambda *_: refuse())
+        kept.clear()
+        house.send(boss, request)
+        assert len(kept) == known + (not broken)
+        after = [event for event in house.trail() if event.event == "started"]
+        assert len(after) == known + 1
+        assert after[0].detail["was"] == list(request.was)
+
+
+def refuse() -> None:
+    raise VaultError("the disk is full")
 
 
 def test_two_operations_of_one_request_are_refused() -> None:

@@ -103,7 +103,7 @@ def _in_home(file: Callable[[], Path]) -> Path | None:
 
 
 def _say_what_runs(engine: EngineDoors, vault: Path) -> None:
-    """Print which runs of a vault continue without the app."""
+    """Print what goes on in a vault's service without the app."""
     from muniment_tui.shell.exit_message import exit_message
     from muniment_tui.terminal.safe_text import clean
 

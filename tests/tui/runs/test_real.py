@@ -85,7 +85,7 @@ def test_closing_the_app_continues_the_run_and_prints_how_to_return(tmp_path: Pa
     first.press("q")
     output = first.wait(lambda seen: "ended:0" in seen, "the app to end")
     assert re.search(r"box: (?:starting|fetching|storing|deleting), [\d,]+ (?:of|so far)", output)
-    assert "Runs continue without the app." in output
+    assert "This goes on without the app." in output
     assert service_of(tmp_path / "vault")
     again = terminal(words, env=env)
     again.wait_for("1 Home")

@@ -282,7 +282,7 @@ def record_change(session: ClientSession, event: Event) -> None:
 
 
 def record_start(session: ClientSession, event: Event) -> bool:
-    """Commit the event of work that is about to start. A failure does not stop the work.
+    """Commit the event of work that starts. A failure does not stop the work; a service logs it.
 
     Returns:
         Whether the event is kept, or need not be (see `record`).
@@ -291,7 +291,8 @@ def record_start(session: ClientSession, event: Event) -> bool:
         if session.shared or session.settings().access != AccessSection():
             record(session, event, soon=False)
     except (OSError, MunimentError) as error:
-        log.info("the start of work could not be written to the audit trail yet: %s", error)
+        level = logging.ERROR if session.shared else logging.INFO
+        log.log(level, "the start of work could not be written to the audit trail: %s", error)
         return False
     return True
 

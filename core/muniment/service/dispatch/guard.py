@@ -65,11 +65,18 @@ def stream(session: ClientSession, request: Request) -> Iterator[WireWord]:
         read = _read_event(session, request, operation, admitted)
         if read is not None:
             record(session, read, soon=False)
-        started = operation.audit is AuditRule.STARTED
-        recorded = started and record_start(session, _start_event(session, request, admitted))
-        yield from cast(Iterator[WireWord], operation.handler(session, request))
-        if started and not recorded:  # the work has repaired the vault
-            record_change(session, _start_event(session, request, admitted))
+        words = cast(Iterator[WireWord], operation.handler(session, request))
+        if operation.audit is AuditRule.STARTED:
+            words = _recorded(session, _start_event(session, request, admitted), words)
+        yield from words
+
+
+def _recorded(session: ClientSession, started: Event, words: Iterator[WireWord]) -> Iterator[WireWord]:
+    """Work with its event; one that can't be kept yet is kept after the work, which may be the repair."""
+    kept = record_start(session, started)
+    yield from words
+    if not kept:
+        record_start(session, started)
 
 
 def _operation(request: Request, *, streams: bool) -> Operation:

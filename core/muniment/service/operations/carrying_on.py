@@ -26,8 +26,9 @@ def carry_on(
         turn: its turn, if it waits for one.
 
     Returns:
-        The replies.
+        The replies. The work begins with the first one, after its audit event.
     """
     if not session.host.in_service:
-        return words
-    return session.host.works.begin(request, kind, session.caller, words, turn).replies()
+        yield from words
+        return
+    yield from session.host.works.begin(request, kind, session.caller, words, turn).replies()
