@@ -130,7 +130,10 @@ WORDS: dict[str, list[tuple[str, str]]] = {
     "verify": [("", ""), ("--deep", "")],
     "rebuild": [("", "")],
     "backup": [("{home}/backup", "")],
-    "audit": [("", "searched"), ("--csv", "searched"), ("--person {hostile} --word {hostile}", "")],
+    "audit": [
+        ("", "searched"), ("--csv", "searched"), ("--lines", "Search"),
+        ("--person {hostile} --word {hostile}", ""),
+    ],
     "completion": [("bash", "")],
     "service install": [("--print", "ExecStart")],
 }  # fmt: skip
@@ -141,7 +144,7 @@ ELSEWHERE = {
     "service uninstall": "the same",
     "demo": "creates its own vault with the program's sample mail, and opens the app",
 }
-TEXT = ("--raw", "--report", "--attachment", "--columns", "--csv")
+TEXT = ("--raw", "--report", "--attachment", "--columns", "--csv", "--lines")
 """Options that exclude --json."""
 FULL = ("users list", "users show", "list", "search", "show")
 """Commands whose JSON has the same content as their text."""

@@ -275,8 +275,9 @@ class GetAudit(Request, frozen=True):
     Reply: Audit.
 
     Raises:
-        NotFound: there is no such reader or person; similar names are suggested.
-        UsageError: a kind, a day or the time zone is unknown.
+        NotFound: there is no such reader or person (similar names are suggested), or no event with this
+            cursor.
+        UsageError: a kind, a day or the time zone is unknown, or the cursor has another form.
     """
 
     limit: int = 100
@@ -306,6 +307,9 @@ class GetAudit(Request, frozen=True):
     now: int = 0
     """`Audit.now` of the first page, so that days such as `today` and `7d` are the same for every page; 0 for
     the first page."""
+    cursor: str = ""
+    """`AuditEvent.cursor` of the last event that is known: only later events come, oldest first. "" for no
+    such event."""
 
 
 class AuditEvent(WireWord, frozen=True):
@@ -335,6 +339,8 @@ class AuditEvent(WireWord, frozen=True):
     them, those who hold its messages now."""
     everybody: bool = False
     """Whether it concerns everybody's mail."""
+    cursor: str = ""
+    """Names the event for `GetAudit.cursor`: its number, and the beginning of the hash of its record."""
 
 
 class Audit(WireWord, frozen=True):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -22,6 +24,8 @@ WIDE = 120
 """Width of the terminal, in columns, from which whose mail it was has a column of its own."""
 PAGE = 1000
 """Most events that are requested at a time."""
+EVERY = 1.0
+"""Seconds between two requests of --follow, once all events are printed."""
 
 
 @click.command(cls=VaultCommand)
@@ -43,14 +47,26 @@ PAGE = 1000
     "--limit",
     type=click.IntRange(1),
     default=None,
-    help=f"Show at most this many events.  [default: {LIMIT}; with --csv, all]",
+    help=f"Show at most this many events.  [default: {LIMIT}; with --csv and --lines, all]",
 )
-@click.option("--after", type=int, default=0, metavar="PLACE", help="Continue where an earlier page ended.")
+@click.option(
+    "--after",
+    default="",
+    metavar="PLACE",
+    help="Continue where an earlier page ended; with --lines, after the event with this cursor.",
+)
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV for a spreadsheet, a line for each event.")
+@click.option(
+    "--lines",
+    "as_lines",
+    is_flag=True,
+    help="Print a line of JSON for each event with its cursor, oldest first.",
+)
+@click.option("--follow", is_flag=True, help="With --lines: wait for new events, until Ctrl-C.")
 @pass_session
 def audit(
     session: CommandSession, reader: str, person: str, kinds: tuple[str, ...], since: str, until: str,
-    word: str, limit: int | None, after: int, as_csv: bool,
+    word: str, limit: int | None, after: str, as_csv: bool, as_lines: bool, follow: bool,
 ) -> int:  # fmt: skip
     """List who read what, and who was refused, newest first.
 
@@ -65,17 +81,24 @@ def audit(
     was changed, the exit code is 6. `muniment verify` checks the ledger itself.
     For auditors and administrators.
 
+    --lines is for programs that collect events, such as those of a SIEM: every
+    event in the order of the ledger. `--after CURSOR` continues after the last
+    event that the program has; a cursor that the vault does not know is an
+    error, since the vault may have been set back.
+
     \b
     Example:
       muniment audit --limit 20
       muniment audit --person director@example.com --from 7d
       muniment audit --kind export --from 2026-01 --until 2026-03 --csv > a.csv
+      muniment audit --lines --follow --after 4711-9f86d081884c7d65
     """
-    if as_csv and session.json:
-        raise UsageError("--csv and --json exclude each other: leave one out.")
-    request = GetAudit(
-        after=after, reader=reader, person=person, kinds=kinds, since=since, until=until, word=word
-    )
+    _require_one_form(session.json, as_csv, as_lines, follow)
+    request = GetAudit(reader=reader, person=person, kinds=kinds, since=since, until=until, word=word)
+    if as_lines:
+        request = replace(request, cursor=after, oldest_first=True)
+        return _print_lines(session, request, limit, follow)
+    request = replace(request, after=_place(after))
     most = limit if limit is not None else None if as_csv else LIMIT
     if as_csv:
         return _print_csv(session, _pages(session, request, most))
@@ -96,6 +119,28 @@ def audit(
     if answer.after:
         session.out.line(f"Next page: --after {answer.after}")
     return _checked(answer.problems)
+
+
+def _require_one_form(json: bool, csv: bool, lines: bool, follow: bool) -> None:
+    """Raise UsageError if the options ask for two forms of output, or for more of a form that has an end."""
+    forms = [name for name, chosen in (("--csv", csv), ("--lines", lines), ("--json", json)) if chosen]
+    if len(forms) > 1:
+        raise UsageError(f"{forms[0]} and {forms[1]} exclude each other: leave one out.")
+    if follow and not lines:
+        raise UsageError("--follow needs --lines as well.")
+
+
+def _place(after: str) -> int:
+    """The place of an earlier page, as it was typed.
+
+    Raises:
+        UsageError: It is no number.
+    """
+    if not after:
+        return 0
+    if not (after.isascii() and after.isdecimal() and len(after) < 19):
+        raise UsageError(f"--after {after[:80]!r} is no place: use the number below the page before.")
+    return int(after)
 
 
 def _pages(session: CommandSession, request: GetAudit, most: int | None) -> Iterator[Audit]:
@@ -131,6 +176,25 @@ def _print_csv(session: CommandSession, pages: Iterator[Audit]) -> int:
         problems |= dict.fromkeys(page.problems)
         header = False
     return _checked(tuple(problems))
+
+
+def _print_lines(session: CommandSession, request: GetAudit, most: int | None, follow: bool) -> int:
+    """Print a line for each event. Problems are said at once, since this may never end."""
+    said: set[str] = set()
+    with suppress(KeyboardInterrupt):
+        while True:
+            for page in _pages(session, request, most):
+                for event in page.events:
+                    session.out.json({"cursor": event.cursor} | event_as_json(event))
+                _checked(tuple(problem for problem in page.problems if problem not in said))
+                said.update(page.problems)
+                most = None if most is None else most - len(page.events)
+                known = page.events[-1].cursor if page.events else request.cursor
+                request = replace(request, cursor=known, check=False, now=page.now)
+            if not follow or most == 0:
+                break
+            time.sleep(EVERY)
+    return LedgerDamaged.exit_code if said else 0
 
 
 def _print_table(session: CommandSession, lines: list[AuditLine]) -> None:

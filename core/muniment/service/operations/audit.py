@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import pwd
 import time
-from typing import Any
 
 from muniment import api
-from muniment.archive.catalog import AuditRow
-from muniment.archive.catalog.audit_keys import KINDS, WHO, decoded, kind_of
+from muniment.archive.catalog.audit_keys import KINDS, WHO
 from muniment.archive.operations.audit_search import (
     AuditConditions,
-    concerns_everybody,
-    people_of,
     removed_person,
     search_audit,
 )
@@ -22,6 +18,7 @@ from muniment.archive.vault.vault import Vault
 from muniment.config.model import AccessSection
 from muniment.errors import NotFound, UsageError
 from muniment.people.directory import User
+from muniment.service.access.audit_events import api_event, place_of
 from muniment.service.access.roles import AccessRole
 from muniment.service.host.session import ClientSession
 from muniment.service.operations.operation import Operation
@@ -36,9 +33,12 @@ def list_audit(session: ClientSession, request: api.GetAudit) -> api.Audit:
     with session.reading() as vault:
         wanted = _conditions(vault, request, session.settings().access, now)
         limit = min(max(request.limit, 1), 10_000)
-        page = search_audit(vault, wanted, limit, max(request.after, 0), request.oldest_first)
+        place, oldest_first = max(request.after, 0), request.oldest_first or bool(request.cursor)
+        if request.cursor:
+            place = max(place, place_of(vault, request.cursor))
+        page = search_audit(vault, wanted, limit, place, oldest_first)
         trail = read_trail(vault, page.rows, counted=request.check and not request.after)
-        events = tuple(_api_event(vault, row) for row in trail.rows)
+        events = tuple(api_event(vault, row) for row in trail.rows)
     before = page.rows[0].sequence if page.rows else 0
     return api.Audit(events=events, after=page.last, before=before, problems=trail.problems, now=now)
 
@@ -103,24 +103,6 @@ def _days(text: str, zone: str, now: int) -> tuple[int | None, int | None]:
         return period(text, now, zone_asked(zone))
     except ValueError:
         raise UsageError(f"{text!r} is no day: write 2026-01-31, 2026-01, today, yesterday or 7d") from None
-
-
-def _api_event(vault: Vault, row: AuditRow) -> api.AuditEvent:
-    event = decoded(row.event)
-    value: dict[str, Any] = {name: one for name, one in event.items() if name not in ("v", "people")}
-    return api.AuditEvent(
-        sequence=row.sequence,
-        time=value.pop("at", row.time),
-        event=value.pop("event", ""),
-        who=value.pop("who", ""),
-        uid=value.pop("uid", -1),
-        role=value.pop("role", ""),
-        word=value.pop("word", ""),
-        detail=value,
-        kind=kind_of(event),
-        people=people_of(vault, event),
-        everybody=concerns_everybody(event),
-    )
 
 
 OPERATIONS = (Operation(api.GetAudit, (api.Audit,), AccessRole.AUDITOR, list_audit),)
