@@ -28,7 +28,7 @@ from muniment.api import (
     WatchWork,
     WireWord,
 )
-from muniment.errors import AccessRefused, NotFound, UsageError
+from muniment.errors import AccessRefused, MunimentError, NotFound, UsageError
 from muniment_tui.app import MunimentApp
 from muniment_tui.proof.screen import wrong_checkpoint, wrong_folder
 from support.engine_double import HOSTILE, EngineDouble, assert_harmless
@@ -264,6 +264,44 @@ def test_x_stops_work_that_goes_on_in_the_service(folder: Path) -> None:
         gate.set()
     assert StopWork(number=7) in double.asked
     assert not [one for one in double.asked if isinstance(one, WatchWork)]
+
+
+def test_work_is_watched_again_after_the_connection_was_lost(folder: Path) -> None:
+    gate = threading.Event()
+    words = [Step(text="reading the ledger", work=7), MunimentError("the answer is incomplete")]
+    again = held([Step(text="comparing the index", work=7)], gate, [verified()])
+    made, double = app(folder, Verify=words, WatchWork=again)
+
+    async def script(pilot: Any) -> None:
+        await shows(pilot, "Backups")
+        double.answers[GetProof] = going_on("verification")
+        await pilot.press("v")
+        await shows(pilot, "comparing the index")
+        double.answers[GetProof] = proof()
+        gate.set()
+        await shows(pilot, "whole and unchanged")
+
+    try:
+        run(made, script)
+    finally:
+        gate.set()
+
+
+def test_an_answer_from_before_the_end_of_work_does_not_hide_its_result(folder: Path) -> None:
+    made, double = app(folder, Verify=[Step(text="x"), verified()], WatchWork=NotFound("it has ended"))
+
+    async def script(pilot: Any) -> None:
+        await pressed("v", then="whole and unchanged")(pilot)
+        double.answers[GetProof] = going_on("verification")
+        await until(pilot, lambda: WatchWork(number=7) in double.asked)
+        await shows(pilot, "whole and unchanged")
+        asked = len([one for one in double.asked if isinstance(one, GetProof)])
+        await until(
+            pilot, lambda: len([one for one in double.asked if isinstance(one, GetProof)]) > asked + 1
+        )
+        assert double.asked.count(WatchWork(number=7)) == 1
+
+    run(made, script)
 
 
 def test_work_that_has_just_ended_or_may_not_be_stopped_is_no_failure(folder: Path) -> None:

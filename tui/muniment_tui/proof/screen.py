@@ -167,6 +167,8 @@ class ProofScreen(AreaScreen):
         self._pending: PendingRequest | None = None
         self._result: Content | None = None
         """What the last work of this screen found."""
+        self._before: Content | None = None
+        """The same before the present work."""
         self._problems: tuple[str, ...] = ()
         self._left: set[int] = set()
         """The numbers of works that are stopping or have ended."""
@@ -242,6 +244,8 @@ class ProofScreen(AreaScreen):
 
     def _watch(self, works: Iterable[BackgroundWork]) -> None:
         """Watch what goes on in the service, such as work that was begun before the app was closed."""
+        works = list(works)
+        self._left &= {work.number for work in works}  # a service that starts again counts from 1
         present = [work for work in works if work.number not in self._left]
         if self._work is not None or not present:
             return
@@ -357,7 +361,7 @@ class ProofScreen(AreaScreen):
     def _begin(self, work: ProofWork, request: Request, last: Callable[[WireWord], object]) -> None:
         """Send a request, and show its steps; `last` is called with its other words."""
         self._work = work
-        self._result = None
+        self._before, self._result = self._result, None
         self.refresh_bindings()
 
         def came(word: WireWord) -> None:
@@ -386,6 +390,10 @@ class ProofScreen(AreaScreen):
     def _ended(self) -> None:
         if self._work is not None:
             self._left.add(self._work.number)
+        self._leave()
+
+    def _leave(self) -> None:
+        """Watch the work no more."""
         self._pending = self._work = None
         self.refresh_bindings()
         self._draw()
@@ -393,9 +401,14 @@ class ProofScreen(AreaScreen):
 
     def _failed(self, error: MunimentError) -> None:
         title = self._work.name if self._work else "It"
-        if not isinstance(error, NotFound):  # it ended before it could be watched
+        if isinstance(error, NotFound):  # it ended before it could be watched
+            self._result = self._before
+        else:
             self._result = situation("✗", "$error", f"{title} failed", str(error))
-        self._ended()
+        if self._work is not None and self._work.seen:  # if only the connection failed, it is watched again
+            self._leave()
+        else:
+            self._ended()
 
     def action_stop(self) -> None:
         """Stop the work under way."""

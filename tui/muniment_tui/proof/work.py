@@ -48,6 +48,11 @@ class ProofWork:
         """How long it has taken so far."""
         return time.monotonic() - self._begun
 
+    @property
+    def seen(self) -> bool:
+        """Whether a step has come."""
+        return bool(self._stage or self.failed or self._percent is not None)
+
     def take(self, step: Step) -> None:
         """Take a step: a stage that begins, or the progress of the present one."""
         self.number = step.work or self.number
