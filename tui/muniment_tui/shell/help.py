@@ -5,7 +5,8 @@ from __future__ import annotations
 import textwrap
 import time
 from collections.abc import Iterable
-from itertools import zip_longest
+from itertools import chain, zip_longest
+from math import ceil
 from typing import Any, ClassVar
 
 from textual import events, on
@@ -31,6 +32,8 @@ KEYS = 11
 EXPLAINED = 46
 """From this width of a column on, the help of an action follows its title."""
 GAP = 2
+SHORT = 18
+"""Lines of a column that need no second page on a terminal of 24 rows."""
 FOOT = (
     "Keys act on the pane that has the focus; Tab goes to the next one. Ctrl+P finds every action by words. "
     "Times are of your time zone, {}."
@@ -57,11 +60,23 @@ class PageScreen(FrameScreen):
 
     def on_mount(self) -> None:
         self._write()
+        for scroll in self.query(VerticalScroll):
+            self.watch(scroll, "scroll_y", self._say_page)
 
     @on(events.Resize)
     def _write(self) -> None:
         for page in self.query("#page").results(TextLines):
             page.say(self.text(self.app.size.width - 5))
+        self.call_after_refresh(self._say_page)
+
+    def _say_page(self) -> None:
+        """Say which page of how many is shown, if there are several."""
+        for scroll in self.query(VerticalScroll):
+            height = max(scroll.scrollable_content_region.height, 1)
+            pages = ceil(scroll.virtual_size.height / height)
+            page = min(ceil(scroll.scroll_y / height) + 1, pages)
+            more = " · PgDn goes on" if page < pages else ""
+            self.say(shown(f"Page {page} of {pages}{more}" if pages > 1 else "", "$secondary"))
 
     def text(self, width: int) -> Content:
         """The page's text, wrapped to `width` cells."""
@@ -81,15 +96,32 @@ class HelpScreen(PageScreen):
         """The keys here and everywhere, then what the focused widget and its ancestors are for."""
         about = [block(_wrapped(text, width)) for text in _helps(self._about)]
         column = (width - GAP) // 2
-        here, anywhere = _by_place(self._about)
-        left = [line for title, found in here for line in _card(title, found, column)]
-        right = [line for title, found in anywhere for line in _card(title, found, column)]
+        here, anywhere = ([list(_card(*group, column)) for group in part] for part in _by_place(self._about))
+        left, right = _columns(here, anywhere, divides=column < EXPLAINED)
         lines = [
             joined(in_cells(one, column), (" " * GAP, ""), two)
             for one, two in zip_longest(left, right, fillvalue=Content())
         ]
         foot = block(_wrapped(FOOT.format(offset(int(time.time()))), width), "$secondary")
         return Content("\n").join([*lines, Content(), *about, foot])
+
+
+def _columns(
+    here: list[list[Content]], anywhere: list[list[Content]], divides: bool
+) -> tuple[list[Content], list[Content]]:
+    """The lines of both columns.
+
+    With `divides`, the end of a long left column moves above the right one, so that a card fits on one page.
+    A group that is divided repeats its title.
+    """
+    left, right = list(chain(*here)), list(chain(*anywhere))
+    if not divides or not here[-1] or len(left) <= max(len(right), SHORT):
+        return left, right
+    begun = len(left) - len(here[-1])
+    cut = max((len(left) + len(right) + 2) // 2, begun)
+    if cut <= begun + 1:
+        return left[:begun], left[begun:] + right
+    return left[:cut], [here[-1][0], *left[cut:], *right]
 
 
 def _wrapped(text: str, width: int) -> str:
