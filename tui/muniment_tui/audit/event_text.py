@@ -10,8 +10,8 @@ from textual.content import Content
 from muniment.cli.trail.event_lines import AuditLine, act
 from muniment.system.formatting import count, local
 from muniment_tui.terminal.safe_text import joined, shown
+from muniment_tui.widgets.facts import fact
 
-LABEL = 12
 LABELS = {
     "folder": "Folder",
     "query": "Query",
@@ -30,52 +30,50 @@ SHOWN = 200
 """Most messages and events that are listed."""
 
 
-def line_text(line: AuditLine) -> Content:
-    """Everything that is recorded about the events of a line."""
+def line_text(line: AuditLine, width: int) -> Content:
+    """Everything that is recorded about the events of a line, for a pane of `width` cells."""
     event = line.newest
-    facts = [
-        _fact("When", local(event.time)),
-        _fact("Who", f"{event.who or '-'}" + (f", {event.role}" if event.role else "")),
-        _fact("What", act(event)),
-        _fact("Whose mail", "everybody" if event.everybody else ", ".join(event.people) or "-"),
+    facts: list[tuple[str, str]] = [
+        ("When", local(event.time)),
+        ("Who", f"{event.who or '-'}" + (f", {event.role}" if event.role else "")),
+        ("What", act(event)),
+        ("Whose mail", "everybody" if event.everybody else ", ".join(event.people) or "-"),
     ]
     facts += _details(event.detail)
-    facts.append(_fact("User id", str(event.uid) if event.uid >= 0 else "-"))
-    facts.append(_fact("Recorded as", f"record {count(event.sequence)} of the ledger"))
+    facts.append(("User id", str(event.uid) if event.uid >= 0 else "-"))
+    facts.append(("Recorded as", f"record {count(event.sequence)} of the ledger"))
+    lines = [fact(label, shown(value), width) for label, value in facts]
     if len(line.events) > 1:
-        facts.append(Content())
-        facts.append(shown(f"{count(len(line.events))} requests that belong together", "bold $primary"))
-        facts += [_part(one.time, one.sequence, one.detail) for one in line.events[:SHOWN]]
-        facts += _more(len(line.events))
-    return Content("\n").join(facts)
+        lines.append(Content())
+        lines.append(shown(f"{count(len(line.events))} requests that belong together", "bold $primary"))
+        lines += [_part(one.time, one.sequence, one.detail) for one in line.events[:SHOWN]]
+        lines += [fact(label, shown(value), width) for label, value in _more(len(line.events))]
+    return Content("\n").join(lines)
 
 
-def _details(detail: dict[str, Any]) -> Iterable[Content]:
+def _details(detail: dict[str, Any]) -> Iterable[tuple[str, str]]:
+    """The details of an event with their labels."""
     names = [name for name in LABELS if name in detail]
     hidden = {"messages", "count", *(("id",) if detail.get("messages") else ())}
     names += [name for name in detail if name not in LABELS and name not in hidden]
     for name in names:
         value = detail[name]
         text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-        yield _fact(LABELS.get(name, name.capitalize()), text)
+        yield (LABELS.get(name, name.capitalize()), text)
     if detail.get("count", 1) > 1:
-        yield _fact("Times", count(int(detail["count"])))
+        yield ("Times", count(int(detail["count"])))
     messages = list(detail.get("messages", ()))
     for number, message in enumerate(messages[:SHOWN]):
         label = "" if number else "Message" if len(messages) == 1 else "Messages"
-        yield _fact(label, str(message))
+        yield (label, str(message))
     yield from _more(len(messages))
 
 
-def _more(number: int) -> Iterable[Content]:
+def _more(number: int) -> Iterable[tuple[str, str]]:
     if number > SHOWN:
-        yield _fact("", f"and {count(number - SHOWN)} more; the CSV has all of them")
+        yield ("", f"and {count(number - SHOWN)} more; the CSV has all of them")
 
 
 def _part(time: int, sequence: int, detail: dict[str, Any]) -> Content:
     query = f"  {detail['query']}" if detail.get("query") else ""
     return joined((local(time), "$secondary"), (f"  record {count(sequence)}{query}", ""))
-
-
-def _fact(label: str, value: str) -> Content:
-    return joined((label.ljust(LABEL), "$secondary"), (value, ""))

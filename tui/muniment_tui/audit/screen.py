@@ -206,9 +206,14 @@ class AuditScreen(AreaScreen):
         if self._last and self._list.cursor >= self._list.count - EARLY:
             self._next_page()
 
+    def on_resize(self) -> None:
+        """Wrap the record to another width."""
+        self.call_after_refresh(self._show_record)
+
     def _show_record(self) -> None:
         line = self._line
-        self.query_one("#record", TextLines).say(line_text(line) if line else shown(""))
+        record = self.query_one("#record", TextLines)
+        record.say(line_text(line, record.size.width) if line else shown(""))
         self.query_one("#event VerticalScroll").scroll_home(animate=False)
 
     @property

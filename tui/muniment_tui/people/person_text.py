@@ -10,9 +10,9 @@ from muniment.api import AddressWord, LoginWord, UserWord
 from muniment.cli.users import ORIGINS, STATES
 from muniment.system.formatting import count, local
 from muniment_tui.terminal.safe_text import joined, shown
+from muniment_tui.widgets.facts import LABEL, fact
 from muniment_tui.widgets.rows import ListRow
 
-LABEL = 12
 CATCH_ALL = "catch-all"
 ADVICE = {
     "automatic": "Made when the first mail came. e gives a name.",
@@ -62,8 +62,8 @@ def person_text(user: UserWord, logins: Iterable[LoginWord], width: int) -> Cont
     if user.user == CATCH_ALL:
         return Content("\n").join(
             [
-                _fact("Catch-all", shown("mail of no known person", "bold")),
-                _fact("Messages", shown(count(user.messages))),
+                fact("Catch-all", shown("mail of no known person", "bold"), width),
+                fact("Messages", shown(count(user.messages)), width),
                 Content(),
                 shown("Add the person, and their mail is filed under them at once.", "$secondary"),
             ]
@@ -74,7 +74,7 @@ def person_text(user: UserWord, logins: Iterable[LoginWord], width: int) -> Cont
         *(_address(number, one, user.user, width) for number, one in enumerate(_primary_first(user))),
     ]
     own = [login for login in logins if user.user in (login.user, login.holder)]
-    lines += [_login(number, one) for number, one in enumerate(own)]
+    lines += [_login(number, one, width) for number, one in enumerate(own)]
     if state_of(user) in ADVICE:
         lines += [Content(), shown(ADVICE[state_of(user)], "$secondary")]
     return Content("\n").join(lines)
@@ -89,17 +89,16 @@ def _address(number: int, one: AddressWord, primary: str, width: int) -> Content
     notes += [f"since {local(one.since)}"] if one.since is not None else []
     notes += [f"until {local(one.until)}"] if one.until is not None else []
     notes += [ORIGINS[one.origin]] if one.origin in ORIGINS else []
-    address, more = shown(one.address), ", ".join(notes)
-    line = _fact("" if number else "Addresses", address)
-    if line.cell_length + 2 + len(more) <= width:
-        return joined(line, (f"  {more}" if more else "", "$secondary"))
-    return Content("\n").join((line, _fact("", shown(more, "$secondary"))))
+    label, address, more = (
+        "" if number else "Addresses",
+        shown(one.address),
+        shown(", ".join(notes), "$secondary"),
+    )
+    if LABEL + address.cell_length + 2 + more.cell_length <= width:
+        return fact(label, joined(address, more, gap="  "), width)
+    return Content("\n").join((fact(label, address, width), fact("", more, width)))
 
 
-def _login(number: int, one: LoginWord) -> Content:
-    state = (f"  {STATES.get(one.state, one.state)}", "$secondary")
-    return _fact("" if number else "Logins", joined((one.login, ""), state))
-
-
-def _fact(label: str, value: Content) -> Content:
-    return joined((label.ljust(LABEL), "$secondary"), value)
+def _login(number: int, one: LoginWord, width: int) -> Content:
+    state = (STATES.get(one.state, one.state), "$secondary")
+    return fact("" if number else "Logins", joined((one.login, ""), state, gap="  "), width)

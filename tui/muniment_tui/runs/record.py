@@ -15,10 +15,13 @@ from muniment.system.formatting import count, local, seconds, size
 from muniment_tui.runs.figures import equations, sign
 from muniment_tui.shell.frame import FrameScreen
 from muniment_tui.terminal.safe_text import block, joined, shown
+from muniment_tui.widgets.facts import fact
 from muniment_tui.widgets.pane import Pane
 from muniment_tui.widgets.text import TextLines
 
 LABEL = 13
+AROUND = 6
+"""Cells around the text: the borders, the padding and the scrollbar."""
 MEANINGS = (
     ("listed", "messages that the source listed"),
     ("fetched", "fetched, as new or to be compared"),
@@ -46,57 +49,58 @@ class RecordScreen(FrameScreen):
 
     def inside(self) -> Iterable[Widget]:
         title = joined(("Run of ", ""), (str(self._run.summary.get("profile", "")), ""))
-        yield Pane(title, VerticalScroll(TextLines(record_text(self._run))))
+        yield Pane(title, VerticalScroll(TextLines(id="record")))
 
     def on_mount(self) -> None:
         self.query_one(VerticalScroll).focus()
 
+    def on_resize(self) -> None:
+        """Wrap the text to the width of the screen."""
+        self.query_one("#record", TextLines).say(record_text(self._run, self.app.size.width - AROUND))
 
-def record_text(run: RunRecord) -> Content:
-    """The record as text, one fact on each line."""
+
+def record_text(run: RunRecord, width: int) -> Content:
+    """The record as text, one fact after the other, wrapped to `width` cells."""
     summary = run.summary
+    facts = [fact(label, value, width, LABEL) for label, value in _head(run, summary)]
+    if summary.get("error"):
+        facts += [Content(), block(str(summary["error"]), "$error")]
     return Content("\n").join(
-        [*_head(run, summary), Content(), *_books(summary), Content(), *_counts(summary)]
+        [*facts, Content(), *_books(summary, width), Content(), *_counts(summary, width)]
     )
 
 
-def _head(run: RunRecord, summary: dict[str, Any]) -> Iterable[Content]:
+def _head(run: RunRecord, summary: dict[str, Any]) -> Iterable[tuple[str, Content]]:
     state = str(summary.get("state", ""))
-    yield _line("State", joined(sign(state), (state, "bold"), gap=" "))
+    yield ("State", joined(sign(state), (state, "bold"), gap=" "))
     if run.count > 1:
         since = f" since {local(run.since)}" if run.since else ""
-        yield _line("In a row", shown(f"the last of {count(run.count)} failed runs{since}"))
+        yield ("In a row", shown(f"the last of {count(run.count)} failed runs{since}"))
     if summary.get("started"):
-        yield _line("Started", shown(local(int(summary["started"]))))
+        yield ("Started", shown(local(int(summary["started"]))))
     if run.time:
-        yield _line("Ended", shown(local(run.time)))
-    yield _line("Took", shown(seconds(float(summary.get("seconds", 0.0)))))
-    yield _line("Bytes", shown(size(int(summary.get("bytes", 0)))))
+        yield ("Ended", shown(local(run.time)))
+    yield ("Took", shown(seconds(float(summary.get("seconds", 0.0)))))
+    yield ("Bytes", shown(size(int(summary.get("bytes", 0)))))
     kept = (
         f"record {count(run.sequence)} of the ledger"
         if run.sequence
         else "not in the ledger, since it changed nothing"
     )
-    yield _line("Kept as", shown(kept))
-    if summary.get("error"):
-        yield Content()
-        yield block(str(summary["error"]), "$error")
+    yield ("Kept as", shown(kept))
 
 
-def _line(label: str, value: Content) -> Content:
-    return joined((label.ljust(LABEL), "$secondary"), value)
-
-
-def _books(summary: dict[str, Any]) -> Iterable[Content]:
+def _books(summary: dict[str, Any], width: int) -> Iterable[Content]:
     yield shown("The books", "bold $primary")
     yield equations(summary, bool(summary.get("balanced", True)))
     for line in passed_over(summary.get("passed", ())):
-        yield _line("Passed over", shown(line))
+        yield fact("Passed over", shown(line), width, LABEL)
 
 
-def _counts(summary: dict[str, Any]) -> Iterable[Content]:
+def _counts(summary: dict[str, Any], width: int) -> Iterable[Content]:
     yield shown("All counts", "bold $primary")
-    width = max(len(count(int(summary.get(name, 0)))) for name, _ in MEANINGS)
+    digits = max(len(count(int(summary.get(name, 0)))) for name, _ in MEANINGS)
     for name, meaning in MEANINGS:
-        number = f"{count(int(summary.get(name, 0))):>{width}}"
-        yield joined((name.ljust(LABEL), "$secondary"), (f"{number}  ", "bold"), (meaning, ""))
+        number = f"{count(int(summary.get(name, 0))):>{digits}}"
+        head = joined((name.ljust(LABEL), "$secondary"), (f"{number}  ", "bold"))
+        yield fact(head, shown(meaning), width, LABEL + digits + 2)

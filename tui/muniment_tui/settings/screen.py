@@ -33,13 +33,14 @@ from muniment_tui.shell.frame import AreaScreen
 from muniment_tui.terminal.safe_text import joined, shown
 from muniment_tui.widgets.chips import line
 from muniment_tui.widgets.columns import ListColumn
+from muniment_tui.widgets.facts import fact
 from muniment_tui.widgets.pane import Pane
 from muniment_tui.widgets.rows import ListRow, RowList, ShortList
 from muniment_tui.widgets.situation import SituationText
 from muniment_tui.widgets.text import TextLines
 
 COLUMNS = [ListColumn("Settings", share=1)]
-LABEL, VALUE = 27, 40
+LABEL, VALUE = 28, 40
 """Columns for the label of a setting, and for its value where an explanation follows."""
 WITH_HELP = 130
 """Width of the pane from which values are explained."""
@@ -186,8 +187,8 @@ class SettingsScreen(AreaScreen):
         parts = [shown(group.help, "$secondary"), Content()]
         if self._trial and group.id == NOTIFICATIONS:
             parts += [*self._trial, Content()]
-        wide = self.query_one(ValuesPane).size.width >= WITH_HELP
-        parts += [_value_line(word, wide) for word in group.settings]
+        width = self.query_one(ValuesPane).scrollable_content_region.width
+        parts += [_value_line(word, width) for word in group.settings]
         if not group.settings:
             parts.append(shown(EMPTY.get(group.id, "Nothing to set.")))
         if group.id == ACCESS:
@@ -238,12 +239,13 @@ class SettingsScreen(AreaScreen):
         self._draw()
 
 
-def _value_line(word: SettingWord, explained: bool) -> Content:
+def _value_line(word: SettingWord, width: int) -> Content:
     value = value_text(word, word.value)
-    style = "$secondary" if value == value_text(word, word.default) else ""
-    line_ = joined((word.label.ljust(LABEL), "$secondary"), (" ", ""), (value, style))
-    gap = VALUE - len(value)
-    return joined(line_, (" " * gap, ""), (word.help, "$secondary")) if explained and gap > 0 else line_
+    text = shown(value, "$secondary" if value == value_text(word, word.default) else "")
+    gap = VALUE - text.cell_length
+    if width >= WITH_HELP and gap > 0:
+        text = joined(text, (" " * gap, ""), (word.help, "$secondary"))
+    return fact(word.label, text, width, LABEL)
 
 
 def _logins_text(logins: Iterable[LoginWord]) -> list[Content]:
