@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from muniment_tui.runs import figures
-from muniment_tui.runs.figures import RunPace, equations, last_run, news, standing
+from muniment_tui.runs.figures import RunPace, equations, last_end, last_run, news, standing
 from support.running import failed, finished, going, profile
 from support.screens import NOW
 
@@ -83,4 +83,6 @@ def test_the_activity_of_a_profile(frozen: None) -> None:
     cancelled = finished(state="cancelled", ended=NOW - 86_400, new=0, merged=0, quarantined=0)
     assert last_run(cancelled).plain == " ■ cancelled  01-04 12:00 nothing new"
     assert last_run(finished(state="unheard of")).plain.startswith(" ! unheard of ")
-    assert last_run(None).plain == "○ never ran"
+    assert last_run(None).plain == last_end(None).plain == "○ never ran"
+    assert last_end(finished()).plain == "✓ 11:53"
+    assert last_end(cancelled).plain == "■ 01-04 12:00"

@@ -184,6 +184,13 @@ def standing(profile: ProfileState) -> Content:
     return chips.chip("running", f"{run.stage}{percent}")
 
 
+def last_end(last: Mapping[str, Any] | None) -> Content:
+    """The state and the end of a profile's last run, for a list."""
+    if last is None:
+        return joined(("○", "$secondary"), ("never ran", "$secondary"), gap=" ")
+    return joined(sign(str(last.get("state", ""))), (when(int(last.get("ended", 0))), "$secondary"), gap=" ")
+
+
 def last_run(last: Mapping[str, Any] | None) -> Content:
     """The result of a profile's last run, on one line. "ok" is left out."""
     if last is None:

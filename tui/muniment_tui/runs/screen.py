@@ -33,7 +33,7 @@ from muniment.system.formatting import count, local_moment
 from muniment_tui.actions.registry import Action, actions
 from muniment_tui.engine.bridge import PendingRequest
 from muniment_tui.runs import figures
-from muniment_tui.runs.figures import clock, last_run, news, standing, when
+from muniment_tui.runs.figures import clock, last_end, news, standing, when
 from muniment_tui.runs.history import HistoryScreen, run_row
 from muniment_tui.runs.live import RunPane
 from muniment_tui.runs.quarantine import QuarantineScreen
@@ -55,7 +55,8 @@ COLUMNS = [
     ListColumn("Source", 8, since=90),
     ListColumn("Now", 18),
     ListColumn("Next", 5, right=True, since=70),
-    ListColumn("Last run", share=3),
+    ListColumn("Last run", 13),
+    ListColumn("Result", share=3, since=64),
 ]
 ENDED = [
     ListColumn("Ended", 11),
@@ -130,8 +131,8 @@ class RunsScreen(AreaScreen):
     RunsScreen.-wide #top { layout: horizontal; height: 14; }
     RunsScreen.-wide #bottom { layout: horizontal; }
     RunsScreen.-wide #last-pane { display: block; }
-    RunsScreen.-wide #profiles-pane, RunsScreen.-wide RunPane { height: 100%; max-height: 100%; width: 2fr; }
-    RunsScreen.-wide RunPane { width: 3fr; }
+    RunsScreen.-wide #profiles-pane, RunsScreen.-wide RunPane { height: 100%; max-height: 100%; width: 4fr; }
+    RunsScreen.-wide RunPane { width: 5fr; }
     RunsScreen.-wide RunPane.-runs #books { height: auto; }
     RunsScreen.-wide #profiles { height: 1fr; max-height: 100%; }
     RunsScreen.-wide.-tall #top { height: 58%; }
@@ -403,7 +404,7 @@ def _at_work(running: int, profiles: int) -> str:
 def _row(profile: ProfileState) -> ListRow:
     cells = (
         shown(profile.name), shown(profile.source), standing(profile), clock(profile.next_start),
-        last_run(profile.last),
+        last_end(profile.last), news(profile.last) if profile.last else "",
     )  # fmt: skip
     return ListRow(profile.name, cells, profile)
 
