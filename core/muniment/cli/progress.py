@@ -67,8 +67,13 @@ def bar_of(percent: int, cells: int = BAR) -> str:
 
 def step_words(step: Step, cells: int = BAR) -> str:
     """The text of a step; with a percentage, `[####....] 1,200 of 5,000, 24%, about 2 min left`."""
+    facts = step_facts(step)
+    return facts if step.percent is None else f"{bar_of(step.percent, cells)} {facts}"
+
+
+def step_facts(step: Step) -> str:
+    """The text of a step without a bar: `1,200 of 5,000, 24%, about 2 min left`."""
     if step.percent is None:
         return step.text
     percent = "" if "%" in step.text else f"{step.percent}%"
-    parts = [step.text, percent, time_left(step.left)]
-    return f"{bar_of(step.percent, cells)} {', '.join(filter(None, parts))}"
+    return ", ".join(filter(None, [step.text, percent, time_left(step.left)]))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from textual.pilot import Pilot
 
+from muniment import api
 from muniment.errors import VaultError
 from muniment.service.dispatch.engine import connect
 from muniment_tui.app import MunimentApp
@@ -17,7 +19,7 @@ from support.reports import plain, report
 from support.screens import Compare, settled, shows, until
 from support.vaults import TestVault, put
 
-FOLDER = "/srv/mail"
+WIDEST = (200, 60)
 
 
 @pytest.fixture(autouse=True)
@@ -149,6 +151,42 @@ def test_the_export_prompt(picture: Compare, make: Make) -> None:
     picture("messages-export", make, script)
 
 
+class HalfExported(Watched):
+    """An engine whose exports stay half done until `go` is set."""
+
+    def stream(self, request: api.Request) -> Iterator[api.WireWord]:
+        if not isinstance(request, api.Export):
+            yield from super().stream(request)
+            return
+        yield api.Step(text="13,802 of 27,599 messages, 145/s", percent=50, left=95.0)
+        assert self.go.wait(30)
+
+
+def test_a_running_export(
+    picture: Compare, filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    engine, taken = HalfExported(filled), screens.svg_of
+
+    def take_and_release(app: MunimentApp) -> str:
+        svg = taken(app)
+        engine.go.set()
+        return svg
+
+    monkeypatch.setattr(screens, "settled", lambda pilot: pilot.pause())
+    monkeypatch.setattr(screens, "svg_of", take_and_release)
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await open_inbox(pilot)
+        engine.go.clear()
+        await pilot.press("asterisk", "x", "enter")
+        await shows(pilot, "50%")
+
+    picture(
+        "messages-exporting", lambda: app_over(engine, filled), script, (screens.SMALL, screens.LARGE, WIDEST)
+    )
+
+
 def test_busy(picture: Compare, make: Make, engine: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
     taken = screens.svg_of
 
@@ -189,7 +227,6 @@ def test_hostile_mail(picture: Compare, make: Make) -> None:
     picture("messages-hostile", make, script)
 
 
-WIDEST = (200, 60)
 OFFER = """<h1>Offer for May</h1><p>Dear Mira,</p><p>please <a href="https://acme.example/login?id=7">confirm
 here</a> until Friday:</p><table><tr><th>Item</th><th>Price</th><th>Note</th></tr><tr><td>Red chair</td>
 <td>12.00 EUR</td><td>delivered at once</td></tr><tr><td>Oak table for eight people</td><td>1,300.00 EUR</td>

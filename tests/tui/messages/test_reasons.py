@@ -98,7 +98,7 @@ def test_an_export_that_went_on_with_a_reason_can_be_stopped(
         assert screen.export.running
         engine.go.clear()
         await pilot.press(*"case 8", "enter")
-        await shows(pilot, "Export: [")
+        await shows(pilot, "Export █")
         assert screen.export.running
         await pilot.press("c")
         await shows(pilot, "The export was stopped. An incomplete one leaves nothing behind.")

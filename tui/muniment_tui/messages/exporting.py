@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from muniment.api import Done, Export, ListMessages, Step, WireWord
-from muniment.cli.progress import step_words
+from muniment.cli.progress import step_facts
 from muniment.client.receiving import receive
 from muniment.errors import MunimentError
 from muniment.system.environment import home_folder
@@ -18,6 +18,7 @@ from muniment_tui.messages.result_list import ResultPane
 from muniment_tui.messages.saving import free_path, path_of, path_problem
 from muniment_tui.shell.frame import FrameScreen
 from muniment_tui.terminal.safe_text import joined, shown
+from muniment_tui.widgets.meters import bar
 
 BAR = 10
 """Width of the bar of an export, in cells."""
@@ -102,7 +103,8 @@ class MailExport:
         if isinstance(word, Done):
             self._app.tell(word.message)
         elif isinstance(word, Step):
-            self._screen.say(shown(f"Export: {step_words(word, BAR)}"))
+            drawn = [bar(word.percent, 100, BAR)] if word.percent is not None else []
+            self._screen.say(joined(("Export", ""), *drawn, (step_facts(word), ""), gap=" "))
 
     def _failed(self, error: MunimentError) -> None:
         self._app.refuse(error)
