@@ -163,6 +163,24 @@ class Terminal:
         shutil.rmtree(self._sockets, ignore_errors=True)
 
 
+class CountedKeys:
+    """Presses keys in a terminal, and counts them. A pasted text is not counted."""
+
+    def __init__(self, screen: Terminal) -> None:
+        self.count = 0
+        self._screen = screen
+
+    def press(self, *keys: str) -> None:
+        """Press keys, each of which counts."""
+        self.count += len(keys)
+        self._screen.press(*keys)
+
+    def type(self, text: str) -> None:
+        """Type a text, each character of which counts."""
+        self.count += len(text)
+        self._screen.type(text)
+
+
 def _size(tty: str) -> tuple[int, int]:
     """Columns and rows of a terminal."""
     with Path(tty).open() as stream:

@@ -12,7 +12,7 @@ from support.dns_server import RECORDS, DnsServer
 from support.dovecot import free_ports
 from support.reports import plain, report
 from support.services import end
-from support.terminal import MUNIMENT
+from support.terminal import MUNIMENT, CountedKeys
 from support.vaults import TestVault
 
 ADDRESS = "journal@archive.example"
@@ -25,22 +25,6 @@ addresses = ["{address}"]
 [journaling]
 resolver = "{dns}"
 """
-
-
-class CountedKeys:
-    """Presses keys in a terminal, and counts them."""
-
-    def __init__(self, screen: Any) -> None:
-        self.count = 0
-        self._screen = screen
-
-    def press(self, *keys: str) -> None:
-        self.count += len(keys)
-        self._screen.press(*keys)
-
-    def type(self, text: str) -> None:
-        self.count += len(text)
-        self._screen.type(text)
 
 
 def test_from_an_address_to_the_first_report_and_the_pinned_tenant(terminal: Any, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from muniment import api
 from support.program import Program
 from support.reports import line, plain, report
 from support.services import end, service_of
-from support.terminal import MUNIMENT
+from support.terminal import MUNIMENT, CountedKeys
 from support.vaults import TestVault
 
 
@@ -46,12 +46,12 @@ def vault(tmp_path: Path) -> Any:
 def test_who_read_the_directors_mail_last_week_takes_seven_keys(terminal: Any, vault: Path) -> None:
     screen = terminal([*MUNIMENT, "--vault", str(vault)])
     screen.wait_for("1 Home")
-    keys = ["6", "/", *"dir", "Enter", "t"]
-    screen.press(keys[0])
+    keys = CountedKeys(screen)
+    keys.press("6")
     screen.wait_for("read a message", "carol@example")
-    screen.press(*keys[1:])
+    keys.press("/", *"dir", "Enter", "t")
     seen = screen.wait_for("mail of dora@example.com · last 7 days", "read a message", "listed a folder")
-    assert len(keys) == 7
+    assert keys.count == 7
     assert seen.count("listed a folder") == 1
     assert "carol@example" not in seen
     screen.press("Enter")  # the message that was read

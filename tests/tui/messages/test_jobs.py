@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.reports import EPOCH, plain, report
-from support.terminal import OpenTerminal, Terminal
+from support.terminal import CountedKeys, OpenTerminal, Terminal
 from support.vaults import TestVault
 
 APP = """
@@ -40,62 +40,51 @@ def vault(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made.folder
 
 
-class CountedKeys:
-    """A terminal whose keys are counted."""
+def opened(open_terminal: OpenTerminal, vault: Path, tmp_path: Path) -> tuple[Terminal, CountedKeys]:
+    """The app on a vault in a terminal, and keys that are counted."""
+    script = tmp_path / "app.py"
+    script.write_text(APP)
+    home = tmp_path / "home"
+    window = open_terminal([sys.executable, str(script), str(vault)], env={"HOME": str(home), "TZ": "UTC"})
+    window.wait_for("4 ")
+    return window, CountedKeys(window)
 
-    def __init__(self, open_terminal: OpenTerminal, vault: Path, tmp_path: Path) -> None:
-        script = tmp_path / "app.py"
-        script.write_text(APP)
-        home = tmp_path / "home"
-        self.window: Terminal = open_terminal(
-            [sys.executable, str(script), str(vault)], env={"HOME": str(home), "TZ": "UTC"}
-        )
-        self.count = 0
-        self.window.wait_for("4 ")
 
-    def press(self, *keys: str) -> None:
-        self.count += len(keys)
-        self.window.press(*keys)
-
-    def type(self, text: str) -> None:
-        self.count += len(text)
-        self.window.type(text)
-
-    def close(self) -> None:
-        self.window.press("q")
-        assert self.window.wait_ended() == 0
+def closed(window: Terminal) -> None:
+    window.press("q")
+    assert window.wait_ended() == 0
 
 
 def test_annas_invoice_to_bob_takes_eight_keys(terminal: OpenTerminal, vault: Path, tmp_path: Path) -> None:
-    keys = CountedKeys(terminal, vault, tmp_path)
+    window, keys = opened(terminal, vault, tmp_path)
     keys.press("4")
-    keys.window.wait_for("People")
+    window.wait_for("People")
     keys.type("/invo")
-    keys.window.wait_for("1 message", "Invoice 77")
+    window.wait_for("1 message", "Invoice 77")
     keys.press("Enter", "Enter")
-    seen = keys.window.wait_for("Message-ID", "invoice.pdf")
+    seen = window.wait_for("Message-ID", "invoice.pdf")
     assert "Anna <anna@example.com>" in seen
     assert "bob@example.com" in seen
     assert keys.count <= 8
-    keys.close()
+    closed(window)
 
 
 def test_a_zip_for_an_auditor_takes_one_query_and_five_keys(
     terminal: OpenTerminal, vault: Path, tmp_path: Path
 ) -> None:
     query = "between:anna,bob"
-    keys = CountedKeys(terminal, vault, tmp_path)
+    window, keys = opened(terminal, vault, tmp_path)
     keys.press("4")
-    keys.window.wait_for("People")
+    window.wait_for("People")
     keys.type(f"/{query}")
-    keys.window.wait_for("2 messages", "Invoice 77", "Re: Lunch")
+    window.wait_for("2 messages", "Invoice 77", "Re: Lunch")
     keys.press("Enter")
     keys.type("*x")
-    keys.window.wait_for("Export 2 messages")
+    window.wait_for("Export 2 messages")
     keys.press("Enter")
-    keys.window.wait_for("2 messages exported")
+    window.wait_for("2 messages exported")
     assert keys.count == len(query) + 6
-    keys.close()
+    closed(window)
     made = tmp_path / "home" / "mail.zip"
     with zipfile.ZipFile(made) as packed:
         assert sum(name.endswith(".eml") for name in packed.namelist()) == 2

@@ -10,7 +10,7 @@ import pytest
 from support.program import Program
 from support.reports import line, plain, report
 from support.services import end, service_of
-from support.terminal import MUNIMENT
+from support.terminal import MUNIMENT, CountedKeys
 from support.vaults import TestVault
 
 CSV = "name,address,alias\nAda Quill,ada@example.com,a.quill@example.com\nBob Reed,bob@example.com\n"
@@ -38,16 +38,18 @@ def test_an_import_takes_four_keys_and_the_path(terminal: Any, vault: Path, tmp_
     path.write_text(CSV)
     screen = terminal([*MUNIMENT, "--vault", str(vault)])
     screen.wait_for("1 Home")
-    screen.press("5")
+    keys = CountedKeys(screen)
+    keys.press("5")
     screen.wait_for("a.quill@example.com", "automatic")
-    screen.press("i")
+    keys.press("i")
     screen.wait_for("which CSV file")
-    screen.type(str(path))
-    screen.press("Enter")
+    keys.type(str(path))
+    keys.press("Enter")
     screen.wait_for("Import of people.csv", "2 added", "5 messages are filed again", "Do it?")
     assert Program(vault).ask("users", "show", "bob@example.com")["automatic"]
-    screen.press("y")
+    keys.press("y")
     screen.wait_for("Ada Quill", "Bob Reed", "active")
+    assert keys.count == 4 + len(str(path))
     screen.wait_gone("automatic")
     screen.press("q")
     assert screen.wait_ended() == 0

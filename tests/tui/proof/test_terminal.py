@@ -8,7 +8,7 @@ from pathlib import Path
 
 from muniment import api
 from support.services import end, service_of
-from support.terminal import MUNIMENT, OpenTerminal
+from support.terminal import MUNIMENT, CountedKeys, OpenTerminal
 from support.vaults import TestVault
 
 KEYS = 3
@@ -31,20 +31,17 @@ def test_a_noted_root_is_compared_with_three_keys(terminal: OpenTerminal, tmp_pa
     runtime = {"MUNIMENT_RUNTIME": os.environ["MUNIMENT_RUNTIME"]}
     tty = terminal([*MUNIMENT, "--vault", str(folder)], env=runtime)
     tty.wait_for("q Quit")
-    pressed: list[str] = []
-
-    def press(key: str, seen: str) -> None:
-        pressed.append(key)
-        tty.press(key)
-        tty.wait_for(seen)
-
-    press("7", "Note it elsewhere")
-    press("w", "Which checkpoint did you note?")
-    tty.type(noted)
-    press("Enter", "The archive is whole and unchanged")
+    keys = CountedKeys(tty)
+    keys.press("7")
+    tty.wait_for("Note it elsewhere")
+    keys.press("w")
+    tty.wait_for("Which checkpoint did you note?")
+    tty.type(noted)  # pasted
+    keys.press("Enter")
+    tty.wait_for("The archive is whole and unchanged")
     seen = tty.wait_for("✓ Unchanged since 20")
     assert f"({noted[:24]}…)" in seen
-    assert len(pressed) == KEYS
+    assert keys.count == KEYS
     size, _, root = noted.partition(":")
     tty.press("w")
     tty.wait_for("Which checkpoint did you note?")
