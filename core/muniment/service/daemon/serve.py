@@ -98,6 +98,7 @@ def serve(folder: Path, say: Say | None = None, *, ready: Callable[[], None] | N
         ):
             host.observe(_Watching(manager, alerts))
             manager.ready()
+            host.announce(_serving(vault, current, by_hand=ready is None))
             _work(vault, current, host, stop, HostPulse(host, Watchdog(manager)))
             manager.stopping()
             host.close()  # while clients can still watch how its runs end
@@ -211,10 +212,16 @@ class _Watching(RunObserver):
         self._manager.status(line.text)
 
 
+def _serving(vault: Vault, current: _Current, by_hand: bool) -> str:
+    """What a service says at its start. One that a client has started can't be stopped by a key."""
+    profiles = len(current.profiles())
+    serving = f"serving {vault.folder}: {profiles} {'profile' if profiles == 1 else 'profiles'}"
+    return f"{serving}; stop with Ctrl-C or SIGTERM" if by_hand else serving
+
+
 def _work(vault: Vault, current: _Current, host: RunHost, stop: threading.Event, pulse: HostPulse) -> None:
     """Run profiles when they are due, until `stop` is set. `RunHost.close` ends the runs after that."""
     host.schedule(current.profiles)
-    host.announce(f"serving {vault.folder}: {len(current.profiles())} profiles; stop with Ctrl-C or SIGTERM")
     while not stop.wait(AWAKE) and not vault.dead:
         pulse.feel()
     if vault.dead:
