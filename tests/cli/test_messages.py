@@ -110,7 +110,9 @@ def test_list_names_the_next_page() -> None:
         ('"Ada Quill" <ada@q.example>', "Ada Quill"),
         ("Ada <ada@q.example>", "Ada"),
         ("ada@q.example", "ada@q.example"),
-        ("<ada@q.example>", "<ada@q.example>"),
+        ("<ada@q.example>", "ada@q.example"),
+        ("<ada@q.example", "ada@q.example"),
+        ("<>", "<>"),
         ("", ""),
     ],
 )

@@ -89,6 +89,6 @@ def localised(sentence: str, *, zone: bool = False) -> str:
 
 
 def name_of(sender: str) -> str:
-    """The name in `"Ada Quill" <ada@example.com>`; the whole text if there is none."""
-    name, bracket, _ = sender.rpartition("<")
-    return name.strip().strip('"') or sender if bracket else sender
+    """The name in `"Ada Quill" <ada@example.com>`; the address if there is none."""
+    name, bracket, address = sender.rpartition("<")
+    return name.strip().strip('"') or address.strip().removesuffix(">") or sender if bracket else sender

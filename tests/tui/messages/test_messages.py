@@ -19,6 +19,7 @@ from muniment.service.dispatch.engine import connect
 from muniment_tui.messages.query import prefix_query
 from muniment_tui.messages.screen import MessagesScreen
 from muniment_tui.widgets.entry import SafeInput
+from muniment_tui.widgets.text import TextLines
 from support.endless import MANY, Endless
 from support.engine_double import assert_harmless
 from support.mailroom import FILES, MIRA, Make, Watched, app_over, screen_of
@@ -71,14 +72,40 @@ def test_from_people_to_a_message_and_back(make: Make, size: tuple[int, int]) ->
         await until(pilot, lambda: screen.reader.message is not None)
         await shows(pilot, "Message-ID")
         assert screen.reader.text.has_focus
-        assert ("People (" in text_of(pilot.app)) == (size == WIDE)
+        assert ("People ·" in text_of(pilot.app)) == (size == WIDE)
         await pilot.press("escape")
         assert screen.found.rows.has_focus
         await pilot.press("escape")
         assert screen.people.has_focus
-        await shows(pilot, "People (")
+        await shows(pilot, "People ·")
 
     drive(make(), script, size)
+
+
+def test_the_keys_of_each_pane_are_on_one_page_of_24_rows(make: Make) -> None:
+    async def one_page(pilot: Pilot[Any]) -> None:
+        await pilot.press("f1")
+        await shows(pilot, "Page 1 of 2 · PgDn goes on")
+        card, _, _ = pilot.app.screen.query_one("#page", TextLines).words.plain.partition("\n\n")
+        assert card.count("\n") < pilot.app.size.height - 3
+        for title in ("Search here", "Reload", "Suspend", "8 Settings"):
+            assert title in card
+        await pilot.press("pagedown")
+        await shows(pilot, "Page 2 of 2")
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(pilot.app.screen, MessagesScreen))
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await shows(pilot, "Mira Tannhofer")
+        await one_page(pilot)
+        await find(pilot, "nasty long")
+        await until(pilot, lambda: screen_of(pilot).found.rows.current is not None)
+        await one_page(pilot)
+        await pilot.press("enter")
+        await until(pilot, lambda: screen_of(pilot).reader.message is not None)
+        await one_page(pilot)
+
+    drive(make(), script)
 
 
 def test_search_while_typing(make: Make, engine: Watched) -> None:
@@ -386,7 +413,7 @@ def test_an_export_can_be_stopped(make: Make, engine: Watched, tmp_path: Path) -
         pilot.app.screen.query_one("Prompt SafeInput", SafeInput).value = str(tmp_path / "some.zip")
         engine.go.clear()
         await pilot.press("enter")
-        await shows(pilot, "Export: [")
+        await shows(pilot, "Export █")
         await shows(pilot, "of 1 messages")
         await shows(pilot, "Stop export")
         await pilot.press("c")

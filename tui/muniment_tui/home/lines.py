@@ -104,10 +104,11 @@ def days_caption(health: Health) -> Content:
     if not values:
         return Content()
     past = values[:-1]
-    mean = round(sum(past) / len(past)) if past else 0
+    mean = sum(past) / len(past) if past else 0.0
+    usual = "under 1" if 0 < mean < 0.5 else count(round(mean))
     return joined(
         ("A day".ljust(LABEL), "$secondary"), (f"{count(values[-1])} today", "bold"),
-        (f" · {count(mean)} on average in {len(values)} days", "$secondary"),
+        (f" · {usual} on average in {len(values)} days", "$secondary"),
     )  # fmt: skip
 
 

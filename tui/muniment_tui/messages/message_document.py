@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from muniment.api import Attachment, EnvelopeWord, Hit, Message
 from muniment.system.formatting import count, local, size
 from muniment_tui.messages.document import DocumentWriter, TextDocument
@@ -51,8 +53,7 @@ def preview_document(hit: Hit) -> TextDocument:
     _field(writer, "Date", local(hit.date))
     files = f", {count(hit.attachments)} attachments" if hit.attachments > 1 else ", 1 attachment"
     _field(writer, "Size", f"{size(hit.size)}{files if hit.attachments else ''}")
-    for place in hit.folders[:LISTED]:
-        _field(writer, "Filed in", place)
+    _filed(writer, hit.folders[:LISTED])
     writer.end_line()
     writer.line(
         "Enter opens the message. Opening another person's mail is recorded in the audit trail.", QUIET
@@ -72,6 +73,11 @@ def _field(writer: DocumentWriter, name: str, value: str, style: str = "", regio
     writer.put(f"{name:<{NAME}}", LABEL)
     writer.put(value, style, region)
     writer.end_line()
+
+
+def _filed(writer: DocumentWriter, folders: Sequence[str]) -> None:
+    for number, place in enumerate(folders):
+        _field(writer, "" if number else "Filed in", place)
 
 
 def _attached(files: tuple[Attachment, ...]) -> str:
@@ -101,8 +107,7 @@ def _attachments(writer: DocumentWriter, files: tuple[Attachment, ...]) -> None:
 
 def _evidence(writer: DocumentWriter, message: Message) -> None:
     _rule(writer, "Envelope")
-    for place in message.folders:
-        _field(writer, "Filed in", place)
+    _filed(writer, message.folders)
     _field(writer, "Archived", f"{size(message.size)}, dated {local(message.date)}")
     _field(writer, "Id", message.id)
     for envelope in message.envelopes:

@@ -44,14 +44,14 @@ MOST = 10_000
 def columns(sent: bool) -> tuple[ListColumn, ...]:
     """The columns of a list of mail. A list of sent mail shows recipients only; a wide list shows both."""
     people = (
-        (ListColumn("To", share=2),)
+        (ListColumn("To", share=3),)
         if sent
-        else (ListColumn("From", share=2), ListColumn("To", share=2, since=TO_SINCE))
+        else (ListColumn("From", share=3), ListColumn("To", share=3, since=TO_SINCE))
     )
     return (
         ListColumn("Date", 11),
         *people,
-        ListColumn("Subject", share=5),
+        ListColumn("Subject", share=6),
         ListColumn("Files", 5, right=True, since=60),
         ListColumn("Size", 9, right=True, since=84),
     )

@@ -213,8 +213,7 @@ class MessagesScreen(AreaScreen):
             "Press 3 for Runs, which fetch mail,\nor 1 for Setup.",
         )
         self.people.show(nodes(tree))
-        people = count(len(tree.users))
-        self.query_one("#people", Pane).set_title(shown(f"People ({people})" if tree.users else "People"))
+        self.query_one("#people", Pane).set_count(len(tree.users) or None)
         if len(tree.users) == 1:
             self.people.cursor = 1
             self.people.action_unfold()

@@ -126,7 +126,7 @@ def _past_line(past: PastVerification) -> Content:
     return joined(
         state,
         (f"{local(past.time)} {kind}", "bold"),
-        (", ".join(filter(None, [facts, seconds(past.seconds), past.who])),
+        (", ".join(filter(None, [facts, seconds(past.seconds), f"by {past.who}" if past.who else ""])),
          "$secondary"),
         gap=" ",
     )  # fmt: skip
