@@ -15,7 +15,6 @@ from textual.widgets import Input
 
 from muniment.api import GetTree, ListMessages, Search, Tree
 from muniment.errors import MunimentError, NotFound, QueryError, ReasonNeeded
-from muniment.system.formatting import count
 from muniment_tui.actions.registry import Action, actions
 from muniment_tui.messages import exporting, previewing
 from muniment_tui.messages.conversation import conversation_of
