@@ -48,12 +48,14 @@ class TextPane(ScrollView, can_focus=True):
         self._rows = DocumentRows("", 1)
         self._hits: list[Span] = []
         self._hit = -1
+        self._waiting: tuple[int, bool] | None = None
+        """Where to go once the pane has a size: a place in the text, and whether to the top."""
 
     def show(self, document: TextDocument, marks: Sequence[Mark] = (), top: int = 0) -> None:
         """Show a document from row `top` on, with the matches of a search highlighted."""
         self.document = document
         self._hits = find(document.text, document.regions, marks) if marks else []
-        self._hit = -1
+        self._hit, self._waiting = -1, None
         self._break()
         self.scroll_to(y=0, animate=False, immediate=True)
         if top:
@@ -83,6 +85,10 @@ class TextPane(ScrollView, can_focus=True):
         return at is not None
 
     def _go_to(self, at: int, top: bool = False) -> None:
+        """Scroll to a place, if it is not seen. A pane without a size sees nothing, and does so later."""
+        if not self.scrollable_content_region.height:
+            self._waiting = at, top
+            return
         number = self._rows.reach_place(at)
         self._settle()
         height = self.scrollable_content_region.height
@@ -129,7 +135,10 @@ class TextPane(ScrollView, can_focus=True):
         """Divide the text again. The topmost row stays at the top."""
         row = self._rows.row(self.scroll_offset.y)
         self._break()
-        if row is not None and row[0]:
+        if self._waiting is not None:
+            (at, top), self._waiting = self._waiting, None
+            self._go_to(at, top)
+        elif row is not None and row[0]:
             self._scroll(self._rows.reach_place(row[0]))
 
     def watch_scroll_y(self, old: float, new: float) -> None:
