@@ -76,7 +76,8 @@ _RUN = re.compile(rf"[^\s(){QUOTES}]+")
 _NAME = re.compile(r"([A-Za-z_]{2,}):")
 _ESCAPED = re.compile(rf"\\([{QUOTES}\\])")
 """A quote or a backslash in a quoted text. Any other backslash is itself."""
-_QUOTED = re.compile(rf"[{QUOTES}]((?:[^{QUOTES}\\]|\\[{QUOTES}\\]|\\(?![{QUOTES}\\]))*)[{QUOTES}]")
+_QUOTED = re.compile(rf"[{QUOTES}]((?:[^{QUOTES}\\]|\\[{QUOTES}\\]|\\(?![{QUOTES}\\]))*)([{QUOTES}]?)")
+"""A quoted text, up to the quote that closes it or, without one, to the end."""
 _TYPED = frozenset({*TEXT_FIELDS, *SYNONYMS})
 """Names of the fields whose value is text."""
 _PEOPLE = ("from", "to", "cc", "bcc")
@@ -238,7 +239,7 @@ class _Parser:
 
     def _quoted(self) -> str:
         match = _QUOTED.match(self._query, self._at)
-        if match is None:
+        if match is None or not match[2]:
             hint = " A quote after a backslash does not close it; write two backslashes there."
             escapes = _ESCAPED.search(self._query, self._at) is not None
             raise self._error("This quote is never closed; close or remove it." + hint * escapes)
