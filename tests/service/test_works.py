@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from muniment.service.access.roles import Caller
 from muniment.service.dispatch.engine import Engine
 from muniment.service.host.run_host import RunHost
 from muniment.service.host.session import ClientSession
-from muniment.service.host.works import Work, WorkRegister
+from muniment.service.host.works import MOST, MOST_OWN, Work, WorkRegister
 from support.served import served
 from support.vaults import TestVault
 from support.waiting import eventually
@@ -174,7 +175,7 @@ class Waiting:
 
 def test_the_same_request_watches_the_work_that_waits() -> None:
     turn, over = Waiting(), threading.Event()
-    register = WorkRegister(lambda text, level: None)
+    register = silent()
 
     def begin(caller: Caller = BOSS, path: str = "/x") -> Work:
         return register.begin(api.Backup(path=path), "backup", caller, stages(over), turn)
@@ -187,6 +188,132 @@ def test_the_same_request_watches_the_work_that_waits() -> None:
     assert begin() is not first
     over.set()
     register.close()
+
+
+def test_a_work_that_was_stopped_while_it_waits_is_not_given_to_the_next_request() -> None:
+    go_on = threading.Event()
+
+    def words() -> Generator[api.WireWord, None, None]:
+        go_on.wait(LONG)
+        yield api.Done(message="Done.")
+
+    register = silent()
+    first, second = (
+        stopped(register.begin(api.Backup(path="/x"), "backup", BOSS, words(), Waiting())) for _ in range(2)
+    )
+    assert first is not second
+    go_on.set()
+    register.close()
+
+
+def silent() -> WorkRegister:
+    return WorkRegister(lambda text, level: None)
+
+
+def stopped(work: Work) -> Work:
+    work.stop()
+    return work
+
+
+def test_works_are_limited_for_a_user_and_in_total(held: threading.Event) -> None:
+    register = silent()
+
+    def begin(uid: int) -> Work:
+        caller = Caller(uid, uid, 1, f"user{uid}")
+        return register.begin(api.Backup(path="/x"), "backup", caller, stages(held))
+
+    own = [begin(1) for _ in range(MOST_OWN)]
+    for refused in (begin, lambda uid: register.check_room(api.Verify(), Caller(uid, uid, 1, "user1"))):
+        with pytest.raises(VaultError, match="you have 4 verifications"):
+            refused(1)
+    others = [begin(2 + number // MOST_OWN) for number in range(MOST - MOST_OWN)]
+    with pytest.raises(VaultError, match="the service has 16 verifications"):
+        begin(9)
+    assert len(register.present()) == MOST
+    stopped(own[0]).join()
+    begin(9)
+    held.set()
+    register.close()
+    assert all(work._over for work in others)
+
+
+def test_a_thread_that_can_not_start_leaves_no_work(monkeypatch: pytest.MonkeyPatch, hosted: Hosted) -> None:
+    def start(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", start)
+        with pytest.raises(VaultError, match="no more threads"):
+            hosted.begin(threading.Event())
+        with pytest.raises(VaultError, match="no more threads"):
+            hosted.host.retry(())
+    assert not hosted.host.busy
+    hosted.host.close()
+
+
+def test_the_end_of_a_service_waits_for_its_works_only_so_long() -> None:
+    go_on = threading.Event()
+
+    def words() -> Generator[api.WireWord, None, None]:
+        go_on.wait(LONG)
+        yield api.Step(text="late")
+
+    register = silent()
+    work = register.begin(api.Backup(path="/x"), "backup", BOSS, words())
+    register.close(longest=0.01)
+    assert not work._over
+    go_on.set()
+    register.close()
+    assert work._over
+
+
+def test_watchers_see_the_end_although_the_line_for_the_log_fails() -> None:
+    def announce(text: str, level: str) -> None:
+        threading.excepthook = lambda _: None
+        raise BrokenPipeError
+
+    before = threading.excepthook
+    open_ = threading.Event()
+    open_.set()
+    try:
+        work = WorkRegister(announce).begin(api.Backup(path="/x"), "backup", BOSS, stages(open_))
+        *_, last = work.replies()
+        assert work.join(LONG)
+    finally:
+        threading.excepthook = before
+    assert last == api.Done(message="Done.")
+
+
+def test_a_closed_standard_output_does_not_stop_what_writes_to_it(tmp_path: Path) -> None:
+    made = TestVault(tmp_path / "vault")
+    made.client.close()
+
+    def say(line: str) -> None:
+        raise BrokenPipeError
+
+    with closing(RunHost(ClientSession(made.folder), say=say, in_service=True)) as host:
+        host.announce("a line")
+        assert "a line" in [line.text for line in host.lines.newest()]
+
+
+def test_a_sentence_that_is_repeated_is_kept_once_and_sent_again() -> None:
+    go_on = threading.Event()
+
+    def words() -> Generator[api.WireWord, None, None]:
+        while not go_on.wait(0.001):
+            yield api.Step(text="waiting")
+        yield api.Step(text="damaged", ok=False)
+        yield api.Done(message="Done.")
+
+    work = silent().begin(api.Backup(path="/x"), "backup", BOSS, words())
+    seen = work.replies(quiet=0.01)
+    assert [next(seen) for _ in range(5)] == [api.Step(text="waiting", work=work.number)] * 5
+    go_on.set()
+    rest = list(seen)
+    assert [word for word in rest if not isinstance(word, api.Step) or not word.ok] == [
+        api.Step(text="damaged", ok=False, work=work.number), api.Done(message="Done."),
+    ]  # fmt: skip
+    assert len(work._kept) == 3
 
 
 @pytest.mark.parametrize(

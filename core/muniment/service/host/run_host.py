@@ -26,7 +26,7 @@ from muniment.service.host.last_run import last_run
 from muniment.service.host.log_ring import LogRing, WarningHandler
 from muniment.service.host.milestones import RunMilestones
 from muniment.service.host.session import ClientSession, apply_settings
-from muniment.service.host.works import WorkRegister
+from muniment.service.host.works import NO_THREAD, WorkRegister
 from muniment.system.memory import tidy_up
 from muniment.system.priority import go_behind
 
@@ -116,7 +116,7 @@ class RunHost:
         """The run of a profile that is under way or waiting, or a new one; and whether it is new.
 
         Raises:
-            VaultError: the service is stopping.
+            VaultError: the service is stopping, or the system allows no more threads.
         """
         with self._changed:
             for job in self._jobs:
@@ -182,10 +182,14 @@ class RunHost:
     def _submit(self, job: WriterJob) -> None:
         if self._closed:
             raise VaultError("the service is stopping: start it again, and repeat this")
-        self._jobs.append(job)
         if self._runner is None:
-            self._runner = threading.Thread(target=self._work, args=(self._ending,), name="runs", daemon=True)
-            self._runner.start()
+            runner = threading.Thread(target=self._work, args=(self._ending,), name="runs", daemon=True)
+            try:
+                runner.start()  # before the job is kept: `close` joins only what has begun
+            except RuntimeError as error:
+                raise VaultError(NO_THREAD) from error
+            self._runner = runner
+        self._jobs.append(job)
         self._touch()
 
     # --- working ------------------------------------------------------------------------------------
@@ -279,9 +283,15 @@ class RunHost:
         self._observers.append(observer)
 
     def announce(self, text: str, level: str = "info") -> None:
-        """Add a line to the log of clients, and write it to standard output; `level` as in LogRing.add."""
+        """Add a line to the log of clients, and write it to standard output; `level` as in LogRing.add.
+
+        Its callers are threads that must go on when no one reads standard output any more.
+        """
         self.lines.add(text, level)
-        self._say(text)
+        try:
+            self._say(text)
+        except Exception as error:  # noqa: BLE001 - a closed pipe, a full disk
+            log.warning("a line could not be written to standard output (%s)", type(error).__name__)
 
     def _logged(self, line: api.LogLine) -> None:
         self._touch()
@@ -444,13 +454,15 @@ class RunHost:
             for job in list(self._jobs):
                 self.stop(job)
         self._touch()
-        self.works.close()
-        if self._schedule is not None:
-            self._schedule.stop()
-        for thread in (self._ending, self._runner):
-            if thread is not None:
-                thread.join()
-        logging.getLogger("muniment").removeHandler(self._warnings)
+        try:
+            self.works.close()
+            if self._schedule is not None:
+                self._schedule.stop()
+        finally:  # the vault may be closed only after the runner
+            for thread in (self._ending, self._runner):
+                if thread is not None:
+                    thread.join()
+            logging.getLogger("muniment").removeHandler(self._warnings)
 
 
 def _give_up(vault: Vault) -> None:
