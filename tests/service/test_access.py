@@ -198,8 +198,9 @@ def test_each_request_that_changes_or_reads_mail_is_recorded() -> None:
 def test_work_is_in_the_audit_trail_with_its_options(house: House, tmp_path: Path) -> None:
     boss = Caller(0, 0, 1, "root")
     target, profile = str(tmp_path / "backup"), ClientSession(house.folder).settings().profiles[0].name
+    (item,) = (row.sha.hex() for row in house.vault.catalog.quarantine())
     for request in (
-        api.Verify(deep=True), api.Backup(path=target), api.RetryQuarantine(ids=("ab" * 32,)),
+        api.Verify(deep=True), api.Backup(path=target), api.RetryQuarantine(ids=(item,)),
         api.Rebuild(index=False), api.Run(profile=profile),
     ):  # fmt: skip
         with suppress(MunimentError):
@@ -207,7 +208,7 @@ def test_work_is_in_the_audit_trail_with_its_options(house: House, tmp_path: Pat
     events = {event.word: event for event in house.trail() if event.event == "started"}
     assert events["Verify"].detail["deep"] is True
     assert events["Backup"].detail["path"] == target
-    assert events["RetryQuarantine"].detail["items"] == ["ab" * 32]
+    assert events["RetryQuarantine"].detail["items"] == [item]
     assert events["Rebuild"].detail["catalog"] is True
     assert "index" not in events["Rebuild"].detail
     assert (events["Run"].detail["profile"], events["Run"].who) == (profile, "root")
@@ -217,6 +218,9 @@ def test_work_is_in_the_audit_trail_with_its_options(house: House, tmp_path: Pat
         house.send(boss, api.Verify(was=("12",)))
     with pytest.raises(NotFound):
         house.send(boss, api.Run(profile="none"))
+    with pytest.raises(NotFound):
+        house.send(boss, api.RetryQuarantine(ids=("ab" * 32,)))
+    house.send(boss, api.CancelRun())
     assert len(house.trail()) == before, "nothing was started"
 
 
@@ -244,6 +248,25 @@ def test_work_starts_after_its_event_or_is_recorded_at_its_end(
         after = [event for event in house.trail() if event.event == "started"]
         assert len(after) == known + 1
         assert after[0].detail["was"] == list(request.was)
+
+
+def test_work_whose_client_leaves_is_recorded_as_soon_as_that_is_possible(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def begin(session: ClientSession, request: api.Verify) -> Iterator[WireWord]:
+        yield api.Step(text="one")
+        yield api.Step(text="two")
+
+    table: dict[Any, Any] = OPERATIONS
+    monkeypatch.setitem(table, api.Verify, replace(OPERATIONS[api.Verify], handler=begin))
+    was = (f"9:{'cd' * 32}",)
+    with monkeypatch.context() as patch:
+        patch.setattr(type(house.vault), "log", lambda *_: refuse())
+        session = ClientSession(house.folder, house.vault, Caller(0, 0, 1, "root"))
+        words = guard.stream(session, api.Verify(was=was))
+        next(words)
+        words.close()  # type: ignore[attr-defined]
+    assert next(event.detail["was"] for event in house.trail() if event.word == "Verify") == list(was)
 
 
 def refuse() -> None:

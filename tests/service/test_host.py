@@ -59,6 +59,13 @@ def session(host: RunHost) -> ClientSession:
     return ClientSession(host._session.folder, host._session._shared, host=host)
 
 
+def cancelled(session: ClientSession, profile: str = "") -> str:
+    """The answer to a request to stop runs."""
+    done = runs.cancel_run(session, api.CancelRun(profile=profile)).reply
+    assert isinstance(done, api.Done)
+    return done.message
+
+
 def test_the_first_run_of_a_service_uses_the_last_valid_settings(vault: TestVault) -> None:
     """vault.toml becomes wrong just after the start of the service."""
     put(vault.maildir("box"), [plain()])
@@ -123,8 +130,8 @@ def test_cancelling_stops_after_the_messages_in_hand(
     replies = runs.run(session, api.Run(profile="big"))
     next(replies)
     under_way(host)
-    done = runs.cancel_run(session, api.CancelRun(profile="big"))
-    assert done.message == "Stopping big after the messages in hand."
+    done = cancelled(session, "big")
+    assert done == "Stopping big after the messages in hand."
     *_, summary = replies
     assert isinstance(summary, api.RunSummary)
     assert (summary.state, summary.balanced) == ("cancelled", True)
@@ -157,8 +164,8 @@ def test_a_waiting_run_is_cancelled_at_once_and_can_be_requested_again(
 
 def test_cancelling_without_a_run_says_so(vault: TestVault, session: ClientSession) -> None:
     vault.maildir("box")
-    assert "not running" in runs.cancel_run(session, api.CancelRun(profile="box")).message
-    assert "Nothing is running" in runs.cancel_run(session, api.CancelRun()).message
+    assert "not running" in cancelled(session, "box")
+    assert "Nothing is running" in cancelled(session)
     with pytest.raises(NotFound):
         runs.cancel_run(session, api.CancelRun(profile="nobody"))
     with pytest.raises(NotFound):

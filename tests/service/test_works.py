@@ -103,6 +103,11 @@ class Hosted:
     def send(self, caller: Caller, request: api.Request) -> api.WireWord:
         return Engine(ClientSession(self.folder, None, caller, self.host)).call(request)
 
+    def trail(self) -> list[api.AuditEvent]:
+        answer = self.send(BOSS, api.GetAudit(limit=100))
+        assert isinstance(answer, api.Audit)
+        return list(answer.events)
+
     def watch(self, number: int) -> Iterator[api.WireWord]:
         return Engine(ClientSession(self.folder, None, ADA, self.host)).stream(api.WatchWork(number=number))
 
@@ -144,6 +149,8 @@ def test_work_is_stopped_by_its_number(hosted: Hosted, held: threading.Event) ->
     words = hosted.watch(work.number)
     next(words)
     hosted.send(BOSS, api.StopWork(number=work.number))
+    (event,) = (one for one in hosted.trail() if one.word == "StopWork")
+    assert (event.detail["work"], event.detail["owner"], event.detail["number"]) == ("backup", "root", 1)
     with pytest.raises(VaultError, match="backup was stopped"):
         list(words)
     with pytest.raises(NotFound):
@@ -235,6 +242,16 @@ def test_works_are_limited_for_a_user_and_in_total(held: threading.Event) -> Non
     held.set()
     register.close()
     assert all(work._over for work in others)
+
+
+def test_a_work_too_many_is_no_event(hosted: Hosted, held: threading.Event) -> None:
+    for _ in range(MOST_OWN):
+        hosted.begin(held)
+    engine = Engine(ClientSession(hosted.folder, None, BOSS, hosted.host))
+    for request in (api.Verify(), api.Rebuild(), api.Backup(path="/y")):
+        with pytest.raises(VaultError, match="you have 4"):
+            next(engine.stream(request))
+    assert not [event for event in hosted.trail() if event.event == "started"]
 
 
 def test_a_thread_that_can_not_start_leaves_no_work(monkeypatch: pytest.MonkeyPatch, hosted: Hosted) -> None:

@@ -11,7 +11,7 @@ import pytest
 from muniment import api
 from muniment.archive.catalog import audit_keys
 from muniment.cli.trail.event_csv import COLUMNS, csv_of
-from muniment.cli.trail.event_lines import LOOK, act, grouped, whose
+from muniment.cli.trail.event_lines import LOOK, about, act, grouped, whose
 from muniment.service.dispatch.table import OPERATIONS
 from muniment.service.operations.operation import AuditRule
 from support.engine_double import HOSTILE, EngineDouble, invoke
@@ -48,10 +48,20 @@ def event(word: str = "Show", at: int = 0, **fields: Any) -> api.AuditEvent:
         (event("GetStatus", event="refused"), "tried to get status"),
         (event("vault.toml", event="login bound"), "bound a login to a person"),
         (event("", event="something new"), "something new"),
+        (event("Verify", event="started"), "started a verification"),
+        (event("Backup", event="started"), "started a backup"),
+        (event("Rebuild", event="started"), "started a rebuild"),
+        (event("RetryQuarantine", event="started"), "started a retry of quarantine"),
+        (event("Verify", event="refused"), "tried to verify the archive"),
     ],
 )
 def test_acts_are_told_in_words_of_people(given: api.AuditEvent, words: str) -> None:
     assert act(given) == words
+
+
+def test_stopped_work_is_named_with_its_number_and_owner() -> None:
+    stopped = event("StopWork", event="changed", work="backup", number=3, owner="root")
+    assert about(stopped) == "backup 3 by root"
 
 
 def test_every_recorded_request_has_words() -> None:

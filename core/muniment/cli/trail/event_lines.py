@@ -44,13 +44,13 @@ _ACTS = {
     "Run": ("started a run", "start a run"),
     "RunAll": ("started all runs", "start all runs"),
     "CancelRun": ("stopped runs", "stop runs"),
-    "RetryQuarantine": ("tried items in quarantine again", "try items in quarantine again"),
-    "Verify": ("verified the archive", "verify the archive"),
+    "RetryQuarantine": ("started a retry of quarantine", "try items in quarantine again"),
+    "Verify": ("started a verification", "verify the archive"),
     "WatchWork": ("watched a verification, backup or rebuild", "watch a verification, backup or rebuild"),
     "StopWork": ("stopped a verification, backup or rebuild", "stop a verification, backup or rebuild"),
-    "Backup": ("made a backup", "make a backup"),
+    "Backup": ("started a backup", "make a backup"),
     "ForgetBackup": ("forgot a backup", "forget a backup"),
-    "Rebuild": ("rebuilt the catalog or the index", "rebuild the catalog or the index"),
+    "Rebuild": ("started a rebuild", "rebuild the catalog or the index"),
 }
 """What a request does: in the past, and after "tried to"."""
 _RAW = {
@@ -160,6 +160,8 @@ def about(event: AuditEvent) -> str:
     if refused(event) and detail.get("id"):
         parts.append(str(detail["id"])[:ID])
     parts += [str(detail[name]) for name in ("name", "step", "said") if detail.get(name)]
+    if detail.get("work"):
+        parts.append(f"{detail['work']} {detail.get('number', '')} by {detail.get('owner', '')}")
     parts += [f"{name} {detail[name]}" for name in ("login", "address", "alias") if detail.get(name)]
     for name in ("addresses", "settings", "was"):
         parts += [", ".join(map(str, detail[name]))] if detail.get(name) else []

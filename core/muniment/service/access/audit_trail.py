@@ -69,7 +69,7 @@ def audit_event(kind: str, caller: Caller, role: AccessRole | None, request: Req
     """
     value: Event = {
         "event": kind,
-        "who": _recordable(caller.name),
+        "who": recordable(caller.name),
         "uid": caller.uid,
         "role": role.name.lower() if role is not None else "",
         "word": type(request).__name__,
@@ -78,12 +78,12 @@ def audit_event(kind: str, caller: Caller, role: AccessRole | None, request: Req
     for name in RECORDED:
         typed = getattr(request, name, "")
         if typed and isinstance(typed, str):
-            value[name] = _recordable(typed)
+            value[name] = recordable(typed)
     return value | {name: given for name, given in detail.items() if given}
 
 
-def _recordable(text: str) -> str:
-    """A caller's text, cut, and with characters that UTF-8 can encode."""
+def recordable(text: str) -> str:
+    """A caller's text or name, cut, and with characters that UTF-8 can encode."""
     return text[:TEXT].encode("utf-8", "backslashreplace").decode()
 
 

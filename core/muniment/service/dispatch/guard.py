@@ -29,7 +29,7 @@ from muniment.service.dispatch.table import OPERATIONS
 from muniment.service.host.login_records import record_logins
 from muniment.service.host.session import ClientSession
 from muniment.service.operations.logins import refusal
-from muniment.service.operations.operation import AuditRule, Operation
+from muniment.service.operations.operation import AuditRule, Changed, Operation
 from muniment.service.operations.reading import choice_of, message_named
 
 
@@ -49,10 +49,10 @@ def call(session: ClientSession, request: Request) -> WireWord:
             record(session, read, soon=False)
         if operation.audit is AuditRule.CHANGE and not getattr(request, "check", False):
             return _changed(operation, session, admitted, request)
-        answer = cast(WireWord, operation.handler(session, request))
+        answer = operation.handler(session, request)
         if read is not None and operation.audit is AuditRule.AFTER:
             record(session, read, soon=True)
-        return answer
+        return answer.reply if isinstance(answer, Changed) else cast(WireWord, answer)
 
 
 def stream(session: ClientSession, request: Request) -> Iterator[WireWord]:
@@ -72,11 +72,16 @@ def stream(session: ClientSession, request: Request) -> Iterator[WireWord]:
 
 
 def _recorded(session: ClientSession, started: Event, words: Iterator[WireWord]) -> Iterator[WireWord]:
-    """Work with its event; one that can't be kept yet is kept after the work, which may be the repair."""
+    """Work with its event; one that can't be kept yet is kept after the work, which may be the repair.
+
+    If the client leaves before that, a service tries until it can be kept.
+    """
     kept = record_start(session, started)
-    yield from words
-    if not kept:
-        record_start(session, started)
+    try:
+        yield from words
+    finally:
+        if not kept:
+            record_change(session, started)
 
 
 def _operation(request: Request, *, streams: bool) -> Operation:
@@ -108,13 +113,15 @@ def _changed(operation: Operation, session: ClientSession, admitted: _Admitted, 
     """
     before = _settings_text(session)
     try:
-        answer = cast(WireWord, operation.handler(session, request))
+        answer = operation.handler(session, request)
     except BaseException:
         if _settings_text(session) != before:
             record_change(session, _change_event(session, request, admitted))
         raise
-    record_change(session, _change_event(session, request, admitted))
-    return answer
+    changed = answer if isinstance(answer, Changed) else Changed(cast(WireWord, answer))
+    if changed.made:
+        record_change(session, _change_event(session, request, admitted) | changed.detail)
+    return changed.reply
 
 
 def _settings_text(session: ClientSession) -> bytes:

@@ -27,8 +27,21 @@ def carry_on(
 
     Returns:
         The replies. The work begins with the first one, after its audit event.
+
+    Raises:
+        VaultError: at once: the service is stopping, or has too many works.
     """
     if not session.host.in_service:
-        yield from words
-        return
+        return words
+    session.host.works.check_room(request, session.caller)
+    return _begun(session, request, kind, words, turn)
+
+
+def _begun(
+    session: ClientSession,
+    request: Request,
+    kind: str,
+    words: Generator[WireWord, None, None],
+    turn: Turn | None,
+) -> Iterator[WireWord]:
     yield from session.host.works.begin(request, kind, session.caller, words, turn).replies()

@@ -6,7 +6,7 @@ Each module of this folder ends with its `OPERATIONS`. `dispatch.table` joins th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -14,6 +14,18 @@ from muniment.api import Request, WireWord
 from muniment.people.directory import User
 from muniment.service.access.roles import AccessRole
 from muniment.service.host.session import ClientSession
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """The reply to a request with AuditRule.CHANGE, with what its event says beside the request."""
+
+    reply: WireWord
+    detail: dict[str, Any] = field(default_factory=dict)
+    """Further fields of the event."""
+    made: bool = True
+    """Whether anything has changed; if not, there is no event."""
+
 
 Answer = WireWord | Iterator[WireWord]
 
@@ -29,10 +41,13 @@ class AuditRule(Enum):
     """The request lists mail: the event is committed within a second of the reply."""
     CHANGE = "change"
     """The request changes profiles or settings: once that is done, the event is committed within a second. A
-    dry run (`check`) is not recorded. It can't be used for a stream."""
+    dry run (`check`) is not recorded, and neither is a reply as `Changed` that says so. It can't be used for
+    a stream."""
     STARTED = "started"
     """The request starts work: the event is committed before it. If that fails, as in a damaged vault, the
-    event is committed once the work is done. The work is done anyway, since it can be the repair."""
+    event is committed once the work is done, or the client has left. The work is done anyway, since it can be
+    the repair. The handler checks the request when it is called, and starts the work when the first reply is
+    asked for, so that a request that can't be met is no event."""
     WITHIN = "within"
     """The request changes the directory: its handler commits the change and its event in one batch, so that
     neither is kept without the other."""
@@ -48,7 +63,7 @@ class Operation:
     """Classes of the replies: the request gets one of them, or a stream of them."""
     role: AccessRole
     """The least role that may send it. An operation for USER has `own_mail`."""
-    handler: Callable[[ClientSession, Any], Answer]
+    handler: Callable[[ClientSession, Any], Answer | Changed]
     """Answers auditors and administrators. Takes the session and the request, and raises MunimentError."""
     own_mail: Callable[[ClientSession, User, Any], Answer] | None = None
     """Answers plain users, from their own mail only. Takes the session, the user and the request."""

@@ -20,6 +20,7 @@ from muniment.archive.vault.layout import segments_of
 from muniment.archive.vault.shown_alarms import shown_alarms
 from muniment.errors import AccessRefused, LedgerDamaged, MunimentError, NotFound, UsageError
 from muniment.runs.pipeline.estimate import RunEstimate
+from muniment.service.access.audit_trail import recordable
 from muniment.service.access.roles import AccessRole, role_of
 from muniment.service.host import proof_memory
 from muniment.service.host.proof_memory import SENTENCES, load, remember_backup, remember_verification
@@ -27,7 +28,7 @@ from muniment.service.host.proof_turn import ProofTurn, present
 from muniment.service.host.session import ClientSession
 from muniment.service.host.works import Work
 from muniment.service.operations.carrying_on import carry_on
-from muniment.service.operations.operation import AuditRule, Operation
+from muniment.service.operations.operation import AuditRule, Changed, Operation
 from muniment.system.paths import as_path, readable
 
 MICROSECONDS = 1_000_000
@@ -234,7 +235,7 @@ def watch_work(session: ClientSession, request: api.WatchWork) -> Iterator[api.W
     return session.host.works.find(request.number).replies()
 
 
-def stop_work(session: ClientSession, request: api.StopWork) -> api.Done:
+def stop_work(session: ClientSession, request: api.StopWork) -> Changed:
     """Answer StopWork."""
     work = session.host.works.find(request.number)
     owner = session.folder.stat().st_uid
@@ -242,7 +243,8 @@ def stop_work(session: ClientSession, request: api.StopWork) -> api.Done:
     if work.caller.uid != session.caller.uid and role is not AccessRole.ADMINISTRATOR:
         raise AccessRefused(f"the {work.kind} is of {work.caller.name}: only they and administrators stop it")
     work.stop()
-    return api.Done(message=f"The {work.kind} stops.")
+    what = {"work": work.kind, "owner": recordable(work.caller.name), "number": work.number}
+    return Changed(api.Done(message=f"The {work.kind} stops."), what)
 
 
 def _damage(session: ClientSession) -> Iterator[str]:

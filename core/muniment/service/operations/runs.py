@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 from muniment import api
 from muniment.errors import ConfigError
+from muniment.runs.retry import chosen
 from muniment.service.access.roles import AccessRole
 from muniment.service.host.jobs import WriterJob
 from muniment.service.host.profile_source import find
 from muniment.service.host.run_host import RunHost
 from muniment.service.host.session import ClientSession
-from muniment.service.operations.operation import AuditRule, Operation
+from muniment.service.operations.operation import AuditRule, Changed, Operation
 
 
 def run(session: ClientSession, request: api.Run) -> Iterator[api.WireWord]:
@@ -52,22 +53,28 @@ def _leave(host: RunHost, jobs: list[WriterJob]) -> None:
 def retry_quarantine(session: ClientSession, request: api.RetryQuarantine) -> Iterator[api.WireWord]:
     """Answer RetryQuarantine: archive the quarantined items that can be unwrapped now."""
     session.settings()
-    job = session.host.retry(request.ids)
+    with session.reading() as vault:
+        chosen(vault, request.ids)  # raises NotFound
+    return _retried(session.host, request.ids)
+
+
+def _retried(host: RunHost, ids: tuple[str, ...]) -> Iterator[api.WireWord]:
+    job = host.retry(ids)
     try:
         yield from job.replies()
     finally:
-        _leave(session.host, [job])
+        _leave(host, [job])
 
 
-def cancel_run(session: ClientSession, request: api.CancelRun) -> api.Done:
+def cancel_run(session: ClientSession, request: api.CancelRun) -> Changed:
     """Answer CancelRun: stop the run of a profile, or all runs."""
     if request.profile:
         find(session.settings(), request.profile)
     stopped = session.host.cancel(request.profile)
     if not stopped:
         idle = f"Profile {request.profile} is not running" if request.profile else "Nothing is running"
-        return api.Done(message=f"{idle}: there is nothing to cancel.")
-    return api.Done(message=f"Stopping {', '.join(stopped)} after the messages in hand.")
+        return Changed(api.Done(message=f"{idle}: there is nothing to cancel."), made=False)
+    return Changed(api.Done(message=f"Stopping {', '.join(stopped)} after the messages in hand."))
 
 
 def watch_runs(session: ClientSession, request: api.WatchRuns) -> Iterator[api.WireWord]:
