@@ -8,10 +8,11 @@
 Needs only Python 3.10 or later. Computes the SHA-256 of each message, compares it with `manifest.jsonl`, and
 follows the proof of each message in `proof.jsonl` to the root of the archive's ledger (RFC 9162, 2.1.3.2).
 Names what the manifest does not list, what is there twice, and what is missing.
+It can't know of a message that was removed from the files, the manifest and the proofs alike.
 --root is the checkpoint that you got elsewhere, such as from your own notes. Without it, the root is only the
 one that the export itself names.
 
-Exits with 0 if every message is right and proven and there is nothing else, 1 if something is wrong, 2 if
+Exits with 0 if every message is right and proven and nothing else was found, 1 if something is wrong, 2 if
 this is no export that can be checked, 3 if nothing is wrong but some messages have no proof here.
 """
 
@@ -150,6 +151,10 @@ class Line:
         self.place = place
         self._value = value
 
+    def has(self, name: str) -> bool:
+        """Whether it has a field of this name."""
+        return name in self._value
+
     def text(self, name: str) -> str:
         """A text. Raises Unreadable if it is something else."""
         value = self._value.get(name)
@@ -267,16 +272,25 @@ def problem_of(proof: Line, tree_size: int, root: str) -> str:
 # --- the export ---------------------------------------------------------------------------
 
 
+Record = tuple[str, int]
+"""A message's record in the ledger: its SHA-256 and its sequence."""
+
+
 class Finding:
     """What a check has found so far."""
 
     def __init__(self, checkpoint: str) -> None:
         self.checkpoint = checkpoint
-        self.count = 0
-        """Number of messages in the manifest."""
-        self.proven = 0
+        self.seen: dict[Record, str] = {}
+        """The messages in the manifest, each with the first file that it names for it."""
+        self.proven: set[Record] = set()
         self.wrong: list[str] = []
         """What is wrong, printable."""
+
+    @property
+    def count(self) -> int:
+        """Number of different messages in the manifest."""
+        return len(self.seen)
 
     def add(self, name: str, problem: str) -> None:
         """Keep what is wrong with a file."""
@@ -293,7 +307,8 @@ def check(files: Files, root: str) -> Finding:
         (proof.sha("sha256"), proof.number("sequence")): problem_of(proof, size, named) for proof in proofs
     }
     entries = lines(files, MANIFEST)
-    if next(entries).text("checkpoint") != found.checkpoint:
+    export = next(entries)
+    if export.text("checkpoint") != found.checkpoint:
         found.wrong.append(f"{MANIFEST} and {PROOF} name different checkpoints")
     if root and root.strip().lower() != found.checkpoint:
         found.wrong.append(f"the export names the checkpoint {found.checkpoint}, not {printable(root)}")
@@ -302,13 +317,18 @@ def check(files: Files, root: str) -> Finding:
         listed[entry.text("file")] += 1
         check_message(files, entry, problems, found)
     check_names(files, listed, found)
+    check_whole(export, problems, found)
     return found
 
 
-def check_message(files: Files, entry: Line, problems: dict[tuple[str, int], str], found: Finding) -> None:
+def check_message(files: Files, entry: Line, problems: dict[Record, str], found: Finding) -> None:
     """Compare a message with its line of the manifest and with its proof. Raises Unreadable."""
-    found.count += 1
     name, sha, size = entry.text("file"), entry.sha("sha256"), entry.number("size")
+    record = sha, entry.number("sequence")
+    first = found.seen.setdefault(record, name)
+    if first != name:
+        found.add(name, f"the manifest lists the same message as {printable(first)}")
+        return
     try:
         right = content(files, name, size) == (sha, size)
     except Missing:
@@ -319,10 +339,11 @@ def check_message(files: Files, entry: Line, problems: dict[tuple[str, int], str
         return
     if not right:
         found.add(name, "it is not the message of the manifest")
-    problem = problems.get((sha, entry.number("sequence")))
+    problem = problems.get(record)
     if problem:
         found.add(name, problem)
-    found.proven += right and problem == ""
+    if right and problem == "":
+        found.proven.add(record)
 
 
 def check_names(files: Files, listed: Counter[str], found: Finding) -> None:
@@ -337,10 +358,19 @@ def check_names(files: Files, listed: Counter[str], found: Finding) -> None:
             found.add(name, f"the manifest lists it {times} times")
 
 
+def check_whole(export: Line, problems: dict[Record, str], found: Finding) -> None:
+    """Find the messages that were removed from the manifest. Raises Unreadable."""
+    for sha, sequence in sorted(problems.keys() - found.seen.keys(), key=lambda record: record[1]):
+        found.wrong.append(f"{MANIFEST} does not list record {sequence}, whose proof is here: message {sha}")
+    if export.has("selected") and export.number("selected") != found.count:
+        chosen = export.number("selected")
+        found.wrong.append(f"{chosen} messages were selected for this export, and {found.count} are listed")
+
+
 def say(found: Finding, root: str) -> int:
     """Print what was found, and return the exit code."""
-    unproven = found.count - found.proven
-    proven = f"{found.proven} of them proven in the ledger of checkpoint {found.checkpoint}"
+    unproven = found.count - len(found.proven)
+    proven = f"{len(found.proven)} of them proven in the ledger of checkpoint {found.checkpoint}"
     print(f"{found.count} messages, {proven}")
     if not root:
         print("the export itself names this checkpoint: compare it with your own, or use --root")

@@ -114,7 +114,7 @@ def test_each_change_is_noticed(unpacked: Path, tmp_path: Path) -> None:
     ):
         changed = [*proofs[:place], proofs[place] | change, *proofs[place + 1 :]]
         write(copy() / "proof.jsonl", [ledger, *changed])
-        said = checked(tmp_path / "copy", code=3 if "sequence" in change else 1)
+        said = checked(tmp_path / "copy", code=1)
         assert "20 of them proven" in said, change
         assert "all is well" not in said, change
     write(copy() / "proof.jsonl", [ledger | {"root": "11" * 32}, *proofs])
@@ -177,6 +177,42 @@ def test_each_file_that_is_not_there_once_is_named(unpacked: Path, tmp_path: Pat
     link.unlink()
     link.symlink_to(unpacked / second["file"])
     assert f"WRONG {name}: it is not a file" in checked(unpacked, code=1)
+
+
+def test_a_message_under_two_names_counts_once_and_is_wrong(unpacked: Path, tmp_path: Path) -> None:
+    head, first, second, *entries = lines(unpacked / "manifest.jsonl")
+    name = "20240101T000000-0011223344556677.eml"
+    data = (unpacked / first["file"]).read_bytes()
+    listed = jsonl(head, first, second, first | {"file": name}, *entries)
+    said = checked(repacked(unpacked, tmp_path / "more.zip", {"manifest.jsonl": listed, name: data}), code=1)
+    assert said.startswith("21 messages, 21 of them proven")
+    assert f"WRONG {name}: the manifest lists the same message as {first['file']}" in said
+    instead = jsonl(head, first, first | {"file": second["file"]}, *entries)
+    swapped = {"manifest.jsonl": instead, second["file"]: data}
+    said = checked(repacked(unpacked, tmp_path / "instead.zip", swapped), code=1)
+    assert said.startswith("20 messages, 20 of them proven")
+
+
+def test_a_message_of_which_only_the_proof_is_left_is_named(unpacked: Path, tmp_path: Path) -> None:
+    head, first, *entries = lines(unpacked / "manifest.jsonl")
+    gone = {"manifest.jsonl": jsonl(head, *entries), first["file"]: None}
+    said = checked(repacked(unpacked, tmp_path / "less.zip", gone), code=1)
+    assert f"does not list record {first['sequence']}, whose proof is here: message {first['sha256']}" in said
+
+
+def test_an_export_with_fewer_messages_than_were_selected_is_wrong(vault: Vault, tmp_path: Path) -> None:
+    ids = [row.sha.hex() for row in vault.catalog.rows(range(200))][:3]
+    choice = ExportChoice(ids=(*ids, ids[0], ids[1][:16]))
+    list(export_messages(ExportView(vault, choice), tmp_path / "some.zip"))
+    assert "all is well" in checked(tmp_path / "some.zip")
+    with zipfile.ZipFile(tmp_path / "some.zip") as packed:
+        packed.extractall(tmp_path / "some")
+    head, first, *entries = lines(tmp_path / "some" / "manifest.jsonl")
+    ledger, *proofs = lines(tmp_path / "some" / "proof.jsonl")
+    left = [one for one in proofs if one["sha256"] != first["sha256"]]
+    gone = {"manifest.jsonl": jsonl(head, *entries), "proof.jsonl": jsonl(ledger, *left), first["file"]: None}
+    said = checked(repacked(tmp_path / "some", tmp_path / "less.zip", gone), code=1)
+    assert "WRONG 3 messages were selected for this export, and 2 are listed" in said
 
 
 def test_names_in_an_export_can_do_nothing_to_a_terminal(unpacked: Path, tmp_path: Path) -> None:

@@ -90,11 +90,14 @@ class ExportView:
         }
 
     def chosen(self) -> dict[str, object]:
-        """Return the part of the manifest's first line that says which messages these are."""
+        """Return the part of the manifest's first line that says which messages these are.
+
+        Call it after the first page was read.
+        """
         choice = self.choice
         how: dict[str, object] = {"query": choice.query, "user": choice.user}
         if choice.ids:
-            how["selected"] = len(choice.ids)
+            how["selected"] = self.total
         elif choice.folder:
             how["folder"] = choice.folder
         elif choice.zone:
@@ -113,13 +116,11 @@ class ExportView:
         return self._placed() if self.choice.folder else self._found()
 
     def _named(self) -> Iterator[list[MessageRow]]:
-        seen: set[int] = set()
-        self.total = len(set(self.choice.ids))
-        for start in range(0, len(self.choice.ids), PAGE):
-            rows = [self.row(one) for one in self.choice.ids[start : start + PAGE]]
-            new = {row.sequence: row for row in rows if row.sequence not in seen}
-            seen.update(new)
-            yield list(new.values())
+        # All are looked up first, since several ids may be prefixes of one message's id.
+        found = {row.sequence: row for row in map(self.row, self.choice.ids)}
+        self.total = len(found)
+        rows = list(found.values())
+        yield from (rows[start : start + PAGE] for start in range(0, len(rows), PAGE))
 
     def owner(self) -> User:
         """Return the user whose folder is exported.
