@@ -30,7 +30,7 @@ from muniment.runs.prepare.worker_pool import WorkerPool
 from muniment.runs.retry import retry
 from muniment.service.host.run_host import RunHost
 from muniment.service.host.session import ClientSession
-from muniment.service.operations.rebuilding import RebuildJob
+from muniment.service.operations.rebuilding import CATALOG, WAITING, RebuildJob
 from support.reports import plain, report
 from support.served import served
 from support.vaults import TestVault, put
@@ -137,6 +137,40 @@ def test_a_rebuild_is_stopped_by_its_number(
         assert (made.folder / "catalog.db").stat().st_ino == before
         assert vault.catalog.totals().messages == 10
     made.sound()
+
+
+def test_a_rebuild_that_waits_says_so_and_is_stopped_by_its_number(
+    made: TestVault, held: tuple[threading.Event, threading.Event]
+) -> None:
+    begun, go_on = held
+    with served(made.folder) as (client, _):
+        first = client.stream(api.Rebuild())
+        next(first)
+        assert begun.wait(SOON)
+        replies = client.stream(api.Rebuild(index=False))
+        waits = [next(replies), next(replies)]
+        assert [(one.text, one.work > 0) for one in waits if isinstance(one, api.Step)] == [
+            (WAITING.text, True), (WAITING.text, True),
+        ]  # fmt: skip
+        works = client.call(api.GetProof(), api.Proof).works
+        assert [(one.kind, one.waits) for one in works] == [("rebuild", False), ("rebuild", True)]
+        client.call(api.StopWork(number=works[1].number), api.Done)
+        with pytest.raises(VaultError, match="stopped"):
+            list(replies)
+        eventually(lambda: len(client.call(api.GetProof(), api.Proof).works) == 1)
+        go_on.set()
+        assert isinstance([*first][-1], api.Done)
+    made.sound()
+
+
+def test_a_step_of_a_rebuild_comes_again_until_the_next_one() -> None:
+    job = RebuildJob(api.Rebuild())
+    replies = job.replies()
+    assert next(replies) == WAITING
+    for step in (CATALOG, api.Step(text="damaged: x", ok=False)):
+        job._steps.put(step)
+    steps = [next(replies) for _ in range(3)]
+    assert steps == [CATALOG, api.Step(text="damaged: x", ok=False), CATALOG]
 
 
 def test_a_service_that_stops_ends_a_rebuild(

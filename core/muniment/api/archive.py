@@ -188,8 +188,8 @@ class Rebuild(Request, frozen=True):
     """Build catalog, index or both from the ledger.
 
     Role: administrator.
-    Stream: Step for each stage and its progress, then Done. It goes on as Verify does. A rebuild that is
-    stopped keeps the old data.
+    Stream: Step for each stage and its progress, then Done. In a service it waits for the runs, retries and
+    rebuilds before it, and goes on as Verify does. A rebuild that is stopped keeps the old data.
     Without `index`, the index only gets what it lacks.
 
     Raises:

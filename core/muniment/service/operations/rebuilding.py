@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Generator, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 
 from muniment import api
 from muniment.archive.ledger.model import LedgerHead
@@ -17,17 +18,23 @@ from muniment.config.model import Settings
 from muniment.errors import VaultError
 from muniment.runs.prepare.worker_pool import WorkerPool
 from muniment.service.access.roles import AccessRole
+from muniment.service.host.run_host import RunHost
 from muniment.service.host.session import ClientSession
 from muniment.service.operations.carrying_on import carry_on
 from muniment.service.operations.operation import AuditRule, Operation
 
 SELDOM = 1.0
-"""Seconds between two replies about the progress of a catalog."""
+"""Seconds after which a reply is sent although nothing is new."""
+AT_ONCE = 0.1
+"""Seconds that a rebuild without a job before it needs at most until its first reply."""
 STOPPED = "the rebuild was stopped before its end: the old data stays; start it again"
 
 
 class RebuildJob:
-    """A rebuild in a service, between two runs. Meanwhile the old catalog and index answer requests."""
+    """A rebuild in a service, between two runs. Meanwhile the old catalog and index answer requests.
+
+    It is also its turn: it waits until the jobs before it have ended.
+    """
 
     repairs_catalog = True
 
@@ -35,8 +42,11 @@ class RebuildJob:
         self.cancel = threading.Event()
         self.ended = threading.Event()
         self.error: BaseException | None = None
+        self.since = 0
+        """When it was taken in hand, seconds since 1970 UTC; 0 while it waits."""
         self._request = request
-        self._replies: queue.SimpleQueue[api.WireWord] = queue.SimpleQueue()
+        self._steps: queue.SimpleQueue[api.Step] = queue.SimpleQueue()
+        self._result: api.Done | None = None
         self._total = self._read = 0
         """While the catalog is built: records of the ledger, and how many of them have been read."""
 
@@ -52,16 +62,20 @@ class RebuildJob:
         Raises:
             OSError, VaultError: it failed, or was stopped.
         """
+        self.since = int(time.time())
         if self._request.catalog:
-            self._replies.put(CATALOG)
+            self._steps.put(CATALOG)
             self._total = vault.ledger.head.tree_size
             for step in damage_steps(vault.renew_catalog(self._stopped)):
-                self._replies.put(step)
+                self._steps.put(step)
             self._total = 0
         with closing(indexed(vault, self._request)) as replies:
             for reply in replies:
-                self._replies.put(reply)
-                if self.cancel.is_set() and not isinstance(reply, api.Done):
+                if isinstance(reply, api.Done):
+                    self._result = reply
+                    return
+                self._steps.put(reply)
+                if self.cancel.is_set():
                     raise VaultError(STOPPED)
 
     def _stopped(self, head: LedgerHead) -> bool:
@@ -73,22 +87,37 @@ class RebuildJob:
         self.error = VaultError(STOPPED)
 
     def replies(self) -> Iterator[api.WireWord]:
-        """Yield a step for each part, the progress of the catalog, and Done.
+        """Yield that it waits, a step for each part, their progress, and Done.
 
-        A client that has left is noticed only when a reply is sent, so replies come at least every SELDOM
-        seconds.
+        A rebuild is stopped between two replies, so they come at least every SELDOM seconds: if nothing is
+        new, the last step comes again.
         """
-        while not self.ended.is_set() or not self._replies.empty():
-            try:
-                yield self._replies.get(timeout=SELDOM)
-            except queue.Empty:
-                if total := self._total:
-                    percent = min(self._read * 100 // total, 99)
-                    yield api.Step(text=f"{percent}% of the ledger is read", percent=percent)
+        last, patience = WAITING, AT_ONCE
+        while not self.ended.is_set() or not self._steps.empty():
+            step = self._next_step(patience)
+            patience = SELDOM
+            if step is not None and step.ok:
+                last = step
+            yield step or self._catalog_progress() or last
         if self.error is not None:
             raise self.error
+        assert self._result is not None
+        yield self._result
+
+    def _next_step(self, patience: float) -> api.Step | None:
+        with suppress(queue.Empty):
+            return self._steps.get(timeout=patience)
+        return None
+
+    def _catalog_progress(self) -> api.Step | None:
+        """How much of the catalog is built; None while none is built."""
+        if not (total := self._total):
+            return None
+        percent = min(self._read * 100 // total, 99)
+        return api.Step(text=f"{percent}% of the ledger is read", percent=percent)
 
 
+WAITING = api.Step(text="waiting until the runs and rebuilds before it have ended")
 CATALOG = api.Step(text="rebuilding the catalog from the ledger")
 
 
@@ -97,13 +126,14 @@ def damage_steps(damage: list[str]) -> Iterator[api.Step]:
     return (api.Step(text=f"damaged: {what}", ok=False) for what in damage)
 
 
-def indexed(vault: Vault, request: api.Rebuild) -> Generator[api.WireWord, None, None]:
+def indexed(vault: Vault, request: api.Rebuild) -> Generator[api.Step | api.Done, None, None]:
     """Rebuild the index if the request says so; if not, add what it lacks. Ends with Done."""
     if request.index:
         yield api.Step(text="rebuilding the index from the ledger")
         total = vault.catalog.totals().messages
         yield from (_indexed_step(done, total) for done in renew_index(vault))
     else:
+        yield api.Step(text="adding what the index lacks")
         lacking = behind(vault)
         with closing(IndexFeeder(vault)) as indexing:
             yield from (_indexed_step(done, lacking) for done in indexing.catch_up())
@@ -118,18 +148,23 @@ def _indexed_step(done: int, total: int) -> api.Step:
 def rebuild(session: ClientSession, request: api.Rebuild) -> Iterator[api.WireWord]:
     """Answer Rebuild: build catalog, index or both from the ledger."""
     session.settings()
-    return carry_on(session, request, "rebuild", _rebuilding(session, request))
+    if not session.host.in_service:
+        return _rebuilt(session, request)
+    job = RebuildJob(request)
+    return carry_on(session, request, "rebuild", _in_turn(session.host, job), job)
 
 
-def _rebuilding(session: ClientSession, request: api.Rebuild) -> Generator[api.WireWord, None, None]:
-    if session.host.in_service:
-        job = RebuildJob(request)
-        session.host.submit(job)
-        try:
-            yield from job.replies()
-        finally:
-            session.host.stop(job)
-        return
+def _in_turn(host: RunHost, job: RebuildJob) -> Generator[api.WireWord, None, None]:
+    """Rebuild in a service, after the jobs before it. Closing this stops the rebuild."""
+    host.submit(job)
+    try:
+        yield from job.replies()
+    finally:
+        host.stop(job)
+
+
+def _rebuilt(session: ClientSession, request: api.Rebuild) -> Iterator[api.WireWord]:
+    """Rebuild without a service, also a vault that can't be opened."""
     if request.catalog:
         yield CATALOG
         yield from damage_steps(rebuild_catalog(session.folder, request.accept_damage))
