@@ -131,3 +131,19 @@ def test_a_hostile_name(tmp_path: Path) -> None:
         assert len(first_line(pilot)) <= 80
 
     drive(app_on(engine, tmp_path / "v", area="runs", blank=True), script)
+
+
+def test_the_bar_of_a_screen_shows_its_own_area(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bar that is drawn while the app changes to another area."""
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await pilot.press("5")
+        await shows(pilot, "5 People")
+        bar = pilot.app.screen.query_one(TopBar)
+        monkeypatch.setattr(type(pilot.app), "current_mode", "home")
+        bar.draw()
+        words = bar.words
+        marked = [words.plain[one.start : one.end] for one in words.spans if "on $accent" in str(one.style)]
+        assert "".join(marked).strip() == "5 People"
+
+    drive(app_on(engine(), tmp_path / "vault", area="home"), script, (120, 40))

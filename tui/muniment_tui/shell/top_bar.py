@@ -57,6 +57,11 @@ class TopBar(TextLines):
                 self.app.call_later(self.app.run_action, f"app.go('{area.id}')")
                 return
 
+    @property
+    def _here(self) -> str:
+        """The area of this screen. The app may be about to show another one."""
+        return getattr(self.screen, "AREA", "") or cast("MunimentApp", self.app).current_mode
+
     def draw(self) -> None:
         """Draw the areas and the facts, as far as there is room."""
         app = cast("MunimentApp", self.app)
@@ -65,7 +70,7 @@ class TopBar(TextLines):
         for most in (NAME, BRIEF):
             facts = list(_facts(app.organisation, app.service, app.read_only, most))
             space = width - max(_wide(facts), FACTS) - 1
-            self._tabs, left, worded = _laid_out(areas, app.current_mode, space)
+            self._tabs, left, worded = _laid_out(areas, self._here, space)
             if worded:
                 break
         room = width - left.cell_length - 1
