@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterable
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -13,15 +15,24 @@ import pytest
 from rich.color import Color
 from rich.style import Style
 from textual.pilot import Pilot
+from textual.widget import Widget
 
 import muniment_tui
 from muniment_tui.app import MunimentApp
+from muniment_tui.home.line_list import LinePane
+from muniment_tui.home.lines import HomeLine
+from muniment_tui.profiles.form_parts import TextButton
+from muniment_tui.shell.frame import FrameScreen
 from muniment_tui.shell.palettes import OWN, THEMES, Palette
 from muniment_tui.shell.themes import NAMES, all_themes, theme_for
 from muniment_tui.terminal.colours import CODES, STEPS, ColourDepth, depth_of, rendered
+from muniment_tui.terminal.safe_text import shown
+from muniment_tui.widgets.columns import ListColumn
+from muniment_tui.widgets.field import ChoiceField, ChoiceLine, Form
+from muniment_tui.widgets.rows import ListRow, ShortList
 from support.engine_double import EngineDouble
 from support.gallery import Forms, Lists
-from support.screens import app_on, drive, settled
+from support.screens import app_of, app_on, drive, settled, until
 from support.tty import Tty, gallery
 
 READABLE = 4.5
@@ -181,6 +192,47 @@ def test_no_colour_is_sent_to_a_terminal_without() -> None:
     style = Style(color="red", bgcolor="#123456", bold=True)
     assert rendered(style, "x", ColourDepth.NONE) == "\x1b[1mx\x1b[0m"
     assert rendered(style, "x", ColourDepth.TRUE) == "\x1b[1;31;48;2;18;52;86mx\x1b[0m"
+
+
+class Marked(FrameScreen):
+    """One widget of each kind that shows the focus by the colours of the cursor."""
+
+    def inside(self) -> Iterable[Widget]:
+        yield ShortList([ListColumn("")], titles=False, id="list")
+        yield LinePane("Health", id="pane")
+        with Form(id="form"):
+            yield ChoiceField("kind", "Kind", [("a", "choice"), ("b", "B")], "a")
+        yield TextButton(shown("press"))
+
+    CSS = "ShortList, Form { height: 3; }"
+
+    def on_mount(self) -> None:
+        self.query_one("#list", ShortList).fill([ListRow("1", ("row",))])
+        self.query_one(LinePane).put([HomeLine(shown(""), shown("line"))])
+
+
+def shows_reversed(app: MunimentApp, word: str) -> bool:
+    """Whether a word on the screen is reversed."""
+    strips = app.screen._compositor.render_strips()
+    return any(word in one.text and one.style and one.style.reverse for strip in strips for one in strip)
+
+
+def test_without_colours_the_focus_is_reversed(tmp_path: Path) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
+        screen = Marked()
+        await pilot.app.push_screen(screen)
+        await settled(pilot)
+        app = app_of(pilot)
+        for widget, word in (
+            (ShortList, "row"),
+            (LinePane, "line"),
+            (ChoiceLine, "choice"),
+            (TextButton, "press"),
+        ):
+            screen.query_one(widget).focus()
+            await until(pilot, partial(shows_reversed, app, word))
+
+    drive(app_on(EngineDouble(), tmp_path / "vault", blank=True, depth=ColourDepth.NONE), script)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -64,6 +64,7 @@ class LinePane(Pane, can_focus=True):
     LinePane > LineText { height: auto; padding: 0 1; }
     LinePane:focus > LineText.-cursor {
         color: $block-cursor-foreground; background: $block-cursor-background;
+        text-style: $block-cursor-text-style;
     }
     LinePane:focus { border: round $border; border-title-color: $border; border-title-style: bold; }
     LinePane > .caption { height: 1; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
@@ -135,12 +136,10 @@ class LinePane(Pane, can_focus=True):
     def _charts(self) -> bool:
         return bool(self.query(ChartView))
 
-    def on_focus(self) -> None:
+    def watch_has_focus(self, _has_focus: bool) -> None:
+        """Show the cursor while the pane has the focus. A handler of the event would come too early."""
+        super().watch_has_focus(_has_focus)
         self.go_to(self.cursor)
-
-    def on_blur(self) -> None:
-        for text in self._texts:
-            text.remove_class("-cursor")
 
     def on_click(self, event: events.Click) -> None:
         """Put the cursor on the clicked line; open it if it was there already."""

@@ -68,9 +68,8 @@ class TextButton(TextLines, can_focus=True):
     TextButton { width: auto; height: 1; padding: 0 1; background: $surface; }
     TextButton:focus {
         background: $block-cursor-background; color: $block-cursor-foreground;
-        text-style: $block-cursor-text-style;
+        text-style: $pressable-text-style;
     }
-    TextButton:focus { text-style: bold; }
     """
 
     class Pressed(Message):

@@ -67,6 +67,7 @@ def _variables(palette: Palette) -> dict[str, str]:
         "block-cursor-background": palette.cursor,
         "block-cursor-foreground": palette.cursor_text,
         "block-cursor-text-style": palette.cursor_style,
+        "pressable-text-style": "bold reverse" if palette is OWN else "bold",
         "block-cursor-blurred-background": palette.blurred,
         "block-cursor-blurred-foreground": palette.text,
         "block-cursor-blurred-text-style": palette.blurred_style,

@@ -19,6 +19,7 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
+from textual.style import Style
 
 from muniment_tui.actions.registry import Action, actions
 from muniment_tui.terminal.safe_text import shown
@@ -360,6 +361,8 @@ class RowList(ScrollView, can_focus=True):
 
     def _strip(self, content: Content, width: int, style: str, *classes: str) -> Strip:
         base = self.get_visual_style(*classes)
+        if any(self.get_component_styles(name).text_style.reverse for name in classes):
+            base += Style(reverse=True)  # which Textual leaves out
         parse = self.app.stylesheet.parse_style
         if style:
             base = base + parse(style)
