@@ -6,12 +6,14 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from muniment import api
+from muniment.archive.catalog import EMPTY
 from muniment.archive.catalog.sqlite.catalog import SqliteCatalog
 from muniment.archive.ledger.check import LedgerCheck, check
 from muniment.archive.ledger.frame import HEADER_SIZE
@@ -20,6 +22,7 @@ from muniment.archive.ledger.model import RecordKind
 from muniment.archive.ledger.scan import scan
 from muniment.archive.ledger.writer import Ledger
 from muniment.archive.operations import verify
+from muniment.archive.operations.stage_progress import StageProgress
 from muniment.archive.operations.verify import VerifyLimits, verify_vault
 from muniment.archive.proof import lookups
 from muniment.archive.vault.layout import segments_of
@@ -189,6 +192,60 @@ def test_closing_the_generator_stops_the_check() -> None:
     while str(next(steps)) != "25% of the ledger is read":
         pass
     steps.close()
+    assert ended.is_set()
+
+
+class Stopped(Exception):
+    """Raised by a caller that no longer waits for a check."""
+
+
+def stop(done: int, total: int) -> None:
+    raise Stopped
+
+
+def test_the_comparison_of_the_index_is_stopped_between_shards(vault: TestVault) -> None:
+    with closing(open_vault(vault.folder, write=False)) as reader:
+        seen: list[tuple[int, int]] = []
+        assert verify.index_problems(reader, True, lambda *far: seen.append(far)) == []
+        assert seen == [(0, 2), (1, 2)], "the files of one shard, and its documents"
+        for deep in (False, True):
+            with pytest.raises(Stopped):
+                verify.index_problems(reader, deep, stop)
+
+
+def test_the_search_for_deleted_keys_is_stopped_between_records(vault: TestVault) -> None:
+    with closing(open_vault(vault.folder, write=False)) as reader:
+        looked_up = lookups.CatalogLookups(reader.segments, reader.catalog)
+        looked_up._missing[("host", "mailbox", "folder"), "key"] = None
+        with pytest.raises(Stopped):
+            looked_up.differences(EMPTY, stop)
+
+
+@pytest.mark.parametrize(
+    ("part", "stage"),
+    [("index_problems", "the index is compared"), ("CatalogLookups", "content and keys are looked up")],
+)
+def test_each_long_part_of_a_verification_can_be_stopped(
+    vault: TestVault, monkeypatch: pytest.MonkeyPatch, part: str, stage: str
+) -> None:
+    ended = threading.Event()
+
+    def endless(*_: object, progress: Callable[[int, int], None]) -> list[str]:
+        try:
+            while True:
+                progress(0, 0)
+                time.sleep(0.001)
+        finally:
+            ended.set()
+
+    class Endless(lookups.CatalogLookups):
+        differences = endless  # type: ignore[assignment]
+
+    monkeypatch.setattr(verify, part, endless if part == "index_problems" else Endless)
+    with closing(open_vault(vault.folder, write=False)) as reader:
+        words = verify_vault(reader, deep=False)
+        assert any(isinstance(word, StageProgress) and word.what == stage for word in words)
+        words.close()  # type: ignore[attr-defined]
     assert ended.is_set()
 
 

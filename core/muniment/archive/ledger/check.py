@@ -39,6 +39,10 @@ Watch = Callable[[int, int | None, FoundFrame], None]
 """Called with each intact frame: the segment's number, the frame's sequence (None if unknown), the frame."""
 
 
+def unwatched(done: int, total: int) -> None:
+    """A Progress for a check that nobody watches."""
+
+
 @dataclass(slots=True)
 class LedgerCheck:
     """The result of a check."""
@@ -68,7 +72,7 @@ def check(
     *,
     deep: bool,
     locate: Locate | None = None,
-    progress: Progress | None = None,
+    progress: Progress = unwatched,
     until: LedgerHead | None = None,
     checkpoints: Iterable[Checkpoint] = (),
     watch: Watch | None = None,
@@ -125,7 +129,7 @@ def _read_all(
     tag: bytes,
     chain: _Chain,
     follow: _Shallow,
-    progress: Progress | None,
+    progress: Progress,
     until: LedgerHead | None,
     watch: Watch | None,
 ) -> None:
@@ -147,11 +151,9 @@ def _read_all(
                     follow = _Shallow()
             if chain.done:
                 return
-            if progress is not None:
-                progress(done + item.offset, total)
+            progress(done + item.offset, total)
         done += sizes[number]
-    if progress is not None:
-        progress(total, total)
+    progress(total, total)
 
 
 class _Chain:

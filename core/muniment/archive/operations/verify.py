@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from muniment.archive.catalog import VaultTotals
 from muniment.archive.files.permissions import exposed, readable
-from muniment.archive.ledger.check import LedgerCheck, check
+from muniment.archive.ledger.check import LedgerCheck, Progress, check, unwatched
 from muniment.archive.ledger.checkpoints import Checkpoint
 from muniment.archive.ledger.model import LedgerHead
 from muniment.archive.ledger.scan import last_head
@@ -104,14 +104,16 @@ def verify_vault(
     if not damaged and vault.catalog.vault_id == records.vault_id:
         inspect = partial(inspect_catalog, vault.catalog, records, head.tree_size)
         report.problems.extend((yield from _stoppable(inspect, "the catalog is inspected")))
-        report.problems.extend(lookups.differences(head))
+        look_up = partial(lookups.differences, head)
+        report.problems.extend((yield from _stoppable(look_up, "content and keys are looked up")))
     report.messages -= totals.moved_messages
     if deep:
         yield "making a second catalog from the ledger, to compare all of it"
         again = partial(catalog_differences, vault, not damaged, spare=limits.spare, patience=limits.patience)
         report.problems.extend((yield from _stoppable(again, "the ledger is read a second time")))
     yield "comparing the index"
-    report.problems.extend(index_problems(vault, deep))
+    compare = partial(index_problems, vault, deep)
+    report.problems.extend((yield from _stoppable(compare, "the index is compared")))
     yield report
 
 
@@ -229,13 +231,25 @@ def unapplied(vault: Vault) -> Iterator[str]:
         yield f"the catalog is {behind} records behind the ledger: {REMEDY}"
 
 
-def index_problems(vault: Vault, deep: bool = False) -> list[str]:
-    """Return the problems of the index: damaged files, or missing messages."""
-    damaged = damaged_files(vault.folder / INDEX, vault.index_place.held)
-    return list(damaged) or list(_index_problems(vault, deep))
+def index_problems(vault: Vault, deep: bool = False, progress: Progress = unwatched) -> list[str]:
+    """Return the problems of the index: damaged files, or missing messages.
+
+    Args:
+        vault: The vault.
+        deep: Whether to compare each document.
+        progress: Called for each shard with the shards that are done, and all; each counts twice in a deep
+            check. An error that it raises ends the check.
+    """
+    times = 2 if deep else 1
+    damaged = damaged_files(
+        vault.folder / INDEX, vault.index_place.held, lambda done, total: progress(done, total * times)
+    )
+    return list(damaged) or list(
+        _index_problems(vault, deep, lambda done, total: progress(total + done, total * times))
+    )
 
 
-def _index_problems(vault: Vault, deep: bool) -> Iterator[str]:
+def _index_problems(vault: Vault, deep: bool, progress: Progress) -> Iterator[str]:
     remedy = "run `muniment rebuild --index`"
     try:
         index = index_of(vault)
@@ -256,7 +270,7 @@ def _index_problems(vault: Vault, deep: bool) -> Iterator[str]:
             yield f"the index has {docs} messages, but should have {least}: {remedy}"
         yield from search_works(index)
         if deep:
-            yield from list(wrong_documents(vault, index, unchanging))
+            yield from list(wrong_documents(vault, index, unchanging, progress))
     except (MunimentError, sqlite3.Error) as error:
         yield f"the index can't be compared ({error}): {remedy}"
     finally:

@@ -22,6 +22,7 @@ from muniment.archive.catalog.sqlite.trouble import as_vault_errors
 from muniment.archive.index.document import order_of
 from muniment.archive.index.index import TantivyIndex, undisturbed
 from muniment.archive.index.shards import ShardView
+from muniment.archive.ledger.check import Progress, unwatched
 from muniment.archive.proof.compare import tables_of
 from muniment.archive.vault.layout import INDEX
 from muniment.archive.vault.vault import Vault
@@ -41,13 +42,17 @@ TRIES, SOON = 5, 0.01
 
 
 def damaged_files(
-    folder: Path, held: Callable[[], AbstractContextManager[None]] = nullcontext
+    folder: Path,
+    held: Callable[[], AbstractContextManager[None]] = nullcontext,
+    progress: Progress = unwatched,
 ) -> Iterator[str]:
     """Yield a sentence if files of an index are missing or damaged.
 
     Args:
         folder: The index's folder.
         held: Keeps the index from being replaced while a shard is read.
+        progress: Called before each shard with the shards that are read so far, and all. An error that it
+            raises ends the check.
     """
     wrong = []
 
@@ -55,7 +60,9 @@ def damaged_files(
         with held():
             return sorted(folder.glob("[0-9]*"))
 
-    for shard in undisturbed(folder, shards):
+    found = undisturbed(folder, shards)
+    for done, shard in enumerate(found):
+        progress(done, len(found))
         with held():
             wrong += [f"{shard.name}/{what}" for what in _of_shard(shard)]
     if wrong:
@@ -153,7 +160,9 @@ def index_of(vault: Vault) -> TantivyIndex:
         return TantivyIndex.open(vault.folder / INDEX, read_only=True)
 
 
-def wrong_documents(vault: Vault, index: TantivyIndex, exact: bool) -> Iterator[str]:
+def wrong_documents(
+    vault: Vault, index: TantivyIndex, exact: bool, progress: Progress = unwatched
+) -> Iterator[str]:
     """Yield a sentence if the documents of an index differ from the catalog's messages.
 
     Args:
@@ -161,6 +170,7 @@ def wrong_documents(vault: Vault, index: TantivyIndex, exact: bool) -> Iterator[
         index: Its index.
         exact: Whether nothing is written meanwhile and the index is complete. Otherwise extra documents do
             not count.
+        progress: Called as by `damaged_files`.
 
     Raises:
         sqlite3.Error: The catalog can't be read.
@@ -172,6 +182,7 @@ def wrong_documents(vault: Vault, index: TantivyIndex, exact: bool) -> Iterator[
     missing = extra = moved = 0
     with as_vault_errors(SqliteCatalog.of(vault.catalog).path, "read"), tables_of(vault.catalog) as catalog:
         for place, view in enumerate(views):
+            progress(place, len(views))
             end = views[place + 1].first if place + 1 < len(views) else 1 << 62
             found = {number: order for order, number in _documents(view)}
             rows = catalog.execute(

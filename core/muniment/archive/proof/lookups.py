@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from muniment.archive.catalog import Catalog
 from muniment.archive.catalog.sqlite.encoding import chunks, exact, join, split
 from muniment.archive.facts import FramePosition
+from muniment.archive.ledger.check import Progress, unwatched
 from muniment.archive.ledger.model import LedgerHead, RecordKind
 from muniment.archive.ledger.reader import LedgerReader
 from muniment.archive.ledger.records import deletion_fact, read_receipts
@@ -124,16 +125,23 @@ class CatalogLookups:
                 }
             self._lost[what] += len(wanted)
 
-    def differences(self, head: LedgerHead) -> Iterator[str]:
-        """Yield a sentence for each kind of record that the catalog does not find.
+    def differences(self, head: LedgerHead, progress: Progress = unwatched) -> list[str]:
+        """Return a sentence for each kind of record that the catalog does not find.
 
         Args:
             head: The state of the ledger up to which frames were taken.
+            progress: Called regularly with the records that were written since and are read so far, and with
+                0. An error that it raises ends the check.
         """
-        self._look_up()
-        if not self._error and self._missing:
-            self._read_on(head)
-        self._reader.close()
+        try:
+            self._look_up()
+            if not self._error and self._missing:
+                self._read_on(head, progress)
+        finally:
+            self._reader.close()
+        return list(self._differences())
+
+    def _differences(self) -> Iterator[str]:
         if self._error:
             yield f"{self._error}: {REMEDY}"
             return
@@ -145,10 +153,11 @@ class CatalogLookups:
             number = f"more than {PENDING:,}" if count > PENDING else str(count)
             yield f"the catalog lacks {number} keys that were fetched: {REMEDY}"
 
-    def _read_on(self, head: LedgerHead) -> None:
+    def _read_on(self, head: LedgerHead, progress: Progress) -> None:
         """Read what was written since: the catalog may know of deletions there already."""
         try:
-            for frame in scan(self._segments, head):
+            for read, frame in enumerate(scan(self._segments, head)):
+                progress(read, 0)
                 if frame.kind == RecordKind.DELETION:
                     self._deleted(self._reader.payload(frame))
         except (MunimentError, OSError, ValueError, KeyError) as error:
