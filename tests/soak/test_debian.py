@@ -128,7 +128,9 @@ def test_the_app_in_a_terminal(debian: Debian) -> None:
     debian(OPEN, "make", ".venv/.set-up")
     assert f"Python {debian.python}." in debian(OPEN, ".venv/bin/python", "-V")
     debian("/", "mkdir", "-p", "/srv/empty")
-    command = debian.line("/srv/empty", "env", "TERM=xterm-256color", f"{OPEN}/.venv/bin/muniment")
+    # A home of its own: the vault of the demo is known in root's.
+    words = ("env", "HOME=/srv/empty", "TERM=xterm-256color", f"{OPEN}/.venv/bin/muniment")
+    command = debian.line("/srv/empty", *words)
     with Teletype(command, folder=debian.root, env=dict(os.environ)) as terminal:
         terminal.wait_for("Create it here", patience=120)
         terminal.press("Quill", "F2")
