@@ -420,6 +420,19 @@ def test_stop_lets_a_message_finish_and_disconnects_the_others(start: Start, new
     busy.close()
 
 
+def test_a_client_that_is_accepted_while_the_gateway_stops_is_answered(start: Start) -> None:
+    gateway, connected = start(), list[socket.socket]()
+
+    def stop_after_accept() -> None:
+        connected.append(socket.create_connection(("127.0.0.1", gateway.port), timeout=10))
+        gateway._loop.call_soon(gateway._stopping.set)  # wakes the gateway just after it accepts
+
+    gateway._loop.call_soon_threadsafe(stop_after_accept)
+    gateway._thread.join()
+    with connected[0] as waiting:
+        assert waiting.recv(4) in (b"220 ", b"421 ")
+
+
 def test_stop_waits_no_longer_than_the_grace(start: Start, new: Path) -> None:
     gateway = start()
     with client(gateway) as smtp:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -246,10 +246,21 @@ class SmtpGateway:
                 servers.append(await self._loop.create_server(self._session, sock=sock, backlog=BACKLOG))
             started.set_result(sockets[0].getsockname()[1])
             await self._stopping.wait()
+            await self._accept_no_more(servers)
         finally:
             for server in servers:
                 server.close()
         await self._drain()
+
+    async def _accept_no_more(self, servers: Iterable[asyncio.Server]) -> None:
+        """Leave new clients to whoever listens next, and let those that were accepted become sessions.
+
+        asyncio forgets a client whose server is closed between these two, and leaves its connection open.
+        """
+        for server in servers:
+            for sock in server.sockets:
+                self._loop.remove_reader(sock)
+        await asyncio.sleep(POLL)
 
     def _session(self) -> MailSession:
         return MailSession(self, self._limits, self._certificate.context() if self._certificate else None)
