@@ -7,6 +7,7 @@ import smtplib
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from aiosmtpd.controller import Controller
 from muniment.config.file import load
 from muniment.config.model import GatewaySection, Settings
 from muniment.errors import ConfigError
+from muniment.gateway.smtp import SmtpGateway
 from muniment.service.host.gateway_keeper import GatewayKeeper, keeper_of
 from support.dns_server import RECORDS, DnsServer
 from support.dovecot import free_ports
@@ -255,6 +257,69 @@ def test_an_unexpected_error_is_a_reason_and_the_keeper_goes_on(
         stack.push(running)
         eventually(lambda: running.problem == "")
         assert greets(port)
+
+
+def test_settings_that_fail_at_the_start_interrupt_the_gateway_more_and_more_rarely(
+    vault: TestVault, listing: Listing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (port,) = free_ports(1)
+    listing.gateway(port)
+    with keeper(vault, listing) as running:
+        before, tried = running._open, list[float]()
+        assert before
+        start = SmtpGateway.start
+
+        def fails(gateway: SmtpGateway) -> None:
+            if OTHER in gateway._settings.addresses:
+                tried.append(running._tried)
+                raise OSError("no room")
+            start(gateway)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(SmtpGateway, "start", fails)
+            listing.gateway(port, ADDRESS, OTHER)
+            eventually(lambda: len(tried) >= 5)
+            assert all(
+                later - earlier >= 0.02 * 2**number
+                for number, (earlier, later) in enumerate(pairwise(tried), start=1)
+            )
+            eventually(lambda: "until then it keeps its earlier settings" in running.problem)
+            eventually(lambda: greets(port))
+            listing.gateway(port)
+            eventually(lambda: running.problem == "")
+            assert running._open is not None
+            assert running._open.sockets is before.sockets, "the port was never closed"
+            assert (accepts(port, ADDRESS), accepts(port, OTHER)) == (250, 550)
+        said = len(listing.lines)
+        listing.gateway(port, OTHER)
+        eventually(lambda: len(listing.lines) > said)
+        assert accepts(port, OTHER) == 250
+
+
+def test_a_gateway_that_ends_badly_does_not_prevent_the_next_one(
+    vault: TestVault, listing: Listing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (port,) = free_ports(1)
+    listing.gateway(port)
+    stop, ended = SmtpGateway.stop, list[SmtpGateway]()
+
+    def breaks(gateway: SmtpGateway) -> None:
+        stop(gateway)
+        ended.append(gateway)
+        raise OSError("the disk is gone")
+
+    with keeper(vault, listing) as running:
+        monkeypatch.setattr(SmtpGateway, "stop", breaks)
+        listing.gateway(port, OTHER)
+        eventually(lambda: ended and running._open is not None)
+        assert accepts(port, OTHER) == 250
+        listing.gateway(None)
+        eventually(lambda: "is closed" in listing.lines[-1][1])
+        assert not greets(port)
+        listing.gateway(port)
+        eventually(lambda: greets(port))
+        assert [level for level, _ in listing.lines] == ["info"] * 4
+    assert len(ended) == 3
 
 
 def test_a_gateway_that_has_ended_by_itself_is_opened_again(vault: TestVault, listing: Listing) -> None:

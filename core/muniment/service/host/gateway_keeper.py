@@ -2,10 +2,12 @@
 
 A change of `[gateway]` opens, changes or closes the gateway within seconds, without a restart. If it can't
 listen, such as on a port that another program has taken, it is tried again, and status, notifications and the
-checklist say why. A gateway that works stays as it is until the changed one works.
+checklist say why. Changed settings are checked, and their port is opened, while the earlier gateway works.
 
-The sockets belong to the keeper, not to the gateway. So a change of other settings never closes the port, and
-only one gateway at a time has the spool.
+Only one gateway at a time has the spool, so the earlier one ends before the changed one starts. If that
+fails, the earlier one starts again, and the next attempts wait longer and longer. The sockets belong to the
+keeper, not to the gateway: a client that connects meanwhile waits, and a change of other settings never
+closes the port.
 """
 
 from __future__ import annotations
@@ -36,6 +38,8 @@ LOOK = 1.0
 """Seconds between two looks at vault.toml."""
 AGAIN = 5.0
 """Seconds between two attempts to listen."""
+LONGEST = 3600.0
+"""Most seconds between two attempts that each interrupt a gateway that works."""
 ENVELOPE_ROOM = 16 * 1024 * 1024
 """Bytes by which a journal report may be larger than its message, for one line for each recipient and the
 headers that Exchange adds. The largest message of Exchange Online has 150 MB."""
@@ -121,7 +125,8 @@ class GatewayKeeper:
             sockets: sockets that systemd has opened for the gateway. They stay open.
             at_once: whether entering the context fails if the gateway can't listen. If not, it tries again.
             look: seconds between two looks at vault.toml.
-            again: seconds between two attempts to listen.
+            again: seconds between two attempts to listen. They double after each one that interrupted a
+                gateway that works, up to LONGEST, until the settings change.
         """
         self._folder = folder
         self._settings = settings
@@ -137,6 +142,8 @@ class GatewayKeeper:
         self._failure: MunimentError | None = None
         """Why the gateway does not have these settings."""
         self._tried = 0.0
+        self._interruptions = 0
+        """Attempts with these settings that have failed after the earlier gateway was stopped for them."""
         self._seen: object = None
         """The state of vault.toml on disk at the last look."""
         self._stop = threading.Event()
@@ -220,35 +227,40 @@ class GatewayKeeper:
             return
         if wanted == self._section and patient and not self._due():
             return
+        if wanted != self._section:
+            self._interruptions = 0
         self._section, self._tried = wanted, time.monotonic()
-        if wanted is None:
-            self._close()
-            self._failure = None
-            self._say("the embedded gateway is closed: gateway.listen in vault.toml is empty", "info")
-            return
         try:
-            self._take_up(wanted)
+            if wanted is None:
+                self._go_without()
+            else:
+                self._take_up(wanted)
         except MunimentError as error:
             self._fail(error)
         except Exception as error:  # noqa: BLE001 - the keeper must go on, and say why nothing listens
+            place = (wanted.listen if wanted else "") or "its socket"
             what = f"an unexpected error ({type(error).__name__})"
-            self._fail(ConfigError(f"the gateway can't listen on {wanted.listen or 'its socket'}: {what}"))
+            self._fail(ConfigError(f"the gateway can't listen on {place}: {what}"))
 
     def _due(self) -> bool:
         """Whether to try the same settings again."""
-        return time.monotonic() >= self._tried + self._again
+        wait = self._again
+        if self._open is not None and not self._ended():
+            wait = min(wait * 2 ** min(self._interruptions, 32), max(wait, LONGEST))
+        return time.monotonic() >= self._tried + wait
+
+    def _go_without(self) -> None:
+        """Close the gateway, because vault.toml wants none."""
+        self._close()
+        self._failure = None
+        self._say("the embedded gateway is closed: gateway.listen in vault.toml is empty", "info")
 
     def _take_up(self, section: GatewaySection) -> None:
         """Give the gateway these settings. If they don't work, it has the earlier ones afterwards."""
         earlier = self._open
         if earlier is None or earlier.section != section or not earlier.gateway.serves:
-            try:
-                self._replace(section)
-            except BaseException:
-                if earlier is not None and self._open is None:
-                    self._restore(earlier.section)
-                raise
-        self._failure = None
+            self._replace(section)
+        self._failure, self._interruptions = None, 0
         assert self._open is not None, "it was opened"
         sockets, gateway = self._open.sockets or self._sockets, self._open.gateway
         taken = ", with the new settings of vault.toml" if earlier else ""
@@ -258,21 +270,30 @@ class GatewayKeeper:
     def _replace(self, section: GatewaySection) -> None:
         """Open a gateway with these settings, in place of the one that is open."""
         SmtpGateway(gateway_options(section, self._folder, self._sockets))  # its settings can be used
-        sockets = self._sockets_for(section)
-        kept = self._open.sockets if self._open is not None else ()
-        copies: tuple[socket.socket, ...] = ()
+        earlier, sockets = self._open, self._sockets_for(section)
+        kept = earlier.sockets if earlier is not None else ()
         try:
-            if self._open is not None:
-                self._open.gateway.stop()
-                self._open = None
-            copies = tuple(one.dup() for one in sockets or self._sockets)
-            gateway = SmtpGateway(gateway_options(section, self._folder, copies))
-            gateway.start()
+            self._stop_open()
+            self._open = self._started(section, sockets)
         except BaseException:
-            close_sockets((*copies, *sockets, *kept))
+            close_sockets(one for one in sockets if one not in kept)
+            if earlier is not None:
+                self._interruptions += 1
+                self._restore(earlier)
             raise
         close_sockets(one for one in kept if one not in sockets)
-        self._open = _OpenGateway(section, gateway, sockets)
+
+    def _started(self, section: GatewaySection, sockets: tuple[socket.socket, ...]) -> _OpenGateway:
+        """A new gateway that listens on copies of the keeper's own sockets, or of those of systemd."""
+        copies: list[socket.socket] = []
+        try:
+            copies.extend(one.dup() for one in sockets or self._sockets)
+            gateway = SmtpGateway(gateway_options(section, self._folder, tuple(copies)))
+            gateway.start()
+        except BaseException:
+            close_sockets(copies)
+            raise
+        return _OpenGateway(section, gateway, sockets)
 
     def _sockets_for(self, section: GatewaySection) -> tuple[socket.socket, ...]:
         """The keeper's own sockets for these settings; none if systemd has opened some.
@@ -292,18 +313,28 @@ class GatewayKeeper:
                 raise
         return open_beside(host, port, now.sockets)
 
-    def _restore(self, section: GatewaySection) -> None:
-        """Open the gateway again as it was, if that is still possible."""
+    def _restore(self, earlier: _OpenGateway) -> None:
+        """Start the earlier gateway again, on its own sockets, if that is still possible."""
         try:
-            self._replace(section)
+            self._open = self._started(earlier.section, earlier.sockets)
         except Exception as error:  # noqa: BLE001 - why the new settings don't work is what is reported
             log.error("the gateway can't go back to its earlier settings: %s", type(error).__name__)
+            close_sockets(earlier.sockets)
+
+    def _stop_open(self) -> None:
+        """Stop the gateway, whose sockets stay open. It is over also if its end fails, which is logged."""
+        ended, self._open = self._open, None
+        try:
+            if ended is not None:
+                ended.gateway.stop()
+        except Exception as error:  # noqa: BLE001 - a gateway that ends badly must not prevent the next one
+            log.error("the gateway has ended with an unexpected error (%s)", type(error).__name__)
 
     def _close(self) -> None:
-        if self._open is not None:
-            self._open.gateway.stop()
-            close_sockets(self._open.sockets)
-            self._open = None
+        ended = self._open
+        self._stop_open()
+        if ended is not None:
+            close_sockets(ended.sockets)
 
     def _fail(self, error: MunimentError) -> None:
         """Keep the reason, and say it once. A reason that is raised needs no line."""
