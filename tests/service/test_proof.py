@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 from muniment import api
 from muniment.archive.ledger.local_segments import segment_path
 from muniment.archive.operations.stage_progress import StageProgress
-from muniment.errors import NotFound, UsageError
+from muniment.errors import NotFound, UsageError, VaultError
 from muniment.service.host.proof_memory import NAME, SENTENCES, load
 from muniment.service.host.proof_turn import present
 from muniment.service.operations.proving import StageSteps
@@ -182,6 +184,23 @@ def test_a_backup_that_is_not_used_any_more_is_forgotten(vault: TestVault, tmp_p
     assert (tmp_path / "gone it" / "ledger").exists()
     with pytest.raises(NotFound, match=r"remembered: .*used"):
         vault.client.call(api.ForgetBackup(path=gone), api.Done)
+
+
+def test_a_backup_is_only_said_to_be_forgotten_when_it_is(
+    vault: TestVault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    target = str(tmp_path / "backup")
+    list(vault.client.stream(api.Backup(path=target)))
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("muniment.service.host.proof_memory.write_file", full)
+    with pytest.raises(VaultError, match=r"proof\.json can't be written \(No space left on device\)"):
+        vault.client.call(api.ForgetBackup(path=target), api.Done)
+    assert [past.path for past in proof(vault).backups] == [target]
+    assert verified(vault).ok, "a verification is done, also if it can't be remembered"
+    assert "proof.json can't be written" in caplog.text
 
 
 def test_a_verification_and_a_backup_take_turns(vault: TestVault, tmp_path: Path) -> None:

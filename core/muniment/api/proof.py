@@ -21,6 +21,7 @@ class ForgetBackup(Request, frozen=True):
 
     Raises:
         NotFound: No backup to this folder is remembered.
+        VaultError: The vault's folder can't be written, so the backup is still remembered.
     """
 
     path: str

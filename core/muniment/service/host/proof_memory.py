@@ -13,7 +13,7 @@ import msgspec
 
 from muniment.api import PastBackup, PastVerification
 from muniment.archive.files.lock import require_own
-from muniment.errors import MunimentError
+from muniment.errors import MunimentError, VaultError
 from muniment.system.atomic_files import write_file
 
 log = logging.getLogger("muniment.service")
@@ -50,26 +50,30 @@ def load(folder: Path) -> ProofMemory:
 
 
 def remember_verification(folder: Path, done: PastVerification) -> None:
-    """Remember a verification that came to its end."""
+    """Remember a verification that came to its end. A failure to do so is logged: it is done anyhow."""
     with _changing:
         before = load(folder)
         deep = done if done.deep else before.deep
-        _save(folder, msgspec.structs.replace(before, verified=done, deep=deep))
+        _save_or_log(folder, msgspec.structs.replace(before, verified=done, deep=deep))
 
 
 def remember_backup(folder: Path, done: PastBackup) -> None:
-    """Remember a backup that is complete or has failed."""
+    """Remember a backup that is complete or has failed. A failure to do so is logged."""
     with _changing:
         before = load(folder)
         same = [one for one in before.backups if one.path == done.path]
         whole = done.time if done.ok else same[0].whole if same else 0
         others = tuple(one for one in before.backups if one.path != done.path)
         newest = msgspec.structs.replace(done, whole=whole)
-        _save(folder, msgspec.structs.replace(before, backups=(newest, *others)[:FOLDERS]))
+        _save_or_log(folder, msgspec.structs.replace(before, backups=(newest, *others)[:FOLDERS]))
 
 
 def forget_backup(folder: Path, path: str) -> bool:
-    """Forget the last backup to a folder; returns whether one was remembered."""
+    """Forget the last backup to a folder; returns whether one was remembered.
+
+    Raises:
+        VaultError: the file can't be written, so the backup is still remembered.
+    """
     with _changing:
         before = load(folder)
         others = tuple(one for one in before.backups if one.path != path)
@@ -79,10 +83,21 @@ def forget_backup(folder: Path, path: str) -> bool:
         return True
 
 
-def _save(folder: Path, memory: ProofMemory) -> None:
-    """Write the file. A failure is logged: the verification or backup itself is done."""
+def _save_or_log(folder: Path, memory: ProofMemory) -> None:
     try:
-        require_own(folder)
-        write_file(folder / NAME, msgspec.json.format(msgspec.json.encode(memory), indent=1), durable=False)
-    except (OSError, MunimentError) as error:
-        log.warning("%s can't be written: %s", NAME, error)
+        _save(folder, memory)
+    except MunimentError as error:
+        log.warning("%s", error)
+
+
+def _save(folder: Path, memory: ProofMemory) -> None:
+    """Write the file. Raises VaultError if that fails; the old file stays."""
+    require_own(folder)
+    data = msgspec.json.format(msgspec.json.encode(memory), indent=1)
+    try:
+        write_file(folder / NAME, data, durable=False)
+    except OSError as error:
+        raise VaultError(
+            f"{NAME} can't be written ({error.strerror}), so nothing was forgotten or noted: free "
+            "space, or let this user write to the vault's folder"
+        ) from error
