@@ -220,6 +220,25 @@ def test_an_import_is_found_by_the_people_whom_it_changes(house: House) -> None:
     )  # fmt: skip
 
 
+def test_an_import_of_too_many_people_to_name_concerns_everybody(house: House) -> None:
+    rows = "".join(f"P{n},p{n}@example.com\n" for n in range(audit_trail.PEOPLE + 1))
+    house.send(BOSS, api.ImportUsers(text=f"name,address\n{rows}", filename="all.csv"))
+    for person in ("p7@example.com", "carol@example.com"):
+        (event,) = house.page(person=person, kinds=("change",)).events
+        assert (event.word, event.people, event.everybody) == ("ImportUsers", (), True)
+
+
+def test_a_change_of_people_that_changes_nothing_is_not_recorded(house: House) -> None:
+    carol = api.ImportUsers(text="name,address\nCarol,carol@example.com\n", filename="p.csv")
+    house.send(BOSS, carol)
+    house.flush()
+    written = house.vault.head.tree_size
+    house.send(BOSS, carol)
+    house.send(BOSS, api.AddUser(name="Carol", addresses=("carol@example.com",)))
+    assert house.vault.head.tree_size == written
+    assert house.words(kinds=("change",), person="carol@example.com") == ["ImportUsers"]
+
+
 def test_a_change_that_the_catalog_lacks_is_in_the_trail_as_well(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:

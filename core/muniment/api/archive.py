@@ -288,7 +288,7 @@ class GetAudit(Request, frozen=True):
     """Login name of who read or changed something."""
     person: str = ""
     """Any address of the user whose mail was read, or whose login was changed, also if they were removed.
-    Events that concern everybody's mail, such as a search in all of it, are included."""
+    Events that concern everybody, such as a search in all mail, are included."""
     kinds: tuple[str, ...] = ()
     """Kinds of events, of AUDIT_KINDS."""
     since: str = ""
@@ -338,7 +338,7 @@ class AuditEvent(WireWord, frozen=True):
     """Primary addresses of the users whose mail or login it concerns. For an event that was recorded without
     them, those who hold its messages now."""
     everybody: bool = False
-    """Whether it concerns everybody's mail."""
+    """Whether it concerns everybody: all mail, or more people than an event names."""
     cursor: str = ""
     """Names the event for `GetAudit.cursor`: its number, and the beginning of the hash of its record."""
 

@@ -15,10 +15,13 @@ KINDS = (READ, LIST, SEARCH, EXPORT, CHANGE, REFUSED)
 """What events are about, as the audit trail is filtered."""
 _READ_KINDS = {"ListMessages": LIST, "Search": SEARCH, "Export": EXPORT}
 """Kinds of the requests that read mail; any other request reads a message."""
+_OF_MANY = "ImportUsers"
+"""The request that changes users whom it does not name; nor does its event, if they are too many."""
 WHO, KIND, PERSON, ADDRESS = "who:", "kind:", "person:", "address:"
 """Beginnings of keys: a login name, a kind, the id of a user, an address that a request named."""
 EVERYBODY = f"{PERSON}*"
-"""The key of events that concern everybody's mail, such as a search in all of it."""
+"""The key of events that concern everybody's mail, such as a search in all of it, or an import of too many
+users to name them."""
 UNKNOWN = f"{PERSON}?"
 """The key of events that name messages, but not whose they are: they are of older versions, or there were too
 many people."""
@@ -62,7 +65,8 @@ def _concerned(event: dict[str, Any], kind: str) -> set[str]:
         return typed
     if event.get("messages"):
         return {UNKNOWN}
-    return {EVERYBODY} if kind in (SEARCH, EXPORT) else set()
+    of_many = kind == CHANGE and event.get("word") == _OF_MANY
+    return {EVERYBODY} if of_many or kind in (SEARCH, EXPORT) else set()
 
 
 def ids_in(event: dict[str, Any]) -> list[str]:

@@ -19,7 +19,7 @@ class CatalogBehind(VaultError):
 Plan = Callable[[Directory], Iterable[Change]]
 """Takes the current directory, and returns changes of it."""
 Events = Callable[[Sequence[Change]], Iterable[dict[str, Any]]]
-"""Takes changes that are about to be committed, and returns audit events of them."""
+"""Takes changes that are about to be committed, at least one, and returns audit events of them."""
 
 
 class DirectoryChange(NamedTuple):

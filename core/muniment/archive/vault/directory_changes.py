@@ -71,7 +71,8 @@ class DirectoryChanges:
         for change in made:  # raises before any change is appended
             after.apply(change, time)
         facts: list[Fact] = [self._append(change, time) for change in made]
-        facts += [self._commits.audit(event) for event in events(made)]
+        if made:  # a change that changes nothing is not recorded as one
+            facts += [self._commits.audit(event) for event in events(made)]
         try:
             if facts:
                 self._commits.commit(facts)
