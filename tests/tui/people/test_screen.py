@@ -213,25 +213,78 @@ def test_the_result_of_a_change_is_said_after_its_preview_was_closed(folder: Pat
     drive(app_on(engine, folder, area="people"), script, LARGE)
 
 
-def test_a_failure_of_a_change_is_said_after_its_form_was_closed(folder: Path) -> None:
-    class Failing(Directory):
-        def call(self, request: api.Request) -> api.WireWord:
-            word = super().call(request)
-            if isinstance(request, AddUser) and not request.check:
-                raise ConfigError("the disk is full")
-            return word
+class Failing(Directory):
+    """A directory whose changes fail once `go` is set."""
 
+    def call(self, request: api.Request) -> api.WireWord:
+        word = super().call(request)
+        if isinstance(request, ImportUsers | AddUser | RemoveUser) and not request.check:
+            raise ConfigError("the disk is full")
+        return word
+
+
+async def confirmed(pilot: Pilot[Any]) -> None:
+    """Confirm a change, and wait for its progress."""
+    await shows(pilot, "Do it?")
+    await pilot.press("y")
+    await until(pilot, lambda: "600 of 1,204" in text_of(pilot.app))
+
+
+def test_a_form_keeps_what_was_typed_until_its_change_is_made(folder: Path) -> None:
     engine = Failing()
 
     async def script(pilot: Pilot[Any]) -> None:
         await keys("e", *"x", "f2")(pilot)
-        await shows(pilot, "Do it?")
-        await pilot.press("y")
-        await until(pilot, lambda: "600 of 1,204" in text_of(pilot.app))
+        await confirmed(pilot)
         await pilot.press("escape")
         await shows(pilot, "The change goes on")
+        await shows(pilot, "Edit ada@example.com")
+        await pilot.press("f2")
+        await shows(pilot, "The change is being made")
         engine.go.set()
         await shows(pilot, "the disk is full")
+        assert "Ada Quillx" in text_of(pilot.app)
+        await keys("escape", "f2")(pilot)
+        await shows(pilot, "Do it?")
+
+    drive(app_on(engine, folder, area="people"), script, LARGE)
+
+
+@pytest.mark.parametrize("left", ["escape", "5"])
+def test_a_form_closes_by_itself_once_its_change_is_made(folder: Path, left: str) -> None:
+    engine = Directory()
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await keys("e", *"x", "f2")(pilot)
+        await confirmed(pilot)
+        await pilot.press(left)
+        await shows(pilot, "Edit ada@example.com")
+        engine.go.set()
+        await shows(pilot, "Users imported: 2 changes")
+        await shows(pilot, "· 64")
+        await pilot.press("q")  # no question about unsaved changes
+        await until(pilot, lambda: not pilot.app.is_running)
+
+    drive(app_on(engine, folder, area="people"), script, LARGE)
+
+
+@pytest.mark.parametrize(("make", "said"), [(Failing, "the disk is full"), (Directory, "Users imported")])
+@pytest.mark.parametrize("pressed", [("d",), ("e", "x", "f2")], ids=["remove", "edit"])
+def test_the_key_of_the_area_closes_the_preview_of_a_change_under_way(
+    folder: Path, make: type[Directory], said: str, pressed: tuple[str, ...]
+) -> None:
+    engine = make()
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await keys(*pressed)(pilot)
+        await confirmed(pilot)
+        await pilot.press("5")
+        if len(pressed) > 1:
+            await shows(pilot, "Its change is being made")
+            await pilot.press("y")
+        await shows(pilot, "· 64")
+        engine.go.set()
+        await shows(pilot, said)
         await shows(pilot, "· 64")
 
     drive(app_on(engine, folder, area="people"), script, LARGE)

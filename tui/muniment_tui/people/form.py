@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import ClassVar
 
-from textual import on
+from textual import events, on
 from textual.binding import BindingType
 from textual.widget import Widget
 
@@ -19,7 +20,10 @@ from muniment_tui.widgets.pane import Pane
 
 
 class PersonForm(FrameScreen):
-    """The form of a new or an existing person. It closes with True if something was changed."""
+    """The form of a new or an existing person. It closes once the change is made.
+
+    If the change fails, the form still has what was typed, also after its preview was closed.
+    """
 
     HELP = (
         "Name and addresses of a person. F2 shows what changes before anything is changed. Addresses that "
@@ -35,9 +39,13 @@ class PersonForm(FrameScreen):
     ]  # fmt: skip
 
     def __init__(self, person: UserWord | None, ended: Callable[[], object]) -> None:
-        """`person` is None for a new one. `ended` is that of ChangeScreen."""
+        """`person` is None for a new one. `ended` is called when a change was made or has failed, also after
+        this screen is closed."""
         super().__init__()
         self._ended = ended
+        self._sent: dict[str, str] | None = None
+        """The values of the change that is being made; None if none is."""
+        self._is_saved = False
         self._known = person
         held = _held(person) if person else []
         self._first = {
@@ -84,14 +92,19 @@ class PersonForm(FrameScreen):
     def ask_to_leave(self, leave: object) -> None:
         """Ask before the changes are lost."""
         assert callable(leave)
-        self.confirm(shown("Leave the form without saving?"), leave)
+        words = (
+            "Leave the form? Its change is being made. If that fails, what you typed is lost."
+            if self._sent is not None
+            else "Leave the form without saving?"
+        )
+        self.confirm(shown(words), leave)
 
     def action_back(self) -> None:
         """Close the form, after a question about unsaved changes."""
         if self.muniment.notice is None and self.unsaved:
-            self.ask_to_leave(lambda: self.dismiss(False))
+            self.ask_to_leave(lambda: self.dismiss())
         elif self.muniment.notice is None:
-            self.dismiss(False)
+            self.dismiss()
         else:
             super().action_back()
 
@@ -102,6 +115,9 @@ class PersonForm(FrameScreen):
     def action_save(self) -> None:
         """Show what changes."""
         form = self.query_one(Form)
+        if self._sent is not None:
+            self.muniment.tell("The change is being made; a notice says how it ends.", "warning")
+            return
         if form.problems():
             return
         values = form.values
@@ -114,11 +130,26 @@ class PersonForm(FrameScreen):
             of=self._known.id if self._known else "",
         )
         title = f"Change {self._known.user}" if self._known else f"Add {request.addresses[0]}"
-        self.app.push_screen(ChangeScreen(request, title, self._ended), self._saved)
+        began = partial(self._change_began, values)
+        self.app.push_screen(ChangeScreen(request, title, self._change_ended, began))
 
-    def _saved(self, changed: bool | None) -> None:
-        if changed:
-            self.dismiss(True)
+    def _change_began(self, values: dict[str, str]) -> None:
+        self._sent = values
+
+    def _change_ended(self, made: bool) -> None:
+        """Take the values as saved if the change was made. The form stays if more was typed meanwhile."""
+        sent, self._sent = self._sent, None
+        if made and sent is not None:
+            self._first = sent
+            self._is_saved = True
+            self._close_saved()
+        self._ended()
+
+    @on(events.ScreenResume)
+    def _close_saved(self) -> None:
+        """Close once the change is made; if another screen is in front, after that is closed."""
+        if self._is_saved and self.is_active and not self.unsaved:
+            self.dismiss()
 
 
 def _held(person: UserWord) -> list[str]:

@@ -41,9 +41,9 @@ PeopleRequest = ImportUsers | AddUser | RemoveUser
 
 
 class ChangeScreen(FrameScreen):
-    """A change of people before it is made. It closes with True once it is made.
+    """A change of people before it is made. It closes once it is made.
 
-    After its screen is closed, a change goes on; its result becomes a notice.
+    A change that is being made goes on when its screen is closed; its result becomes a notice.
     """
 
     HELP = (
@@ -66,13 +66,22 @@ class ChangeScreen(FrameScreen):
     }
     """
 
-    def __init__(self, request: PeopleRequest, title: str, ended: Callable[[], object]) -> None:
-        """`request` is sent as a dry run first. `ended` is called when the change was made or has failed,
-        also after this screen is closed."""
+    def __init__(
+        self,
+        request: PeopleRequest,
+        title: str,
+        ended: Callable[[bool], object],
+        began: Callable[[], object] = lambda: None,
+    ) -> None:
+        """`request` is sent as a dry run first.
+
+        `began` is called when the user has confirmed the change. `ended` is called with True when the change
+        was made, and with False when it has failed. This screen may be closed by then.
+        """
         super().__init__()
+        self._began = began
         self._ended = ended
         self._is_made = False
-        self._is_closed = False
         self._request = request
         self._heading = title
         self._planned: Done | None = None
@@ -130,6 +139,7 @@ class ChangeScreen(FrameScreen):
         self.confirm(words, self._apply)
 
     def _apply(self) -> None:
+        self._began()
         self._timer = self.set_interval(LOOK, self._look)
         self.query_one(BarMeter).add_class("-running")
         self.say(shown("Changing the people and filing their mail again ..."))
@@ -148,7 +158,7 @@ class ChangeScreen(FrameScreen):
 
     def _made(self, done: Done) -> None:
         self.muniment.tell(" ".join((done.message, *done.warnings[:1])))
-        self._ended()
+        self._ended(True)
         self._is_made = True
         self._stop_looking()
         self._close_made()
@@ -156,26 +166,21 @@ class ChangeScreen(FrameScreen):
     @on(events.ScreenResume)
     def _close_made(self) -> None:
         """Close once the change is made; if another screen is in front, after that is closed."""
-        if self._is_made and self.is_active and not self._is_closed:
-            self._close(True)
+        if self._is_made and self.is_active:
+            self.dismiss()
 
     def _not_made(self, error: MunimentError) -> None:
         self.muniment.refuse(error)
-        self._ended()  # a part of it may be made
+        self._ended(False)  # a part of it may be made
         self._stop_looking()
-        if not self._is_closed:
-            self.query_one(BarMeter).remove_class("-running")
-            self.say(shown(""))
-            self.refresh_bindings()
+        self.query(BarMeter).remove_class("-running")  # a screen that was closed has none
+        self.say(shown(""))
+        self.refresh_bindings()
 
     def _stop_looking(self) -> None:
         if self._timer is not None:
             self._timer.stop()
         self._timer = None
-
-    def _close(self, changed: bool) -> None:
-        self._is_closed = True
-        self.dismiss(changed)
 
     def action_back(self) -> None:
         """Close the preview. A change that is being made goes on."""
@@ -184,7 +189,7 @@ class ChangeScreen(FrameScreen):
             return
         if self._timer is not None:
             self.muniment.tell("The change goes on; a notice says how it ends.", "hint")
-        self._close(self._timer is not None)
+        self.dismiss()
 
 
 def _row(number: int, person: PersonChange) -> ListRow:

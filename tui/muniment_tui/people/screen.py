@@ -237,7 +237,7 @@ class PeopleScreen(AreaScreen):
         return super().check_action(action, parameters)
 
     def _show_change(self, request: PeopleRequest, title: str) -> None:
-        self.app.push_screen(ChangeScreen(request, title, self.action_reload))
+        self.app.push_screen(ChangeScreen(request, title, lambda made: self.action_reload()))
 
     def action_import(self) -> None:
         """Ask for a CSV file, and show what it would change."""
