@@ -28,7 +28,7 @@ from textual.screen import Screen
 from muniment.api import GetStatus, Status
 from muniment.client.client import Connect
 from muniment.errors import MunimentError
-from muniment_tui.actions.available import behind_question, declared
+from muniment_tui.actions.available import behind_question, declared, offers
 from muniment_tui.actions.registry import Action, actions, key_name, typed
 from muniment_tui.engine.bridge import Bridge
 from muniment_tui.shell import state, themes
@@ -362,7 +362,9 @@ class MunimentApp(App[int], inherit_bindings=False):
         event.prevent_default()  # Textual would call the method of its own class as well
         if await self._check_bindings(event.key):
             return
-        if typed(event.key) or event.key.startswith(("f", "ctrl+")):
+        if early := [offer for offer in offers(self.screen) if offer.key == event.key and not offer.enabled]:
+            self.tell(f"{early[0].action.title} must wait for the list.", "hint")
+        elif typed(event.key) or event.key.startswith(("f", "ctrl+")):
             self.tell(f"No key {key_name(event.key)} here; ? or F1 lists the keys.", "hint")
 
     # --- actions ----------------------------------------------------------------------------

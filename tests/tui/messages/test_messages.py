@@ -14,8 +14,9 @@ import pytest
 from textual.pilot import Pilot
 
 from muniment import api
-from muniment.errors import VaultError
+from muniment.errors import NotFound, ReasonNeeded, VaultError
 from muniment.service.dispatch.engine import connect
+from muniment_tui.messages.folder_tree import TreePlace
 from muniment_tui.messages.query import prefix_query
 from muniment_tui.messages.screen import MessagesScreen
 from muniment_tui.widgets.entry import SafeInput
@@ -490,6 +491,81 @@ def test_engine_errors_are_shown(make: Make, engine: Watched) -> None:
         await shows(pilot, "Message-ID")
 
     drive(make(), script)
+
+
+async def inbox_of_bohdan(pilot: Pilot[Any]) -> None:
+    await shows(pilot, "Bohdan")
+    await pilot.press("down", "enter", "down", "enter")
+    await shows(pilot, "Inbox of bohdan")
+    await until(pilot, lambda: screen_of(pilot).found.rows.current is not None)
+
+
+@pytest.mark.parametrize(
+    "error", [VaultError("the disk is gone"), ReasonNeeded("a reason"), NotFound("gone")]
+)
+def test_a_list_that_fails_leaves_no_rows_of_another(make: Make, engine: Watched, error: Exception) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
+        await inbox_of_bohdan(pilot)
+        screen = screen_of(pilot)
+        engine.failing = error
+        await pilot.press("escape", "down", "enter")
+        if isinstance(error, ReasonNeeded):
+            await shows(pilot, "requires a reason")
+            await pilot.press("escape")
+        await until(pilot, lambda: screen.found.rows.count == 0)
+        await shows(pilot, "Sent of bohdan")
+        assert screen.found.listing is None
+        await pilot.press("x")
+        assert not screen.query_one("Prompt").display
+        engine.failing = None
+        await pilot.press("f5")
+        await until(pilot, lambda: screen.found.listing is not None)
+        assert "Sent of bohdan" in text_of(pilot.app)
+
+    drive(make(), script, WIDE)
+
+
+@pytest.mark.parametrize("key", ["space", "asterisk", "x", "enter", "P", "t", "d", "o", "r", "C"])
+def test_no_key_acts_on_rows_that_another_list_replaces(make: Make, engine: Watched, key: str) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
+        await inbox_of_bohdan(pilot)
+        screen = screen_of(pilot)
+        engine.go.clear()
+        before = len(engine.asked)
+        await pilot.press("escape", "down", "enter")
+        await until(pilot, lambda: screen.found.waiting and screen.found.rows.has_focus)
+        assert "Inbox of bohdan" in text_of(pilot.app), "the rows are still those of the inbox"
+        await pilot.press(key)
+        await shows(pilot, "must wait for the list")
+        assert not screen.query_one("Prompt").display
+        assert not screen.found.rows.marked
+        assert not screen.found.all_chosen
+        assert len(engine.asked) == before + 1
+        engine.go.set()
+        await shows(pilot, "Sent of bohdan")
+        await pilot.press("x")
+        await shows(pilot, "Export 1 message")
+
+    drive(make(), script, WIDE)
+
+
+def test_an_error_of_an_old_list_does_not_end_the_new_one(make: Make, engine: Watched) -> None:
+    """The question for the reason of the old list is declined when the new list is opened."""
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await inbox_of_bohdan(pilot)
+        screen = screen_of(pilot)
+        engine.failing = ReasonNeeded("a reason")
+        await pilot.press("escape", "down", "enter")
+        await shows(pilot, "requires a reason")
+        engine.failing = None
+        screen.people.focus()
+        screen._open(TreePlace(MIRA, "Inbox"))
+        await shows(pilot, f"Inbox of {MIRA}")
+        assert not screen.query_one("Prompt").display
+        assert screen.found.listing is not None
+
+    drive(make(), script, WIDE)
 
 
 def test_a_late_error_replaces_nothing_newer(make: Make, engine: Watched) -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from muniment.api import Hit, ListMessages, Search
+from muniment_tui.messages.folder_tree import TreePlace
 
 DEEPEST = 6
 """Largest indent of an answer, in steps, so that subjects keep their room."""
@@ -18,6 +19,15 @@ def conversation_of(request: ListMessages | Search) -> str:
         return ""
     named = _CONVERSATION.fullmatch(request.query.strip())
     return named[1] if named else ""
+
+
+def list_title(request: ListMessages | Search) -> str:
+    """The title of the list that a request asks for."""
+    if id_ := conversation_of(request):
+        return f"Conversation of {id_[:12]}"
+    if isinstance(request, Search):
+        return f"Results for {request.query}" if request.query else TreePlace(request.user).title
+    return TreePlace(request.user, request.folder).title
 
 
 def in_conversation(hits: Sequence[Hit]) -> list[tuple[Hit, int]]:

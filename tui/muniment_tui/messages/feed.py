@@ -56,12 +56,19 @@ class ListFeed:
         return self._next is not None
 
     def begin(self, listing: MailListing) -> None:
-        """Show another list after its first page has arrived. Until then the old one stays."""
+        """Show another list after its first page has arrived. Until then the old one stays.
+
+        If the other one can't be loaded, there is no list.
+        """
         self._drop()
         self._next = listing
         step = listing.plan(0, PAGE)
         self._busy = True
-        self._ask(step.request, lambda hits: self._first(listing, step, hits), self._stopped)
+        self._ask(
+            step.request,
+            lambda hits: self._first(listing, step, hits),
+            lambda error: self._stopped(listing, error),
+        )
 
     def clear(self) -> None:
         """Show no list."""
@@ -100,7 +107,7 @@ class ListFeed:
     def go_to_date(self, date: int) -> None:
         """Move the cursor to the first row at or after a date, in the order of the list."""
         listing = self.listing
-        if listing is None or not listing.total:
+        if listing is None or not listing.total or self.waiting:
             return
         self._drop()
         step = listing.at_date(date, PAGE)
@@ -128,7 +135,11 @@ class ListFeed:
 
     def _say(self, listing: MailListing, step: ListingRequest, then: Callable[[], object]) -> None:
         self._busy = True
-        self._ask(step.request, lambda hits: self._came(listing, step, hits, then), self._stopped)
+        self._ask(
+            step.request,
+            lambda hits: self._came(listing, step, hits, then),
+            lambda error: self._stopped(listing, error),
+        )
 
     def _came(
         self, listing: MailListing, step: ListingRequest, hits: Hits, then: Callable[[], object]
@@ -159,9 +170,15 @@ class ListFeed:
         self._updated(listing)
         self._go_on()
 
-    def _stopped(self, error: MunimentError) -> None:
-        self._busy, self._next = False, None
-        self._drop()
+    def _stopped(self, listing: MailListing, error: MunimentError) -> None:
+        """Take an error. One of a list that is no longer wanted must not end the request for its
+        successor."""
+        if listing is not (self._next or self.listing):
+            return
+        if self.waiting:
+            self.clear()  # the rows of the old list would pass for those of the new one
+        else:
+            self._drop()
         self._failed(error)
 
     def _drop(self) -> None:

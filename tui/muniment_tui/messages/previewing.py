@@ -59,7 +59,7 @@ class MessagePreview:
         """
         self._timer = None
         row, listing = self._found.rows.current, self._found.listing
-        if row is None or listing is None or not self._found.rows.has_focus:
+        if row is None or listing is None or self._found.waiting or not self._found.rows.has_focus:
             return
         if not self._reader.display or self._reader.shows(row.key):
             return

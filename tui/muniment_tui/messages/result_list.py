@@ -16,7 +16,7 @@ from muniment.errors import MunimentError
 from muniment.system.formatting import count, name_of, size
 from muniment_tui.actions.registry import Action, actions
 from muniment_tui.messages import dates
-from muniment_tui.messages.conversation import conversation_of, indent
+from muniment_tui.messages.conversation import conversation_of, indent, list_title
 from muniment_tui.messages.feed import ListFeed
 from muniment_tui.messages.listing import ANSWERS, NEWEST, OLDEST, RELEVANT, Asked, MailListing
 from muniment_tui.messages.reason_prompt import MailRequests
@@ -37,6 +37,8 @@ NAMES = 400
 """Characters of a header field with people that a list reads."""
 _PERSON = re.compile(r'(?:"(?:[^"\\]|\\.)*+"?+|[^",])++', re.DOTALL)
 """All up to a comma that is not in quotes. The last quotes may have no end, since the field is cut."""
+OF_ROWS = ("open", "mark", "unmark_all")
+"""Actions of a list that use its rows."""
 MOST = 10_000
 """Maximum number of marked messages. More than that are exported as a whole list."""
 
@@ -60,6 +62,16 @@ def columns(sent: bool) -> tuple[ListColumn, ...]:
 def names_of(to: str) -> str:
     """The names in a header field with several people, as far as a list can show them."""
     return ", ".join(name_of(one.strip()) for one in _PERSON.findall(to[:NAMES]) if one.strip())
+
+
+class MailRows(PagedList):
+    """The rows of a list of mail."""
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Whether an action is available. None may use the rows of a list that another one replaces."""
+        offered = super().check_action(action, parameters)
+        waits = isinstance(self.parent, ResultPane) and self.parent.waiting
+        return None if offered and waits and action in OF_ROWS else offered
 
 
 class ResultPane(Pane):
@@ -94,16 +106,25 @@ class ResultPane(Pane):
         self._order_before = NEWEST
         self._anchor = 0
         self._feed: ListFeed | None = None
+        self._request: Asked | None = None
+        """What was asked for last, even if it could not be loaded."""
+
+    @property
+    def waiting(self) -> bool:
+        """Whether another list was asked for. The rows are still those of the one before."""
+        return self._feed is not None and self._feed.waiting
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Whether an action is available. All of them need at least one row."""
-        return not self.is_mounted or self.rows.count > 0
+        """Whether an action is available. All of them need at least one row of the list asked for."""
+        if self.is_mounted and not self.rows.count:
+            return False
+        return None if self.waiting else True
 
     def compose(self) -> ComposeResult:
-        yield PagedList(columns(False), marks=True, id="rows")
+        yield MailRows(columns(False), marks=True, id="rows")
 
     def on_mount(self) -> None:
-        self._feed = ListFeed(self.rows, self._ask, self._row, self._updated, self._failed)
+        self._feed = ListFeed(self.rows, self._ask, self._row, self._updated, self._refused)
         self.rest()
 
     @property
@@ -140,6 +161,7 @@ class ResultPane(Pane):
         self.set_empty(
             "○", "$secondary", "No folder is open", "Open a person's folder, or press / to search."
         )
+        self._request = None
         self.feed.clear()
 
     def set_empty(self, sign: str, style: str, title: str, advice: str) -> None:
@@ -149,6 +171,7 @@ class ResultPane(Pane):
     def open(self, request: Asked) -> None:
         """Show a folder or a search."""
         self.requests.clear_notice()
+        self._request = request
         self._order_for(conversation_of(request))
         if self.order == RELEVANT and not (isinstance(request, Search) and request.query.strip()):
             self.order = NEWEST
@@ -164,9 +187,17 @@ class ResultPane(Pane):
         self._conversation = conversation
 
     def again(self) -> None:
-        """Load the current list again, for new mail or another order."""
-        if self.listing is not None:
-            self.open(self.listing.request)
+        """Load the list that was asked for again, for new mail, another order, or after an error."""
+        if self._request is not None:
+            self.open(self._request)
+
+    def _refused(self, error: MunimentError) -> None:
+        """Name the list that could not be loaded, then report the error."""
+        if self.listing is None and self._request is not None:
+            self.all_chosen = False
+            self.set_title(shown(list_title(self._request)))
+        self._failed(error)
+        self.refresh_bindings()
 
     def _updated(self, listing: MailListing) -> None:
         self.all_chosen = False

@@ -17,11 +17,11 @@ from muniment.api import GetTree, ListMessages, Search, Tree
 from muniment.errors import MunimentError, NotFound, QueryError, ReasonNeeded
 from muniment_tui.actions.registry import Action, actions
 from muniment_tui.messages import exporting, previewing
-from muniment_tui.messages.conversation import conversation_of
+from muniment_tui.messages.conversation import list_title
 from muniment_tui.messages.exporting import MailExport
 from muniment_tui.messages.folder_tree import TreePlace, folders, nodes, place_of
 from muniment_tui.messages.list_status import list_status
-from muniment_tui.messages.listing import Asked, MailListing
+from muniment_tui.messages.listing import Asked
 from muniment_tui.messages.previewing import IdCopies, MessagePreview
 from muniment_tui.messages.query import LANGUAGE, PeopleFilter, SearchLine, prefix_query
 from muniment_tui.messages.quick_filters import FILES, WEEK, from_sender, query_of, toggled
@@ -350,12 +350,12 @@ class MessagesScreen(AreaScreen):
         elif isinstance(error, NotFound):
             self.say(shown("✗ No such person or folder.", "$error"))
             self.found.set_empty("✗", "$error", "There is no such person or folder", f"{error}.")
-            self.found.feed.clear()
         elif not isinstance(error, ReasonNeeded):
             self.say(shown("✗ The list could not be loaded.", "$error"))
             self.found.set_empty("✗", "$error", "The list could not be loaded", str(error))
             self.muniment.refuse(error)
         else:
+            self.say(shown("! A reason is required.", "$warning"))
             self.found.set_empty("!", "$warning", "A reason is required", "Open it again and enter a reason.")
 
     @on(ResultPane.Changed)
@@ -363,30 +363,25 @@ class MessagesScreen(AreaScreen):
         """Show the title and the status of the list, and preview the message at its cursor."""
         listing = self.found.listing
         if listing is not None:
-            self.found.set_title(shown(self._title(listing)))
-            if not self.export.running:
+            self.found.set_title(shown(list_title(listing.request)))
+            if not self.export.running and not self.found.waiting:
                 self.say(list_status(listing, len(self.found.rows.marked), self.found.all_chosen))
             self.refresh_bindings()
             self.preview.soon()
 
-    def _title(self, listing: MailListing) -> str:
-        request = listing.request
-        if id_ := conversation_of(request):
-            return f"Conversation of {id_[:12]}"
-        if isinstance(request, Search) and request.query:
-            return f"Results for {request.query}"
-        return (self.place or TreePlace()).title
-
     @on(RowList.Opened, "#rows")
     def _read_row(self, event: RowList.Opened) -> None:
         listing = self.found.listing
-        if event.row is not None and listing is not None:
+        if event.row is not None and listing is not None and not self.found.waiting:
             self.reader.open(event.row.key, listing.hits.marks)
             self._go("reader")
 
     @on(ReaderPane.Onward)
     def _onward(self, event: ReaderPane.Onward) -> None:
         """Open the next message after the last hit."""
+        if self.found.waiting:
+            self.muniment.tell("The list is still loading.")
+            return
         row = self.found.rows.current if self.found.step(event.step) else None
         listing = self.found.listing
         if row is None or listing is None:
@@ -474,8 +469,9 @@ class MessagesScreen(AreaScreen):
         if action == "stop":
             return self.export.running
         if action in OF_LIST and self.is_mounted:
-            listed = self.found.listing is not None and self.found.listing.total > 0
-            return listed and not self._tree_focused
+            if self.found.listing is None or not self.found.listing.total or self._tree_focused:
+                return False
+            return None if self.found.waiting else True
         if action == "back" and self.is_mounted:
             return not self._tree_focused or super().check_action(action, parameters)
         return super().check_action(action, parameters)
