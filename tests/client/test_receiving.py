@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import io
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -89,3 +93,30 @@ def test_a_name_that_is_taken_meanwhile_is_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="can't be written"):
         list(words)
     assert there(tmp_path) == {"out.mbox": b"mine"}
+
+
+class FullDisk(io.BufferedWriter):
+    """A file on a disk without room, which is noticed when its buffer is written."""
+
+    def __init__(self, handle: int, mode: str) -> None:
+        super().__init__(io.FileIO(handle, mode), buffer_size=4)
+
+    def flush(self) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def write(self, data: Any) -> int:
+        if len(data) >= 4:
+            self.flush()
+        return super().write(data)
+
+
+@pytest.mark.parametrize("size", [2, 100])
+@pytest.mark.parametrize("name", ["out/a.eml", "out.mbox"])
+def test_a_full_disk_is_named_and_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, size: int
+) -> None:
+    """A small file fills the disk when it is closed, a large one while it is written."""
+    monkeypatch.setattr(os, "fdopen", FullDisk)
+    with pytest.raises(UsageError, match=r"No space left on device.*make room and try again"):
+        list(receive(iter([*sent((name, b"x" * size)), DONE]), tmp_path / name.partition("/")[0]))
+    assert list(tmp_path.iterdir()) == []

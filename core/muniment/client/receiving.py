@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -29,22 +29,15 @@ def receive(words: Iterator[WireWord], path: Path) -> Iterator[WireWord]:
     received = _ReceivedFiles(path)
     with ExitStack() as stack:
         stack.callback(received.discard)
-        file: BinaryIO | None = None
         for word in words:
             if isinstance(word, ExportFile):
-                if file is not None:
-                    file.close()
-                file = stack.enter_context(received.new(word.name))
-            elif isinstance(word, Chunk) and file is not None:
-                file.write(word.data)
+                received.begin(word.name)
+            elif isinstance(word, Chunk):
+                received.write(word.data)
             else:
                 if isinstance(word, Done):
-                    if file is not None:
-                        file.close()
                     received.publish()
                 yield word
-        if file is not None:
-            file.close()
         received.publish()
 
 
@@ -57,13 +50,16 @@ class _ReceivedFiles:
         """The temporary folder, if the export is one."""
         self._files: list[tuple[Path, Path]] = []
         """Each single file: its temporary and its final path."""
+        self._file: BinaryIO | None = None
+        """The file that is being written."""
 
-    def new(self, name: str) -> BinaryIO:
-        """Make a file of the export, which only its owner can read.
+    def begin(self, name: str) -> None:
+        """Close the file before, and make the next one of the export, which only its owner can read.
 
         Raises:
             UsageError: It exists already, can't be written, or does not belong to the export.
         """
+        self._close()
         path, parts = self._path, Path(name).parts
         inside = len(parts) == 2 and parts[0] == path.name
         if ".." in parts or not (inside or (len(parts) == 1 and name.startswith(path.name))):
@@ -80,7 +76,33 @@ class _ReceivedFiles:
             raise UsageError(f"{final} exists already: name a new file or folder") from None
         except OSError as error:
             raise UsageError(f"{final} can't be written ({error.strerror}): name another place") from error
-        return os.fdopen(handle, "wb")
+        self._file = os.fdopen(handle, "wb")
+
+    def write(self, data: bytes) -> None:
+        """Add to the file that was begun last.
+
+        Raises:
+            UsageError: It can't be written, for example to a full disk.
+        """
+        if self._file is not None:
+            with self._writing():
+                self._file.write(data)
+
+    def _close(self) -> None:
+        """Close the file. Closing writes what is still in memory, so it can fail like `write`."""
+        file, self._file = self._file, None
+        if file is not None:
+            with self._writing():
+                file.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise UsageError(
+                f"{self._path} could not be written ({error.strerror}): make room and try again"
+            ) from error
 
     def _place(self, final: Path, inside: bool) -> Path:
         if not inside:
@@ -98,6 +120,7 @@ class _ReceivedFiles:
         Raises:
             UsageError: That is not possible.
         """
+        self._close()
         try:
             if self._folder is not None:
                 publish_folder(self._folder, self._path)
@@ -111,7 +134,10 @@ class _ReceivedFiles:
         self._folder = None
 
     def discard(self) -> None:
-        """Remove what was not published."""
+        """Close the file, and remove what was not published."""
+        if self._file is not None:
+            with suppress(OSError):  # why it could not be written was said already
+                self._file.close()
         if self._folder is not None:
             discard(self._folder)
         for part, _ in self._files:
