@@ -7,6 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from muniment import api
+from muniment.archive.operations.search import find
+from muniment.archive.vault.open_vault import open_vault
+from muniment.errors import QueryError
 from support.reports import EPOCH, plain, report
 from support.vaults import TestVault
 
@@ -135,3 +138,27 @@ def test_each_page_continues_the_previous_one(vault: TestVault) -> None:
         if not after:
             break
     assert found == [hit.subject for hit in vault.search("user:anna@example.com")]
+
+
+@pytest.mark.parametrize("user", ["", "anna@example.com"])
+def test_all_pages_count_days_from_the_time_of_the_first_one(vault: TestVault, user: str) -> None:
+    opened = open_vault(vault.folder, write=False)
+    try:
+        now, later = EPOCH + 41 * DAY, EPOCH + 51 * DAY
+        whole = find(opened, "after:41d", user, now=now).ids
+        assert len(whole) > 2
+        assert find(opened, "after:41d", user, now=later).ids != whole
+        page = find(opened, "after:41d", user, 1, now=now)
+        found = [*page.ids]
+        while page.after:
+            page = find(opened, "after:41d", user, 1, page.after, now=later)
+            found += page.ids
+        assert tuple(found) == whole
+        back = find(opened, "after:41d", user, 1, page.before, oldest_first=True, now=later)
+        assert back.ids == whole[-2:-1]
+        assert "@" not in find(opened, "red", user, 1).after
+        for wrong in ("0.0.0@", "0.0.0@x", "0.0.0@1@2"):
+            with pytest.raises(QueryError, match="again from the first page"):
+                find(opened, "after:41d", user, 1, wrong)
+    finally:
+        opened.close()

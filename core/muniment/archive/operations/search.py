@@ -1,8 +1,14 @@
-"""Searches a vault: a query runs on the index, and the catalog decides about people and folders."""
+"""Searches a vault: a query runs on the index, and the catalog decides about people and folders.
+
+Days such as `today` and `7d` are counted from the time of the first page. The positions of its further pages
+have that time, so that all pages agree, also over midnight.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, tzinfo
 
 from muniment.archive.catalog import MessageRow
@@ -14,8 +20,14 @@ from muniment.archive.operations.index_binding import is_bound
 from muniment.archive.operations.public_ids import PublicIds
 from muniment.archive.query import And, IdPrefix, Node, Not, Or, RecordNumber, parse
 from muniment.archive.vault.vault import Vault
+from muniment.errors import QueryError
 from muniment.mail.headers.addresses import domain
 from muniment.people.directory import CATCH_ALL, User
+
+TIMED = "@"
+"""Separates the position in the index from the time of the first page, in hex."""
+SHIFT = 2 * 86_400
+"""Seconds by which each day changes that is counted from now."""
 
 
 def terms_of(vault: Vault, name: str | User) -> UserAddresses:
@@ -70,6 +82,7 @@ def find(
     around: int | None = None,
     zone: tzinfo = UTC,
     conversations: Known | None = None,
+    now: float | None = None,
 ) -> SearchPage:
     """Search a vault, and return one page of results. An index of another ledger finds nothing.
 
@@ -88,13 +101,16 @@ def find(
         zone: The time zone of the days in the query.
         conversations: What one searcher's query has found out about conversations. Pass the same dict for
             each page, so that they are looked up once.
+        now: The time of this call, in seconds since 1970 UTC; by default the current time.
 
     Raises:
         QueryError: The query is not valid, or `after` is not a position from a page.
         NotFound: `user` or a name after `user:` is unknown, or no user has a folder that `in:` names.
         VaultError: The index or the catalog can't be read.
     """
-    node = parse(query, zone=zone)
+    after, begun = _timed(after, int(time.time() if now is None else now))
+    node = parse(query, now=begun, zone=zone)
+    counted = node != parse(query, now=begun + SHIFT, zone=zone)
     whose = None if not user else _user(vault, user) if own or isinstance(user, User) else person(vault, user)
     require_known(vault, node, whose, own)
     if own:
@@ -118,7 +134,7 @@ def find(
     node = with_conversations(
         vault, node, lambda id_: _message(vault, id_, whose if own else None), found, known
     )
-    return index.search(
+    page = index.search(
         node,
         users=lambda name: terms_of(vault, name),
         placed=placed,
@@ -131,6 +147,27 @@ def find(
         oldest_first=oldest_first,
         around=around,
     )
+    if not counted:
+        return page
+    return replace(page, after=_with_time(page.after, begun), before=_with_time(page.before, begun))
+
+
+def _timed(position: str, now: int) -> tuple[str, int]:
+    """Return a position in the index, and the time from which days are counted: `now`, if it has none.
+
+    Raises:
+        QueryError: It has no valid time.
+    """
+    at, timed, begun = position.partition(TIMED)
+    try:
+        return at, min(max(int(begun, 16), 0), now) if timed else now
+    except ValueError:
+        raise QueryError("This page can't be found; search again from the first page.") from None
+
+
+def _with_time(position: str, begun: int) -> str:
+    """Return a position in the index with the time from which days are counted; "" stays ""."""
+    return f"{position}{TIMED}{begun:x}" if position else ""
 
 
 def _message(vault: Vault, id_: str, reader: User | None) -> MessageRow | None:
