@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from muniment.api import Audit, GetAudit, Request, WireWord
+from muniment.api import Audit, AuditEvent, GetAudit, Request, WireWord
 from support.engine_double import EngineDouble, invoke
 from support.program import Program
 from support.reports import plain, report
@@ -101,3 +102,17 @@ def test_days_are_the_same_for_all_pages_of_one_command() -> None:
     double = Pages({})
     assert invoke(double, "audit", "--from", "today", "--csv").code == 0
     assert [(one.after, one.now) for one in double.asked if isinstance(one, GetAudit)] == [(0, 0), (7, 123)]
+
+
+def test_days_are_the_same_for_the_next_page_that_is_asked_for_by_hand() -> None:
+    event = AuditEvent(sequence=8, time=100, event="read", who="ada", uid=1, role="auditor", word="Show")
+    double = EngineDouble({GetAudit: Audit(events=(event,), after=7, now=123)})
+    said = invoke(double, "audit", "--from", "7d", "--limit", "1").out
+    assert said.endswith("Next page: --after 7@123\n")
+    assert invoke(double, "audit", "--limit", "1").out.endswith("Next page: --after 7\n")
+    page = json.loads(invoke(double, "audit", "--from", "7d", "--limit", "1", "--json").out)
+    assert (page["after"], page["now"]) == (7, 123)
+    invoke(double, "audit", "--from", "7d", "--limit", "1", "--after", "7@123")
+    last = double.asked[-1]
+    assert isinstance(last, GetAudit)
+    assert (last.after, last.now) == (7, 123)

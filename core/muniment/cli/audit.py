@@ -98,7 +98,8 @@ def audit(
     if as_lines:
         request = replace(request, cursor=after, oldest_first=True)
         return _print_lines(session, request, limit, follow)
-    request = replace(request, after=_place(after))
+    place, begun = _place(after)
+    request = replace(request, after=place, now=begun)
     most = limit if limit is not None else None if as_csv else LIMIT
     if as_csv:
         return _print_csv(session, _pages(session, request, most))
@@ -106,7 +107,7 @@ def audit(
     if session.json:
         page: dict[str, Any] = {"events": [event_as_json(event) for event in answer.events]}
         page |= {"problems": list(answer.problems)} if answer.problems else {}
-        session.out.json(page | {"after": answer.after} if answer.after else page)
+        session.out.json(page | {"after": answer.after, "now": answer.now} if answer.after else page)
         return _checked(answer.problems)
     if not answer.events:
         filtered = bool(reader or person or kinds or since or until or word)
@@ -117,7 +118,8 @@ def audit(
         return _checked(answer.problems)
     _print_table(session, grouped(answer.events))
     if answer.after:
-        session.out.line(f"Next page: --after {answer.after}")
+        timed = f"@{answer.now}" if since or until else ""
+        session.out.line(f"Next page: --after {answer.after}{timed}")
     return _checked(answer.problems)
 
 
@@ -130,17 +132,22 @@ def _require_one_form(json: bool, csv: bool, lines: bool, follow: bool) -> None:
         raise UsageError("--follow needs --lines as well.")
 
 
-def _place(after: str) -> int:
-    """The place of an earlier page, as it was typed.
+def _place(after: str) -> tuple[int, int]:
+    """The place of an earlier page, and the time from which its days were counted, as they were typed.
 
     Raises:
-        UsageError: It is no number.
+        UsageError: They are no numbers.
     """
     if not after:
-        return 0
-    if not (after.isascii() and after.isdecimal() and len(after) < 19):
-        raise UsageError(f"--after {after[:80]!r} is no place: use the number below the page before.")
-    return int(after)
+        return 0, 0
+    place, timed, begun = after.partition("@")
+    if not (_is_number(place) and (_is_number(begun) if timed else True)):
+        raise UsageError(f"--after {after[:80]!r} is no place: use the one below the page before.")
+    return int(place), int(begun or 0)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 19
 
 
 def _pages(session: CommandSession, request: GetAudit, most: int | None) -> Iterator[Audit]:
@@ -160,12 +167,12 @@ def _whole(pages: Iterator[Audit]) -> Audit:
     """All pages as one."""
     events: list[AuditEvent] = []
     problems: dict[str, None] = {}
-    after = 0
+    after = now = 0
     for page in pages:
         events += page.events
         problems |= dict.fromkeys(page.problems)
-        after = page.after
-    return Audit(events=tuple(events), after=after, problems=tuple(problems))
+        after, now = page.after, page.now
+    return Audit(events=tuple(events), after=after, problems=tuple(problems), now=now)
 
 
 def _print_csv(session: CommandSession, pages: Iterator[Audit]) -> int:

@@ -83,7 +83,8 @@ def test_wrong_options_are_refused(program: Program) -> None:
     assert "exclude each other" in program.refuses(2, "audit", "--lines", "--csv")
     assert "exclude each other" in program.refuses(2, "audit", "--lines", "--json")
     assert "needs --lines" in program.refuses(2, "audit", "--follow")
-    assert "is no place" in program.refuses(2, "audit", "--after", "x")
+    for place in ("x", "@1", "7@", "7@x", "7@1@1"):
+        assert "is no place" in program.refuses(2, "audit", "--after", place)
 
 
 def test_new_events_are_printed_while_it_follows(program: Program) -> None:
