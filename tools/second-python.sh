@@ -6,7 +6,7 @@
 # installed). --list prints all other Pythons of this machine that can be named here, one for each version.
 set -eu
 cd "$(dirname "$0")/.."
-tests="tests/mail tests/people tests/profiles tests/config tests/archive tests/client tests/net tests/notify tests/gateway tests/health"
+tests="tests/mail tests/people tests/profiles tests/config tests/archive tests/client tests/net tests/notify tests/feed tests/gateway tests/health"
 tests="$tests tests/parsing tests/setup tests/system tests/tui"
 options="-n 4 --dist worksteal -p no:cacheprovider"
 
