@@ -12,7 +12,7 @@ from muniment.archive.operations.backup import STATE, read_state
 from muniment.archive.vault import known_roots
 from muniment.health import sizes
 from muniment.notify import memory
-from muniment.service.host import proof_memory
+from muniment.service.host import feed_cursor, proof_memory
 from muniment.setup import store
 
 FILES: dict[str, Callable[[Path], object]] = {
@@ -20,6 +20,7 @@ FILES: dict[str, Callable[[Path], object]] = {
     memory.NAME: memory.load,
     proof_memory.NAME: proof_memory.load,
     store.NAME: store.load,
+    feed_cursor.NAME: feed_cursor.load,
     STATE: read_state,
     lock.NAME: lock.holding,
     known_roots.CHECKPOINTS: known_roots.notes_of,

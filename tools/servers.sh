@@ -16,10 +16,11 @@ UNPACKED="cyrus-imapd cyrus-pop3d sasl2-bin nginx libnginx-mod-mail
 courier-imap courier-pop
 mailutils-imap4d mailutils-pop3d
 popa3d
-solid-pop3d"
+solid-pop3d
+syslog-ng-core"
 PROGRAMS="lib/cyrus/bin/imapd lib/cyrus/bin/pop3d sbin/saslpasswd2 sbin/nginx lib/nginx/modules/ngx_mail_module.so
 sbin/couriertcpd lib/courier/courier/imaplogin lib/courier/courier/courierpop3d sbin/imap4d sbin/pop3d
-sbin/popa3d sbin/solid-pop3d"
+sbin/popa3d sbin/solid-pop3d sbin/syslog-ng"
 # What they depend on and what these tests do without.
 LEFT_OUT='^(exim4.*|lib.*-dev|libgnutls(-.*|xx.*)|gnutls-bin|update-inetd|openbsd-inetd|db.*-util|guile-.*|libclamav.*'
 LEFT_OUT="$LEFT_OUT|libmspack.*|gawk|libsigsegv2|libgc1.*)\$"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import re
 
+from muniment.config.check_feed import feed_problems
 from muniment.config.check_notify import Problems, notify_problems
 from muniment.config.model import AccessSection, GatewaySection, JournalingSection, Profile, Settings
 from muniment.config.setting_fields import in_file
@@ -56,6 +57,7 @@ def setting_problems(settings: Settings) -> Problems:
     yield from access_problems(settings.access)
     yield from journaling_problems(settings.journaling)
     yield from notify_problems(settings.notify)
+    yield from feed_problems(settings.audit_feed)
 
 
 def access_problems(access: AccessSection) -> Problems:

@@ -17,6 +17,7 @@ from muniment.config.check import check, check_settings
 from muniment.config.model import (
     PROFILE_KEYS,
     AccessSection,
+    AuditFeedSection,
     GatewaySection,
     JournalingSection,
     NotifyCommand,
@@ -35,7 +36,18 @@ _Struct = TypeVar("_Struct", bound=msgspec.Struct)
 
 FORMAT = 1
 """The newest version of vault.toml that this program knows."""
-_TOP = ("version", "name", "domains", "demo", "gateway", "access", "notify", "journaling", "profile")
+_TOP = (
+    "version",
+    "name",
+    "domains",
+    "demo",
+    "gateway",
+    "access",
+    "notify",
+    "audit_feed",
+    "journaling",
+    "profile",
+)
 _TYPES: dict[type[Any], str] = {
     int: "a whole number",
     bool: "true or false",
@@ -94,6 +106,7 @@ def interpret(text: str, where: str) -> Settings:
             gateway=_convert(GatewaySection, _table(tables, "gateway"), "gateway: "),
             access=_convert(AccessSection, _table(tables, "access"), "access: "),
             notify=_notify(_table(tables, "notify")),
+            audit_feed=_convert(AuditFeedSection, _table(tables, "audit_feed"), "audit_feed: "),
             journaling=_convert(JournalingSection, _table(tables, "journaling"), "journaling: "),
             profiles=_profiles(_table(tables, "profile")),
             **_values(Settings, {key: tables[key] for key in _TOP[:4] if key in tables}, ""),

@@ -298,6 +298,28 @@ class NotifySection(Discreet, msgspec.Struct, frozen=True, kw_only=True, forbid_
     """Local time of the daily summary, such as "07:30"; "" for none."""
 
 
+class AuditFeedSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where events of the audit trail are sent as they happen. It is off unless `syslog` is given."""
+
+    syslog: str = ""
+    """The receiver, such as "tls://siem.example:6514"; "tcp://" only with `plain`."""
+    plain: bool = False
+    """Whether the events may be sent unencrypted, to this machine or into a private network."""
+    ca_file: str = ""
+    """A PEM file of certificate authorities to trust instead of the system's."""
+    fingerprint: str = ""
+    """SHA-256 of the receiver's certificate in hex, which is trusted instead of authorities."""
+    certificate: str = ""
+    """PEM file with the certificate that this machine shows and, without `key`, its private key."""
+    key: str = ""
+    """PEM file with the private key."""
+    facility: Literal[
+        "audit", "auth", "authpriv", "daemon", "user", "local0", "local1", "local2", "local3", "local4",
+        "local5", "local6", "local7",
+    ] = "audit"  # fmt: skip
+    """The facility of the syslog messages."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All of vault.toml."""
 
@@ -311,6 +333,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     gateway: GatewaySection = GatewaySection()
     access: AccessSection = AccessSection()
     notify: NotifySection = NotifySection()
+    audit_feed: AuditFeedSection = AuditFeedSection()
     journaling: JournalingSection = JournalingSection()
     profiles: tuple[Profile, ...] = ()
     """In TOML, each one is a table [profile.NAME]."""

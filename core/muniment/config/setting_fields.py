@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from muniment.config.model import (
     AccessSection,
+    AuditFeedSection,
     GatewaySection,
     JournalingSection,
     NotifyCommand,
@@ -71,8 +72,10 @@ class SettingsSection:
 
 _DEFAULTS: dict[str, Any] = {
     "": Settings(), "gateway": GatewaySection(), "access": AccessSection(), "journaling": JournalingSection(),
-    "notify": NotifySection(), "notify.mail": NotifyMail(), "notify.command": NotifyCommand(),
+    "audit_feed": AuditFeedSection(), "notify": NotifySection(), "notify.mail": NotifyMail(),
+    "notify.command": NotifyCommand(),
 }  # fmt: skip
+_FACILITIES = ("audit", "auth", "authpriv", "daemon", "user", *(f"local{number}" for number in range(8)))
 _F = SettingField
 
 ORGANISATION = SettingsSection(
@@ -145,6 +148,24 @@ ACCESS = SettingsSection(
             "Whether a reason is needed to read another person's mail.", says=("required", "not required")),
     ),
 )  # fmt: skip
+AUDIT_FEED = SettingsSection(
+    "feed", "Audit feed", "Where events of the audit trail are sent as they happen.", (
+        _F("audit_feed.syslog", "Syslog receiver", "text", "Its address; empty for no feed.",
+            "tls://siem.example:6514"),
+        _F("audit_feed.ca_file", "Authorities (PEM file)", "path",
+            "Trust the authorities in this file instead of the system's."),
+        _F("audit_feed.certificate", "Own certificate", "path",
+            "PEM file with the chain and, without a key file, the private key; empty for none."),
+        _F("audit_feed.key", "Own key file", "path", "PEM file with the private key."),
+        _F("audit_feed.facility", "Facility", "choice", "The facility of the messages.",
+            choices=_FACILITIES, says=_FACILITIES, more=True),
+        _F("audit_feed.fingerprint", "Certificate's SHA-256", "text",
+            "Trust exactly the receiver's certificate with this SHA-256.", more=True),
+        _F("audit_feed.plain", "Unencrypted", "flag",
+            "Whether tcp:// is allowed, to this machine or into a private network.",
+            says=("allowed", "refused"), more=True),
+    ),
+)  # fmt: skip
 SCHEDULE = SettingsSection("schedule", "Schedule", "Which profiles run automatically, and how often.")
 """Its fields are those of the profiles."""
 GATEWAY = SettingsSection(
@@ -210,7 +231,7 @@ JOURNALING = SettingsSection(
     ),
 )  # fmt: skip
 
-SECTIONS = (ORGANISATION, NOTIFICATIONS, ACCESS, SCHEDULE, GATEWAY, JOURNALING)
+SECTIONS = (ORGANISATION, NOTIFICATIONS, ACCESS, SCHEDULE, GATEWAY, JOURNALING, AUDIT_FEED)
 FIELDS = {field.key: field for section in SECTIONS for field in section.fields}
 _NAMED = re.compile(r'\{(\w+)(?:=("?[\w-]+"?))?\}')
 
@@ -248,7 +269,7 @@ def _worded(sentence: str, section: str, name: Callable[[str, str], str]) -> str
 
 def keys_of_model() -> Iterator[str]:
     """The dotted path of each key of vault.toml, except profiles, the version and the mark of a demo."""
-    tables = {"gateway", "access", "notify", "notify.mail", "notify.command", "journaling"}
+    tables = {"gateway", "access", "audit_feed", "notify", "notify.mail", "notify.command", "journaling"}
     for section, default in _DEFAULTS.items():
         for name in default.__struct_fields__:
             key = f"{section}.{name}" if section else name

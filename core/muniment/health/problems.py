@@ -37,6 +37,7 @@ KINDS = {
     "gateway-closed": (CRITICAL, "settings", ""),
     "gateway-unchanged": (WARNING, "settings", ""),
     "gateway-short": (CRITICAL, "settings", "Free some space before the senders give up."),
+    "feed-stopped": (WARNING, "settings", ""),
     "no-reports": (
         CRITICAL,
         "profiles",

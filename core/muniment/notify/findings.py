@@ -6,7 +6,14 @@ from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 
 from muniment.config.model import NotifySection
-from muniment.notify.model import ArchiveFacts, GatewayFacts, ProfileFacts, TroubleFinding, harmless
+from muniment.notify.model import (
+    ArchiveFacts,
+    FeedFacts,
+    GatewayFacts,
+    ProfileFacts,
+    TroubleFinding,
+    harmless,
+)
 
 HOUR, DAY = 3600, 86400
 MARGIN = 1.1
@@ -39,6 +46,8 @@ def findings(
         yield _index(facts, limits.behind_minutes)
     if facts.gateway is not None:
         yield from _gateway(facts.gateway, "gateway-short" in active)
+    if facts.feed is not None:
+        yield _feed(facts.feed)
     if facts.altered is not None or "ledger-altered" in active:
         yield _altered(facts)
 
@@ -170,6 +179,17 @@ def _opens(gateway: GatewayFacts) -> str:
     if gateway.port_taken:
         return "The service opens the port as soon as it is free."
     return "Correct [gateway] in vault.toml: the service takes up the change within seconds."
+
+
+def _feed(feed: FeedFacts) -> TroubleFinding:
+    return TroubleFinding(
+        kind="feed-stopped",
+        trouble=feed.stands,
+        title="Audit events do not reach their receiver",
+        text=f"{harmless(feed.problem)}\n\nThe events are kept, and are sent in order once this is "
+        "corrected. [audit_feed] in vault.toml names the receiver.",
+        well="Audit events reach their receiver again",
+    )
 
 
 def _altered(facts: ArchiveFacts) -> TroubleFinding:

@@ -21,6 +21,7 @@ Kind = Literal[
     "gateway-closed",
     "gateway-unchanged",
     "gateway-short",
+    "feed-stopped",
     "daily-summary",
     "test",
 ]
@@ -117,6 +118,15 @@ class GatewayFacts(msgspec.Struct, frozen=True, kw_only=True):
         return self.free is not None and self.free < self.least
 
 
+class FeedFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """The state of the audit feed."""
+
+    problem: str = ""
+    """Why events do not reach their receiver, as a sentence; "" if they do."""
+    stands: bool | None = None
+    """Whether people must do something about it; None if that is not known."""
+
+
 class ArchiveFacts(msgspec.Struct, frozen=True, kw_only=True):
     """The state of the archive. Times are seconds since 1970 UTC."""
 
@@ -139,6 +149,7 @@ class ArchiveFacts(msgspec.Struct, frozen=True, kw_only=True):
     altered: bool | None = None
     """Whether the ledger on disk differs from what the service wrote; None if not known."""
     gateway: GatewayFacts | None = None
+    feed: FeedFacts | None = None
 
 
 def harmless(sentence: str) -> str:

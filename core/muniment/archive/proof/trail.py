@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from muniment.archive.catalog import AuditRow
+from muniment.archive.catalog import EMPTY, AuditRow
 from muniment.archive.ledger.commits import UNCOUNTED
 from muniment.archive.ledger.model import LedgerHead, RecordKind
 from muniment.archive.ledger.walk import commit_before
@@ -48,7 +48,8 @@ def read_trail(vault: Vault, rows: Iterable[AuditRow], counted: bool = True) -> 
         problems.append(
             f"the catalog's audit trail was changed: {wrong} of these events differ from the ledger"
         )
-    in_ledger, held = _counts(vault) if counted else (UNCOUNTED, 0)
+    head, held = vault.catalog.count_audits() if counted else (EMPTY, 0)
+    in_ledger = counted_events(vault, head)
     if in_ledger not in (UNCOUNTED, held):
         problems.append(
             f"the catalog's audit trail was changed: it has {held} events, the ledger {in_ledger}"
@@ -68,13 +69,8 @@ def _from_ledger(vault: Vault, row: AuditRow) -> AuditRow | None:
     return replace(row, time=frame.time // SECOND, event=event)
 
 
-def _counts(vault: Vault) -> tuple[int, int]:
-    """Return how many audit records the ledger counts before the catalog's head, and how many it has."""
-    head, held = vault.catalog.count_audits()
-    return _counted(vault, head), held
-
-
-def _counted(vault: Vault, head: LedgerHead) -> int:
+def counted_events(vault: Vault, head: LedgerHead) -> int:
+    """Return how many audit records the ledger counts before a commit; UNCOUNTED if that is not known."""
     if not head.tree_size:
         return UNCOUNTED
     found = commit_before(vault.segments, head.segment, vault.catalog.vault_id, head.offset)

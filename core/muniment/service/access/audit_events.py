@@ -17,6 +17,20 @@ from muniment.archive.proof.trail import read_trail
 from muniment.archive.vault.vault import Vault
 from muniment.errors import NotFound, UsageError
 
+
+class UnknownCursor(NotFound):
+    """A vault has no event with a cursor."""
+
+    def __init__(self, cursor: str, why: str) -> None:
+        super().__init__(
+            f"the event with the cursor {cursor} is not in this vault ({why}): the vault was set back, or "
+            "the cursor is of another one; compare the vault with a checkpoint (`muniment verify --was`), "
+            "and begin without a cursor to get all of its events"
+        )
+        self.why = why
+        """What the vault has instead, as a part of a sentence."""
+
+
 DIGITS = 16
 """Hex digits of the hash in a cursor."""
 
@@ -52,7 +66,7 @@ def place_of(vault: Vault, cursor: str) -> int:
 
     Raises:
         UsageError: it has not the form of a cursor.
-        NotFound: the vault has no such event.
+        UnknownCursor: the vault has no such event.
     """
     number, _, digest = cursor.partition("-")
     if not (number.isascii() and number.isdecimal() and len(number) < 19 and len(digest) == DIGITS):
@@ -63,9 +77,6 @@ def place_of(vault: Vault, cursor: str) -> int:
     if [cursor_of(row) for row in found] == [cursor]:
         return place
     size = vault.head.tree_size
-    short = f"it has only {size:,} records" if place >= size else "it has another record there"
-    raise NotFound(
-        f"the event with the cursor {cursor} is not in this vault ({short}): the vault was set back, or the "
-        "cursor is of another one; compare the vault with a checkpoint (`muniment verify --was`), and begin "
-        "without a cursor to get all of its events"
+    raise UnknownCursor(
+        cursor, f"it has only {size:,} records" if place >= size else "it has another record there"
     )

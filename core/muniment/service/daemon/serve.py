@@ -25,6 +25,7 @@ from muniment.service.daemon.units import GATEWAY
 from muniment.service.daemon.watchdog import HostPulse
 from muniment.service.dispatch.engine import Engine
 from muniment.service.host.client_register import ClientRegister
+from muniment.service.host.feed_keeper import FeedKeeper
 from muniment.service.host.gateway_keeper import GatewayKeeper
 from muniment.service.host.run_host import RunHost, RunObserver
 from muniment.service.host.session import ClientSession
@@ -86,6 +87,7 @@ def serve(folder: Path, say: Say | None = None, *, ready: Callable[[], None] | N
                 tuple(sockets.get(GATEWAY, ())),
                 at_once=ready is None,
             ),
+            FeedKeeper(ClientSession(folder, vault), current.settings, host.announce),
             listening(
                 folder,
                 _engines(vault, host, clients),
@@ -262,8 +264,9 @@ class _Current:
         self._problem = problem
 
     def scheduled(self) -> bool:
-        """Whether there is work without requests: profiles on schedule, or the gateway."""
-        return bool(self.profiles()) or bool(self._settings.gateway.listen)
+        """Whether there is work without requests: profiles on schedule, the gateway, or the audit feed."""
+        settings = self._settings
+        return bool(self.profiles()) or bool(settings.gateway.listen) or bool(settings.audit_feed.syslog)
 
     def profiles(self) -> list[Profile]:
         """The profiles that the service runs on schedule."""

@@ -20,7 +20,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from muniment.client.socket_path import SETTINGS
 from muniment.config.check import listen_address
 from muniment.config.model import GatewaySection, Settings
 from muniment.errors import ConfigError, MunimentError
@@ -28,6 +27,7 @@ from muniment.gateway.listening import PortTaken, close_sockets, open_beside, op
 from muniment.gateway.smtp import GatewaySettings as GatewayOptions
 from muniment.gateway.smtp import SmtpGateway
 from muniment.service.host.profile_source import SPOOL
+from muniment.service.host.settings_on_disk import settings_on_disk
 
 log = logging.getLogger("muniment.service")
 
@@ -202,7 +202,7 @@ class GatewayKeeper:
     def _work(self) -> None:
         while not self._stop.wait(self._look):
             with self._lock:
-                seen = self._on_disk()
+                seen = settings_on_disk(self._folder)
                 if seen != self._seen or self._failure is not None or self._ended():
                     self._follow(patient=True)
                 self._seen = seen
@@ -210,14 +210,6 @@ class GatewayKeeper:
     def _ended(self) -> bool:
         """Whether the gateway has ended by itself."""
         return self._open is not None and not self._open.gateway.serves
-
-    def _on_disk(self) -> object:
-        """What changes when vault.toml is written; reading the file each second would cost more."""
-        try:
-            state = (self._folder / SETTINGS).stat()
-        except OSError:
-            return None
-        return state.st_mtime_ns, state.st_size, state.st_ino
 
     def _follow(self, patient: bool) -> None:
         """Take up the current settings. Whatever goes wrong is kept as the failure."""

@@ -35,6 +35,7 @@ from muniment.service.host.profile_source import SPOOL
 from muniment.service.host.session import ClientSession
 from muniment.service.operations import own_mail
 from muniment.service.operations.checklist import progress
+from muniment.service.operations.feed_state import feed_facts
 from muniment.service.operations.first_report import waiting_in_spool
 from muniment.service.operations.gateway_state import gateway_facts
 from muniment.service.operations.logins import refused_logins
@@ -74,6 +75,7 @@ def get_health(session: ClientSession, request: api.GetHealth) -> api.Health:
             since=noted.since,
             disk=(disk.total, disk.free) if disk else None,
             gateway=gateway_facts(session.folder, settings),
+            feed=feed_facts(session.folder, settings),
         ),
         reported={key: one.title for key, one in noted.reported.items()},
         warnings=tuple(filter(None, [exposed(session.folder) or readable(session.folder)])),
