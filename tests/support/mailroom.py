@@ -16,6 +16,7 @@ from muniment.service.demo.samples import COMPANY, DOMAIN, samples, users_csv
 from muniment.service.dispatch.engine import connect
 from muniment_tui.app import MunimentApp
 from muniment_tui.messages.screen import MessagesScreen
+from muniment_tui.shell.times import AppTimes
 from muniment_tui.terminal.colours import ColourDepth
 from support.engine_double import HOSTILE
 from support.reports import EPOCH, plain, report
@@ -33,6 +34,8 @@ COLOSSAL = "".join(f"line {n} of very many\n" for n in range(100_000))
 """More bytes than are shown of a source."""
 LONG_LINE = "lorem ipsum " * 40_000
 PROFILE = "maildir-0"
+PROMPT = AppTimes(unasked=0.0)
+"""Times of an app whose questions can be answered at once."""
 FILES = 1_500
 """Attachments of one message."""
 
@@ -118,6 +121,6 @@ class Watched:
         """Do nothing: it serves all clients of the app."""
 
 
-def app_over(engine: Connect, folder: Path) -> MunimentApp:
+def app_over(engine: Connect, folder: Path, times: AppTimes = PROMPT) -> MunimentApp:
     """The app in its Messages area."""
-    return MunimentApp(engine, folder, area="messages", depth=ColourDepth.TRUE)
+    return MunimentApp(engine, folder, area="messages", depth=ColourDepth.TRUE, times=times)

@@ -40,8 +40,9 @@ NOW = 1_767_614_400
 SMALL, LARGE = (80, 24), (120, 40)
 PATIENCE = 60.0
 """Timeout of a wait, in seconds."""
-PATIENT = AppTimes(notice=PATIENCE)
-"""Times of an app whose notices are there until a test has read them, on the busiest machine."""
+PATIENT = AppTimes(notice=PATIENCE, unasked=0.0)
+"""Times of an app whose notices are there until a test has read them, on the busiest machine.
+A test presses keys as soon as a question is there."""
 Script = Callable[[Pilot[Any]], Awaitable[None]]
 
 _FORMAT = """\

@@ -345,6 +345,10 @@ class MunimentApp(App[int], inherit_bindings=False):
             return
         await self._keys.add(event)
 
+    def drop_keys(self) -> None:
+        """Drop the keys that were typed ahead of a question that opens by itself."""
+        self._keys.drop(self.times.unasked)
+
     def _too_small(self) -> bool:
         """Whether the terminal is too small to show the screen. No key may act then."""
         return isinstance(self.screen, FrameScreen) and self.screen.too_small

@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from textual import events
 from textual.pilot import Pilot
 
 from muniment import api
 from muniment_tui.app import MunimentApp
 from muniment_tui.messages.single import SingleScreen
+from muniment_tui.shell.key_queue import KeyQueue
+from muniment_tui.shell.times import AppTimes
 from muniment_tui.widgets.entry import SafeInput
 from support.mailroom import Watched, app_over, screen_of
 from support.reports import plain, report
@@ -32,6 +35,68 @@ def vault(tmp_path: Path) -> tuple[Path, list[str]]:
 def app_of(pilot: Pilot[Any]) -> MunimentApp:
     """The app, by its own type."""
     return cast(MunimentApp, pilot.app)
+
+
+def test_a_search_while_typing_asks_for_no_reason(vault: tuple[Path, list[str]]) -> None:
+    engine = Watched(vault[0])
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await shows(pilot, "bob@example.com")
+        await pilot.press("slash", *"abo")
+        await shows(pilot, "Enter asks for the reason")
+        await pilot.press(*"ut")
+        await until(pilot, lambda: getattr(engine.asked[-1], "query", "") == "about*")
+        await shows(pilot, "Enter asks for the reason")
+        assert screen_of(pilot).line.value == "about"
+        assert screen_of(pilot).line.has_focus
+        await pilot.press("enter")
+        await shows(pilot, "requires a reason")
+        await pilot.press(*"case 7", "enter")
+        await shows(pilot, "3 messages")
+        assert screen_of(pilot).found.rows.has_focus
+
+    drive(app_over(engine, vault[0]), script)
+    asked = [request.reason for request in engine.asked if isinstance(request, api.Search)]
+    assert set(asked) == {"", "case 7"}
+
+
+def test_keys_that_were_typed_ahead_are_no_reason(vault: tuple[Path, list[str]]) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
+        await shows(pilot, "bob@example.com")
+        await pilot.press("enter")
+        await shows(pilot, "requires a reason")
+        entry = pilot.app.screen.query_one("Prompt SafeInput", SafeInput)
+        assert entry.has_focus
+        await pilot.press(*"jjx", "enter", "escape")
+        assert entry.value == ""
+        assert entry.has_focus
+        app_of(pilot)._keys.drop(0.0)
+        await pilot.press(*"case 7", "enter")
+        await shows(pilot, "3 messages")
+        assert app_of(pilot).reason == "case 7"
+
+    drive(app_over(Watched(vault[0]), vault[0], AppTimes(unasked=600.0)), script)
+
+
+def test_keys_that_still_wait_are_dropped(vault: tuple[Path, list[str]]) -> None:
+    handled: list[str] = []
+
+    async def script(pilot: Pilot[Any]) -> None:
+        app = app_of(pilot)
+
+        async def dispatch(event: events.Key) -> None:
+            handled.append(event.key)
+
+        keys = KeyQueue(app, dispatch)
+        for key in "abc":
+            await keys.add(events.Key(key, key))
+        keys.drop(0.0)
+        await settled(pilot)
+        await keys.add(events.Key("d", "d"))
+        await until(pilot, lambda: "d" in handled)
+
+    drive(app_over(Watched(vault[0]), vault[0]), script)
+    assert handled == ["a", "d"]
 
 
 async def list_bob(pilot: Pilot[Any]) -> None:

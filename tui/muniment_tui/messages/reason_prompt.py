@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from msgspec.structs import replace
+from textual.widgets import Input
 
 from muniment.api import Request, WireWord
 from muniment.errors import MunimentError, ReasonNeeded
@@ -119,11 +120,14 @@ class MailRequests:
     def _lacks_reason(
         self, sent: Request, error: MunimentError, again: Callable[[], object], give_up: Failed
     ) -> None:
-        """Send a request again that lacks a reason, else give it up."""
+        """Send a request again that lacks a reason, else give it up. Nobody is asked while a text line has
+        the focus."""
         if not isinstance(error, ReasonNeeded):
             give_up(error)
         elif self.with_reason(sent) != sent:  # the reason was typed while this request was under way
             again()
+        elif isinstance(self.screen.focused, Input):  # a question would take the rest of what is typed there
+            give_up(error)
         else:
             self._ask_reason(again, lambda: give_up(error))
 
@@ -148,4 +152,5 @@ class MailRequests:
             given,
             check=lambda typed: "" if typed.strip() else "Type a reason.",
             otherwise=otherwise,
+            unasked=True,
         )

@@ -113,6 +113,8 @@ class MessagesScreen(AreaScreen):
         self._timer: Timer | None = None
         self._whole = ""
         """The text as typed, if the query also matches longer words."""
+        self._reason_due = False
+        """Whether Enter in the search line asks for the reason that the search lacks."""
 
     def inside(self) -> Iterable[Widget]:
         """The three panes."""
@@ -306,10 +308,13 @@ class MessagesScreen(AreaScreen):
 
     @on(Input.Submitted, "#query")
     def _entered(self, event: Input.Submitted) -> None:
+        due = self._timer is not None or self._reason_due
         if self._timer is not None:
             self._timer.stop()
+        self._show("found")
+        self.set_focus(self.found.rows)  # at once: no reason is asked for while the line has the focus
+        if due:
             self._search()
-        self._go("found")
 
     @on(SearchLine.SearchLeft)
     def leave_search(self) -> None:
@@ -334,6 +339,7 @@ class MessagesScreen(AreaScreen):
     # --- the list -----------------------------------------------------------------------------
 
     def _list(self, request: Asked) -> None:
+        self._reason_due = False
         doing = "Searching …" if isinstance(request, Search) else "Opening …"
         self.say(shown(doing, "$secondary"))
         self.found.set_empty("…", "$primary", doing.removesuffix(" …"), "Messages appear here.")
@@ -355,8 +361,10 @@ class MessagesScreen(AreaScreen):
             self.found.set_empty("✗", "$error", "The list could not be loaded", str(error))
             self.muniment.refuse(error)
         else:
-            self.say(shown("! A reason is required.", "$warning"))
-            self.found.set_empty("!", "$warning", "A reason is required", "Open it again and enter a reason.")
+            self._reason_due = self.line.has_focus
+            how = "Enter asks for the reason." if self._reason_due else "Open it again and enter a reason."
+            self.say(shown(f"! A reason is required. {how}", "$warning"))
+            self.found.set_empty("!", "$warning", "A reason is required", how)
 
     @on(ResultPane.Changed)
     def say_list(self) -> None:

@@ -200,7 +200,11 @@ class RawScreen(FrameScreen):
     def _refused(self, error: MunimentError, reason: str) -> None:
         if isinstance(error, AccessRefused) and not reason:
             self.query_one("#raw", SituationText).failed("A reason is required", str(error))
-            self.ask_for(shown("Why do you read this item? The audit trail keeps your reason:"), self._read)
+            self.ask_for(
+                shown("Why do you read this item? The audit trail keeps your reason:"),
+                self._read,
+                unasked=True,
+            )
         else:
             self.query_one("#raw", SituationText).failed("The item can't be read", str(error))
 

@@ -83,7 +83,9 @@ class StepActing:
 
         def came(text: str) -> None:
             def planned(answer: Done) -> None:
-                screen.confirm(import_question(file, answer), lambda: self._import(text, file.name))
+                screen.confirm(
+                    import_question(file, answer), lambda: self._import(text, file.name), unasked=True
+                )
 
             request = ImportUsers(text=text, filename=file.name, check=True)
             screen.muniment.engine.ask(screen, request, Done, planned)

@@ -122,14 +122,14 @@ class FrameScreen(Screen[Any]):
         *,
         phrase: str = "",
         otherwise: Callable[[], object] = lambda: None,
+        unasked: bool = False,
     ) -> None:
         """Ask for confirmation; `words` name what is affected, and how many.
 
         Only `y` confirms. If `phrase` is given, for something that can't be undone, it must be typed instead.
-        `otherwise` is called if the user declines.
+        `otherwise` is called if the user declines. `unasked` is as for `ask_for`.
         """
-        question = Question(words, lambda _: then(), phrase=phrase, otherwise=otherwise)
-        self.query_one(Prompt).ask(question)
+        self._open_question(Question(words, lambda _: then(), phrase=phrase, otherwise=otherwise), unasked)
 
     def ask_for(
         self,
@@ -139,10 +139,19 @@ class FrameScreen(Screen[Any]):
         value: str = "",
         check: Callable[[str], str] = lambda value: "",
         otherwise: Callable[[], object] = lambda: None,
+        unasked: bool = False,
     ) -> None:
         """Ask for a line of text, such as a path. `check` returns a sentence if the text is wrong, else "".
-        `otherwise` is called if the user declines."""
+
+        `otherwise` is called if the user declines. With `unasked` the question opens by itself, not by a key,
+        so keys that were typed ahead are no answer to it.
+        """
         question = Question(words, then, typed=True, value=value, check=check, otherwise=otherwise)
+        self._open_question(question, unasked)
+
+    def _open_question(self, question: Question, unasked: bool) -> None:
+        if unasked:
+            self.muniment.drop_keys()
         self.query_one(Prompt).ask(question)
 
     @property

@@ -26,9 +26,19 @@ class KeyQueue:
         self._dispatch = dispatch
         self._keys: deque[events.Key] = deque()
         self._dispatched_at = 0.0
+        self._dropped_until = 0.0
+        """When a key must be pressed at the earliest to be handled, on the clock of Textual's events."""
+
+    def drop(self, seconds: float) -> None:
+        """Drop the keys that are waiting, and those that are pressed in the next `seconds`."""
+        self._dropped_until = events.Event().time + seconds
+        while len(self._keys) > 1:  # the first one is being handled
+            self._keys.pop()
 
     async def add(self, event: events.Key) -> None:
         """Handle a key, after those that came before it."""
+        if event.time < self._dropped_until:
+            return
         self._keys.append(event)
         if len(self._keys) == 1:
             await self._next()

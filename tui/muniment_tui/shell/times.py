@@ -24,6 +24,9 @@ class AppTimes(Struct, frozen=True, kw_only=True):
     """How long a notice covers the status line. An error stays as long, and then until the next key."""
     hint: float = 2.0
     """How long the answer to a key that does nothing covers the status line."""
+    unasked: float = 0.5
+    """How long keys are dropped after a question has opened by itself. They were meant for what had the
+    focus."""
     key: float = 5.0
     """How long a key waits until the key before it is handled."""
 
