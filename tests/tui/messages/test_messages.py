@@ -823,9 +823,60 @@ def test_the_conversation_of_a_message_and_back(make: Make) -> None:
         await shows(pilot, f"Conversation of {row.key[:12]}")
         await until(pilot, lambda: screen.found.rows.current and screen.found.rows.current.key == row.key)
         await pilot.press("escape")
+        await until(pilot, lambda: screen.line.value == "nasty long")
+
+    drive(make(), script, WIDE)
+
+
+@pytest.mark.parametrize("keys", [["t"], ["t", "A", "t"]])
+def test_leaving_a_conversation_brings_back_the_search(make: Make, keys: list[str]) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
+        screen = screen_of(pilot)
+        await find(pilot, "nasty many")
+        for key in keys:
+            await until(pilot, lambda: screen.found.rows.current is not None and not screen.found.waiting)
+            await pilot.press(key)
+        await until(pilot, lambda: screen.line.value.startswith("thread:"))
+        await shows(pilot, "Conversation of")
+        await pilot.press("escape")
+        await shows(pilot, "Results for nasty many")
+        assert screen.line.value == "nasty many"
+        assert screen.found.rows.has_focus
+        await pilot.press("escape")
         await until(pilot, lambda: screen.line.value == "")
 
     drive(make(), script, WIDE)
+
+
+def test_a_search_typed_over_a_conversation_is_no_conversation(make: Make) -> None:
+    async def script(pilot: Pilot[Any]) -> None:
+        screen = screen_of(pilot)
+        await find(pilot, "nasty many")
+        await until(pilot, lambda: screen.found.rows.current is not None and not screen.found.waiting)
+        await pilot.press("t")
+        await shows(pilot, "Conversation of")
+        await pilot.press("slash", "ctrl+u", *"colossal", "enter")
+        await shows(pilot, "Results for colossal")
+        await pilot.press("escape")
+        await until(pilot, lambda: screen.line.value == "" and screen.people.has_focus)
+
+    drive(make(), script, WIDE)
+
+
+def test_a_sender_that_can_be_no_filter_is_named(tmp_path: Path) -> None:
+    vault = TestVault(tmp_path / "vault")
+    vault.archive([report(plain(subject="about", sender="<&&>"), recipients=["bob@example.com"])])
+
+    async def script(pilot: Pilot[Any]) -> None:
+        screen = screen_of(pilot)
+        await shows(pilot, "bob@example.com")
+        await find(pilot, "about")
+        await until(pilot, lambda: screen.found.rows.current is not None and not screen.found.waiting)
+        await pilot.press("P")
+        await shows(pilot, "This sender has no address or name that can be a filter.")
+        assert screen.line.value == "about"
+
+    drive(app_over(connect, vault.folder), script)
 
 
 def test_ids_are_shown_and_sent_to_the_clipboard(make: Make) -> None:

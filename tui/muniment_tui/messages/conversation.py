@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from muniment.api import Hit, ListMessages, Search
 from muniment_tui.messages.folder_tree import TreePlace
 
+THREAD = 16
+"""Digits of an id in a query for a conversation."""
 DEEPEST = 6
 """Largest indent of an answer, in steps, so that subjects keep their room."""
 _CONVERSATION = re.compile(r"thread:([0-9a-f]{8,64})")
@@ -19,6 +21,16 @@ def conversation_of(request: ListMessages | Search) -> str:
         return ""
     named = _CONVERSATION.fullmatch(request.query.strip())
     return named[1] if named else ""
+
+
+def query_for(id_: str) -> str:
+    """The query that lists the conversation of a message."""
+    return f"thread:{id_[:THREAD]}"
+
+
+def is_conversation(query: str) -> bool:
+    """Whether a query lists a conversation, with filters or without."""
+    return query.lstrip().startswith("thread:")
 
 
 def list_title(request: ListMessages | Search) -> str:

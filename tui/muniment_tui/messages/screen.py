@@ -17,7 +17,7 @@ from muniment.api import GetTree, ListMessages, Search, Tree
 from muniment.errors import MunimentError, NotFound, QueryError, ReasonNeeded
 from muniment_tui.actions.registry import Action, actions
 from muniment_tui.messages import exporting, previewing
-from muniment_tui.messages.conversation import list_title
+from muniment_tui.messages.conversation import is_conversation, list_title, query_for
 from muniment_tui.messages.exporting import MailExport
 from muniment_tui.messages.folder_tree import TreePlace, folders, nodes, place_of
 from muniment_tui.messages.list_status import list_status
@@ -36,8 +36,6 @@ from muniment_tui.widgets.situation import situation
 from muniment_tui.widgets.text import TextLines
 from muniment_tui.widgets.tree import LazyTree, TreeNode
 
-THREAD = 16
-"""Digits of an id in a query for a conversation."""
 OF_LIST = ("export", "by_sender", "thread", "copy_id", "read_on")
 """Actions that need a list with messages."""
 PAUSE = 0.25
@@ -113,6 +111,8 @@ class MessagesScreen(AreaScreen):
         self._timer: Timer | None = None
         self._whole = ""
         """The text as typed, if the query also matches longer words."""
+        self._typed_before = ""
+        """The search that a conversation took the place of. Leaving the conversation returns to it."""
         self._reason_due = False
         """Whether Enter in the search line asks for the reason that the search lacks."""
 
@@ -287,6 +287,7 @@ class MessagesScreen(AreaScreen):
             self._timer.stop()
         self._caret(None)
         if self.line.has_focus:
+            self._typed_before = ""
             self._timer = self.set_timer(PAUSE, self._search)
 
     def _search(self) -> None:
@@ -318,7 +319,11 @@ class MessagesScreen(AreaScreen):
 
     @on(SearchLine.SearchLeft)
     def leave_search(self) -> None:
-        """Clear the search and show what was open before."""
+        """Clear the search and show what was open before: of a conversation, the search before it."""
+        before, self._typed_before = self._typed_before, ""
+        if before and is_conversation(self.line.value):
+            self._search_for(before)
+            return
         searched = bool(self.line.value)
         self.line.value = ""
         self._caret(None)
@@ -430,7 +435,9 @@ class MessagesScreen(AreaScreen):
     def action_thread(self) -> None:
         """List the conversation of the message in the reader, or at the cursor of the list."""
         if id_ := self.copies.id:
-            self._search_for(f"thread:{id_[:THREAD]}")
+            if not is_conversation(self.line.value):
+                self._typed_before = self.line.value.strip()
+            self._search_for(query_for(id_))
 
     def action_with_files(self) -> None:
         """Add the filter for attachments to the search, or remove it."""
@@ -446,6 +453,8 @@ class MessagesScreen(AreaScreen):
         condition = from_sender(row.value) if row is not None else ""
         if condition:
             self._filter(condition)
+        elif row is not None:
+            self.muniment.tell("This sender has no address or name that can be a filter.", "warning")
 
     def _filter(self, condition: str) -> None:
         here = query_of(self.place or TreePlace())
