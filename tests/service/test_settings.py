@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,11 @@ import pytest
 
 from muniment import api
 from muniment.config.file import load
-from muniment.errors import AccessRefused, ConfigError, NotFound, SettingsChanged
+from muniment.errors import AccessRefused, ConfigError, NotFound, SettingsChanged, VaultError
 from muniment.service.access.roles import Caller
 from muniment.service.dispatch.engine import Engine
 from muniment.service.host.session import ClientSession
+from muniment.system.atomic_files import write_file
 from support.served import served
 from support.vaults import TestVault
 
@@ -261,3 +263,46 @@ def test_a_change_that_fails_half_way_is_recorded_and_one_that_changes_nothing_i
         assert (text(vault) != before) is changes
         events = vault.client.call(api.GetAudit(), api.Audit).events
         assert [one.word for one in events if one.event == "changed"] == (["PutSetup"] if changes else [])
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        api.PutSettings(values={}, password="s3cret", keep="file"),
+        api.PutProfile(name="box", fields={"every": 700}, password="s3cret", keep="file"),
+    ],
+)
+def test_a_secret_that_vault_toml_names_stays_also_if_its_last_sync_failed(
+    vault: TestVault, monkeypatch: pytest.MonkeyPatch, request_: api.PutSettings | api.PutProfile
+) -> None:
+    def written(*args: Any, **options: Any) -> None:
+        write_file(*args, **options)
+        raise OSError(errno.EIO, "Input/output error")
+
+    if isinstance(request_, api.PutProfile):
+        text = TOML.replace(
+            'source = "maildir"\npath = "/nowhere"',
+            'source = "imap"\nhost = "h"\nmailbox = "x"\npassword = { env = "X" }',
+        )
+        (vault.folder / "vault.toml").write_text(text)
+    monkeypatch.setattr("muniment.config.edit.write_file", written)
+    with pytest.raises(VaultError, match="may not survive"):
+        vault.client.call(request_, api.Done)
+    settings = load(vault.folder / "vault.toml")
+    named = settings.notify.mail.password
+    if isinstance(request_, api.PutProfile):
+        named = settings.profiles[0].password
+    assert isinstance(named, dict)
+    assert (vault.folder / named["file"]).read_text() == "s3cret\n"
+
+
+def test_a_replaced_password_of_a_profile_stays_if_notifications_use_it(vault: TestVault) -> None:
+    kept = vault.folder / "secrets" / "box-1"
+    kept.parent.mkdir()
+    kept.write_text("shared\n")
+    text = TOML.replace('{ env = "SMTP_PASSWORD" }', '{ file = "secrets/box-1" }')
+    box = 'source = "imap"\nhost = "h"\nmailbox = "x"\npassword = { file = "secrets/box-1" }'
+    text = text.replace('source = "maildir"\npath = "/nowhere"', box)
+    (vault.folder / "vault.toml").write_text(text)
+    vault.client.call(api.PutProfile(name="box", fields={}, password="new", keep="file"), api.Done)
+    assert kept.exists()

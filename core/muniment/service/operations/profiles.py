@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -14,8 +12,8 @@ from muniment.config.edit import put_profile as edit_profile
 from muniment.config.edit import remove_profile as edit_remove
 from muniment.config.edit import rename_profile as edit_rename
 from muniment.config.file import profile_of
-from muniment.config.model import Profile, Settings
-from muniment.config.password_store import forget, is_kept, keep
+from muniment.config.model import Profile
+from muniment.config.password_store import is_kept, keep
 from muniment.errors import ConfigError, SettingsChanged
 from muniment.profiles.fields import name_problem
 from muniment.profiles.registry import KIND
@@ -26,6 +24,7 @@ from muniment.service.host.profile_source import (
 )
 from muniment.service.host.session import ClientSession
 from muniment.service.host.untested_profiles import MARK, marked, needs_test
+from muniment.service.host.unused_secrets import forget_unnamed, forget_unused
 from muniment.service.operations.operation import AuditRule, Operation
 from muniment.system.paths import as_path
 
@@ -81,18 +80,12 @@ def put_profile(session: ClientSession, request: api.PutProfile) -> api.Done:
         settings = edit_profile(session.settings_path, request.name, fields, request.new, request.version)
     except BaseException:
         if request.password:
-            forget(fields["password"], session.folder)
+            forget_unnamed(session, fields["password"])
         raise
     if request.password and before:
-        _forget_unused(settings, before[0].password, session.folder)
+        forget_unused(settings, before[0].password, session.folder)
     session.record_settings()
     return _put_reply(find(settings, request.name), before[0] if before else None)
-
-
-def _forget_unused(settings: Settings, spec: Mapping[str, Any] | None, folder: Path) -> None:
-    """Delete a password that was replaced, unless another profile (a copy) uses the same place."""
-    if spec not in [profile.password for profile in settings.profiles]:
-        forget(spec, folder)
 
 
 def _put_reply(profile: Profile, before: Profile | None) -> api.Done:

@@ -13,7 +13,7 @@ from muniment.config.edit import set_settings
 from muniment.config.file import profile_of
 from muniment.config.model import Profile, Settings
 from muniment.config.notify_urls import labels, stored, typed
-from muniment.config.password_store import forget, keep
+from muniment.config.password_store import keep
 from muniment.config.setting_fields import FIELDS, SECTIONS, SettingField, in_form
 from muniment.errors import ConfigError, NotFound, SettingsChanged
 from muniment.profiles.fields import FIELD, SCHEDULE
@@ -23,6 +23,7 @@ from muniment.service.access.roles import AccessRole
 from muniment.service.host.profile_source import find
 from muniment.service.host.session import ClientSession
 from muniment.service.host.untested_profiles import MARK, marked
+from muniment.service.host.unused_secrets import forget_unnamed, forget_unused
 from muniment.service.operations.operation import AuditRule, Operation
 
 PASSWORD = "notify.mail.password"  # noqa: S105 - the key of a setting
@@ -201,9 +202,11 @@ def put_settings(session: ClientSession, request: api.PutSettings) -> api.Done:
         after = set_settings(session.settings_path, places, request.version)
     except BaseException:
         for spec in secrets:
-            forget(spec, session.folder)
+            forget_unnamed(session, spec)
         raise
-    _forget_unused(session, before, after)
+    for old in (before.notify.mail.password, *before.notify.urls):
+        if isinstance(old, dict):
+            forget_unused(after, old, session.folder)
     keys = sorted({*request.values, *([PASSWORD] if request.password else [])})
     session.record_settings()
     return api.Done(message=f"{_count(keys)} changed.")
@@ -237,14 +240,6 @@ def _kept(session: ClientSession, secret: str, way: str, secrets: list[Mapping[s
     place = keep(secret, way, KEPT_AS, session.folder)
     secrets.append(place)
     return place
-
-
-def _forget_unused(session: ClientSession, before: Settings, after: Settings) -> None:
-    """Delete the secrets that Muniment kept and that vault.toml names no more."""
-    now = [after.notify.mail.password, *after.notify.urls, *(one.password for one in after.profiles)]
-    for spec in (before.notify.mail.password, *before.notify.urls):
-        if isinstance(spec, dict) and spec not in now:
-            forget(spec, session.folder)
 
 
 def _count(keys: list[str]) -> str:
