@@ -339,3 +339,10 @@ def test_an_automatic_user_has_an_address_while_nobody_else_does() -> None:
     ]
     assert made.automatic_periods("bob@firm.example") == []
     assert made.automatic_periods("y@firm.example") == [AddressTenure("y@firm.example", None, None)]
+
+
+@pytest.mark.parametrize("field", ["user", "name", "primary", "origin"])
+def test_a_text_that_utf8_can_not_encode_is_refused_before_it_is_recorded(field: str) -> None:
+    change = add_user("anna@example.com", "Anna", "anna@example.com") | {"origin": "hand"}
+    with pytest.raises(ConfigError, match="UTF-8"):
+        Directory().apply(change | {field: "J\udcf6rg@example.com"}, 0)

@@ -153,7 +153,19 @@ def check(change: Any) -> Change:
         raise ConfigError(f"A change of the directory ({op}) has an origin that is not a text.")
     if not isinstance(change.get("user", ""), str):
         raise ConfigError(f"A change of the directory ({op}) has a user that is not an id.")
+    if not all(_is_unicode(text) for text in change.values() if isinstance(text, str)):
+        # The ledger would keep it, and the catalog could not be made from the ledger any more.
+        raise ConfigError("A name or an address has bytes that are not UTF-8: type it again in UTF-8.")
     return change
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether UTF-8 can encode a text: it has no lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _change(op: str, **fields: Any) -> Change:
