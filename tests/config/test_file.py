@@ -294,3 +294,11 @@ def test_properties_do_not_need_other_fields() -> None:
     assert Profile.of("x", "gateway", mailbox="7@h").login == "7"
     assert Profile.of("x", "imap", mailbox="7@h").login == "7@h"
     assert Profile.of("x", "imap", mailbox="7").owner_address == ""
+
+
+@pytest.mark.parametrize(
+    "line", [f"size_limit = {10**30}", f"reserve = {2**63}", f"peer_messages = -{2**63 + 1}"]
+)
+def test_a_number_that_toml_does_not_have_is_refused(line: str) -> None:
+    with pytest.raises(ConfigError, match="too many digits"):
+        interpret(f"version = 1\n[gateway]\n{line}\n", "vault.toml")

@@ -41,13 +41,30 @@ def parse(text: str, where: str) -> dict[str, Any]:
             since one can be a password.
     """
     try:
-        return tomllib.loads(text)
+        tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(_sentence(str(error), text, where)) from None
     except RecursionError:
         raise ConfigError(f"{where}: lists or tables are nested too deeply; write them flat") from None
     except ValueError:
         raise ConfigError(f"{where}: a number has too many digits; write a smaller one") from None
+    if _has_long_number(tables):
+        raise ConfigError(f"{where}: a number has too many digits; write a smaller one")
+    return tables
+
+
+def _has_long_number(tables: dict[str, Any]) -> bool:
+    """Whether an integer has more bits than the 64 of TOML: Python reads it, but no reply can hold it."""
+    waiting: list[Any] = [tables]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
+        elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+            return True
+    return False
 
 
 def decode(data: bytes, where: str) -> str:
