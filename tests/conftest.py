@@ -3,6 +3,7 @@ from __future__ import annotations
 import gc
 import itertools
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,6 +42,10 @@ _COUNTER = itertools.count()
 # Thousands of collected tests are a million objects that never become garbage. Each collection, and a service
 # makes one after each run, would go through them: that took more than a third of the time of all tests.
 gc.disable()
+
+
+# A shell starts its background jobs without SIGINT, which the programs that a test starts would inherit.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
