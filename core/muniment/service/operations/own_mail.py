@@ -40,10 +40,10 @@ from muniment.mail.model import SENT_ROLES
 from muniment.mail.notes import OPAQUE, PLACEHOLDER, UNREAD
 from muniment.people.directory import User
 from muniment.people.routing import TRUSTED, RoutedEnvelope, route_envelope
+from muniment.service.access.cursors import SealedCursors
 from muniment.service.access.roles import AccessRole
 from muniment.service.host.session import ClientSession
 from muniment.service.operations import reading
-from muniment.service.operations.cursors import SealedCursors
 from muniment.service.operations.operation import AuditRule, Operation
 from muniment.service.operations.reading import (
     attachment,

@@ -23,11 +23,11 @@ from muniment.runs.pipeline.estimate import RunEstimate
 from muniment.service.access.audit_trail import recordable
 from muniment.service.access.roles import AccessRole, role_of
 from muniment.service.host import proof_memory
+from muniment.service.host.carrying_on import carry_on
 from muniment.service.host.proof_memory import SENTENCES, load, remember_backup, remember_verification
 from muniment.service.host.proof_turn import ProofTurn, present
 from muniment.service.host.session import ClientSession
 from muniment.service.host.works import Work
-from muniment.service.operations.carrying_on import carry_on
 from muniment.service.operations.operation import AuditRule, Changed, Operation
 from muniment.system.paths import as_path, readable
 

@@ -18,9 +18,9 @@ from muniment.config.model import Settings
 from muniment.errors import VaultError
 from muniment.runs.prepare.worker_pool import WorkerPool
 from muniment.service.access.roles import AccessRole
+from muniment.service.host.carrying_on import carry_on
 from muniment.service.host.run_host import RunHost
 from muniment.service.host.session import ClientSession
-from muniment.service.operations.carrying_on import carry_on
 from muniment.service.operations.operation import AuditRule, Operation
 
 SELDOM = 1.0
