@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,6 +46,17 @@ def test_the_second_python_runs_every_folder_of_tests_but_those_named_here() -> 
 def test_continuous_integration_skips_no_test_for_want_of_a_program() -> None:
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     assert 0 < script.index("export CI=") < script.index("make test")
+
+
+MODULES, LINES = 25, 500
+"""Most modules of a folder, and the number of lines that every module is below."""
+
+
+def test_folders_and_modules_are_small() -> None:
+    files = [file for root in ("core", "tui") for file in (ROOT / root).rglob("*.py")]
+    modules = Counter(file.parent for file in files if file.name != "__init__.py")
+    assert {folder.name: number for folder, number in modules.items() if number > MODULES} == {}
+    assert [file.name for file in files if len(file.read_text(encoding="utf-8").splitlines()) >= LINES] == []
 
 
 CONSTANT = re.compile(r"_?[A-Z][A-Z0-9_]+")
