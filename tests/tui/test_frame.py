@@ -322,7 +322,7 @@ def test_a_lost_key_is_not_repeated_and_delays_no_other(run: Run, monkeypatch: p
             gone.append(mode)
             return switch(mode)
 
-        monkeypatch.setattr(app._keys, "follow", lambda *_: None)
+        monkeypatch.setattr(app.keys, "follow", lambda *_: None)
         monkeypatch.setattr(app, "switch_mode", switch_noted)
         for area in AREAS:
             app.simulate_key(area.key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -368,6 +369,90 @@ def test_i_imports_people_after_it_says_what_changes(tmp_path: Path) -> None:
 
     drive(app(engine, tmp_path), script, LARGE)
     assert [request.check for request in engine.requests(ImportUsers)] == [True, False]
+
+
+class Held(Steps):
+    """A checklist whose answers to one kind of request wait until `go` is set."""
+
+    def __init__(self, setup: Setup, kind: type[Request]) -> None:
+        super().__init__(setup)
+        self.kind = kind
+        self.go = threading.Event()
+
+    def call(self, request: Request) -> WireWord:
+        word = super().call(request)
+        if not isinstance(request, self.kind):
+            return word
+        assert self.go.wait(60)
+        answer = self.answers[self.kind]
+        assert isinstance(answer, WireWord)
+        return answer
+
+
+def notices(pilot: Any) -> str:
+    """The texts of the notices so far, also of those that a line above them covers."""
+    return " ".join(notice.text for notice in pilot.app.notices.kept)
+
+
+@pytest.mark.parametrize("elsewhere", ["colon", "down"])
+def test_a_question_about_an_import_takes_no_key_from_elsewhere(tmp_path: Path, elsewhere: str) -> None:
+    setup = checklist(settings())
+    acts = (SetupAct(kind="import"),)
+    engine = Held(with_step(setup, step_of(setup, "users", acts=acts)), ImportUsers)
+    file = tmp_path / "people.csv"
+    file.write_text("name,address\nAda,ada@quill.example\n")
+    people = (PersonChange(user="ada@quill.example", name="Ada", kind="added"),)
+    engine.answers[ImportUsers] = Done(message="planned", people=people, refiled=12)
+
+    async def script(pilot: Any) -> None:
+        await at("users", "i")(pilot)
+        await pilot.press("ctrl+u", *str(file), "enter")
+        await until(pilot, lambda: engine.requests(ImportUsers))
+        await pilot.press(elsewhere)
+        engine.go.set()
+        await until(pilot, lambda: "people.csv is ready: press i" in notices(pilot))
+        await pilot.press("y")
+        await settled(pilot)
+        assert len(engine.requests(ImportUsers)) == 1
+        await pilot.press("escape")
+        if elsewhere == "down":
+            await pilot.press("up")
+        await pilot.press("i")
+        await shows(pilot, "Import people.csv? It concerns 1 person")
+        await pilot.press("y")
+        await until(pilot, lambda: len(engine.requests(ImportUsers)) == 2)
+
+    drive(app(engine, tmp_path), script, LARGE)
+
+
+def test_what_is_typed_while_fields_are_saved_stays(tmp_path: Path) -> None:
+    setup = checklist(settings())
+    engine = Held(setup, PutSetup)
+
+    async def script(pilot: Any) -> None:
+        screen = screen_of(pilot)
+        await at("report-address", "enter")(pilot)
+        await pilot.press("down", "x", "f2")
+        await until(pilot, lambda: engine.requests(PutSetup))
+        await pilot.press("y")
+        (sent,) = engine.requests(PutSetup)
+        (name,) = sent.values
+        step = step_of(setup, "report-address")
+        fields = tuple(
+            msgspec.structs.replace(one, value=sent.values.get(one.name, one.value)) for one in step.fields
+        )
+        stored = with_step(setup, msgspec.structs.replace(step, fields=fields))
+        engine.answers.update({PutSetup: stored, GetSetup: stored})
+        engine.go.set()
+        await shows(pilot, "Saved in vault.toml")
+        await settled(pilot)
+        assert screen.page.values[name] == f"{sent.values[name]}y"
+        assert screen.unsaved
+        await pilot.press("f2")
+        await until(pilot, lambda: len(engine.requests(PutSetup)) == 2)
+        assert engine.requests(PutSetup)[1].values == {name: f"{sent.values[name]}y"}
+
+    drive(app(engine, tmp_path), script, LARGE)
 
 
 def test_e_lets_the_service_run_the_profile(tmp_path: Path) -> None:

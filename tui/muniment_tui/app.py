@@ -145,12 +145,14 @@ class MunimentApp(App[int], inherit_bindings=False):
         self.read_only = read_only
         self.times = times
         self.notices = NoticeLog()
-        self._keys = KeyQueue(self, self._dispatch_key)
+        self.keys = KeyQueue(self, self._dispatch_key)
         self.organisation = ""
         self.reason = ""
         """Why the user reads other people's mail, if the vault required a reason. It is asked for once."""
         self.runs_go_on = False
         """Whether runs were seen or requested. The exit message then lists the ones that continue."""
+        self.works_go_on = False
+        """Whether verifications, backups or rebuilds were seen or requested; as for runs."""
         self._state_file = state_file
         self.vaults = VaultSwitch(self, vaults_file)
         self.places = AppPlaces(self)
@@ -336,6 +338,8 @@ class MunimentApp(App[int], inherit_bindings=False):
         """Queue keys, so that one is handled at a time."""
         if isinstance(event, events.Resize):
             self._canvas.forget()  # the terminal may have moved its contents
+        if isinstance(event, events.MouseDown) and not event.is_forwarded:
+            self.keys.clicked()
         if not isinstance(event, events.Key) or event.is_forwarded:
             await super().on_event(event)
             return
@@ -343,11 +347,11 @@ class MunimentApp(App[int], inherit_bindings=False):
             if event.key in QUIT_KEYS:
                 self.exit(0)
             return
-        await self._keys.add(event)
+        await self.keys.add(event)
 
     def drop_keys(self) -> None:
         """Drop the keys that were typed ahead of a question that opens by itself."""
-        self._keys.drop(self.times.unasked)
+        self.keys.drop(self.times.unasked)
 
     def _too_small(self) -> bool:
         """Whether the terminal is too small to show the screen. No key may act then."""

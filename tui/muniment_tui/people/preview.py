@@ -95,6 +95,7 @@ class ChangeScreen(FrameScreen):
     def on_mount(self) -> None:
         self._list.focus()
         self._list.empty = situation("…", "$primary", "Finding out what changes")
+        self._here = self.still_here()
         trial = replace(self._request, check=True)
         self.muniment.engine.ask(self, trial, Done, self._came, failed=self._failed)
 
@@ -113,8 +114,12 @@ class ChangeScreen(FrameScreen):
         self.query_one("#preview", Pane).set_count(len(planned.people))
         self.query_one("#effects", TextLines).say(_effects(planned))
         self.refresh_bindings()
-        if planned.people and not self.muniment.read_only:
+        if not planned.people or self.muniment.read_only:
+            return
+        if self._here():
             self.action_apply()
+        else:
+            self.muniment.tell("The preview is ready: F2 in it asks whether to make the change.")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Whether an action is available: there must be something to change, once."""

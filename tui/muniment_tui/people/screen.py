@@ -117,6 +117,8 @@ class PeopleScreen(AreaScreen):
         self._users: tuple[UserWord, ...] = ()
         self._logins: tuple[LoginWord, ...] = ()
         self._loaded = False
+        self._file = ""
+        """The path that was typed last for an import."""
 
     def inside(self) -> Iterable[Widget]:
         yield PersonFilter(placeholder="/ filters by name, address or state", id="filter")
@@ -243,13 +245,17 @@ class PeopleScreen(AreaScreen):
         """Ask for a CSV file, and show what it would change."""
         self.ask_for(
             joined(("Import people from which CSV file? ", ""), ("name,address[,alias ...]", "$secondary")),
-            self._import, value="", check=_file_problem,
+            self._import, value=self._file, check=_file_problem,
         )  # fmt: skip
 
     def _import(self, typed: str) -> None:
         path = path_of(typed)
+        self._file = typed.strip()
 
         def came(text: str) -> None:
+            if not self.is_active or isinstance(self.focused, Input):  # its question would take their keys
+                self.muniment.tell(f"{path.name} is read: press i in People to see what it changes.")
+                return
             self._show_change(ImportUsers(text=text, filename=path.name), f"Import of {path.name}")
 
         self.muniment.engine.work(self, "read-people", lambda: csv_text(str(path)), came)

@@ -14,6 +14,9 @@ from muniment_tui.profiles.listing import value_text
 from muniment_tui.terminal.safe_text import shown
 from muniment_tui.widgets.file_changes import FileChange, conflict_text
 
+CHANGED = "vault.toml was changed meanwhile: F2 shows what, and asks."
+"""Said to a user who has pressed another key since F2."""
+
 
 def differences(draft: ProfileDraft, now: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """The fields that differ between the form's start and the file: (field, then, now)."""

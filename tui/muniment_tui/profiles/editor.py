@@ -126,6 +126,7 @@ class ProfileEditor(Vertical):
         """Problems that only the service can find, by field."""
         self._problems: dict[str, str] = {}
         self._check: Timer | None = None
+        self._here: Callable[[], bool] = lambda: False
 
     @property
     def muniment(self) -> MunimentApp:
@@ -330,10 +331,11 @@ class ProfileEditor(Vertical):
             self._shown()[0].entry().focus()
 
     def action_save(self) -> None:
-        """Check the profile where the service is, and save it.
+        """Check the profile where the service is, and save it. If it was not tested, ask before."""
+        self._here = cast(FrameScreen, self.screen).still_here()
+        self._check_to_save()
 
-        If it was not tested, ask first whether it runs automatically.
-        """
+    def _check_to_save(self) -> None:
         self._service_problems.clear()  # the service judges again
         if self._is_whole():
             request = self._check_request(self.draft.version, saving=True)
@@ -348,6 +350,9 @@ class ProfileEditor(Vertical):
             return
         if not draft.enabled or answer.tested or draft.runs is not None:
             self._save(draft.version)
+            return
+        if not self._here():
+            self.muniment.tell(f"{draft.name} was not tested: F2 asks whether it runs automatically.")
             return
         every = draft.text("every")
         words = joined(
@@ -416,7 +421,10 @@ class ProfileEditor(Vertical):
         now = next((one for one in profiles.profiles if one.name == self._known_as), None)
         if self.draft.new or (now is not None and not conflict.differences(self.draft, now.fields)):
             self.draft.version = profiles.version
-            self.action_save()
+            self._check_to_save()
+            return
+        if not self._here():
+            self.muniment.tell(conflict.CHANGED, "warning")
             return
         fields = now.fields if now else None
         choices: dict[str, Callable[[], object]] = {"overwrite": lambda: self._keep(fields, profiles.version)}

@@ -176,6 +176,7 @@ class RawScreen(FrameScreen):
         self._read("")
 
     def _read(self, reason: str) -> None:
+        self._here = self.still_here()
         request = ReadRaw(id=self._item.id, what="quarantine", reason=reason)
         self._bytes = b""
         self._line = self.muniment.engine.stream(
@@ -200,6 +201,9 @@ class RawScreen(FrameScreen):
     def _refused(self, error: MunimentError, reason: str) -> None:
         if isinstance(error, AccessRefused) and not reason:
             self.query_one("#raw", SituationText).failed("A reason is required", str(error))
+            if not self._here():
+                self.muniment.tell("A reason is required: close the item and open it again.", "warning")
+                return
             self.ask_for(
                 shown("Why do you read this item? The audit trail keeps your reason:"),
                 self._read,

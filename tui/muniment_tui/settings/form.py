@@ -64,6 +64,7 @@ class SettingsForm(FrameScreen):
         self._service_problems: dict[str, str] = {}
         self._problems: dict[str, str] = {}
         self._check: Timer | None = None
+        self._here: Callable[[], bool] = lambda: False
 
     def inside(self) -> Iterable[Widget]:
         """The fields, and the pane for questions."""
@@ -199,6 +200,10 @@ class SettingsForm(FrameScreen):
         if not self.draft.changed:
             self.muniment.tell("Nothing was changed.")
             return
+        self._here = self.still_here()
+        self._check_to_save()
+
+    def _check_to_save(self) -> None:
         self._redraw()
         if self._show_first():
             return
@@ -213,8 +218,10 @@ class SettingsForm(FrameScreen):
         if others:  # vault.toml can't be written as long as these are wrong
             key, sentence = next(iter(others.items()))
             self.muniment.tell(f"{key}: {sentence}", "error")
-        elif self.draft.group.id == RIGHTS:
+        elif self.draft.group.id == RIGHTS and self._here():
             self._confirm_rights()
+        elif self.draft.group.id == RIGHTS:
+            self.muniment.tell("The changes are checked: F2 asks whether to make them.")
         else:
             self._save(self.draft.version)
 
@@ -262,8 +269,12 @@ class SettingsForm(FrameScreen):
         changes = self.draft.against(now.settings)
 
         def mine() -> None:
+            self._here = self.still_here()
+            save()
+
+        def save() -> None:
             self.draft.version = settings.version
-            self.action_save()
+            self._check_to_save()
 
         def theirs() -> None:
             self.draft = SettingsDraft(now, settings.version)
@@ -271,7 +282,10 @@ class SettingsForm(FrameScreen):
             self.run_worker(self._recompose_form(), exclusive=True)
 
         if not changes:
-            mine()
+            save()
+            return
+        if not self._here():
+            self.muniment.tell("vault.toml was changed meanwhile: F2 shows what, and asks.", "warning")
             return
         choices: dict[str, Callable[[], object]] = {"overwrite": mine, "file": theirs}
         self.query_one(AnswerPrompt).ask(conflict_text(changes), choices, "Keep editing")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from textual.app import SuspendNotSupported
 from textual.content import Content
+from textual.widgets import Input
 
 from muniment.api import Done, ImportUsers, ListProfiles, Profiles, ProfileWord, PutProfile, PutSetup, Setup
 from muniment.cli.output import CommandOutput
@@ -45,6 +46,8 @@ class StepActing:
         self._changed = changed
         self._came = came
         self._lines = lines
+        self._ready: Callable[[], object] | None = None
+        """Asks about an import whose preview has come while the user was elsewhere."""
 
     def run(self, profile: str) -> None:
         """Run the archive profile now."""
@@ -52,11 +55,14 @@ class StepActing:
 
     def enable(self, profile: str) -> None:
         """Ask, then let the service run the profile."""
+        here = self._screen.still_here()
 
         def came(profiles: Profiles) -> None:
             for word in profiles.profiles:
-                if word.name == profile:
+                if word.name == profile and here():
                     self._ask_to_enable(word, profiles.version)
+                elif word.name == profile:
+                    self._screen.muniment.tell(f"Press e in Setup again to let {profile} run automatically.")
 
         self._screen.muniment.engine.ask(self._screen, ListProfiles(), Profiles, came)
 
@@ -75,22 +81,35 @@ class StepActing:
 
     def import_people(self) -> None:
         """Ask for a CSV file, say what it changes, and import it."""
+        ready, self._ready = self._ready, None
+        if ready is not None:
+            ready()
+            return
         words = shown("Import people from the CSV file (name,address,alias ... on each line):")
         self._screen.ask_for(words, self._read, value=str(absolute(PEOPLE)))
 
     def _read(self, path: str) -> None:
         screen, file = self._screen, absolute(path.strip() or PEOPLE)
+        here = screen.still_here()
 
         def came(text: str) -> None:
             def planned(answer: Done) -> None:
-                screen.confirm(
-                    import_question(file, answer), lambda: self._import(text, file.name), unasked=True
-                )
+                words = import_question(file, answer)
+                self._ask_now_or_at_i(here(), words, lambda: self._import(text, file.name), file.name)
 
             request = ImportUsers(text=text, filename=file.name, check=True)
             screen.muniment.engine.ask(screen, request, Done, planned)
 
         screen.muniment.engine.work(screen, "read-people", lambda: csv_text(str(file)), came)
+
+    def _ask_now_or_at_i(self, here: bool, words: Content, then: Callable[[], object], name: str) -> None:
+        """Ask about an import. A user who is elsewhere, or types, is asked when they press i again."""
+        screen = self._screen
+        if here and not isinstance(screen.focused, Input):
+            screen.confirm(words, then, unasked=True)
+            return
+        self._ready = lambda: screen.confirm(words, then)
+        screen.muniment.tell(f"The preview of {name} is ready: press i in Setup to see what it changes.")
 
     def _import(self, text: str, name: str) -> None:
         def done(answer: Done) -> None:

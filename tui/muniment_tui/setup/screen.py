@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import ClassVar
 
 from msgspec import structs
@@ -19,13 +19,14 @@ from muniment_tui.engine.bridge import PendingRequest
 from muniment_tui.setup import step_text
 from muniment_tui.setup.acting import StepActing
 from muniment_tui.setup.command import ask_where_to_write, copy_command
+from muniment_tui.setup.drafts import StepDrafts
 from muniment_tui.setup.page import StepPage
 from muniment_tui.setup.profile_step import ProfileStep
 from muniment_tui.setup.step_actions import ACTS, STEP_ACTIONS
 from muniment_tui.setup.step_text import PROFILE
 from muniment_tui.setup.verdict import VerdictPane
 from muniment_tui.shell.frame import FrameScreen
-from muniment_tui.terminal.safe_text import clean, joined, shown
+from muniment_tui.terminal.safe_text import joined, shown
 from muniment_tui.widgets.answers import AnswerPrompt
 from muniment_tui.widgets.columns import ListColumn
 from muniment_tui.widgets.field import Form
@@ -70,8 +71,7 @@ class SetupScreen(FrameScreen):
         self._setup: Setup | None = None
         self._findings: dict[str, list[SetupFinding]] = {}
         """The findings of the last check of each step, while this screen exists."""
-        self._drafts: dict[str, dict[str, str]] = {}
-        """Unsaved texts, by step."""
+        self._drafts = StepDrafts()
         self._checking: PendingRequest | None = None
         self._looks = 0
         self._problem = ""
@@ -173,9 +173,12 @@ class SetupScreen(FrameScreen):
             self.list.go_to(next((one.key for one in setup.steps if one.state != "done"), EVIDENCE))
         self._show()
 
+    @property
+    def _steps(self) -> tuple[SetupStep, ...]:
+        return self._setup.steps if self._setup else ()
+
     def _step(self, key: str) -> SetupStep | None:
-        steps = self._setup.steps if self._setup else ()
-        return next((one for one in steps if one.key == key), None)
+        return next((one for one in self._steps if one.key == key), None)
 
     def _state(self, key: str) -> str:
         step = self._step(key)
@@ -221,7 +224,7 @@ class SetupScreen(FrameScreen):
             self.profile.load(self._setup.profile, again=arrived)
             return
         with self.app.batch_update():
-            await self.page.show(step, self._drafts.get(step.key, {}), bool(findings))
+            await self.page.show(step, self._drafts.of(step.key), bool(findings))
 
     # --- moving and typing -------------------------------------------------------------------------
 
@@ -255,13 +258,7 @@ class SetupScreen(FrameScreen):
         step, shown_step = self._step(key), self.page.step
         if step is None or shown_step is None or shown_step.key != key:
             return
-        saved = {one.name: one.value for one in step.fields}
-        now = self.page.values
-        unchanged = {name: (value, clean(value)) for name, value in saved.items()}  # a field is sanitised
-        changed = {name: now[name] for name in saved if name in now and now[name] not in unchanged[name]}
-        self._drafts.pop(key, None)
-        if changed:
-            self._drafts[key] = changed
+        self._drafts.keep(step, self.page.values)
 
     @on(StepPage.Entered)
     async def _entered(self) -> None:
@@ -304,16 +301,27 @@ class SetupScreen(FrameScreen):
             self._save(self.step.key)
 
     def _save(self, key: str, then_check: bool = False) -> None:
-        def saved(setup: Setup) -> None:
-            self._drafts.pop(key, None)
+        def saved() -> None:
             self._findings.pop(key, None)
             self.muniment.tell("Saved in vault.toml.")
-            self._came(setup)
             if then_check:
                 self._check(key)
 
         self._keep_draft(key)
-        values = dict(self._drafts.get(key, {}))
+        self._put_drafts((key,), saved)
+
+    def _put_drafts(self, keys: Collection[str], then: Callable[[], object]) -> None:
+        """Save the drafts of steps. What is typed until the answer comes stays a draft."""
+        sent = self._drafts.texts(step for step in self._steps if step.key in keys)
+        values = {name: text for key in keys for name, text in self._drafts.of(key).items()}
+
+        def saved(setup: Setup) -> None:
+            if self.page.step is not None:
+                self._keep_draft(self.page.step.key)  # what was typed just now
+            self._drafts.keep_newer(sent, self._drafts.texts(self._steps), setup.steps)
+            self._came(setup)
+            then()
+
         self.muniment.engine.ask(self, PutSetup(values=values), Setup, saved)
 
     def action_check(self) -> None:
@@ -351,9 +359,7 @@ class SetupScreen(FrameScreen):
         if isinstance(word, SetupStep):
             self._put(word)
         elif isinstance(word, SetupFinding):
-            running = next(
-                (s.key for s in (self._setup.steps if self._setup else ()) if s.state == "checking"), ""
-            )
+            running = next((step.key for step in self._steps if step.state == "checking"), "")
             self._findings.setdefault(running, []).append(word)
         self._show()
 
@@ -419,9 +425,7 @@ class SetupScreen(FrameScreen):
     @property
     def unsaved(self) -> str:
         form = self.profile.unsaved if self.is_mounted else ""
-        steps = [
-            step.title for step in (self._setup.steps if self._setup else ()) if step.key in self._drafts
-        ]
+        steps = [step.title for step in self._steps if step.key in self._drafts]
         return " and ".join(filter(None, [f"your changes to {', '.join(steps)}" if steps else "", form]))
 
     def ask_to_leave(self, leave: Callable[[], object]) -> None:
@@ -448,14 +452,15 @@ class SetupScreen(FrameScreen):
 
     def _save_all(self, leave: Callable[[], object]) -> None:
         """Save the fields of all steps, then go on with leaving."""
+        here = self.still_here()
 
-        def saved(setup: Setup) -> None:
-            self._drafts.clear()
-            self._came(setup)
-            self.ask_to_leave(leave)
+        def saved() -> None:
+            if here():
+                self.ask_to_leave(leave)
+            else:  # the user went on typing
+                self.muniment.tell("Saved in vault.toml.")
 
-        values = {name: text for texts in self._drafts.values() for name, text in texts.items()}
-        self.muniment.engine.ask(self, PutSetup(values=values), Setup, saved)
+        self._put_drafts(tuple(self._drafts), saved)
 
     # --- acts of a step ---------------------------------------------------------------------------
 

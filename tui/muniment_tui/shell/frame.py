@@ -154,6 +154,15 @@ class FrameScreen(Screen[Any]):
             self.muniment.drop_keys()
         self.query_one(Prompt).ask(question)
 
+    def still_here(self) -> Callable[[], bool]:
+        """Begin to wait for an answer that asks the user something. What is returned says whether it may.
+
+        It may if this screen is still in front, and the user has pressed nothing since. Else the question
+        would take a key that was meant for something else.
+        """
+        quiet = self.muniment.keys.quiet()
+        return lambda: self.is_active and quiet()
+
     @property
     def too_small(self) -> bool:
         """Whether the terminal is smaller than 80x24."""

@@ -28,25 +28,41 @@ class KeyQueue:
         self._dispatched_at = 0.0
         self._dropped_until = 0.0
         """When a key must be pressed at the earliest to be handled, on the clock of Textual's events."""
+        self._came = self._begun = 0
+        """How many keys have come, and how many of them are handled or being handled."""
 
     def drop(self, seconds: float) -> None:
         """Drop the keys that are waiting, and those that are pressed in the next `seconds`."""
         self._dropped_until = events.Event().time + seconds
         while len(self._keys) > 1:  # the first one is being handled
             self._keys.pop()
+            self._came -= 1
 
     async def add(self, event: events.Key) -> None:
         """Handle a key, after those that came before it."""
         if event.time < self._dropped_until:
             return
+        self._came += 1
         self._keys.append(event)
         if len(self._keys) == 1:
             await self._next()
         else:
             self._wait_for_previous()
 
+    def clicked(self) -> None:
+        """Count a click as a key that is handled at once."""
+        self._came += 1
+        self._begun += 1
+
+    def quiet(self) -> Callable[[], bool]:
+        """Begin to wait. What is returned says whether neither a key nor a click has come after those that
+        are being handled now."""
+        begun = self._begun
+        return lambda: self._came == begun
+
     async def _next(self) -> None:
         self._dispatched_at = time.monotonic()
+        self._begun += 1
         await self._dispatch(self._keys[0])
         self.follow(self._app.focused or self._app.screen, 1)
 
