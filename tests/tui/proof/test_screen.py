@@ -21,6 +21,7 @@ from muniment.api import (
     Proof,
     Rebuild,
     Request,
+    RunsState,
     Step,
     StopWork,
     Verified,
@@ -28,7 +29,7 @@ from muniment.api import (
     WatchWork,
     WireWord,
 )
-from muniment.errors import AccessRefused, MunimentError, NotFound, UsageError
+from muniment.errors import AccessRefused, MunimentError, NotFound, UsageError, VaultError
 from muniment_tui.app import MunimentApp
 from muniment_tui.proof.screen import wrong_checkpoint, wrong_folder
 from support.engine_double import HOSTILE, EngineDouble, assert_harmless
@@ -102,13 +103,16 @@ def app(folder: Path, **answers: Any) -> tuple[MunimentApp, EngineDouble]:
     return app_on(double, folder, area="proof"), double
 
 
-def held(words: list[WireWord], gate: threading.Event, last: list[WireWord]) -> Any:
+def held(words: list[WireWord], gate: threading.Event, last: list[Any]) -> Any:
     """A stream that stops before its last words until the gate is open."""
 
     def stream(request: Request) -> Iterator[WireWord]:
         yield from words
         gate.wait(60)
-        yield from last
+        for word in last:
+            if isinstance(word, Exception):
+                raise word
+            yield word
 
     return stream
 
@@ -245,18 +249,32 @@ def test_work_that_goes_on_in_the_service_is_shown_to_its_end(folder: Path) -> N
     assert [one for one in double.asked if isinstance(one, WatchWork)] == [WatchWork(number=7)]
 
 
-def test_x_stops_work_that_goes_on_in_the_service(folder: Path) -> None:
+STOPS = VaultError("the backup was stopped: start it again")
+
+
+@pytest.mark.parametrize(
+    ("last", "said"),
+    [
+        (STOPS, "Backup was stopped"),
+        (Done(message="Backup in /mnt/backup/acme is complete."), "is complete"),
+        (VaultError("the disk is gone"), "the disk is gone"),
+    ],
+)
+def test_x_stops_work_that_goes_on_in_the_service(folder: Path, last: Any, said: str) -> None:
     gate = threading.Event()
-    words = held([Step(text="copying", work=7)], gate, [])
+    words = held([Step(text="copying", work=7)], gate, [last])
     made, double = app(folder, Backup=words, StopWork=Done(message="The backup stops."))
 
     async def script(pilot: Any) -> None:
         await pressed("b", then="Back up to which folder")(pilot)
         await pilot.press("enter")
         await shows(pilot, "copying")
-        double.answers[GetProof] = going_on("backup")
         await pilot.press("x")
-        await shows(pilot, "Backup was stopped")
+        await shows(pilot, "Stopping ...")
+        assert "was stopped" not in text_of(pilot.app)
+        gate.set()
+        await shows(pilot, said)
+        assert ("was stopped" in text_of(pilot.app)) is (last is STOPS)
 
     try:
         run(made, script)
@@ -316,7 +334,10 @@ def test_work_that_has_just_ended_or_may_not_be_stopped_is_no_failure(folder: Pa
     async def script(pilot: Any) -> None:
         await shows(pilot, "copying")
         await pilot.press("x")
+        await shows(pilot, "Stop the backup by ines?")
+        await pilot.press("y")
         await shows(pilot, "the backup is of root")
+        await shows(pilot, "x stops it")
         double.answers[WatchWork] = NotFound("it has ended")
         gate.set()
         await until(pilot, lambda: "copying" not in text_of(pilot.app))
@@ -406,6 +427,105 @@ def test_read_only_allows_verification_and_no_backup(folder: Path) -> None:
         await pressed("v", then="whole and unchanged")(pilot)
 
     run(made, script)
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_work_of_another_is_stopped_only_after_a_question(folder: Path, read_only: bool) -> None:
+    gate = threading.Event()
+    words = held([Step(text="copying", work=7)], gate, [STOPS])
+    double = EngineDouble({GetProof: going_on("backup"), WatchWork: words, StopWork: Done(message="x")})
+    made = app_on(double, folder, area="proof", read_only=read_only)
+
+    async def script(pilot: Any) -> None:
+        await shows(pilot, "copying")
+        await pilot.press("x")
+        if read_only:
+            await shows(pilot, "The backup by ines can't be stopped")
+            return
+        await shows(pilot, "Stop the backup by ines?")
+        await pilot.press("enter", "x")
+        assert StopWork(number=7) not in double.asked
+        await pilot.press("y")
+        await shows(pilot, "Stopping ...")
+        gate.set()
+        await shows(pilot, "Backup was stopped")
+
+    try:
+        run(made, script)
+    finally:
+        gate.set()
+    assert (StopWork(number=7) in double.asked) is not read_only
+
+
+def test_work_that_this_app_began_is_stopped_without_a_question_after_the_connection_was_lost(
+    folder: Path,
+) -> None:
+    gate = threading.Event()
+    words: list[Any] = [Step(text="reading the ledger", work=7), MunimentError("the answer is incomplete")]
+    again = held([Step(text="comparing the index", work=7)], gate, [])
+    double = EngineDouble({GetProof: proof(), Verify: words, WatchWork: again, StopWork: Done(message="x")})
+    made = app_on(double, folder, area="proof", read_only=True)
+
+    async def script(pilot: Any) -> None:
+        await shows(pilot, "Backups")
+        double.answers[GetProof] = going_on("verification")
+        await pilot.press("v")
+        await shows(pilot, "comparing the index")
+        await pilot.press("x")
+        await shows(pilot, "Stopping ...")
+
+    try:
+        run(made, script)
+    finally:
+        gate.set()
+    assert StopWork(number=7) in double.asked
+
+
+def test_work_that_is_stopped_before_its_first_step_is_stopped_with_it(folder: Path) -> None:
+    begins, gate = threading.Event(), threading.Event()
+
+    def words(request: Request) -> Iterator[WireWord]:
+        begins.wait(60)
+        yield Step(text="copying", work=7)
+        gate.wait(60)
+        raise STOPS
+
+    made, double = app(folder, Backup=words, StopWork=Done(message="x"))
+
+    async def script(pilot: Any) -> None:
+        await pressed("b", then="Back up to which folder")(pilot)
+        await pilot.press("enter", "x")
+        await shows(pilot, "Stopping ...")
+        assert StopWork(number=7) not in double.asked
+        begins.set()
+        await until(pilot, lambda: StopWork(number=7) in double.asked)
+        gate.set()
+        await shows(pilot, "Backup was stopped")
+
+    try:
+        run(made, script)
+    finally:
+        begins.set()
+        gate.set()
+
+
+def test_work_is_named_after_the_app_also_if_runs_were_looked_at(folder: Path) -> None:
+    gate = threading.Event()
+    words = held([Step(text="copying", work=7)], gate, [])
+    made, _ = app(
+        folder, GetProof=going_on("backup"), WatchWork=words, WatchRuns=RunsState(profiles=(), log=())
+    )
+
+    async def script(pilot: Any) -> None:
+        await shows(pilot, "copying")
+        await pilot.press("3")
+        await shows(pilot, "No profiles yet")
+        assert made.vaults.with_runs == [folder]
+
+    try:
+        run(made, script)
+    finally:
+        gate.set()
 
 
 def test_work_of_another_person_is_shown(folder: Path) -> None:

@@ -171,7 +171,9 @@ class ProofScreen(AreaScreen):
         """The same before the present work."""
         self._problems: tuple[str, ...] = ()
         self._left: set[int] = set()
-        """The numbers of works that are stopping or have ended."""
+        """The numbers of works that have ended."""
+        self._own: set[int] = set()
+        """The numbers of works that this app began."""
 
     def inside(self) -> Iterable[Widget]:
         """The checkpoint, the verification, and the backups."""
@@ -186,7 +188,7 @@ class ProofScreen(AreaScreen):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Whether an action is available: one work at a time, and only what is needed."""
         if action == "stop":
-            return self._work is not None
+            return self._work is not None and not self._work.stopping
         if action in ("verify", "verify_deep", "compare", "backup"):
             return self._proof is not None and self._work is None
         if action == "rebuild":
@@ -245,13 +247,18 @@ class ProofScreen(AreaScreen):
     def _watch(self, works: Iterable[BackgroundWork]) -> None:
         """Watch what goes on in the service, such as work that was begun before the app was closed."""
         works = list(works)
-        self._left &= {work.number for work in works}  # a service that starts again counts from 1
+        numbers = {work.number for work in works}
+        self._left &= numbers  # a service that starts again counts from 1
         present = [work for work in works if work.number not in self._left]
-        if self._work is not None or not present:
+        if self._work is not None:
+            return
+        self._own &= numbers
+        if not present:
             return
         found = next((work for work in present if not work.waits), present[0])
         kind = found.kind.capitalize()
-        work = ProofWork(kind, STOPPED.get(found.kind, UNCHANGED), found.number)
+        owner = "" if found.number in self._own else found.who
+        work = ProofWork(kind, STOPPED.get(found.kind, UNCHANGED), found.number, owner)
         took = max(0.0, time.time() - found.begun)
         last = self._done if found.kind in STOPPED else self._verified(found.kind.startswith("deep"), took)
         self._begin(work, WatchWork(number=found.number), last)
@@ -361,12 +368,14 @@ class ProofScreen(AreaScreen):
     def _begin(self, work: ProofWork, request: Request, last: Callable[[WireWord], object]) -> None:
         """Send a request, and show its steps; `last` is called with its other words."""
         self._work = work
+        self.muniment.works_go_on = True
         self._before, self._result = self._result, None
         self.refresh_bindings()
 
         def came(word: WireWord) -> None:
             if isinstance(word, Step):
                 work.take(word)
+                self._first_step(work)
                 self._draw()
             else:
                 last(word)
@@ -375,6 +384,15 @@ class ProofScreen(AreaScreen):
         self._pending = engine.stream(self, request, came, ended=self._ended, failed=self._failed)
         self._draw()
         self.query_one(ProofResult).scroll_home(animate=False)
+
+    def _first_step(self, work: ProofWork) -> None:
+        """Note the number of a work that this app began. If it was to stop before it had one, stop it now."""
+        if work.owner or work.number in self._own:
+            return
+        if work.number:
+            self._own.add(work.number)
+        if work.stopping:
+            self._stop(work)
 
     def _done(self, word: WireWord) -> None:
         if not isinstance(word, Done):
@@ -401,37 +419,73 @@ class ProofScreen(AreaScreen):
 
     def _failed(self, error: MunimentError) -> None:
         title = self._work.name if self._work else "It"
+        was_stopped = f"the {title.lower()} was stopped" in str(error)
         if isinstance(error, NotFound):  # it ended before it could be watched
             self._result = self._before
+        elif self._work is not None and was_stopped:
+            self._result = line("stopped", self._work.stopped, "bold")
         else:
             self._result = situation("✗", "$error", f"{title} failed", str(error))
-        if self._work is not None and self._work.seen:  # if only the connection failed, it is watched again
+        if (
+            self._work is not None and self._work.seen and not was_stopped
+        ):  # if only the connection failed, it is watched again
             self._leave()
         else:
             self._ended()
 
     def action_stop(self) -> None:
-        """Stop the work under way."""
+        """Stop the work under way, after a question if this app did not begin it."""
         work = self._work
-        if work is not None and work.number:
-            self.muniment.engine.ask(
-                self, StopWork(number=work.number), Done, lambda _: self._stopped(), failed=self._kept_on
+        if work is None:
+            return
+        what = work.name.lower()
+        if not work.owner:
+            self._stop(work)
+        elif self.muniment.read_only:
+            self.muniment.tell(
+                f"The {what} by {work.owner} can't be stopped: the app was started with --read-only.",
+                "warning",
             )
         else:
-            self._stopped()
+            words = joined(
+                (f"Stop the {what} by ", ""), (work.owner, "bold"), ("? ", ""), (work.kept, "$secondary")
+            )
+            self.confirm(words, lambda: self._stop(work))
 
-    def _stopped(self) -> None:
-        """Say that the work under way stops."""
+    def _stop(self, work: ProofWork) -> None:
+        """Ask the service to stop a work. How it ends comes from the service; it is watched until then.
+
+        Outside a service a work has no number, and closing its stream stops it. A work without a step may
+        still get a number, so it is stopped at its first step.
+        """
+        if work is not self._work:
+            self.muniment.tell(f"The {work.name.lower()} has ended.")
+            return
+        work.stopping = True
+        if work.number:
+            self.muniment.engine.ask(
+                self, StopWork(number=work.number), Done, lambda _: None,
+                failed=lambda error: self._kept_on(work, error),
+            )  # fmt: skip
+        elif work.seen:
+            self._close_stream(work)
+        self.refresh_bindings()
+        self._draw()
+
+    def _close_stream(self, work: ProofWork) -> None:
+        """Stop a work by closing its stream."""
         if self._pending is not None:
             self._pending.cancel()
-        if self._work is not None:
-            self._result = line("stopped", self._work.stopped, "bold")
+        self._result = line("stopped", work.stopped, "bold")
         self._ended()
 
-    def _kept_on(self, error: MunimentError) -> None:
+    def _kept_on(self, work: ProofWork, error: MunimentError) -> None:
         """Say why the work was not stopped. If it has just ended, its result says that."""
         if not isinstance(error, NotFound):
+            work.stopping = False
             self.muniment.tell(str(error), "error")
+            self.refresh_bindings()
+            self._draw()
 
     def action_copy_checkpoint(self) -> None:
         """Copy the present checkpoint."""

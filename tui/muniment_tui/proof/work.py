@@ -22,7 +22,9 @@ LONGEST = 48
 class ProofWork:
     """Collects the steps of some work, and draws them."""
 
-    def __init__(self, title: str, stopped: str = "Nothing was changed.", number: int = 0) -> None:
+    def __init__(
+        self, title: str, stopped: str = "Nothing was changed.", number: int = 0, owner: str = ""
+    ) -> None:
         """Make it, before its first step.
 
         Args:
@@ -30,9 +32,14 @@ class ProofWork:
             stopped: what holds if it is stopped.
             number: its number in the service; 0 if the first step has not come, or closing the stream stops
                 it.
+            owner: login name of who began it; "" if this app did.
         """
         self.name = title
         self.number = number
+        self.owner = owner
+        self.kept = stopped
+        self.stopping = False
+        """Whether it was asked to stop. It may come to its end all the same."""
         self.stopped = f"{title} was stopped. {stopped}"
         self.failed: list[str] = []
         """The steps that failed."""
@@ -84,6 +91,8 @@ class ProofWork:
                     (f"  {time_left(self._left)}", "$secondary"),
                 )
             )
+        if self.stopping:
+            return Content("\n").join([*lines, shown("  Stopping ...", "$warning")])
         stays = " It goes on if the app is closed." if self.number else ""
         lines.append(shown(f"  x stops it.{stays}", "$secondary"))
         return Content("\n").join(lines)

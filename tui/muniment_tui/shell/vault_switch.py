@@ -28,13 +28,14 @@ class VaultSwitch:
         """Whether the demo follows after the app has closed."""
         self._app = app
         self._left: list[Path] = []
-        """The vaults that were open before, and had runs then."""
+        """The vaults that were open before, and had runs or other works then."""
 
     @property
     def with_runs(self) -> list[Path]:
-        """The vaults in which runs were seen or requested."""
+        """The vaults in which runs or other works were seen or requested."""
         app = self._app
-        now = [app.vault] if app.runs_go_on and app.vault is not None else []
+        goes_on = app.runs_go_on or app.works_go_on
+        now = [app.vault] if goes_on and app.vault is not None else []
         return [*now, *(vault for vault in self._left if vault not in now)]
 
     def known(self) -> list[KnownVault]:
@@ -73,8 +74,8 @@ class VaultSwitch:
     async def _change(self, vault: Path) -> None:
         """Close all screens of the former vault, and open the first area of the new one."""
         app = self._app
-        if app.runs_go_on:
-            self._left, app.runs_go_on = self.with_runs, False
+        self._left = self.with_runs
+        app.runs_go_on = app.works_go_on = False
         former = app.set_vault(vault)
         await app.switch_mode(BETWEEN)
         for mode in [mode for mode in app._screen_stacks if mode != BETWEEN]:
