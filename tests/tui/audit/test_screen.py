@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -339,6 +340,32 @@ def test_a_csv_file_that_can_not_be_written_leaves_nothing(
     with pytest.raises(UsageError, match="No space left"):
         file.finish()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_is_written_while_the_app_goes_on(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    syncing, go, sync = threading.Event(), threading.Event(), os.fsync
+
+    def slow(descriptor: int) -> None:
+        syncing.set()
+        assert go.wait(60)
+        sync(descriptor)
+
+    path = tmp_path / "trail.csv"
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await keys("x")(pilot)
+        monkeypatch.setattr("os.fsync", slow)
+        await pilot.press("ctrl+u", *str(path), "enter")
+        await until(pilot, syncing.is_set)
+        await pilot.press("colon")
+        await shows(pilot, "the name of an action")
+        await pilot.press("escape")
+        go.set()
+        await until(pilot, path.exists)
+
+    drive(app_on(Trail(), folder, area="audit"), script)
 
 
 def test_a_file_that_is_stopped_is_removed(folder: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -355,37 +356,39 @@ class AuditScreen(AreaScreen):
 
     def _write(self, typed: str) -> None:
         try:
-            self._file = AuditCsvFile(path_of(typed))
+            file = self._file = AuditCsvFile(path_of(typed))
         except MunimentError as error:
             self.muniment.refuse(error)
             return
         self.refresh_bindings()
-        self._write_page(self._filter, None, {})
+        self._write_page(file, self._filter, None, {})
 
-    def _write_page(self, wanted: AuditFilter, before: Audit | None, problems: dict[str, None]) -> None:
-        """Ask for a page and write it. `problems` are those of all pages, as in Audit."""
+    def _write_page(
+        self, file: AuditCsvFile, wanted: AuditFilter, before: Audit | None, problems: dict[str, None]
+    ) -> None:
+        """Ask for a page and write it in a thread. `problems` are those of all pages, as in Audit."""
+        engine, failed = self.muniment.engine, partial(self._not_written, file)
 
         def came(audit: Audit) -> None:
-            if self._file is None:
-                return
             problems.update(dict.fromkeys(audit.problems))
-            try:
-                self._file.add(audit.events)
-                if not audit.after:
-                    self._file.finish()
-            except MunimentError as error:
-                self._not_written(error)
+            if self._file is file:
+                engine.work(
+                    self, "write-csv", lambda: _put(file, audit), lambda _: written(audit), failed=failed
+                )
+
+        def written(audit: Audit) -> None:
+            if self._file is not file:
                 return
-            written = f"{count(self._file.events)} {'event' if self._file.events == 1 else 'events'}"
+            number = f"{count(file.events)} {'event' if file.events == 1 else 'events'}"
             if audit.after:
-                self.say(shown(f"{written} written; c stops it"))
-                self._write_page(wanted, audit, problems)
+                self.say(shown(f"{number} written; c stops it"))
+                self._write_page(file, wanted, audit, problems)
             else:
-                self._say_written(written, self._file.path, problems)
+                self._say_written(number, file.path, problems)
                 self._end_file()
 
         request = wanted.request(WRITTEN, before, check=before is None)
-        self.muniment.engine.ask(self, request, Audit, came, failed=self._not_written, lane="csv")
+        engine.ask(self, request, Audit, came, failed=failed, lane="csv")
 
     def _say_written(self, written: str, path: Path, problems: Iterable[str]) -> None:
         """Say what was written. Problems of the trail come last, since the newest notice is shown."""
@@ -397,24 +400,33 @@ class AuditScreen(AreaScreen):
         for problem in flawed:
             self.muniment.tell(problem, "error")
 
-    def _not_written(self, error: MunimentError) -> None:
-        self.muniment.refuse(error)
-        self.action_stop()
+    def _not_written(self, file: AuditCsvFile, error: MunimentError) -> None:
+        if self._file is file:
+            self.muniment.refuse(error)
+            self.action_stop()
 
     def action_stop(self) -> None:
         """Remove the file that is being written."""
+        file = self._file
+        if file is not None:
+            self.muniment.engine.work(self, "discard-csv", file.discard, lambda _: None)
         self._end_file()
 
     def _end_file(self) -> None:
-        file, self._file = self._file, None
-        if file is not None:
-            file.discard()
+        self._file = None
         self.refresh_bindings()
 
     def on_unmount(self) -> None:
         """Leave no half-written file behind."""
         if self._file is not None:
             self._file.discard()
+
+
+def _put(file: AuditCsvFile, audit: Audit) -> None:
+    """Write a page to a file; the last one completes it."""
+    file.add(audit.events)
+    if not audit.after:
+        file.finish()
 
 
 def _row(line: AuditLine) -> ListRow:

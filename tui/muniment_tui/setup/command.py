@@ -6,7 +6,6 @@ from pathlib import Path
 
 from muniment.api import SetupStep
 from muniment.cli.setup import write_command
-from muniment.errors import MunimentError
 from muniment.system.environment import absolute
 from muniment_tui.shell.frame import FrameScreen
 from muniment_tui.terminal.safe_text import joined
@@ -31,9 +30,9 @@ def ask_where_to_write(screen: FrameScreen, step: SetupStep) -> None:
 
 
 def _write(screen: FrameScreen, step: SetupStep, path: str) -> None:
-    try:
-        written = write_command(step, absolute(Path(path.strip() or ".")))
-    except MunimentError as error:
-        screen.muniment.refuse(error)
-    else:
-        screen.muniment.tell(f"Written to {written}.")
+    screen.muniment.engine.work(
+        screen,
+        "write-command",
+        lambda: write_command(step, absolute(Path(path.strip() or "."))),
+        lambda written: screen.muniment.tell(f"Written to {written}."),
+    )
