@@ -70,7 +70,7 @@ def test_keys_that_were_typed_ahead_are_no_reason(vault: tuple[Path, list[str]])
         await pilot.press(*"jjx", "enter", "escape")
         assert entry.value == ""
         assert entry.has_focus
-        app_of(pilot)._keys.drop(0.0)
+        app_of(pilot).keys.drop(0.0)
         await pilot.press(*"case 7", "enter")
         await shows(pilot, "3 messages")
         assert app_of(pilot).reason == "case 7"
