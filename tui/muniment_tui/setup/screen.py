@@ -452,15 +452,10 @@ class SetupScreen(FrameScreen):
 
     def _save_all(self, leave: Callable[[], object]) -> None:
         """Save the fields of all steps, then go on with leaving."""
-        here = self.still_here()
-
-        def saved() -> None:
-            if here():
-                self.ask_to_leave(leave)
-            else:  # the user went on typing
-                self.muniment.tell("Saved in vault.toml.")
-
-        self._put_drafts(tuple(self._drafts), saved)
+        here, tell = self.still_here(), self.muniment.tell
+        self._put_drafts(
+            tuple(self._drafts), lambda: self.ask_to_leave(leave) if here() else tell("Saved in vault.toml.")
+        )
 
     # --- acts of a step ---------------------------------------------------------------------------
 
