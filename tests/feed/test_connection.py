@@ -29,9 +29,9 @@ def endpoint(receiver: Receiver, trusted: ServerCertificate | None, **more: obje
     return ReceiverEndpoint(**{"host": "127.0.0.1", "port_number": receiver.port} | values | more)  # type: ignore[arg-type]
 
 
-def deliver(where: ReceiverEndpoint, ending: float = 10.0) -> None:
+def deliver(where: ReceiverEndpoint, ending: float = 10.0, events: bytes = EVENTS) -> None:
     with SyslogConnection(where, ending) as connection:
-        connection.send(EVENTS)
+        connection.send(events)
         connection.confirm()
 
 
@@ -41,9 +41,29 @@ def test_events_are_taken_once_the_receiver_has_read_them(
     certificate: ServerCertificate, behaviour: Behaviour, encrypted: bool
 ) -> None:
     used = certificate if encrypted else None
-    with Receiver(used, behaviour) as receiver:
+    with Receiver(used, behaviour, newest=behaviour == "whole") as receiver:
         deliver(endpoint(receiver, used))
         assert len(receiver.received) == 200
+
+
+def test_a_refusal_after_the_handshake_is_never_taken_for_an_end(certificate: ServerCertificate) -> None:
+    """In TLS 1.3, a certificate that is missing is refused after the handshake, beside the first events."""
+    with Receiver(certificate, strict=True) as receiver:
+        where = endpoint(receiver, certificate)
+        refused = 0
+        for _ in range(300):
+            with pytest.raises((NotConfirmed, CertificateRefused)) as failed:
+                deliver(where, events=EVENTS[:520])
+            refused += failed.type is CertificateRefused
+        assert refused
+        deliver(endpoint(receiver, certificate, certificate=certificate.certificate))
+        assert len(receiver.received) == 200
+
+
+def test_tls_1_3_must_be_ended_in_order(certificate: ServerCertificate) -> None:
+    """A receiver that refuses our certificate after the handshake may end without a word."""
+    with Receiver(certificate, "no-end") as receiver, pytest.raises(NotConfirmed, match="broke"):
+        deliver(endpoint(receiver, certificate))
 
 
 @pytest.mark.parametrize("encrypted", [True, False])

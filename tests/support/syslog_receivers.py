@@ -59,13 +59,14 @@ class SyslogNg:
                 peers=peers,
             )
         )
-        process = subprocess.Popen(self._words(conf), env=self._environment(), stderr=subprocess.PIPE)
+        with (self.folder / "log").open("wb") as log:  # a pipe that nobody reads would stop it
+            process = subprocess.Popen(self._words(conf), env=self._environment(), stderr=log)
         try:
             self._await(process)
             yield
         finally:
             process.terminate()
-            process.communicate()
+            process.wait()
 
     def events(self) -> list[dict[str, Any]]:
         """What it has written so far."""
@@ -104,7 +105,7 @@ class SyslogNg:
                 return
             if process.poll() is not None or time.monotonic() > deadline:
                 process.kill()
-                pytest.fail(f"syslog-ng did not start: {process.communicate()[1].decode(errors='replace')}")
+                pytest.fail(f"syslog-ng did not start: {(self.folder / 'log').read_text(errors='replace')}")
             time.sleep(0.05)
 
 
@@ -126,7 +127,15 @@ all and ends nothing; it reads nothing and closes; it says its end first and rea
 class Receiver:
     """A receiver in this process. A context that listens."""
 
-    def __init__(self, certificate: ServerCertificate | None, behaviour: Behaviour = "whole") -> None:
+    def __init__(
+        self,
+        certificate: ServerCertificate | None,
+        behaviour: Behaviour = "whole",
+        *,
+        newest: bool = True,
+        strict: bool = False,
+    ) -> None:
+        """With `newest`, it speaks TLS 1.3, else 1.2. With `strict`, it wants a certificate of the client."""
         self.behaviour: Behaviour = behaviour
         self._streams: list[bytes] = []
         self.connections = 0
@@ -138,6 +147,11 @@ class Receiver:
         if certificate is not None:
             self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             self._context.load_cert_chain(certificate.certificate)
+            if strict:
+                self._context.verify_mode = ssl.CERT_REQUIRED
+                self._context.load_verify_locations(certificate.authority)
+            if not newest:
+                self._context.maximum_version = ssl.TLSVersion.TLSv1_2
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._free = threading.Event()
         self._thread = threading.Thread(target=self._serve, daemon=True)

@@ -16,12 +16,13 @@ import sys
 import termios
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from muniment.errors import CertificateRefused, ConfigError
+from muniment.feed.tls_line import TlsLine
 from muniment.net.dial import dial
 from muniment.net.events import ConnectionEvent, Security
 from muniment.net.limits import AnswerLimits
@@ -96,8 +97,8 @@ class SyslogConnection:
         """
         self._endpoint = endpoint
         self._ending = ending
-        sock = dial(endpoint)
-        self._sock = _secured(sock, endpoint) if endpoint.encrypted else sock
+        self._sock = dial(endpoint)
+        self._line = _secured(self._sock, endpoint) if endpoint.encrypted else None
 
     def __enter__(self) -> Self:
         return self
@@ -113,7 +114,10 @@ class SyslogConnection:
         """
         self._sock.settimeout(SENDING)
         with self._named():
-            self._sock.sendall(data)
+            if self._line is None:
+                self._sock.sendall(data)
+            else:
+                self._line.send(data)
 
     def confirm(self) -> None:
         """End the connection, and wait until the receiver has read everything.
@@ -126,12 +130,10 @@ class SyslogConnection:
         with self._named():
             self._require_listening()
             self._sock.settimeout(self._ending)
-            self._end_tls()
-            with socket.socket(fileno=self._sock.detach()) as plain:
-                plain.settimeout(self._ending)
-                plain.shutdown(socket.SHUT_WR)
-                self._await_end(plain, ends)
-                await_acknowledged(plain, ends)
+            self._end_tls(ends)
+            self._sock.shutdown(socket.SHUT_WR)
+            self._await_end(self._sock.recv, ends)
+            await_acknowledged(self._sock, ends)
 
     def _require_listening(self) -> None:
         """Raise ConnectionError if the receiver has ended the connection before this side did.
@@ -140,23 +142,33 @@ class SyslogConnection:
         """
         self._sock.settimeout(0)
         try:
-            ended = not self._sock.recv(1)
-        except (BlockingIOError, ssl.SSLWantReadError):
+            ended = not (self._line.receive() if self._line is not None else self._sock.recv(4096))
+        except BlockingIOError:
             return
         except ssl.SSLEOFError:
             ended = True
         if ended:
             raise ConnectionAbortedError(errno.ECONNABORTED, "the receiver ended it first")
 
-    def _end_tls(self) -> None:
-        """Say the end of the events, and read the receiver's end of TLS, which some leave out."""
-        if isinstance(self._sock, ssl.SSLSocket):
-            with suppress(ssl.SSLEOFError):
-                self._sock.unwrap()
+    def _end_tls(self, ends: float) -> None:
+        """Say the end of the events, and read the receiver's end of TLS.
 
-    def _await_end(self, plain: socket.socket, ends: float) -> None:
+        Some leave it out. That is accepted up to TLS 1.2 alone: in TLS 1.3, a receiver that refuses this
+        machine's certificate can end the connection in the same way, after the handshake.
+        """
+        line = self._line
+        if line is None:
+            return
+        line.end()
+        try:
+            self._await_end(lambda most: line.receive(), ends)
+        except ssl.SSLEOFError:
+            if line.version != "TLSv1.2":
+                raise
+
+    def _await_end(self, receive: Callable[[int], bytes], ends: float) -> None:
         read = 0
-        while part := plain.recv(4096):
+        while part := receive(4096):
             read += len(part)
             if time.monotonic() > ends:
                 raise TimeoutError(errno.ETIMEDOUT, "it does not end")
@@ -190,19 +202,18 @@ def _lost(address: str, error: OSError) -> str:
     return f"The connection to {address} broke ({why}): check the receiver and the network."
 
 
-def _secured(sock: socket.socket, endpoint: ReceiverEndpoint) -> ssl.SSLSocket:
+def _secured(sock: socket.socket, endpoint: ReceiverEndpoint) -> TlsLine:
     """Start TLS. The socket is closed if that fails."""
     try:
         context = make_context(endpoint)
         _show_certificate(context, endpoint)
         with explained(endpoint), _spoken(endpoint):
-            secured = context.wrap_socket(sock, server_hostname=endpoint.host)
-            sock = secured
-            check_fingerprint(secured, endpoint)
+            line = TlsLine(sock, context, endpoint.host)
+            check_fingerprint(line.session, endpoint)
     except BaseException:
         sock.close()
         raise
-    return secured
+    return line
 
 
 @contextmanager

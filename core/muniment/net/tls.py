@@ -62,7 +62,7 @@ def secure(sock: socket.socket, server: ServerSettings) -> ssl.SSLSocket:
     return secured
 
 
-def check_fingerprint(sock: ssl.SSLSocket, server: ServerSettings) -> None:
+def check_fingerprint(sock: ssl.SSLSocket | ssl.SSLObject, server: ServerSettings) -> None:
     """Report the certificate, and compare it with the pinned fingerprint, if there is one.
 
     Raises:
