@@ -357,7 +357,7 @@ def test_a_file_that_is_missing_or_wrong_is_named(folder: Path, people: Path) ->
         await shows(pilot, "There is no file no.csv")
         await keys("ctrl+u", *str(people.with_name("bad.csv")), "enter")(pilot)
         await shows(pilot, "is not UTF-8")
-        await keys("escape", "i", *str(people), "enter")(pilot)
+        await keys("escape", "i", "ctrl+u", *str(people), "enter")(pilot)  # it offers the last path
         await shows(pilot, "line 2: the name is empty")
 
     drive(app_on(engine, folder, area="people"), script, LARGE)

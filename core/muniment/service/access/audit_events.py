@@ -21,14 +21,8 @@ from muniment.errors import NotFound, UsageError
 class UnknownCursor(NotFound):
     """A vault has no event with a cursor."""
 
-    def __init__(self, cursor: str, why: str) -> None:
-        super().__init__(
-            f"the event with the cursor {cursor} is not in this vault ({why}): the vault was set back, or "
-            "the cursor is of another one; compare the vault with a checkpoint (`muniment verify --was`), "
-            "and begin without a cursor to get all of its events"
-        )
-        self.why = why
-        """What the vault has instead, as a part of a sentence."""
+    why: str = ""
+    """What the vault has instead, as a part of a sentence."""
 
 
 DIGITS = 16
@@ -77,6 +71,16 @@ def place_of(vault: Vault, cursor: str) -> int:
     if [cursor_of(row) for row in found] == [cursor]:
         return place
     size = vault.head.tree_size
-    raise UnknownCursor(
+    raise _unknown(
         cursor, f"it has only {size:,} records" if place >= size else "it has another record there"
     )
+
+
+def _unknown(cursor: str, why: str) -> UnknownCursor:
+    error = UnknownCursor(
+        f"the event with the cursor {cursor} is not in this vault ({why}): the vault was set back, or the "
+        "cursor is of another one; compare the vault with a checkpoint (`muniment verify --was`), and begin "
+        "without a cursor to get all of its events"
+    )
+    error.why = why
+    return error
