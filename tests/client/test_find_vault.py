@@ -97,7 +97,7 @@ def test_a_vault_of_the_user_who_called_sudo_is_found(vault: Path, monkeypatch: 
 
 
 def test_a_folder_that_was_removed_has_no_vault(tmp_path: Path) -> None:
-    program = "import os, sys; os.rmdir(os.getcwd()); from muniment.client.find_vault import find_vault; "
+    program = "import os; from muniment.client.find_vault import find_vault; os.rmdir(os.getcwd()); "
     gone = tmp_path / "gone"
     gone.mkdir()
     done = subprocess.run(

@@ -240,8 +240,8 @@ def test_the_list_takes_no_room_from_the_screen(run: Run) -> None:
         before = pilot.app.screen.query_one("#inside").region
         await pilot.press("colon")
         await until(pilot, lambda: choices(pilot).display)
-        inside = pilot.app.screen.query_one("#inside").region
-        assert inside.height == before.height - 1  # the line itself
+        inside = pilot.app.screen.query_one("#inside")
+        await until(pilot, lambda: inside.region.height == before.height - 1)  # the line itself
 
     run(script)
 

@@ -39,10 +39,14 @@ class VaultSwitch:
         return [*now, *(vault for vault in self._left if vault not in now)]
 
     def known(self) -> list[KnownVault]:
-        """The known vaults, the one that was opened last first."""
-        from muniment.client.known_vaults import known_vaults
+        """The known vaults, the one that was opened last first. The open one is among them."""
+        from muniment.client.known_vaults import KnownVault, known_vaults
 
-        return known_vaults(self._file) if self._file else []
+        known = known_vaults(self._file) if self._file else []
+        here = self._app.vault
+        if here is None or any(one.path == str(here) for one in known):
+            return known
+        return [KnownVault(str(here), self._app.organisation), *known]  # its service has not answered yet
 
     def remember(self, name: str) -> None:
         """Note the open vault, with the name of its organisation."""
