@@ -7,6 +7,7 @@ import runpy
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -60,7 +61,8 @@ def test_a_commit_of_another_form_is_one_problem(tmp_path: Path, payload: bytes)
     script = runpy.run_path(str(VERIFIER))
     verifying = script["Verifier"](tmp_path / "ledger", ())
     commit = script["Frame"](1, 0, script["COMMIT"], 0, 0, len(payload), 0, bytes(32), payload)
-    assert verifying._commit(commit, script["Tree"]()) is None
+    with closing(verifying._places):
+        assert verifying._commit(commit, script["Tree"]()) is None
     (problem,) = verifying.problems
     assert "not readable" in problem
     assert problem.isprintable()
