@@ -217,7 +217,7 @@ def test_a_refused_certificate_is_a_problem_at_once_and_sends_nothing(
         house.configure(at(receiver, certificate))
         assert trouble(house)[0] is None
         with house.keeper() as keeper:
-            eventually(lambda: keeper.stands)
+            eventually(lambda: keeper.lasts)
             stands, text = trouble(house)
             assert stands
             assert "another host name" in text
@@ -262,7 +262,7 @@ def test_a_vault_that_was_set_back_is_said_and_not_skipped_over(
             house.log("another")
             house.configure(at(receiver, certificate))
             with house.keeper() as keeper:
-                eventually(lambda: keeper.stands)
+                eventually(lambda: keeper.lasts)
                 assert "was set back or replaced" in trouble(house)[1]
                 assert queries(receiver) == ["one", "two"]
                 (house.folder / NAME).unlink()
@@ -277,11 +277,11 @@ def test_events_that_the_catalog_hides_are_said(house: House, certificate: Serve
     with Receiver(certificate) as receiver:
         house.configure(at(receiver, certificate))
         with house.keeper() as keeper:
-            eventually(lambda: keeper.stands)
+            eventually(lambda: keeper.lasts)
             assert keeper.problem.startswith("1 audit events of the ledger were not sent")
             house.log("four")
             eventually(lambda: house.sent(4))
-            assert keeper.stands
+            assert keeper.lasts
         assert queries(receiver) == ["one", "three", "four"]
         assert numbers(receiver) == [1, 2, 4]
 
@@ -334,7 +334,7 @@ def test_the_service_says_a_feed_that_stands_in_its_health(
     with Receiver(None, "talks") as receiver:
         house.configure(at(receiver, certificate))
         with house.keeper() as keeper:
-            eventually(lambda: keeper.stands)
+            eventually(lambda: keeper.lasts)
             state = health(house)
     (problem,) = [one for one in state.problems if one.key == "feed-stopped"]
     assert (problem.severity, problem.area) == ("warning", "settings")

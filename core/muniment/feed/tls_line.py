@@ -1,7 +1,7 @@
 """TLS on a connected socket, with each record that arrives in sight.
 
 The end of an `ssl.SSLSocket` takes an alert for an end in order, such as the refusal of a certificate in
-TLS 1.3, which comes after the handshake. Here the two are told apart.
+TLS 1.3, which comes after the handshake. Here the two are distinguished.
 """
 
 from __future__ import annotations

@@ -253,7 +253,7 @@ class SmtpGateway:
         await self._drain()
 
     async def _accept_no_more(self, servers: Iterable[asyncio.Server]) -> None:
-        """Leave new clients to whoever listens next, and let those that were accepted become sessions.
+        """Leave new clients to the next listener, and let those that were accepted become sessions.
 
         asyncio forgets a client whose server is closed between these two, and leaves its connection open.
         """

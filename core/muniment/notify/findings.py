@@ -184,7 +184,7 @@ def _opens(gateway: GatewayFacts) -> str:
 def _feed(feed: FeedFacts) -> TroubleFinding:
     return TroubleFinding(
         kind="feed-stopped",
-        trouble=feed.stands,
+        trouble=feed.lasts,
         title="Audit events do not reach their receiver",
         text=f"{harmless(feed.problem)}\n\nThe events are kept, and are sent in order once this is "
         "corrected. [audit_feed] in vault.toml names the receiver.",

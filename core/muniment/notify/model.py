@@ -123,7 +123,7 @@ class FeedFacts(msgspec.Struct, frozen=True, kw_only=True):
 
     problem: str = ""
     """Why events do not reach their receiver, as a sentence; "" if they do."""
-    stands: bool | None = None
+    lasts: bool | None = None
     """Whether people must do something about it; None if that is not known."""
 
 

@@ -40,7 +40,7 @@ Watch = Callable[[int, int | None, FoundFrame], None]
 
 
 def unwatched(done: int, total: int) -> None:
-    """A Progress for a check that nobody watches."""
+    """A Progress for a check that no one watches."""
 
 
 @dataclass(slots=True)

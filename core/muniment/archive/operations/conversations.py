@@ -34,7 +34,7 @@ from muniment.parsing.pool import mail_reader
 from muniment.parsing.reader import OpenMail
 
 Find = Callable[[Node, int], Sequence[int]]
-"""Returns the numbers of the messages that a query finds for the searcher, at most so many."""
+"""Returns the numbers of the messages that a query finds for the searcher, at most the given number."""
 Look = Callable[[str], MessageRow | None]
 """Returns the searcher's message with an id; None if there is none."""
 READ = 200

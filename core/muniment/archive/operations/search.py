@@ -7,7 +7,7 @@ have that time, so that all pages agree, also over midnight.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, tzinfo
 
@@ -113,31 +113,24 @@ def find(
     counted = node != parse(query, now=begun + SHIFT, zone=zone)
     whose = None if not user else _user(vault, user) if own or isinstance(user, User) else person(vault, user)
     require_known(vault, node, whose, own)
-    if own:
-        node = _with_public_ids(vault, node)
+    node = _with_public_ids(vault, node) if own else node
     scope = scope_of(vault, whose) if whose else None
 
-    def placed(name: str, sequences: Iterable[int], folder: str) -> Collection[int]:
-        # The person in the scope is looked up by id, since the address may be moved meanwhile.
-        searching = isinstance(user, User) and scope is not None and name == scope.name
-        who = user.id if searching and isinstance(user, User) else vault.directory.find(name).id
-        return vault.catalog.placed(who, sequences, folder)
-
     index = vault.index()
+    known = {} if conversations is None else conversations
     if not is_bound(vault, index.watermark, index.binding):
         return SearchPage(0, True, (), (), first=0)  # its numbers are those of other messages
 
     def found(part: Node, most: int) -> Sequence[int]:
         return index.search(part, scope=scope, limit=most, bcc_allowed=not own, exact=own, count=False).ids
 
-    known = {} if conversations is None else conversations
     node = with_conversations(
         vault, node, lambda id_: _message(vault, id_, whose if own else None), found, known
     )
     page = index.search(
         node,
         users=lambda name: terms_of(vault, name),
-        placed=placed,
+        placed=_placing(vault, user, scope),
         scope=scope,
         limit=limit,
         after=after,
@@ -147,9 +140,21 @@ def find(
         oldest_first=oldest_first,
         around=around,
     )
-    if not counted:
-        return page
-    return replace(page, after=_with_time(page.after, begun), before=_with_time(page.before, begun))
+    return _with_times(page, begun) if counted else page
+
+
+def _placing(
+    vault: Vault, user: str | User, scope: SearchScope | None
+) -> Callable[[str, Iterable[int], str], Collection[int]]:
+    """Return what finds out which messages are in a folder of a person, for a search by or of `user`."""
+
+    def placed(name: str, sequences: Iterable[int], folder: str) -> Collection[int]:
+        # The person in the scope is looked up by id, since the address may be moved meanwhile.
+        searching = isinstance(user, User) and scope is not None and name == scope.name
+        who = user.id if searching and isinstance(user, User) else vault.directory.find(name).id
+        return vault.catalog.placed(who, sequences, folder)
+
+    return placed
 
 
 def _timed(position: str, now: int) -> tuple[str, int]:
@@ -163,6 +168,11 @@ def _timed(position: str, now: int) -> tuple[str, int]:
         return at, min(max(int(begun, 16), 0), now) if timed else now
     except ValueError:
         raise QueryError("This page can't be found; search again from the first page.") from None
+
+
+def _with_times(page: SearchPage, begun: int) -> SearchPage:
+    """Return a page whose positions carry the time from which days are counted."""
+    return replace(page, after=_with_time(page.after, begun), before=_with_time(page.before, begun))
 
 
 def _with_time(position: str, begun: int) -> str:

@@ -263,7 +263,7 @@ def directory_events(session: ClientSession, request: Request, made: Sequence[Ch
     """
     if not session.shared and session.settings().access == AccessSection():
         return []
-    # An event that names nobody concerns everybody (catalog.audit_keys).
+    # An event that names no one concerns everybody (catalog.audit_keys).
     people = sorted({change["user"] for change in made if "user" in change})
     return [
         audit_event(

@@ -115,7 +115,7 @@ class FeedKeeper:
         )
 
     @property
-    def stands(self) -> bool | None:
+    def lasts(self) -> bool | None:
         """Whether people must do something about a problem; None if that is not known yet."""
         if self._lacking and not self._problem:
             return True

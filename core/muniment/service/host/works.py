@@ -1,4 +1,4 @@
-"""Work that a service does to its end, whoever watches: verifications, backups and rebuilds.
+"""Work that a service does to its end, watched or not: verifications, backups and rebuilds.
 
 A client that leaves, or loses its connection, does not stop the work. Another client can watch it, and stop
 it by its number.
@@ -71,7 +71,7 @@ class Work:
             words: does the work, and yields the replies. It is closed to stop the work.
             turn: its turn; None if it waits for none.
             leave: takes it from the works under way, at its end.
-            announce: called at the end, once nobody waits for the work any more. Both are called in the
+            announce: called at the end, once no request waits for the work any more. Both are called in the
                 thread of the work.
         """
         self.number = number
@@ -121,7 +121,7 @@ class Work:
         self._stop.set()
 
     def join(self, longest: float | None = None) -> bool:
-        """Wait for the end, at most so many seconds; returns whether it has come."""
+        """Wait for the end, at most `longest` seconds; returns whether it has come."""
         self._thread.join(longest)
         return not self._thread.is_alive()
 

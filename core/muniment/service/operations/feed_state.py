@@ -14,4 +14,4 @@ def feed_facts(folder: Path, settings: Settings) -> FeedFacts | None:
     if not settings.audit_feed.syslog:
         return None
     keeper = feed_keeper_of(folder)
-    return FeedFacts(problem=keeper.problem, stands=keeper.stands) if keeper else FeedFacts()
+    return FeedFacts(problem=keeper.problem, lasts=keeper.lasts) if keeper else FeedFacts()
