@@ -20,11 +20,11 @@ from hypothesis import strategies as st
 
 from muniment.archive.ledger.frame import FrameHeader, leaf_hash
 from muniment.archive.ledger.inclusion import InclusionProofs
-from muniment.archive.ledger.merkle import MerkleFrontier
 from muniment.archive.operations.export import ExportChoice, ExportView, export_messages
 from muniment.archive.operations.export_explanation import SCRIPTS, script
 from muniment.archive.vault.open_vault import open_vault
 from muniment.archive.vault.vault import Vault
+from muniment.evidence.merkle import MerkleFrontier
 from muniment.people.directory import User
 from muniment.service.operations.own_mail import _OwnEdition
 from support.reports import plain, report

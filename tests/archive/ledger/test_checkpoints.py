@@ -12,10 +12,10 @@ from muniment.archive.ledger.check import check
 from muniment.archive.ledger.checkpoints import Checkpoint, CheckpointProof, read_checkpoint
 from muniment.archive.ledger.frame import HEADER_SIZE, leaf_hash
 from muniment.archive.ledger.local_segments import LocalSegments, segment_path
-from muniment.archive.ledger.merkle import EMPTY_ROOT, node_hash
 from muniment.archive.ledger.model import Frame, LedgerRecord, RecordKind
 from muniment.archive.ledger.scan import scan
 from muniment.errors import UsageError
+from muniment.evidence.merkle import EMPTY_ROOT, node_hash
 from support.ledgers import written
 from support.rewriting import as_it_is, cut, heads, rewrite
 

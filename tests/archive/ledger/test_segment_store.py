@@ -17,7 +17,6 @@ import pytest
 from muniment.archive.ledger.check import check
 from muniment.archive.ledger.codec import RecordEncoder
 from muniment.archive.ledger.local_segments import LocalSegments, segment_path
-from muniment.archive.ledger.merkle import EMPTY_ROOT
 from muniment.archive.ledger.model import LedgerHead, RecordKind
 from muniment.archive.ledger.reader import LedgerReader, scan
 from muniment.archive.ledger.recovery import recover
@@ -25,6 +24,7 @@ from muniment.archive.ledger.segment_store import SegmentLost, SegmentStore, seg
 from muniment.archive.ledger.vault_id import framed_id, read_vault_id
 from muniment.archive.ledger.writer import Ledger
 from muniment.errors import LedgerDamaged, VaultError
+from muniment.evidence.merkle import EMPTY_ROOT
 from support.ledgers import Writing, filled, text
 from support.memory_segments import MemoryPlace, MemorySegments
 

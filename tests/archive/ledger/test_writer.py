@@ -19,12 +19,12 @@ from muniment.archive.ledger import writer
 from muniment.archive.ledger.check import check
 from muniment.archive.ledger.codec import RecordEncoder
 from muniment.archive.ledger.local_segments import LocalSegments, segment_path
-from muniment.archive.ledger.merkle import EMPTY_ROOT
 from muniment.archive.ledger.model import LedgerHead, LedgerRecord, PayloadCodec, RecordKind
 from muniment.archive.ledger.reader import LedgerReader, scan
 from muniment.archive.ledger.stored import Dictionaries, FrameReader
 from muniment.archive.ledger.writer import Ledger
 from muniment.errors import LedgerDamaged, VaultError
+from muniment.evidence.merkle import EMPTY_ROOT
 from support.ledgers import NOON, Writing, sha256, text, written
 
 

@@ -18,7 +18,6 @@ from muniment.archive.facts import FramePosition
 from muniment.archive.ledger.checkpoints import Checkpoint, CheckpointProof, CheckpointProver
 from muniment.archive.ledger.commits import UNCOUNTED, Commit
 from muniment.archive.ledger.frame import leaf_hash
-from muniment.archive.ledger.merkle import EMPTY_ROOT, MerkleFrontier
 from muniment.archive.ledger.model import Frame, LedgerHead, RecordKind
 from muniment.archive.ledger.reader import ContentCache, LedgerReader, Locate
 from muniment.archive.ledger.segment_store import SegmentStore, segment_size
@@ -26,6 +25,7 @@ from muniment.archive.ledger.stored import UNKNOWN, describe_record, make_frame
 from muniment.archive.ledger.vault_id import framed_id, read_vault_id
 from muniment.archive.ledger.walk import FoundFrame, FrameGap, commit_of, walk
 from muniment.errors import LedgerDamaged, MunimentError
+from muniment.evidence.merkle import EMPTY_ROOT, MerkleFrontier
 
 BATCH = 64
 """Most records that a thread decodes at a time; what several of them refer to is read once."""

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from muniment.archive.ledger.merkle import EMPTY_ROOT, MerkleFrontier
 from muniment.errors import UsageError
+from muniment.evidence.merkle import EMPTY_ROOT, MerkleFrontier
 
 State = Literal["unchanged", "cut", "rewritten", "unreadable"]
 

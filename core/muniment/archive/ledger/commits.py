@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from muniment.archive.facts import FramePosition
-from muniment.archive.ledger.merkle import MerkleFrontier
+from muniment.evidence.merkle import MerkleFrontier
 
 VERSION = 1
 UNCOUNTED = -1

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from muniment.archive.ledger.frame import FrameHeader, leaf_hash
-from muniment.archive.ledger.merkle import node_hash
 from muniment.archive.ledger.segment_store import SegmentStore
 from muniment.archive.ledger.vault_id import read_vault_id
 from muniment.archive.ledger.walk import walk
 from muniment.errors import LedgerDamaged
+from muniment.evidence.merkle import node_hash
 
 Peak = tuple[bytes, list[int]]
 """The root of a full subtree, and the wanted leaves in it."""

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from muniment.archive.facts import FramePosition
 from muniment.archive.ledger.commits import Commit
 from muniment.archive.ledger.frame import leaf_hash
-from muniment.archive.ledger.merkle import EMPTY_ROOT, MerkleFrontier
 from muniment.archive.ledger.model import Frame, LedgerHead, RecordKind
 from muniment.archive.ledger.segment_store import SegmentStore, segment_size
 from muniment.archive.ledger.vault_id import read_vault_id
 from muniment.archive.ledger.walk import FoundFrame, FrameGap, commit_of, walk
+from muniment.evidence.merkle import EMPTY_ROOT, MerkleFrontier
 
 
 @dataclass(frozen=True, slots=True)

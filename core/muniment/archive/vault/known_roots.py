@@ -22,13 +22,13 @@ from muniment.archive.catalog.sqlite.store import seen_by
 from muniment.archive.index.index import put_aside
 from muniment.archive.ledger.check import check
 from muniment.archive.ledger.checkpoints import Checkpoint
-from muniment.archive.ledger.merkle import EMPTY_ROOT
 from muniment.archive.ledger.model import LedgerHead
 from muniment.archive.ledger.scan import has_commit, last_head
 from muniment.archive.ledger.segment_store import SegmentStore
 from muniment.archive.ledger.vault_id import read_vault_id
 from muniment.archive.vault.layout import CATALOG, INDEX, segments_of
 from muniment.errors import LedgerDamaged, VaultError
+from muniment.evidence.merkle import EMPTY_ROOT
 from muniment.system.atomic_files import write_file
 
 log = logging.getLogger("muniment.vault")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muniment.archive.ledger.merkle import EMPTY_ROOT, MerkleFrontier
+from muniment.evidence.merkle import EMPTY_ROOT, MerkleFrontier
 
 LEAVES = st.lists(st.binary(min_size=32, max_size=32), max_size=70)
 
