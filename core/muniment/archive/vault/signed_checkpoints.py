@@ -1,0 +1,62 @@
+"""The vault's signed checkpoints: a note for each size, as a file in its folder `signed`.
+
+They are about the ledger and no part of it: a copy elsewhere is what makes them worth something. A note
+gets the lines of witnesses later, so a file may be replaced by the same note with more signatures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from muniment.evidence.checkpoint_body import read_body
+from muniment.evidence.signed_note import SignedNote, parse_note
+from muniment.system.atomic_files import write_file
+
+FOLDER = "signed"
+NOTE = ".note"
+
+
+class SignedCheckpoints:
+    """The notes in the folder `signed` of a vault. For one writer; others may read."""
+
+    def __init__(self, vault: Path) -> None:
+        """`vault` is the vault's folder. The folder `signed` is made with the first note."""
+        self.folder = vault / FOLDER
+
+    def sizes(self) -> list[int]:
+        """Return the sizes of the trees of all notes, in ascending order."""
+        return sorted(self._sizes())
+
+    def _sizes(self) -> Iterator[int]:
+        with suppress(FileNotFoundError):
+            for path in self.folder.iterdir():
+                stem = path.name.removesuffix(NOTE)
+                if stem != path.name and stem.isascii() and stem.isdecimal():
+                    yield int(stem)
+
+    def load(self, size: int) -> SignedNote:
+        """Return the note of a tree's size. Its signatures are not checked.
+
+        Raises:
+            OSError: There is no such file, or it can't be read.
+            NoteInvalid: The file is damaged.
+        """
+        return parse_note(self.path(size).read_bytes())
+
+    def keep(self, note: SignedNote) -> Path:
+        """Write a note to its file, durably, in place of an earlier one of the same size.
+
+        Raises:
+            OSError: It can't be written.
+            NoteInvalid: The note is no checkpoint.
+        """
+        path = self.path(read_body(note.text).size)
+        self.folder.mkdir(mode=0o700, exist_ok=True)
+        write_file(path, str(note).encode(), durable=True)
+        return path
+
+    def path(self, size: int) -> Path:
+        """Return the file of a tree's size, which need not be there."""
+        return self.folder / f"{size}{NOTE}"
