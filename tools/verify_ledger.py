@@ -43,9 +43,10 @@ MAX_PAYLOAD = 64 * 1024 * 1024
 KINDS = (
     *("nothing", "message", "part", "chunks", "envelope", "receipt", "deletion", "quarantine"),
     *("directory", "configuration", "hold", "redaction", "audit", "run", "dictionary", "commit"),
+    *("rule", "grant", "approval"),
 )
 MESSAGE, PART, CHUNKS, ENVELOPE, QUARANTINE, AUDIT, DICTIONARY, COMMIT = 1, 2, 3, 4, 7, 12, 14, 15
-RESERVED = (10, 11)
+RESERVED = (11,)
 RAW, ZSTD, ZSTD_DICT, RECIPE, CHUNK_LIST = 0, 1, 2, 0x10, 0x20
 EOLS = (b"\r\n", b"\n", b"\r", b"")
 EXTRACTED = {MESSAGE: "messages", ENVELOPE: "copies", QUARANTINE: "quarantine"}

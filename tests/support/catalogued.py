@@ -9,6 +9,7 @@ from typing import Any
 from muniment.archive.facts import (
     AuditFact,
     ConfigurationFact,
+    DecisionFact,
     DeletionFact,
     DirectoryFact,
     EnvelopeFact,
@@ -22,7 +23,7 @@ from muniment.archive.facts import (
     RoutingReason,
     RunFact,
 )
-from muniment.archive.ledger.model import LedgerHead
+from muniment.archive.ledger.model import LedgerHead, RecordKind
 from muniment.mail.model import AddressRole, EnvelopeParty
 from muniment.people import changes
 from muniment.people.directory import Directory
@@ -113,6 +114,9 @@ class Batches:
     def audit(self, event: str) -> None:
         position = self._position
         self.facts.append(AuditFact(self._next(), position, 9, event))
+
+    def decision(self, kind: RecordKind, content: str) -> None:
+        self.facts.append(DecisionFact(self._next(), kind, 9, content))
 
     def configuration(self, name: str) -> None:
         self.facts.append(ConfigurationFact(self._next(), sha(name)))

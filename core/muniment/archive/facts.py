@@ -192,6 +192,17 @@ class ConfigurationFact(Struct, frozen=True):
     """SHA-256 of the record."""
 
 
+class DecisionFact(Struct, frozen=True):
+    """A decision was recorded: a hold, a retention rule, a grant or an approval (see vault.decisions)."""
+
+    sequence: int
+    kind: int
+    """The record's kind, one of `ledger.model.DECISIONS`."""
+    time: int
+    content: str
+    """The record's content, as JSON."""
+
+
 Fact = (
     MessageFact
     | PartFact
@@ -204,4 +215,5 @@ Fact = (
     | DirectoryFact
     | AuditFact
     | ConfigurationFact
+    | DecisionFact
 )

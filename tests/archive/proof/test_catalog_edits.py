@@ -106,6 +106,11 @@ EDITS = {
     "owners deleted": ("owners of copies", "DELETE FROM owner"),
     "places deleted": ("places", "DELETE FROM place"),
     "no route": ("copies", "UPDATE envelope SET route = 0"),
+    "decisions deleted": ("holds, rules, grants and approvals", "DELETE FROM decision"),
+    "a hold edited": (
+        "holds, rules, grants and approvals",
+        "UPDATE decision SET content = replace(content, 'Case 7', 'Case 8')",
+    ),
     "another route": ("copies", "UPDATE envelope SET route = 8 WHERE route = 1"),
 }
 """Edits by someone who has the disk, each with a text that the finding must have."""

@@ -1,4 +1,4 @@
-"""The part of every catalog's contract that concerns runs, arrivals and the audit trail."""
+"""The part of every catalog's contract that concerns runs, arrivals, decisions and the audit trail."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from typing import Protocol
 from muniment.archive.catalog.model import (
     ArrivalCount,
     AuditRow,
+    DecisionRow,
     EnvelopeRow,
     RunRow,
 )
-from muniment.archive.ledger.model import LedgerHead
+from muniment.archive.ledger.model import LedgerHead, RecordKind
 
 
 class RunHistory(Protocol):
-    """Lists what runs have done, and the audit trail. Thread-safe.
+    """Lists what runs have done, decisions, and the audit trail. Thread-safe.
 
     Each call reads one committed state. Every method raises CatalogDamaged if the catalog contradicts itself,
     and VaultError if it can't be read now or is closed.
@@ -128,3 +129,6 @@ class RunHistory(Protocol):
 
         A record without a key of its kind does not count (see catalog.audit_keys).
         """
+
+    def decisions(self, kind: RecordKind) -> list[DecisionRow]:
+        """Return all decisions of a kind (see ledger.model.DECISIONS), oldest first."""

@@ -123,6 +123,17 @@ class RunRow:
 
 
 @dataclass(frozen=True, slots=True)
+class DecisionRow:
+    """A decision: a hold, a retention rule, a grant or an approval, or a change of one."""
+
+    sequence: int
+    time: int
+    """When it was recorded, in seconds since 1970 UTC."""
+    content: str
+    """The record's content, as JSON."""
+
+
+@dataclass(frozen=True, slots=True)
 class AuditRow:
     """An event of the audit trail."""
 

@@ -13,13 +13,14 @@ from muniment.archive.catalog.replay_batch import LightFrame, ReplayBatch, Repla
 from muniment.archive.facts import (
     AuditFact,
     ConfigurationFact,
+    DecisionFact,
     DirectoryFact,
     Fact,
     PartFact,
     QuarantineFact,
     RunFact,
 )
-from muniment.archive.ledger.model import Frame, RecordKind
+from muniment.archive.ledger.model import DECISIONS, Frame, RecordKind
 from muniment.archive.ledger.reader import LedgerReader
 from muniment.archive.ledger.records import deletion_fact, read_receipts
 
@@ -117,6 +118,13 @@ def _collect_configuration(
     batch.plain.append(ConfigurationFact(frame.sequence, frame.sha))
 
 
+def _collect_decision(
+    light: LightFrame, frame: Frame, batch: ReplayBatch, reader: LedgerReader, observer: ReplayObserver
+) -> None:
+    content = reader.payload(frame).decode()
+    batch.plain.append(DecisionFact(frame.sequence, frame.kind, light.received, content))
+
+
 def _part_facts(light: LightFrame, batch: ReplayBatch, facts_of_mail: FactsOfMail) -> Iterable[Fact]:
     yield PartFact(light.sequence, light.position, light.sha)
 
@@ -130,6 +138,20 @@ def _mail_facts(light: LightFrame, batch: ReplayBatch, facts_of_mail: FactsOfMai
 def _quarantine_facts(light: LightFrame, batch: ReplayBatch, facts_of_mail: FactsOfMail) -> Iterable[Fact]:
     reason = batch.receipts[light.sha].reason if light.sha in batch.receipts else ""
     yield QuarantineFact(light.sequence, light.position, light.sha, light.size, reason, light.received)
+
+
+_DECISION_NAMES = {
+    RecordKind.HOLD: ("legal holds", "changes"),
+    RecordKind.RULE: ("retention rules", "versions"),
+    RecordKind.GRANT: ("grants", "changes"),
+    RecordKind.APPROVAL: ("approvals", "steps"),
+}
+
+
+def _decision_handler(kind: RecordKind) -> RecordHandler:
+    name, unit = _DECISION_NAMES[kind]
+    statement = f"SELECT id, time, content FROM decision WHERE kind = {int(kind)} AND id < ? ORDER BY id"  # noqa: S608
+    return RecordHandler(_collect_decision, rows=CatalogRows(name, unit, statement))
 
 
 RECORD_KINDS: dict[RecordKind, RecordHandler] = {
@@ -172,4 +194,5 @@ RECORD_KINDS: dict[RecordKind, RecordHandler] = {
     ),
     RecordKind.DICTIONARY: RecordHandler(),
     RecordKind.COMMIT: RecordHandler(),
+    **{kind: _decision_handler(kind) for kind in DECISIONS},
 }

@@ -37,10 +37,18 @@ class RecordKind(IntEnum):
     RUN = 13
     DICTIONARY = 14
     COMMIT = 15
+    RULE = 16
+    """A version of a retention rule."""
+    GRANT = 17
+    """A right to read other people's mail, or its end."""
+    APPROVAL = 18
+    """A request for a second person's consent, or the answer to one."""
 
 
-RESERVED = frozenset({RecordKind.HOLD, RecordKind.REDACTION})
+RESERVED = frozenset({RecordKind.REDACTION})
 """Kinds that have a number and no meaning yet. A frame of one was written by a newer program."""
+DECISIONS = (RecordKind.HOLD, RecordKind.RULE, RecordKind.GRANT, RecordKind.APPROVAL)
+"""Kinds of decisions: dated JSON records that say what may be kept, read or erased."""
 
 
 class PayloadCodec(IntEnum):

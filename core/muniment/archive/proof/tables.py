@@ -132,6 +132,7 @@ VIEWS = (
     _view("audit", "audit trail", "id", "segment offset time event"),
     _view("audit_key", "keys of the audit trail", "key audit", ""),
     _view("run", "history of runs", "id", "profile time summary"),
+    _view("decision", "holds, rules, grants and approvals", "id", "kind time content"),
     _view("directory", "directory of users", "id", "sequence time change"),
     _view(
         "message",

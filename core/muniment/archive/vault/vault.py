@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from muniment.archive.catalog import Catalog
+from muniment.archive.catalog.model import DecisionRow
 from muniment.archive.catalog.replay import replay
 from muniment.archive.facts import ConfigurationFact, Fact
 from muniment.archive.files.lock import VaultLock
@@ -31,6 +32,7 @@ from muniment.archive.ledger.writer import Ledger
 from muniment.archive.vault.changes import DirectoryChange, Events, Plan, RefilingProgress
 from muniment.archive.vault.commit_coordinator import CLOCK, CommitCoordinator
 from muniment.archive.vault.contents import VaultContents
+from muniment.archive.vault.decisions import Decide, DecisionEvents, Decisions
 from muniment.archive.vault.directory_changes import DirectoryChanges
 from muniment.archive.vault.known_roots import require_whole
 from muniment.archive.vault.open_catalog import new_catalog
@@ -47,7 +49,8 @@ class Vault(VaultContents):
 
     `VaultContents` has what readers need. The rest is for the one process that writes the vault. Its
     archiving thread appends records in batches: `append` each, then `commit` or `rollback`. Other threads may
-    call `log`, `change_directory` and `note_configuration`, which take their turn between two batches.
+    call `log`, `change_directory`, `decide` and `note_configuration`, which take their turn between two
+    batches.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class Vault(VaultContents):
         super().__init__(folder, catalog, index_place)
         self._commits = CommitCoordinator(folder, self.segments, ledger, catalog)
         self._changes = DirectoryChanges(self._commits, catalog)
+        self._decisions = Decisions(self._commits, catalog)
         self._lock = lock
         self._train_at = train_at
         self.before_close: list[Callable[[], None]] = []
@@ -232,6 +236,32 @@ class Vault(VaultContents):
     def finish_refiling(self) -> int:
         """File the mail again that changes of the directory concern; returns how many messages were read."""
         return self._changes.finish_refiling()
+
+    def decide(
+        self, kind: RecordKind, decide: Decide, time: int, events: DecisionEvents = lambda made: ()
+    ) -> list[DecisionRow]:
+        """Record decisions: legal holds, retention rules, grants or approvals.
+
+        Thread-safe, but not for a thread that has begun a batch.
+
+        Args:
+            kind: The kind of the decisions, one of `ledger.model.DECISIONS`.
+            decide: Makes the decisions, without `v`, from all earlier ones of this kind. It is called when no
+                other thread can record one.
+            time: The time now, in seconds since 1970 UTC.
+            events: Makes audit events of the decisions, which are committed with them.
+
+        Returns:
+            The decisions as they were recorded.
+
+        Raises:
+            ValueError: `kind` is no kind of decision.
+            MunimentError: `decide` raised it; nothing is recorded.
+            OSError: The decisions could not be written and are not kept.
+            CatalogBehind: The decisions are kept, but the catalog could not apply them yet.
+            VaultError: A run did not end its batch, or the vault can't be written; nothing is recorded.
+        """
+        return self._decisions.record(kind, decide, time, events)
 
     def note_configuration(self, read: Callable[[], dict[str, Any]], time: int) -> None:
         """Record the configuration if it differs from the last one that was recorded.

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from muniment.archive.facts import RoutingReason
+from muniment.archive.ledger.model import DECISIONS, RecordKind
 from muniment.mail.model import AddressRole
 from support.catalogs import A_TO_B, FilledCatalog
 from support.catalogued import sha
@@ -177,3 +178,14 @@ def test_mail_that_was_on_its_way_for_more_than_30_days_makes_no_user_known(arch
     archive.commit()
     carl = archive.catalog.directory.find("carl@firm.example").id
     assert archive.catalog.reported_users(100 * day, ["Inbox"]) == {carl}
+
+
+def test_decisions_are_listed_by_kind_oldest_first(archive: FilledCatalog) -> None:
+    for number in range(2):
+        for kind in DECISIONS:
+            archive.batches.decision(kind, json.dumps({"kind": kind, "number": number}))
+    archive.commit()
+    for kind in DECISIONS:
+        found = [json.loads(row.content) for row in archive.catalog.decisions(kind)]
+        assert found == [{"kind": kind, "number": number} for number in range(2)]
+    assert archive.catalog.decisions(RecordKind.AUDIT) == []

@@ -1,4 +1,4 @@
-"""Look-ups of the audit trail."""
+"""Look-ups of the audit trail, and of decisions."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 from sqlalchemy import Connection
 
 from muniment.archive.catalog.audit_keys import KIND, KINDS
-from muniment.archive.catalog.model import AuditRow
+from muniment.archive.catalog.model import AuditRow, DecisionRow
 from muniment.archive.catalog.sqlite import sql
 from muniment.archive.catalog.sqlite.encoding import as_json, clean, fetch_many, position, text, whole
 from muniment.archive.catalog.sqlite.reading import snapshot
-from muniment.archive.ledger.model import LedgerHead
+from muniment.archive.ledger.model import LedgerHead, RecordKind
 
 _END = 2**63 - 1
 
@@ -60,6 +60,12 @@ def count_audits(connection: Connection) -> tuple[LedgerHead, int]:
     records = connection.execute(sql.COUNT_AUDITS, before).scalar_one()
     kinds = {"kinds": [KIND + kind for kind in KINDS]}
     return head, min(records, connection.execute(sql.COUNT_AUDIT_KINDS, before | kinds).scalar_one())
+
+
+def decisions(connection: Connection, kind: RecordKind) -> list[DecisionRow]:
+    """Return all decisions of a kind, oldest first."""
+    rows = connection.execute(sql.DECISIONS_OF_KIND, {"kind": int(kind)}).all()
+    return [DecisionRow(row.id, whole(row.time), as_json(row.content)) for row in rows]
 
 
 def _row(row: Any) -> AuditRow:

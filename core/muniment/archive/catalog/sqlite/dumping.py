@@ -46,6 +46,7 @@ def dump(connection: Connection) -> dict[str, Any]:
         "runs": [tuple(row) for row in connection.execute(sql_dump.ALL_RUNS).all()],
         "audit": [tuple(row) for row in connection.execute(sql_dump.ALL_AUDITS).all()],
         "audit keys": [tuple(row) for row in connection.execute(sql_dump.ALL_AUDIT_KEYS).all()],
+        "decisions": [tuple(row) for row in connection.execute(sql_dump.ALL_DECISIONS).all()],
         "directory": [tuple(row) for row in connection.execute(sql.GET_DIRECTORY).all()],
     }
 

@@ -9,6 +9,7 @@ from muniment.archive.catalog.model import (
     ArrivalCount,
     AuditRow,
     CatalogMention,
+    DecisionRow,
     EnvelopeRow,
     FolderPage,
     IndexChange,
@@ -23,7 +24,7 @@ from muniment.archive.catalog.model import (
 from muniment.archive.catalog.sqlite import auditing, counting, dumping, listing, reading, refiling
 from muniment.archive.catalog.sqlite.store import CatalogStore
 from muniment.archive.facts import FramePosition
-from muniment.archive.ledger.model import LedgerHead
+from muniment.archive.ledger.model import LedgerHead, RecordKind
 from muniment.people.routing import RoutedEnvelope
 
 
@@ -192,6 +193,9 @@ class SqliteQueries:
 
     def count_audits(self) -> tuple[LedgerHead, int]:
         return self._store.read(auditing.count_audits)
+
+    def decisions(self, kind: RecordKind) -> list[DecisionRow]:
+        return self._store.read(auditing.decisions, kind)
 
     # --- folders ------------------------------------------------------------------------------
 

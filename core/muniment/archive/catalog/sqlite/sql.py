@@ -17,6 +17,7 @@ from muniment.archive.catalog.sqlite.tables import (
     audit,
     audit_key,
     box,
+    decision,
     directory,
     envelope,
     former,
@@ -65,6 +66,7 @@ TOUCH = "SELECT 1 FROM sqlite_master LIMIT 1"
 """Reads something from any SQLite file, so that SQLite opens the file and its log."""
 GET_SCHEMA = select(state.c.schema)
 GET_META = select(meta.c.value).where(meta.c.name == bindparam("name"))
+DECISIONS_OF_KIND = select(decision).where(decision.c.kind == bindparam("kind")).order_by(decision.c.id)
 GET_DIRECTORY = select(directory).order_by(directory.c.id)
 COUNT_DIRECTORY = select(func.count()).select_from(directory)
 

@@ -11,6 +11,7 @@ from muniment.archive.catalog.sqlite.tables import (
     audit,
     audit_key,
     box,
+    decision,
     envelope,
     former,
     known,
@@ -57,5 +58,6 @@ ALL_KNOWN = (
 ALL_PARTS = select(part).order_by(part.c.sha)
 ALL_QUARANTINE = QUARANTINE_ROWS.order_by(quarantine.c.id)
 ALL_RUNS = select(run).order_by(run.c.id)
+ALL_DECISIONS = select(decision).order_by(decision.c.id)
 ALL_AUDITS = select(audit).order_by(audit.c.id)
 ALL_AUDIT_KEYS = select(audit_key).order_by(audit_key.c.key, audit_key.c.audit)

@@ -18,6 +18,7 @@ from muniment.archive.catalog.sqlite.tables import (
     audit,
     audit_key,
     box,
+    decision,
     directory,
     envelope,
     former,
@@ -96,6 +97,7 @@ INSERT_QUARANTINE = _driver(insert(quarantine))
 INSERT_RUN = _driver(insert(run))
 INSERT_AUDIT = _driver(insert(audit))
 INSERT_AUDIT_KEY = _driver(sqlite.insert(audit_key).on_conflict_do_nothing())
+INSERT_DECISION = _driver(insert(decision))
 INSERT_DIRECTORY = _driver(insert(directory))
 INSERT_BOX = _driver(insert(box))
 INSERT_USER = _driver(insert(user))

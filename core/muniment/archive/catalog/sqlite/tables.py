@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Column, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
 
-SCHEMA = 12
+SCHEMA = 13
 """Version of the tables; a catalog of an older version is rebuilt."""
 
 metadata = MetaData()
@@ -197,3 +197,6 @@ audit_key = _table("audit_key", _text("key", primary_key=True), _int("audit", pr
 """The keys of audit events (see catalog.audit_keys)."""
 directory = _table("directory", _id(), _int("sequence"), _int("time"), _text("change"))
 """Changes of the directory, numbered from 0 without gaps."""
+decision = _table("decision", _id(), _int("kind"), _int("time"), _text("content"))
+"""Holds, retention rules, grants and approvals, as they were recorded."""
+Index("decision_kind", decision.c.kind, decision.c.id)

@@ -39,6 +39,7 @@ from muniment.archive.facts import (
     REGENERATED,
     AuditFact,
     ConfigurationFact,
+    DecisionFact,
     DeletionFact,
     DirectoryFact,
     EnvelopeFact,
@@ -70,6 +71,7 @@ class _Sorted:
     changes: list[DirectoryFact] = field(default_factory=list)
     audits: list[AuditFact] = field(default_factory=list)
     configurations: list[ConfigurationFact] = field(default_factory=list)
+    decisions: list[DecisionFact] = field(default_factory=list)
 
     @classmethod
     def of(cls, facts: Iterable[Fact]) -> _Sorted:
@@ -86,6 +88,7 @@ class _Sorted:
             DirectoryFact: found.changes,
             AuditFact: found.audits,
             ConfigurationFact: found.configurations,
+            DecisionFact: found.decisions,
         }
         for fact in facts:
             lists[type(fact)].append(fact)
@@ -416,7 +419,7 @@ def _count_arrivals(connection: Connection, copies: Iterable[EnvelopeFact]) -> N
 
 
 def _write_rest(connection: Connection, batch: _Sorted) -> None:
-    """Write parts, runs, the audit trail, and the hash of the latest configuration."""
+    """Write parts, runs, the audit trail, decisions, and the hash of the latest configuration."""
     rows = [(fact.sha, fact.position.segment, fact.position.offset) for fact in batch.parts]
     _write(connection, sql_writes.PUT_PART, rows)
     runs = [(fact.sequence, _profile(fact), fact.time, fact.summary) for fact in batch.runs]
@@ -428,6 +431,8 @@ def _write_rest(connection: Connection, batch: _Sorted) -> None:
     _write(connection, sql_writes.INSERT_AUDIT, audits)
     keys = [(key, fact.sequence) for fact in batch.audits for key in event_keys(decoded(fact.event))]
     _write(connection, sql_writes.INSERT_AUDIT_KEY, sorted(keys))
+    decisions = [(fact.sequence, fact.kind, fact.time, fact.content) for fact in batch.decisions]
+    _write(connection, sql_writes.INSERT_DECISION, decisions)
     for fact in batch.configurations[-1:]:
         connection.execute(sql_writes.SET_META, {"name": tables.CONFIGURATION, "value": fact.sha.hex()})
 
