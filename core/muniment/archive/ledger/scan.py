@@ -10,7 +10,15 @@ from muniment.archive.ledger.recovery import Damage
 from muniment.archive.ledger.segment_store import SegmentStore
 from muniment.archive.ledger.stored import describe_record, make_frame
 from muniment.archive.ledger.vault_id import read_vault_id
-from muniment.archive.ledger.walk import FoundFrame, FrameGap, commit_before, commit_of, last_commit, walk
+from muniment.archive.ledger.walk import (
+    FoundFrame,
+    FrameGap,
+    Payloads,
+    commit_before,
+    commit_of,
+    last_commit,
+    walk,
+)
 from muniment.errors import LedgerDamaged
 
 
@@ -67,6 +75,7 @@ def scan(
     *,
     committed_only: bool = True,
     on_damage: Callable[[Damage], None] | None = None,
+    payloads: Payloads = True,
 ) -> Iterator[Frame]:
     """Yield the frames of a ledger in order.
 
@@ -77,6 +86,7 @@ def scan(
         committed_only: Whether to end at the last commit frame that exists when the scan begins.
         on_damage: Called with each damage. Damaged frames are then left out, and the frames after them still
             get their right sequences.
+        payloads: Which payloads to read and check. A frame of another one has an empty payload.
 
     Raises:
         VaultError: There is no ledger, or a newer program wrote it.
@@ -94,7 +104,7 @@ def scan(
             continue
         offset = begin.offset if number == begin.segment else 0
         end = limit.offset if limit is not None and number == limit.segment else None
-        stretch = _Stretch(segments, number, tag, sequence, on_damage)
+        stretch = _Stretch(segments, number, tag, sequence, on_damage, payloads)
         yield from stretch.frames(offset, end)
         sequence = stretch.sequence
         if end is not None:
@@ -111,11 +121,13 @@ class _Stretch:
         tag: bytes,
         sequence: int | None,
         on_damage: Callable[[Damage], None] | None,
+        payloads: Payloads,
     ) -> None:
         self._segments = segments
         self._number = number
         self._tag = tag
         self._on_damage = on_damage
+        self._payloads = payloads
         self.sequence = sequence
         """Sequence of the next frame; None while it is not known."""
 
@@ -123,7 +135,7 @@ class _Stretch:
         """Yield the frames from `offset` to `end`, or to the end of the segment."""
         if end is not None and offset >= end:
             return
-        for item in walk(self._segments, self._number, self._tag, offset):
+        for item in walk(self._segments, self._number, self._tag, offset, payloads=self._payloads):
             if isinstance(item, FrameGap):
                 if end is None and item.cut_short:
                     return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 BUFFER = 1024 * 1024
 SMALL_BUFFER = 8 * 1024
+
+Payloads = bool | Callable[[FrameHeader], bool]
+"""Which payloads a walk reads: all, none, or those of the headers for which the function returns true."""
 
 
 class FoundFrame(NamedTuple):
@@ -61,7 +64,7 @@ class FrameGap:
 
 
 def walk(
-    segments: SegmentStore, number: int, tag: bytes, offset: int = 0, *, payloads: bool = True
+    segments: SegmentStore, number: int, tag: bytes, offset: int = 0, *, payloads: Payloads = True
 ) -> Iterator[FoundFrame | FrameGap]:
     """Yield the frames and gaps of a segment, up to the end that it has now.
 
@@ -70,7 +73,7 @@ def walk(
         number: The segment's number.
         tag: The vault's id, 8 bytes.
         offset: Byte offset to begin at.
-        payloads: Whether to read and check payloads. Those of commit frames are always read.
+        payloads: Which payloads to read and check. Those of commit frames are always read.
 
     Raises:
         VaultError: A newer program wrote a frame.
@@ -116,7 +119,7 @@ class _RawSegment(io.RawIOBase):
         return len(data)
 
 
-def _next(file: BinaryIO, tag: bytes, offset: int, end: int, payloads: bool) -> FoundFrame | FrameGap:
+def _next(file: BinaryIO, tag: bytes, offset: int, end: int, payloads: Payloads) -> FoundFrame | FrameGap:
     """Read the frame or gap at `offset`, the file's current position; the file is then after it."""
     head = file.read(HEADER_SIZE)
     try:
@@ -131,7 +134,8 @@ def _next(file: BinaryIO, tag: bytes, offset: int, end: int, payloads: bool) -> 
     if frame_end > end:
         gap_end = _resynchronise(file, tag, offset + 1, end)
         return FrameGap(offset, gap_end - offset, "cut short", header, gap_end == end)
-    if not payloads and header.kind != RecordKind.COMMIT:
+    wanted = payloads if isinstance(payloads, bool) else payloads(header)
+    if not wanted and header.kind != RecordKind.COMMIT:
         file.seek(frame_end)
         return FoundFrame(offset, header, b"")
     payload = file.read(header.length)
