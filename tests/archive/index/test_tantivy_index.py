@@ -313,3 +313,32 @@ def test_a_replacement_is_not_lost_to_a_merge_after_a_kill(folder: Path) -> None
     index = TantivyIndex.open(folder, heap=HEAP)
     assert find(index) == list(range(39))
     index.close()
+
+
+def documents_with(folder: Path, word: str) -> int:
+    """In how many documents a word of a body is, by the vocabulary, which also counts removed ones."""
+    index = TantivyIndex.open(folder, read_only=True)
+    count = sum(view.searcher.doc_freq("body", word) for view in index.views())
+    index.close()
+    return count
+
+
+def test_the_vocabulary_forgets_a_removed_document_once_its_shard_is_written_again(folder: Path) -> None:
+    documents = [document(n, body=f"plain{n}" + " quixotry" * (n == 50)) for n in range(120)]
+    index = TantivyIndex.open(folder, heap=HEAP, docs_per_shard=40)
+    for start in range(0, 120, 12):
+        index.add(documents[start : start + 12])
+        index.commit(start + 12)
+    (span,) = index.stored_with([50])
+    index.remove([50])
+    index.commit(121)
+    assert documents_with(folder, "quixotry") == 1
+    rest = [one for one in documents if one.id != 50 and span.first <= one.id < span.end]
+    for start in range(0, len(rest), 7):  # a crash between two of these commits loses no document
+        index.add(rest[start : start + 7])
+        index.commit(121)
+        assert index.docs == 119
+    assert index.is_renewed(span)
+    assert documents_with(folder, "quixotry") == 0
+    assert documents_with(folder, "plain51") == 1
+    index.close()

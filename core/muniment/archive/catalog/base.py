@@ -128,6 +128,9 @@ class MessageReader(Protocol):
     def existing(self, messages: Collection[int]) -> set[int]:
         """Return the subset of these numbers that are messages, not displaced ones."""
 
+    def numbers(self, first: int, end: int, limit: int) -> list[int]:
+        """Return the lowest numbers of messages from `first` on that are below `end`, at most `limit`."""
+
     def mentions(self, messages: Iterable[int]) -> dict[int, list[CatalogMention]]:
         """Return the addresses on all copies of each message, with the owners of ordinary mailboxes.
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from muniment.archive.index.model import IndexDocument, Placed, SearchPage, SearchScope, Users
+from muniment.archive.index.model import IndexDocument, Placed, SearchPage, SearchScope, StoredSpan, Users
 from muniment.archive.query import Node
 
 MAX_LIMIT = 10_000
@@ -114,6 +114,23 @@ class SearchIndex(Protocol):
 
     def remove(self, ids: Iterable[int]) -> None:
         """Remove the documents with these ids, as far as they exist.
+
+        Raises:
+            VaultError: The index can't be written; see `add`.
+            VaultLocked: Another process is writing it.
+        """
+
+    def stored_with(self, ids: Iterable[int]) -> list[StoredSpan]:
+        """Return the spans of documents that share files with one of these ids.
+
+        The words of a removed document stay in the files of its span. They are gone once every other document
+        of the span was added again and committed; `is_renewed` says so.
+        """
+
+    def is_renewed(self, span: StoredSpan) -> bool:
+        """Remove files that are no longer used, and return whether none of the span's files is left.
+
+        Everything must be committed.
 
         Raises:
             VaultError: The index can't be written; see `add`.

@@ -22,7 +22,15 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from muniment.archive.index.document import FORMAT
-from muniment.archive.index.model import IndexDocument, IndexState, Placed, SearchPage, SearchScope, Users
+from muniment.archive.index.model import (
+    IndexDocument,
+    IndexState,
+    Placed,
+    SearchPage,
+    SearchScope,
+    StoredSpan,
+    Users,
+)
 from muniment.archive.index.search import LIMITS, SearchLimits, search_shards
 from muniment.archive.index.shards import IndexBroken, Shard, ShardView, guarded
 from muniment.archive.query import Node
@@ -40,6 +48,8 @@ OLD_HEAP = 16 * 1024 * 1024
 """Memory for writing an older shard, in bytes."""
 OLD_WRITERS = 2
 """Most older shards that are open for writing at a time."""
+LAST = 1 << 63
+"""An id that no document has, since it is too high."""
 DOCS_PER_SHARD = 30_000
 """Number of documents at which a shard is full."""
 SHARD_BYTES = 96 * 1024 * 1024
@@ -263,6 +273,22 @@ class TantivyIndex:
                 if self._shards and number <= (shard := self._holder(number)).top:
                     self._write_to(shard)
                     shard.remove(number)
+
+    def stored_with(self, ids: Iterable[int]) -> list[StoredSpan]:
+        held = {self._holder(number).first for number in ids} if self._shards else set()
+        ends = [*(shard.first for shard in self._shards[1:]), LAST]
+        return [
+            StoredSpan(shard.first, end, shard.segments())
+            for shard, end in zip(self._shards, ends, strict=False)
+            if shard.first in held
+        ]
+
+    def is_renewed(self, span: StoredSpan) -> bool:
+        shard = self._holder(span.first)
+        with guarded("Cleaning the index"):
+            shard.close()
+            shard.collect()
+        return not span.files & shard.segments()
 
     def _write_to(self, shard: Shard) -> None:
         if not shard.writing:

@@ -121,3 +121,15 @@ class IndexState:
 Placed = Callable[[str, Iterable[int], str], Collection[int]]
 """Takes a person's name, numbers of messages, and the name of a folder ("" for any); returns the subset of
 messages that are in the person's folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSpan:
+    """Documents that are stored in the same files."""
+
+    first: int
+    """The lowest id that belongs to the span."""
+    end: int
+    """The lowest id after the span."""
+    files: frozenset[str]
+    """Names that say which files they are in."""

@@ -168,17 +168,23 @@ class Shard:
         """Remove files that a crash has left."""
         named = {segment.replace("-", "") for segment in self._files}
         names = (path.name for path in self.path.iterdir())
-        orphans = (
-            name
-            for name in names
-            if name[0] != "." and name != "meta.json" and name.split(".")[0] not in named
-        )
+        orphans = (name for name in names if _is_of_segment(name) and name.split(".")[0] not in named)
         if next(orphans, None) is not None:
             with guarded("Cleaning the index"):
-                writer = self._index.writer(16_000_000, 1)
-                writer.garbage_collect_files()
-                writer.wait_merging_threads()
-            self.bytes = _bytes_in(self.path)
+                self.collect()
+
+    def collect(self) -> None:
+        """Remove the files that no committed document uses. The writer must be closed."""
+        self.refresh()  # the old view holds the files that it reads
+        writer = self._index.writer(16_000_000, 1)
+        writer.garbage_collect_files()
+        writer.wait_merging_threads()
+        self.bytes = _bytes_in(self.path)
+
+    def segments(self) -> frozenset[str]:
+        """Return the names of the segments of which there is any file."""
+        names = (path.name for path in self.path.iterdir())
+        return frozenset(name.split(".")[0] for name in names if _is_of_segment(name))
 
     def start_writing(self, heap: int) -> None:
         """Open the writer, which uses up to `heap` bytes of memory."""
@@ -253,6 +259,11 @@ class _Links:
             link = self.path / path.name
             if path.suffix != ".lock" and not link.is_symlink():
                 link.symlink_to(path)
+
+
+def _is_of_segment(name: str) -> bool:
+    """Return whether a file of a shard belongs to a segment; hidden files, such as locks, do not."""
+    return name[0] != "." and name != "meta.json"
 
 
 def _bytes_in(folder: Path) -> int:

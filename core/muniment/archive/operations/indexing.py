@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -78,6 +78,31 @@ def renew_index(vault: Vault) -> Iterator[int]:
     finally:
         for left in (new, old):
             shutil.rmtree(left, ignore_errors=True)
+
+
+def forget_messages(vault: Vault, messages: Sequence[int]) -> Iterator[int]:
+    """Remove messages from the index so that nothing of them is left in any of its files.
+
+    The files keep the words of a removed message until all messages that are stored with it are written
+    again. This is for the archiving thread, between two runs.
+
+    Args:
+        vault: The vault, open for writing. Its catalog no longer has the messages.
+        messages: Their numbers.
+
+    Yields:
+        The number of messages that were read so far.
+
+    Raises:
+        VaultError: The index can't be written.
+        OSError: The index can't be put in place.
+    """
+    with closing(IndexFeeder(vault)) as indexing:
+        yield from indexing.catch_up()
+        clean = yield from indexing.forget(messages)
+    if not clean:
+        log.warning("the index is rebuilt, since a part of it can't be written again")
+        yield from renew_index(vault)
 
 
 class IndexFeeder:
@@ -174,6 +199,35 @@ class IndexFeeder:
             yield done
         self._reached = head.tree_size
         self.commit()
+
+    def forget(self, messages: Sequence[int]) -> Generator[int, None, bool]:
+        """Remove messages, and write those again that are stored with them. `catch_up` comes before it.
+
+        Args:
+            messages: Numbers of messages that the catalog no longer has.
+
+        Yields:
+            The number of messages that were read so far.
+
+        Returns:
+            Whether no file is left that has held the removed messages.
+
+        Raises:
+            VaultError: The index can't be written.
+        """
+        index = self.open()
+        spans = index.stored_with(messages)
+        index.remove(messages)
+        done = 0
+        for span in spans:
+            first = span.first
+            while page := self._vault.catalog.numbers(first, min(span.end, self._reached), PAGE):
+                self._renew(index, page)
+                first = page[-1] + 1
+                done += len(page)
+                yield done
+        self.commit()
+        return all(index.is_renewed(span) for span in spans)
 
     def close(self) -> None:
         """Close the index. Uncommitted messages are indexed again later."""

@@ -323,3 +323,14 @@ def test_messages_that_are_known_only_by_regenerated_copies_are_found(archive: F
     assert [one.sha for one in archive.catalog.regenerated_by_name(name)] == [sha("m0")]
     assert archive.catalog.regenerated_by_name(b"another!") == []
     assert archive.catalog.known_names([name, b"another!", b""]) == {name}
+
+
+def test_numbers_of_messages_are_paged_in_order(archive: FilledCatalog) -> None:
+    for name in "abcde":
+        archive.batches.mail(name, *A_TO_B)
+        archive.commit()
+    every = [archive.number(name) for name in "abcde"]
+    assert archive.catalog.numbers(0, 10_000, 10) == every == sorted(every)
+    assert archive.catalog.numbers(0, 10_000, 2) == every[:2]
+    assert archive.catalog.numbers(every[1] + 1, every[4], 10) == every[2:4]
+    assert archive.catalog.numbers(every[4] + 1, 1 << 62, 10) == []

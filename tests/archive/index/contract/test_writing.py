@@ -199,3 +199,36 @@ def test_a_killed_writer_loses_nothing_below_the_watermark(maker: IndexMaker, fo
         index.close()
     assert reached == sorted(reached)
     assert reached[-1] > 0
+
+
+@pytest.mark.parametrize("commits", [1, 3, 12])
+def test_nothing_of_a_removed_document_stays_once_its_span_is_added_again(
+    maker: IndexMaker, folder: Path, commits: int
+) -> None:
+    index = maker.open(folder, part=40)
+    documents = [document(n, body=f"plain{n} text" + (" quixotry" if n == 50 else "")) for n in range(120)]
+    for start in range(0, 120, 120 // commits):
+        index.add(documents[start : start + 120 // commits])
+        index.commit(start + 1)
+    index.close()
+    reader = maker.open(folder, readonly=True)
+    assert find(reader, "quixotry") == [50]
+    index = maker.open(folder, part=40)
+    (span,) = index.stored_with([50])
+    assert span.first <= 50 < span.end
+    index.remove([50])
+    index.commit(121)
+    assert not index.is_renewed(span)
+    index.add(one for one in documents if one.id != 50 and span.first <= one.id < span.end)
+    index.commit(121)
+    assert index.is_renewed(span)
+    assert find(reader, "quixotry") == find(index, "quixotry") == []
+    assert sorted(find(index)) == [n for n in range(120) if n != 50]
+    index.close()
+    reader.close()
+
+
+def test_an_empty_index_stores_nothing_together(maker: IndexMaker, folder: Path) -> None:
+    index = maker.open(folder)
+    assert index.stored_with([3]) == []
+    index.close()

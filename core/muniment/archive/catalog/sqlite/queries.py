@@ -108,6 +108,9 @@ class SqliteQueries:
     def existing(self, messages: Collection[int]) -> set[int]:
         return self._store.read(reading.existing, messages)
 
+    def numbers(self, first: int, end: int, limit: int) -> list[int]:
+        return self._store.read(reading.numbers, first, end, limit)
+
     def mentions(self, messages: Iterable[int]) -> dict[int, list[CatalogMention]]:
         return self._store.read(listing.mentions, messages)
 

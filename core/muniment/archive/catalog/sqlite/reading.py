@@ -177,6 +177,12 @@ def existing(connection: Connection, messages: Collection[int]) -> set[int]:
     return {row.id for row in fetch_many(connection, sql.FILED, messages)}
 
 
+def numbers(connection: Connection, first: int, end: int, limit: int) -> list[int]:
+    """Return the lowest numbers of messages from `first` on that are below `end`, at most `limit`."""
+    where = {"first": first, "last": end - 1, "limit": limit}
+    return list(connection.execute(sql.MESSAGE_NUMBERS, where).scalars())
+
+
 def message_row(row: Any) -> MessageRow:
     """Decode the columns `sql.MESSAGE_ROW`.
 

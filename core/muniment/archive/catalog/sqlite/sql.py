@@ -134,6 +134,12 @@ MESSAGES_BY_RANGE = (
     .order_by(message.c.key, message.c.id)
     .limit(bindparam("limit"))
 )
+MESSAGE_NUMBERS = (
+    select(message.c.id)
+    .where(message.c.id.between(bindparam("first"), bindparam("last")))
+    .order_by(message.c.id)
+    .limit(bindparam("limit"))
+)
 MESSAGES_BY_ID = select(*MESSAGE_ROW).where(message.c.id.in_(bindparam("many", expanding=True)))
 MESSAGE_IDS = select(message.c.id, message.c.key, message.c.rest).where(
     message.c.key.in_(bindparam("many", expanding=True))
