@@ -46,7 +46,6 @@ KINDS = (
     *("rule", "grant", "approval"),
 )
 MESSAGE, PART, CHUNKS, ENVELOPE, QUARANTINE, AUDIT, DICTIONARY, COMMIT = 1, 2, 3, 4, 7, 12, 14, 15
-RESERVED = (11,)
 RAW, ZSTD, ZSTD_DICT, RECIPE, CHUNK_LIST = 0, 1, 2, 0x10, 0x20
 EOLS = (b"\r\n", b"\n", b"\r", b"")
 EXTRACTED = {MESSAGE: "messages", ENVELOPE: "copies", QUARANTINE: "quarantine"}
@@ -86,7 +85,7 @@ def parse(file: BinaryIO, segment: int, offset: int, tag: bytes) -> Frame:
     magic, version, kind, codec, flags, found, time, size, length, dictionary, sha, payload_crc, crc = fields
     if magic != b"MUNF" or found != tag or crc32(head[:-4]) != crc or length > MAX_PAYLOAD:
         raise Damaged("no intact header")
-    if version != 1 or flags or not 0 < kind < len(KINDS) or kind in RESERVED:
+    if version != 1 or flags or not 0 < kind < len(KINDS):
         raise Damaged(f"format {version}, kind {kind}: newer than this program")
     payload = file.read(length)
     if len(payload) < length:

@@ -13,6 +13,7 @@ from muniment.archive.facts import (
     DeletionFact,
     DirectoryFact,
     EnvelopeFact,
+    ErasedFact,
     Fact,
     FramePosition,
     MessageFact,
@@ -20,6 +21,7 @@ from muniment.archive.facts import (
     PartFact,
     QuarantineFact,
     ReceiptFact,
+    RedactionFact,
     RoutingReason,
     RunFact,
 )
@@ -120,6 +122,19 @@ class Batches:
 
     def configuration(self, name: str) -> None:
         self.facts.append(ConfigurationFact(self._next(), sha(name)))
+
+    def redaction(
+        self, basis: str, *messages: str, copies: Sequence[str] = (), contents: Sequence[str] = ()
+    ) -> None:
+        """Add a decision to erase messages and copies; the content hash of some of the messages is known."""
+        known = {sha(name): sha("content of " + name) for name in contents}
+        erased, gone = (tuple(map(sha, names)) for names in (messages, copies))
+        record, number = bytes(32), self._next()
+        self.facts.append(RedactionFact(number, 9, record, 99, 8, basis, erased, known, gone, (), ()))
+
+    def erased(self, kind: RecordKind) -> None:
+        """Add a record whose content is erased already."""
+        self.facts.append(ErasedFact(self._next(), kind))
 
     def change(self, change: changes.Change, time: int = 2000) -> None:
         self.facts.append(DirectoryFact(self._next(), time, changes.encode(change)))

@@ -8,6 +8,7 @@ so row ids survive a rebuild.
 from __future__ import annotations
 
 from enum import IntFlag
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -24,6 +25,23 @@ class FramePosition(Struct, frozen=True):
 
     segment: int
     offset: int
+
+
+class ErasedFrame(NamedTuple):
+    """A frame whose content is erased, with everything that its header states."""
+
+    sequence: int
+    segment: int
+    offset: int
+    length: int
+    """Size of the payload, in bytes."""
+    kind: int
+    time: int
+    """Microseconds since 1970 UTC."""
+    size: int
+    """Size of the content that was erased, in bytes."""
+    sha: bytes
+    """SHA-256 of the content that was erased."""
 
 
 class RoutingReason(IntFlag):
@@ -203,6 +221,57 @@ class DecisionFact(Struct, frozen=True):
     """The record's content, as JSON."""
 
 
+class KeptCopy(Struct, frozen=True):
+    """What stays of an erased copy that has also brought messages which are kept."""
+
+    sha: bytes
+    """SHA-256 of the copy's bytes as fetched."""
+    report: bool
+    """Whether it was unwrapped as a journal report."""
+    date: int | None
+    """The report's own date, in seconds since 1970 UTC."""
+    parties: tuple[EnvelopeParty, ...]
+    """Sender and recipients by the envelope."""
+    notes: tuple[str, ...] = ()
+    """The notes on the copy."""
+    key: bytes = b""
+    """Content hash of a placeholder in it; else empty."""
+
+
+class RedactionFact(Struct, frozen=True):
+    """Content was erased by a decision that is recorded."""
+
+    sequence: int
+    time: int
+    """When the record was written, in seconds since 1970 UTC."""
+    record: bytes
+    """SHA-256 of the record's content."""
+    size: int
+    """Size of the record's content, in bytes."""
+    at: int
+    """When it was decided, in seconds since 1970 UTC."""
+    basis: str
+    """Why it was erased, such as the article of a law."""
+    messages: tuple[bytes, ...]
+    """SHA-256 of each erased message."""
+    contents: dict[bytes, bytes]
+    """Content hash of erased messages by their SHA-256, as far as it is known."""
+    copies: tuple[bytes, ...]
+    """SHA-256 of each erased envelope or quarantine record."""
+    kept: tuple[KeptCopy, ...]
+    """What stays of those copies that have also brought messages which are kept."""
+    frames: tuple[ErasedFrame, ...]
+    """The erased frames, in the order of the ledger."""
+
+
+class ErasedFact(Struct, frozen=True):
+    """A record was met whose content is erased already. It adds nothing but its number."""
+
+    sequence: int
+    kind: int
+    """A number of `RecordKind`."""
+
+
 Fact = (
     MessageFact
     | PartFact
@@ -216,4 +285,6 @@ Fact = (
     | AuditFact
     | ConfigurationFact
     | DecisionFact
+    | RedactionFact
+    | ErasedFact
 )

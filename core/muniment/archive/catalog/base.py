@@ -21,6 +21,7 @@ from muniment.archive.catalog.history import RunHistory
 from muniment.archive.catalog.model import (
     CatalogMention,
     EnvelopeRow,
+    Erasure,
     FolderPage,
     IndexChange,
     KnownKey,
@@ -141,6 +142,13 @@ class MessageReader(Protocol):
     @property
     def regenerated(self) -> bool:
         """Whether there are copies whose bytes a service wrote when they were fetched."""
+
+    def erasure_of(self, sha: bytes) -> Erasure | None:
+        """Return the last decision by which something with this SHA-256 was erased; None if there is none.
+
+        Args:
+            sha: SHA-256 of a message, or of a copy as it was fetched, 32 bytes.
+        """
 
     # --- copies and content -------------------------------------------------------------------
 

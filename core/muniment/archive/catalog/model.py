@@ -233,6 +233,18 @@ class VaultTotals:
     """Size of all messages, each counted once, in bytes."""
     moved_messages: int = 0
     """Number of message records that add no message: the message was appended again since its old record is
-    damaged, or its original displaced it."""
+    damaged, its original displaced it, or it is erased."""
     moved_envelopes: int = 0
-    """Number of envelope records that add no copy, since the copy's old record is damaged."""
+    """Number of envelope records that add no copy, since the copy's old record is damaged or it is erased."""
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """The decision by which something was erased."""
+
+    record: int
+    """Sequence of its record."""
+    at: int
+    """When it was decided, in seconds since 1970 UTC."""
+    basis: str
+    """Why, such as the article of a law."""

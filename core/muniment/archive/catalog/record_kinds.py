@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from muniment.archive.catalog.replay_batch import LightFrame, ReplayBatch, ReplayObserver
+from muniment.archive.erasure.redaction import read_redaction, redaction_fact
 from muniment.archive.facts import (
     AuditFact,
     ConfigurationFact,
@@ -23,6 +24,8 @@ from muniment.archive.facts import (
 from muniment.archive.ledger.model import DECISIONS, Frame, RecordKind
 from muniment.archive.ledger.reader import LedgerReader
 from muniment.archive.ledger.records import deletion_fact, read_receipts
+from muniment.archive.ledger.stored import describe_position
+from muniment.errors import LedgerDamaged
 
 FactsOfMail = Mapping[int, Fact]
 """The facts of a batch's envelopes and messages, by sequence. They are made from the mail itself."""
@@ -125,6 +128,16 @@ def _collect_decision(
     batch.plain.append(DecisionFact(frame.sequence, frame.kind, light.received, content))
 
 
+def _collect_redaction(
+    light: LightFrame, frame: Frame, batch: ReplayBatch, reader: LedgerReader, observer: ReplayObserver
+) -> None:
+    try:
+        redaction = read_redaction(reader.payload(frame))
+    except ValueError as error:
+        raise LedgerDamaged(f"{describe_position(frame.position)}: {error}") from error
+    batch.plain.append(redaction_fact(redaction, frame.sha, frame.size, frame.sequence, light.received))
+
+
 def _part_facts(light: LightFrame, batch: ReplayBatch, facts_of_mail: FactsOfMail) -> Iterable[Fact]:
     yield PartFact(light.sequence, light.position, light.sha)
 
@@ -180,6 +193,15 @@ RECORD_KINDS: dict[RecordKind, RecordHandler] = {
         ),
     ),
     RecordKind.CONFIG: RecordHandler(_collect_configuration),
+    RecordKind.REDACTION: RecordHandler(
+        _collect_redaction,
+        rows=CatalogRows(
+            "erasures",
+            "records",
+            "SELECT id, time, lower(hex(record)) || ' ' || size FROM redaction WHERE id < ? ORDER BY id",
+            by_hash=True,
+        ),
+    ),
     RecordKind.AUDIT: RecordHandler(
         _collect_audit_event,
         rows=CatalogRows(

@@ -12,7 +12,7 @@ import struct
 from typing import NamedTuple
 from zlib import crc32
 
-from muniment.archive.ledger.model import CHUNK, RESERVED, RecordKind
+from muniment.archive.ledger.model import CHUNK, RecordKind
 
 MAGIC = b"MUNF"
 VERSION = 1
@@ -25,7 +25,7 @@ _CRC = struct.Struct("<I")
 _LEAF = struct.Struct("<BBBqQ32s")
 HEADER_SIZE = _FIELDS.size + _CRC.size
 TAG_OFFSET = 8
-_KINDS = frozenset(int(kind) for kind in RecordKind if kind not in RESERVED)
+_KINDS = frozenset(map(int, RecordKind))
 
 
 class FrameError(ValueError):

@@ -45,10 +45,18 @@ class RecordKind(IntEnum):
     """A request for a second person's consent, or the answer to one."""
 
 
-RESERVED = frozenset({RecordKind.REDACTION})
-"""Kinds that have a number and no meaning yet. A frame of one was written by a newer program."""
 DECISIONS = (RecordKind.HOLD, RecordKind.RULE, RecordKind.GRANT, RecordKind.APPROVAL)
 """Kinds of decisions: dated JSON records that say what may be kept, read or erased."""
+ERASABLE = frozenset(
+    {
+        RecordKind.MESSAGE,
+        RecordKind.PART,
+        RecordKind.CHUNKS,
+        RecordKind.ENVELOPE,
+        RecordKind.QUARANTINE,
+    }
+)
+"""The kinds of record that hold mail: no other may be erased."""
 
 
 class PayloadCodec(IntEnum):
@@ -65,6 +73,8 @@ class PayloadCodec(IntEnum):
     """Added to one of the above: the payload decodes to a recipe for the content (see recipe.py)."""
     CHUNK_LIST = 0x20
     """Added to RAW: the payload is the SHA-256 hashes of the content's chunks, joined."""
+    ERASED = 0x40
+    """Alone: the content is erased, and the payload is zeros. A redaction record must name the frame."""
 
 
 class LedgerRecord(Struct, frozen=True, array_like=True):

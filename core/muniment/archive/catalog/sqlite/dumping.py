@@ -43,6 +43,8 @@ def dump(connection: Connection) -> dict[str, Any]:
             (row.resolved, reading.quarantine_row(row))
             for row in connection.execute(sql_dump.ALL_QUARANTINE).all()
         ],
+        "redactions": [tuple(row) for row in connection.execute(sql_dump.ALL_REDACTIONS).all()],
+        "tombstones": [tuple(row) for row in connection.execute(sql_dump.ALL_TOMBSTONES).all()],
         "runs": [tuple(row) for row in connection.execute(sql_dump.ALL_RUNS).all()],
         "audit": [tuple(row) for row in connection.execute(sql_dump.ALL_AUDITS).all()],
         "audit keys": [tuple(row) for row in connection.execute(sql_dump.ALL_AUDIT_KEYS).all()],

@@ -11,6 +11,7 @@ from muniment.archive.catalog.model import (
     CatalogMention,
     DecisionRow,
     EnvelopeRow,
+    Erasure,
     FolderPage,
     IndexChange,
     KnownKey,
@@ -21,7 +22,7 @@ from muniment.archive.catalog.model import (
     TrustedReport,
     VaultTotals,
 )
-from muniment.archive.catalog.sqlite import auditing, counting, dumping, listing, reading, refiling
+from muniment.archive.catalog.sqlite import auditing, counting, dumping, erasing, listing, reading, refiling
 from muniment.archive.catalog.sqlite.store import CatalogStore
 from muniment.archive.facts import FramePosition
 from muniment.archive.ledger.model import LedgerHead, RecordKind
@@ -57,6 +58,9 @@ class SqliteQueries:
     @property
     def regenerated(self) -> bool:
         return self._store.read(reading.regenerated)
+
+    def erasure_of(self, sha: bytes) -> Erasure | None:
+        return self._store.read(erasing.erasure_of, sha)
 
     def totals(self) -> VaultTotals:
         return self._store.read(reading.totals)

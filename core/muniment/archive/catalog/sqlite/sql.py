@@ -32,8 +32,10 @@ from muniment.archive.catalog.sqlite.tables import (
     placement,
     profile,
     quarantine,
+    redaction,
     run,
     state,
+    tombstone,
     user,
 )
 
@@ -186,6 +188,13 @@ CONTENT_KEYS = select(message.c.content_key).where(
 )
 PART_SHAS = select(part.c.sha).where(part.c.sha.in_(bindparam("many", expanding=True)))
 PART = select(part.c.segment, part.c.offset).where(part.c.sha == bindparam("sha"))
+ERASURE_OF = (
+    select(redaction.c.id, redaction.c.at, redaction.c.basis)
+    .join(tombstone, tombstone.c.redaction == redaction.c.id)
+    .where(tombstone.c.sha == bindparam("sha"))
+    .order_by(redaction.c.id.desc())
+    .limit(1)
+)
 
 # --- envelopes, keys, quarantine -----------------------------------------------------------------
 

@@ -23,7 +23,9 @@ from muniment.archive.catalog.sqlite.tables import (
     place,
     placement,
     quarantine,
+    redaction,
     run,
+    tombstone,
     user,
 )
 
@@ -57,6 +59,8 @@ ALL_KNOWN = (
 )
 ALL_PARTS = select(part).order_by(part.c.sha)
 ALL_QUARANTINE = QUARANTINE_ROWS.order_by(quarantine.c.id)
+ALL_REDACTIONS = select(redaction).order_by(redaction.c.id)
+ALL_TOMBSTONES = select(tombstone).order_by(tombstone.c.sha, tombstone.c.copy)
 ALL_RUNS = select(run).order_by(run.c.id)
 ALL_DECISIONS = select(decision).order_by(decision.c.id)
 ALL_AUDITS = select(audit).order_by(audit.c.id)

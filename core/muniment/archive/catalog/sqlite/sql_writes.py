@@ -33,8 +33,10 @@ from muniment.archive.catalog.sqlite.tables import (
     placement,
     profile,
     quarantine,
+    redaction,
     run,
     state,
+    tombstone,
     user,
 )
 
@@ -99,6 +101,8 @@ INSERT_AUDIT = _driver(insert(audit))
 INSERT_AUDIT_KEY = _driver(sqlite.insert(audit_key).on_conflict_do_nothing())
 INSERT_DECISION = _driver(insert(decision))
 INSERT_DIRECTORY = _driver(insert(directory))
+INSERT_REDACTION = _driver(insert(redaction))
+PUT_TOMBSTONE = _driver(insert(tombstone).prefix_with("OR REPLACE"))
 INSERT_BOX = _driver(insert(box))
 INSERT_USER = _driver(insert(user))
 INSERT_ADDRESS = _driver(insert(address))

@@ -195,6 +195,21 @@ audit = _table("audit", _id(), _int("segment"), _int("offset"), _int("time"), _t
 Index("audit_time", audit.c.time)
 audit_key = _table("audit_key", _text("key", primary_key=True), _int("audit", primary_key=True), rowid=False)
 """The keys of audit events (see catalog.audit_keys)."""
+redaction = _table(
+    "redaction", _id(), _int("time"), _bytes("record"), _int("size"), _int("at"), _text("basis")
+)
+"""Decisions by which content was erased; `record` and `size` are those of the record's content."""
+tombstone = _table(
+    "tombstone",
+    _bytes("sha", primary_key=True),
+    _int("copy", primary_key=True),
+    _int("redaction"),
+    Column("content", LargeBinary),
+    rowid=False,
+)
+"""What was erased: messages (`copy` 0, with their content hash if it is known), and copies as they were
+fetched (`copy` 1)."""
+Index("tombstone_content", tombstone.c.content, sqlite_where=tombstone.c.content.isnot(None))
 directory = _table("directory", _id(), _int("sequence"), _int("time"), _text("change"))
 """Changes of the directory, numbered from 0 without gaps."""
 decision = _table("decision", _id(), _int("kind"), _int("time"), _text("content"))

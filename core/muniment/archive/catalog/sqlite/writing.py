@@ -22,6 +22,7 @@ from muniment.archive.catalog.sqlite.encoding import (
     split,
     words,
 )
+from muniment.archive.catalog.sqlite.erasing import write_redactions
 from muniment.archive.catalog.sqlite.filing import (
     BatchMessages,
     FiledCopy,
@@ -43,15 +44,17 @@ from muniment.archive.facts import (
     DeletionFact,
     DirectoryFact,
     EnvelopeFact,
+    ErasedFact,
     Fact,
     MessageFact,
     OriginalFact,
     PartFact,
     QuarantineFact,
     ReceiptFact,
+    RedactionFact,
     RunFact,
 )
-from muniment.archive.ledger.model import LedgerHead
+from muniment.archive.ledger.model import LedgerHead, RecordKind
 from muniment.people import changes
 from muniment.people.directory import Directory
 from muniment.people.routing import route_envelope, unite
@@ -72,6 +75,8 @@ class _Sorted:
     audits: list[AuditFact] = field(default_factory=list)
     configurations: list[ConfigurationFact] = field(default_factory=list)
     decisions: list[DecisionFact] = field(default_factory=list)
+    redactions: list[RedactionFact] = field(default_factory=list)
+    erased: list[ErasedFact] = field(default_factory=list)
 
     @classmethod
     def of(cls, facts: Iterable[Fact]) -> _Sorted:
@@ -89,6 +94,8 @@ class _Sorted:
             AuditFact: found.audits,
             ConfigurationFact: found.configurations,
             DecisionFact: found.decisions,
+            RedactionFact: found.redactions,
+            ErasedFact: found.erased,
         }
         for fact in facts:
             lists[type(fact)].append(fact)
@@ -97,6 +104,10 @@ class _Sorted:
     @property
     def receipts(self) -> list[ReceiptFact]:
         return [fact for fact in self.traffic if isinstance(fact, ReceiptFact)]
+
+    def erased_of(self, kind: RecordKind) -> int:
+        """Return how many records of a kind were met without their content."""
+        return sum(fact.kind == kind for fact in self.erased)
 
 
 class FactWriter:
@@ -148,6 +159,7 @@ class FactWriter:
         self._write_traffic(connection, batch.traffic, copies)
         self._write_quarantines(connection, batch, copies)
         _write_rest(connection, batch)
+        write_redactions(connection, batch.redactions)
         displaced = displace(connection, batch.originals, directory, self.boxes)
         new_messages = [m.fact for m in messages.by_id.values() if m.fact is not None]
         new_copies = sum(copy.fact is not None for copy in copies.values())
@@ -463,8 +475,8 @@ def _write_head(
         "at_offset": head.offset,
         "more_messages": more,
         "more_envelopes": copies,
-        "again_messages": len(batch.messages) - more,
-        "again_envelopes": len(batch.envelopes) - copies,
+        "again_messages": len(batch.messages) - more + batch.erased_of(RecordKind.MESSAGE),
+        "again_envelopes": len(batch.envelopes) - copies + batch.erased_of(RecordKind.ENVELOPE),
         "more_message_bytes": sum(fact.size for fact in messages) - displaced.bytes,
         "more_copy_bytes": copy_bytes,
         "more_regenerated": sum(REGENERATED in fact.flags for fact in batch.receipts),
