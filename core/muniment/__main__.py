@@ -14,7 +14,7 @@ from pathlib import Path
 
 from muniment.api import WireWord
 from muniment.cli import EngineDoors, main
-from muniment.cli.engine_port import VaultUnits
+from muniment.cli.engine_port import VaultUnits, WitnessDesk
 from muniment.client.client import Transport
 from muniment.system.gc_tuning import look_seldom
 from muniment.system.logs import harmless_warnings
@@ -54,7 +54,13 @@ def _installer() -> VaultUnits:
     return UnitInstaller()
 
 
-ENGINE = EngineDoors(connect=_connect, serve=_serve, demo=_demo, installer=_installer)
+def _witness() -> WitnessDesk:
+    from muniment.witness.desk import FolderDesk
+
+    return FolderDesk()
+
+
+ENGINE = EngineDoors(connect=_connect, serve=_serve, demo=_demo, installer=_installer, witness=_witness)
 """The engine: in the vault's service, and in this process to make a vault. Each function loads its modules
 only when it is called."""
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from muniment.api import Request, WireWord
 from muniment.cli import EngineDoors, main
-from muniment.cli.engine_port import VaultUnits
+from muniment.cli.engine_port import VaultUnits, WitnessDesk
 from muniment.service.daemon.install import UnitInstaller
+from muniment.witness.desk import FolderDesk
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J[/x][bold red]won\x9b31m \u202egnp.tset\u202c\u200b\x00\r\nFrom: me"
 """What a mail's subject, name or file name can contain."""
@@ -39,13 +40,19 @@ class EngineDouble:
     serve: Callable[[Path, Callable[[str], None]], int] = lambda vault, say: 0
     demo: Callable[[Path], Iterator[WireWord]] = lambda vault: iter(())
     installer: Callable[[], VaultUnits] = UnitInstaller
+    witness: Callable[[], WitnessDesk] = FolderDesk
 
     look: Callable[[Path], int] | None = None
 
     @property
     def doors(self) -> EngineDoors:
         return EngineDoors(
-            connect=self._connect, serve=self.serve, demo=self.demo, installer=self.installer, look=self.look
+            connect=self._connect,
+            serve=self.serve,
+            demo=self.demo,
+            installer=self.installer,
+            witness=self.witness,
+            look=self.look,
         )
 
     def _connect(self, vault: Path) -> EngineDouble:

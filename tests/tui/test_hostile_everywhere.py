@@ -142,6 +142,11 @@ ELSEWHERE = {
     "service": "in its own terminal below, since it runs until it is stopped",
     "service status": "prints what systemd says about units, which contain no mail",
     "service uninstall": "the same",
+    "witness init": "knows no vault and no mail",
+    "witness trust": "the same",
+    "witness serve": "the same",
+    "witness add": "the same",
+    "witness status": "the same",
     "demo": "creates its own vault with the program's sample mail, and opens the app",
 }
 TEXT = ("--raw", "--report", "--attachment", "--columns", "--csv", "--lines")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from muniment.api import WireWord
 from muniment.client.client import Connect
@@ -48,6 +48,43 @@ class VaultUnits(Protocol):
         """The state of the service according to systemd: values by name."""
 
 
+class WitnessDesk(Protocol):
+    """Keeps the folder of a witness, and answers for it. It needs no vault.
+
+    Every method raises MunimentError if it can't do its work.
+    """
+
+    def make(self, folder: Path, name: str) -> list[str]:
+        """Make a witness with keys of this name, and return its public keys."""
+
+    def trust(self, folder: Path, keys: Sequence[str]) -> list[str]:
+        """Trust the logs of these public keys, and return those that are new."""
+
+    def add(self, folder: Path, request: bytes) -> str:
+        """Judge a request that came as a file, and return the signature lines."""
+
+    def status(self, folder: Path) -> dict[str, Any]:
+        """What the witness knows: its keys, and for each log its last checkpoint and what was refused."""
+
+    def serve(
+        self,
+        folder: Path,
+        listen: str,
+        say: Callable[[str], None],
+        certificate: Path | None = None,
+        key: Path | None = None,
+    ) -> None:
+        """Answer logs over HTTP until the process is stopped.
+
+        Args:
+            folder: The witness's folder.
+            listen: The address and port, as `127.0.0.1:8472`.
+            say: Called with the line that names the address.
+            certificate: The certificate for TLS; None for plain HTTP.
+            key: Its private key, if that is in another file.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class EngineDoors:
     """The ways into the engine. Each one loads the engine only when it is called."""
@@ -67,5 +104,7 @@ class EngineDoors:
     """
     installer: Callable[[], VaultUnits]
     """Returns the object that writes and removes the service's systemd units."""
+    witness: Callable[[], WitnessDesk]
+    """Returns the object that keeps a witness."""
     look: Callable[[Path], int] | None = None
     """Opens the app on a vault and returns its exit code; None without the app or a terminal for it."""

@@ -20,6 +20,7 @@ from muniment.cli import (
     users,
     vaults,
     watching,
+    witness,
 )
 from muniment.cli.command import CommandGroup
 
@@ -27,7 +28,7 @@ TASKS = (
     ("Begin", ("demo", "init", "setup", "users", "profile")),
     ("Archive", ("run", "watch", "cancel", "history", "service", "notify", "status", "quarantine")),
     ("Find and read", ("tree", "list", "search", "show", "export")),
-    ("Keep it sound", ("verify", "rebuild", "backup", "audit")),
+    ("Keep it sound", ("verify", "rebuild", "backup", "audit", "witness")),
     ("This program", ("completion",)),
 )
 
@@ -113,6 +114,7 @@ for family in (
     users,
     vaults,
     watching,
+    witness,
 ):
     for command in family.COMMANDS:
         root.add_command(command)

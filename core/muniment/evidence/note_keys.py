@@ -18,6 +18,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from muniment.evidence.checkpoint_body import (
+    LONGEST_ORIGIN,
     NoteInvalid,
     is_key_name,
     is_plain_origin,
@@ -89,7 +90,7 @@ class VerifierKey:
         try:
             message = _message(self.name, self.kind, text, stated)
             _public_key(self).verify(proof, message)
-        except (InvalidSignature, OverflowError, ValueError):
+        except (InvalidSignature, ValueError):
             raise wrong from None
         return None if self.kind is KeyKind.ED25519 else stated
 
@@ -235,6 +236,8 @@ def _message(name: str, kind: KeyKind, text: str, time: int) -> bytes:
 
 
 def _short(text: str) -> bytes:
-    """A text behind its length in one byte; raises OverflowError if it is longer than 255 bytes."""
+    """A text behind its length in one byte."""
     data = text.encode()
-    return len(data).to_bytes(1, "big") + data
+    if len(data) > LONGEST_ORIGIN:
+        raise NoteInvalid("ML-DSA-44 signs no name and no origin longer than 255 bytes")
+    return bytes([len(data)]) + data
