@@ -60,6 +60,7 @@ class Batches:
             "to": "Bob <bob@firm.example>",
             "subject": f"About {name}",
             "attachments": 0,
+            "received": 2000,
         } | fields
         position = self._position
         self.facts.append(MessageFact(self._next(), position, sha(name), date=date, **given))

@@ -88,6 +88,8 @@ class MessageFact(Struct, frozen=True):
     """The Message-ID in the form for look-ups (see mail.names), to find messages that it may be a copy of."""
     hidden: int = -1
     """Bytes that the public form leaves out (mail.content.public); -1 if the message could not be read."""
+    received: int = 0
+    """When its record was written, in seconds since 1970 UTC."""
 
 
 class PartFact(Struct, frozen=True):

@@ -28,6 +28,7 @@ from muniment.people.address_history import (
     without_user,
 )
 from muniment.people.changes import Change
+from muniment.people.ever_held import EverHeld
 from muniment.people.logins import LoginBinding
 
 CATCH_ALL = "catch-all"
@@ -103,12 +104,14 @@ class Directory:
         """Recorded spellings of a user's address, where they differ from the current form."""
         self._origins: dict[tuple[str, str], str] = {}
         """Where a user's address comes from, by user and address."""
+        self._given: dict[str, frozenset[str]] = {}
         self._read: set[str] = set()
         """Ids of users whose mail a login reads or has read."""
         self.id_key = b""
         """The secret key of public ids; b"" as long as no login reads mail."""
         self._domains: tuple[str, ...] = ()
         self._own: frozenset[str] = frozenset()
+        self._once_own: frozenset[str] = frozenset()
         self._memo: dict[str, str | None] = {}
         self._version = 0
         self._sealed = False
@@ -125,6 +128,7 @@ class Directory:
         made._added = dict(self._added)
         made._logins, made._read = dict(self._logins), set(self._read)
         made._spelt, made._origins = dict(self._spelt), dict(self._origins)
+        made._given, made._once_own = dict(self._given), self._once_own
         made._domains, made._own, made.id_key = self._domains, self._own, self.id_key
         made._version = self._version
         return made
@@ -191,6 +195,7 @@ class Directory:
         if not before:
             self._release(AUTO + address)  # the automatic user may get this person's mail later
         line = grant(before, user, now, since, start, end)
+        self._given[user] = self._given.get(user, frozenset()) | {address}
         person = self._people[user]
         if address not in person.addresses:
             self._people[user] = replace(person, addresses=(*person.addresses, address))
@@ -227,6 +232,7 @@ class Directory:
         if len(domains) != len(change["domains"]) or not all(d and "@" not in d for d in domains):
             raise ConfigError("An own domain must be a name such as example.com, without @.")
         before, self._own = self._own, frozenset(domains)
+        self._once_own |= self._own
         self._domains = tuple(sorted(self._own))
         return set(before ^ self._own)
 
@@ -343,6 +349,11 @@ class Directory:
     def binding(self, login: str) -> LoginBinding | None:
         """Return the binding of a login; None if the login was never set."""
         return self._logins.get(login)
+
+    @property
+    def ever(self) -> EverHeld:
+        """All addresses and own domains that there ever were, also those that were removed."""
+        return EverHeld(self._given, self._once_own, frozenset(self._lines))
 
     def bindings(self) -> list[LoginBinding]:
         """Return the bindings of all logins, by name."""

@@ -126,6 +126,14 @@ class MessageReader(Protocol):
             (b"", None) if there is none.
         """
 
+    def messages_after(self, message: int, limit: int) -> list[MessageRow]:
+        """Return the next messages after a number, in ascending order; -1 begins with the first.
+
+        Args:
+            message: A number; it need not be a message.
+            limit: Most messages to return.
+        """
+
     def existing(self, messages: Collection[int]) -> set[int]:
         """Return the subset of these numbers that are messages, not displaced ones."""
 
@@ -166,6 +174,9 @@ class MessageReader(Protocol):
 
     def copies_since(self, messages: Iterable[int], sequence: int) -> dict[int, list[RoutedEnvelope]]:
         """Return, for each message, the copies in records from `sequence` on."""
+
+    def profiles_of(self, messages: Iterable[int]) -> dict[int, set[str]]:
+        """Return, for each message, the profiles that were the first to fetch one of its copies."""
 
     def trusted_reports(self, message: int) -> list[TrustedReport]:
         """Return what the first trusted journal reports of a message state, at most 20."""
@@ -212,6 +223,9 @@ class MessageReader(Protocol):
 
     def unindexed_of(self, user: str, watermark: int) -> list[int]:
         """Return the user's messages that such an index lacks or has in an older form, in ascending order."""
+
+    def unindexed(self, messages: Iterable[int], watermark: int) -> set[int]:
+        """Return the subset of messages that such an index lacks or has in an older form."""
 
     def index_changes(self, watermark: int, limit: int) -> list[IndexChange]:
         """Return the next messages that an index must take in, in order; empty if it lacks none.

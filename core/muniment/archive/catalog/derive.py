@@ -74,6 +74,7 @@ def message_fact(
         notes=tuple(dict.fromkeys((*notes, *message.text.notes))),
         name=name_of(summary.message_id),
         hidden=summary.hidden,
+        received=received,
     )
 
 

@@ -38,6 +38,9 @@ class MessageRow:
     notes: tuple[str, ...]
     hidden: int = -1
     """Bytes that the public form leaves out; -1 if the message could not be read."""
+    received: int = 0
+    """When the first record of the message, or of one that it displaced, was written, in seconds since 1970
+    UTC. A later receipt does not change it."""
 
     @property
     def public_size(self) -> int:

@@ -314,6 +314,8 @@ def _condition(node: q.Node, size_field: str) -> Query:
             return has_tag_like(f"id:{prefix}.*")
         case q.RecordNumber(number):
             return Query.empty_query() if number < 0 else with_ids(everything(), [number])
+        case q.RecordNumbers(numbers):
+            return with_ids(everything(), numbers)
         case q.HasAttachment():
             return has_tag("has:attachment")
         case q.MessageId(name):

@@ -140,9 +140,9 @@ VIEWS = (
         "message",
         "messages",
         "id",
-        "key rest content_key content_rest name segment offset date size hidden attachments touched sender "
-        "recipients subject notes boxes",
-        names=((17, box_names),),
+        "key rest content_key content_rest name segment offset date size hidden attachments touched "
+        "received sender recipients subject notes boxes",
+        names=((18, box_names),),
     ),
     _view("former", "displaced messages", "id", "key rest message"),
     _view(

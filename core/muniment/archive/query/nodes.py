@@ -120,6 +120,13 @@ class RecordNumber:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordNumbers:
+    """The messages with these numbers; none for no message. It can't be typed."""
+
+    numbers: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class IdPrefix:
     """Messages whose SHA-256 begins with these hex digits, in lower case."""
 
@@ -161,6 +168,7 @@ Condition = (
     | UserTerm
     | IdPrefix
     | RecordNumber
+    | RecordNumbers
     | MessageId
     | InThread
     | Conversation

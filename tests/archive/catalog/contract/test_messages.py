@@ -334,3 +334,42 @@ def test_numbers_of_messages_are_paged_in_order(archive: FilledCatalog) -> None:
     assert archive.catalog.numbers(0, 10_000, 2) == every[:2]
     assert archive.catalog.numbers(every[1] + 1, every[4], 10) == every[2:4]
     assert archive.catalog.numbers(every[4] + 1, 1 << 62, 10) == []
+
+
+def test_messages_are_paged_by_number(archive: FilledCatalog) -> None:
+    for name in "abc":
+        archive.batches.mail(name, *A_TO_B)
+    archive.commit()
+    numbers = [archive.number(name) for name in "abc"]
+    pages = [archive.catalog.messages_after(after, 2) for after in (-1, numbers[1], numbers[2], 10**6)]
+    assert [[row.sequence for row in page] for page in pages] == [numbers[:2], numbers[2:], [], []]
+
+
+def test_profiles_and_what_an_index_lacks(archive: FilledCatalog) -> None:
+    archive.batches.mail("a", *A_TO_B)
+    archive.batches.mail("b", *A_TO_B)
+    archive.commit()
+    before = archive.catalog.head.tree_size
+    archive.batches.envelope("fork", ["b"], *A_TO_B)
+    archive.batches.receipt("fork", profile="other")
+    archive.commit()
+    a, b = archive.number("a"), archive.number("b")
+    assert archive.catalog.profiles_of([a, b, 999]) == {a: {"gateway"}, b: {"gateway", "other"}}
+    assert archive.catalog.unindexed([a, b, 999], before) == {b}
+    assert archive.catalog.unindexed([a, b], 0) == {a, b}
+    assert archive.catalog.unindexed([a], before + 99) == set()
+
+
+def test_an_original_was_received_when_the_first_it_displaced_was(archive: FilledCatalog) -> None:
+    for name, received in (("first", 50), ("second", 70), ("whole", 90)):
+        archive.batches.message(name, received=received)
+        archive.batches.envelope(name + " copy", [name], *A_TO_B)
+        archive.batches.receipt(name + " copy")
+    archive.commit()
+    archive.batches.original("second", "first")
+    archive.commit()
+    archive.batches.original("whole", "second")
+    archive.batches.message("whole", received=99)
+    archive.commit()
+    (row,) = archive.catalog.messages_after(-1, 10)
+    assert (row.sha, row.received) == (sha("whole"), 50)

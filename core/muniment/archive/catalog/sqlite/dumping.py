@@ -57,7 +57,7 @@ def _message(row: Any) -> tuple[Any, ...]:
     content = b"" if row.content_key is None else join(row.content_key, row.content_rest)
     return (
         row.id, row.segment, row.offset, content.hex(), row.date, row.size, row.hidden, row.attachments,
-        row.touched,
+        row.touched, row.received,
         row.sender, row.recipients, row.subject, read_words(row.notes), row.name,
     )  # fmt: skip
 

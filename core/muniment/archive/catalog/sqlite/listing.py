@@ -135,6 +135,25 @@ def folders_of(connection: Connection, messages: Iterable[int]) -> dict[int, lis
     return {message: sorted(names[box] for box in filed) for message, filed in boxes.items()}
 
 
+def messages_after(connection: Connection, message: int, limit: int) -> list[MessageRow]:
+    """Return the next messages after a number, in ascending order."""
+    found = connection.execute(sql_lists.MESSAGES_AFTER, {"message": message, "limit": limit}).all()
+    return [message_row(row) for row in found]
+
+
+def profiles_of(connection: Connection, messages: Iterable[int]) -> dict[int, set[str]]:
+    """Return the profiles that first fetched each copy of each message."""
+    found: dict[int, set[str]] = {}
+    for row in fetch_many(connection, sql_lists.PROFILES_OF, messages):
+        found.setdefault(row.message, set()).add(row.name)
+    return found
+
+
+def unindexed(connection: Connection, messages: Iterable[int], watermark: int) -> set[int]:
+    """Return the subset of messages that an index with this watermark lacks, or has in an older form."""
+    return {row.id for row in fetch_many(connection, sql.FILED, messages) if row.touched >= watermark}
+
+
 def holders(connection: Connection, messages: Iterable[int]) -> set[str]:
     """Return the ids of all users who have one of these messages in a folder."""
     boxes = [read_numbers(row.boxes) for row in fetch_many(connection, sql.FILED, messages)]

@@ -75,7 +75,10 @@ def _hand_over(connection: Connection, heirs: dict[int, FiledMessage]) -> None:
 def _remove(
     connection: Connection, heirs: dict[int, FiledMessage], formers: dict[int, FiledMessage]
 ) -> DisplacedTotals:
-    """Remove displaced messages from their folders; their bytes are found like those of parts from now on."""
+    """Remove displaced messages from their folders; their bytes are found like those of parts from now on.
+
+    An original was received when the first message was that it displaced.
+    """
     moves = PlacementMoves()
     for former in formers.values():
         moves.move(former, set())
@@ -83,6 +86,8 @@ def _remove(
     rows = list(fetch_many(connection, sql.MESSAGES_BY_ID, heirs))
     parts = [(join(row.key, row.rest), row.segment, row.offset) for row in rows]
     connection.exec_driver_sql(sql_writes.PUT_PART, parts)
+    ages = [(row.received, heirs[row.id].id) for row in rows]
+    connection.exec_driver_sql(sql_writes.AGE_MESSAGE, ages)
     connection.exec_driver_sql(
         sql_writes.INSERT_FORMER, [(row.id, row.key, row.rest, heirs[row.id].id) for row in rows]
     )

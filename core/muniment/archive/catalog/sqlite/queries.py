@@ -109,6 +109,9 @@ class SqliteQueries:
     def message_of_record(self, sequence: int) -> tuple[bytes, MessageRow | None]:
         return self._store.read(reading.message_of_record, sequence)
 
+    def messages_after(self, message: int, limit: int) -> list[MessageRow]:
+        return self._store.read(listing.messages_after, message, limit)
+
     def existing(self, messages: Collection[int]) -> set[int]:
         return self._store.read(reading.existing, messages)
 
@@ -128,6 +131,9 @@ class SqliteQueries:
 
     def copies_since(self, messages: Iterable[int], sequence: int) -> dict[int, list[RoutedEnvelope]]:
         return self._store.read(listing.copies_since, messages, sequence)
+
+    def profiles_of(self, messages: Iterable[int]) -> dict[int, set[str]]:
+        return self._store.read(listing.profiles_of, messages)
 
     def trusted_reports(self, message: int) -> list[TrustedReport]:
         return self._store.read(reading.trusted_reports, message)
@@ -245,6 +251,9 @@ class SqliteQueries:
 
     def unindexed_of(self, user: str, watermark: int) -> list[int]:
         return self._store.read(listing.unindexed_of, user, watermark)
+
+    def unindexed(self, messages: Iterable[int], watermark: int) -> set[int]:
+        return self._store.read(listing.unindexed, messages, watermark)
 
     def index_changes(self, watermark: int, limit: int) -> list[IndexChange]:
         return self._store.read(listing.index_changes, watermark, limit)

@@ -201,6 +201,7 @@ def message_row(row: Any) -> MessageRow:
         attachments=whole(row.attachments),
         notes=read_words(row.notes),
         hidden=row.hidden,
+        received=whole(row.received),
     )
 
 

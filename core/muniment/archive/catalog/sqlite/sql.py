@@ -123,6 +123,7 @@ MESSAGE_ROW = (
     message.c.attachments,
     message.c.notes,
     message.c.hidden,
+    message.c.received,
 )
 MESSAGE_BY_SHA = (
     select(*MESSAGE_ROW)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import bindparam, func, select, tuple_
 
 from muniment.archive.catalog.sqlite.sql import MESSAGE_ROW
-from muniment.archive.catalog.sqlite.tables import box, envelope, link, message, placement, user
+from muniment.archive.catalog.sqlite.tables import box, envelope, link, message, placement, profile, user
 
 FIND_BOX = (
     select(box.c.id, box.c.messages)
@@ -67,6 +67,18 @@ UNINDEXED_IN = (
     select(message.c.id)
     .where(message.c.touched >= bindparam("watermark"), message.c.id.in_(_OWN))
     .order_by(message.c.id)
+)
+MESSAGES_AFTER = (
+    select(*MESSAGE_ROW)
+    .where(message.c.id > bindparam("message"))
+    .order_by(message.c.id)
+    .limit(bindparam("limit"))
+)
+PROFILES_OF = (
+    select(link.c.message, profile.c.name)
+    .join(envelope, envelope.c.id == link.c.envelope)
+    .join(profile, profile.c.id == envelope.c.profile)
+    .where(link.c.message.in_(bindparam("many", expanding=True)))
 )
 COPIES_SINCE = (
     select(link.c.message, envelope.c.id, envelope.c.route, envelope.c.time, envelope.c.parties)

@@ -90,6 +90,11 @@ MOVE_ENVELOPE = _driver(
     .where(envelope.c.id == bindparam("envelope"))
 )
 DELETE_MESSAGE = _driver(delete(message).where(message.c.id == bindparam("message")))
+AGE_MESSAGE = _driver(
+    update(message)
+    .values(received=func.min(message.c.received, bindparam("earlier")))
+    .where(message.c.id == bindparam("message"))
+)
 DELETE_LINKS = _driver(delete(link).where(link.c.message == bindparam("message")))
 INSERT_FORMER = _driver(insert(former))
 HAND_ON_FORMER = _driver(

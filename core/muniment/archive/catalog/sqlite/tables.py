@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Column, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
 
-SCHEMA = 13
+SCHEMA = 14
 """Version of the tables; a catalog of an older version is rebuilt."""
 
 metadata = MetaData()
@@ -81,6 +81,7 @@ message = _table(
     _int("hidden"),
     _int("attachments"),
     _int("touched"),
+    _int("received"),
     _text("sender"),
     _text("recipients"),
     _text("subject"),

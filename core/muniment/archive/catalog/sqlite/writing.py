@@ -396,7 +396,7 @@ def _message(message: FiledMessage, fact: MessageFact, boxes: set[int]) -> tuple
     return (
         fact.sequence, key, rest, content_key, content_rest, number(fact.name),
         fact.position.segment, fact.position.offset, fact.date, fact.size, fact.hidden,
-        fact.attachments, message.touched,
+        fact.attachments, message.touched, fact.received,
         shown(fact.sender), shown(fact.to), shown(fact.subject), words(fact.notes), numbers(boxes),
     )  # fmt: skip
 
