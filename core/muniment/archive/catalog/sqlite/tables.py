@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Column, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
 
-SCHEMA = 14
+SCHEMA = 15
 """Version of the tables; a catalog of an older version is rebuilt."""
 
 metadata = MetaData()
