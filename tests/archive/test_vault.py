@@ -8,13 +8,16 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from functools import partial
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 from muniment.archive.catalog.sqlite.catalog import SqliteCatalog
 from muniment.archive.files.temp_files import clean_work, make_work, own_work
 from muniment.archive.ledger import readback
+from muniment.archive.ledger.codec import train
 from muniment.archive.ledger.model import RecordKind
 from muniment.archive.ledger.scan import scan
 from muniment.archive.vault.layout import segments_of
@@ -181,3 +184,29 @@ def test_root_leaves_no_files_of_its_own_in_another_users_vault(made: TestVault)
     open_vault(made.folder, write=False).close()
     make_work(own_work(made.folder))
     assert {path.stat().st_uid for path in made.folder.rglob("*")} == {61_101}
+
+
+def test_a_vault_with_an_older_dictionary_gets_one_that_holds_only_what_mails_share(made: TestVault) -> None:
+    mails = [
+        plain(subject=f"Mail {n}", body=f"The harbour master of quay {n} writes.\r\n" * 3) for n in range(80)
+    ]
+    mails[5] = plain(subject="Secret", body="The pass phrase is correct horse battery.\r\n" * 40)
+    made.archive(mails)
+    made.client.close()
+    with closing(open_vault(made.folder, write=True)) as vault:
+        assert not vault.train_if_due()
+        vault.append(vault.encoder.encode(RecordKind.PART, b"any"), NOW)
+        older = vault.ledger.add_dictionary(train(mails, 8192))
+        vault.commit([])
+    with mock.patch("muniment.archive.vault.open_vault.Vault", partial(Vault, train_at=80)):
+        vault = open_vault(made.folder, write=True)
+    with closing(vault):
+        assert set(vault.dictionaries) == {older}
+        assert b"Subject: Secret" in vault.dictionaries[older]
+        assert vault.train_if_due()
+        assert not vault.train_if_due()
+        newer = {number: data for number, data in vault.dictionaries.items() if number != older}
+        assert newer
+        assert not any(b"Subject: Secret" in data for data in newer.values())
+        assert vault.encoder.encode(RecordKind.MESSAGE, mails[9]).dictionary in newer
+    TestVault(made.folder).sound()

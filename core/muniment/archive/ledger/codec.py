@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import zstandard
@@ -31,8 +31,13 @@ zstd's own search finds these values for mail of 4 KB and more, but takes four t
 """
 
 _BASE = 0x0F
-_PURPOSE = 0x4D554E00
-"""The id in the zstd header of our dictionaries, plus the kind of record that they are for."""
+_WHOLE, _SHARED = 0x4D554E00, 0x4D555300
+"""The ids in the zstd header of our dictionaries, plus the kind of record that they are for: trained on whole
+samples, as vaults had them first, or filtered."""
+_HEADER_END = (1).to_bytes(4, "little") + (4).to_bytes(4, "little") + (8).to_bytes(4, "little")
+"""The last bytes before a dictionary's content: repeated offsets, which zstd's training always sets so."""
+_LEAST = 256
+"""A dictionary with less content than this is of no use."""
 _FALLBACKS = {RecordKind.ENVELOPE: RecordKind.MESSAGE, RecordKind.QUARANTINE: RecordKind.MESSAGE}
 """The kind whose dictionary is used for a kind that has no dictionary of its own."""
 
@@ -69,6 +74,7 @@ def train(
     size: int = DICTIONARY_SIZE,
     kind: RecordKind = RecordKind.MESSAGE,
     level: int = LEVEL,
+    keep: Callable[[bytes], bytes] | None = None,
 ) -> bytes:
     """Train a zstd dictionary. It takes about 0.1 s for 500 samples of a few KB each.
 
@@ -77,29 +83,57 @@ def train(
         size: Largest size of the dictionary, in bytes.
         kind: The kind of record that the dictionary is for.
         level: The compression level that it is tuned for.
+        keep: Returns what may stay of the dictionary's content, for `is_filtered`.
 
     Returns:
         The dictionary in zstd's format; `purpose` reads its kind back.
 
     Raises:
-        ValueError: There are too few samples, or they are too similar.
+        ValueError: There are too few samples, or they are too similar, or almost nothing may stay.
     """
     try:
         trained = zstandard.train_dictionary(
-            size, list(samples), k=_PIECES, d=_MATCHES, level=level, dict_id=_PURPOSE | kind
-        )
+            size,
+            list(samples),
+            k=_PIECES,
+            d=_MATCHES,
+            level=level,
+            dict_id=(_SHARED if keep else _WHOLE) | kind,
+        ).as_bytes()
     except zstandard.ZstdError as error:
         raise ValueError(f"no dictionary can be trained on {len(samples)} samples: {error}") from error
-    return trained.as_bytes()
+    if keep is None:
+        return trained
+    content = keep(dictionary_content(trained))
+    if len(content) < _LEAST:
+        raise ValueError(f"the {len(samples)} samples share too little for a dictionary")
+    return trained.removesuffix(dictionary_content(trained)) + content
+
+
+def dictionary_content(dictionary: bytes) -> bytes:
+    """Return the strings that a dictionary made by `train` holds: what follows its header.
+
+    The header has statistics of zstd's codes, no strings.
+    """
+    return dictionary[dictionary.index(_HEADER_END, 8) + len(_HEADER_END) :]
 
 
 def purpose(dictionary: bytes) -> RecordKind:
     """Return the kind of record that a dictionary was trained for; MESSAGE if it was not made by `train`."""
-    stated = int.from_bytes(dictionary[4:8], "little")
+    stated = _stated_id(dictionary)
     try:
-        return RecordKind(stated & 0xFF) if stated & ~0xFF == _PURPOSE else RecordKind.MESSAGE
+        return RecordKind(stated & 0xFF) if stated & ~0xFF in (_WHOLE, _SHARED) else RecordKind.MESSAGE
     except ValueError:
         return RecordKind.MESSAGE
+
+
+def is_filtered(dictionary: bytes) -> bool:
+    """Return whether `train` was given `keep` when it made a dictionary."""
+    return _stated_id(dictionary) & ~0xFF == _SHARED
+
+
+def _stated_id(dictionary: bytes) -> int:
+    return int.from_bytes(dictionary[4:8], "little")
 
 
 class RecordEncoder:
@@ -110,12 +144,15 @@ class RecordEncoder:
 
         Args:
             dictionaries: The ledger's dictionaries by number. For each kind of record, the one with the
-                highest number is used. Records that use one can be appended only after it is committed.
+                highest number is used; once one `is_filtered`, only such. Records that use one can be
+                appended only after it is committed.
             level: The zstd compression level.
         """
         self._level = level
         self._current: dict[RecordKind, tuple[int, zstandard.ZstdCompressionDict]] = {}
-        for number, data in sorted((dictionaries or {}).items()):
+        known = dictionaries or {}
+        usable = {number: data for number, data in known.items() if is_filtered(data)} or known
+        for number, data in sorted(usable.items()):
             prepared = zstandard.ZstdCompressionDict(data)
             prepared.precompute_compress(level=level)
             self._current[purpose(data)] = number, prepared

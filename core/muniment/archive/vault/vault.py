@@ -23,7 +23,7 @@ from muniment.archive.catalog.replay import replay
 from muniment.archive.facts import ConfigurationFact, Fact
 from muniment.archive.files.lock import VaultLock
 from muniment.archive.files.temp_files import enter_work, leave_work, own_work
-from muniment.archive.ledger.codec import PayloadDecoder, RecordEncoder
+from muniment.archive.ledger.codec import PayloadDecoder, RecordEncoder, is_filtered
 from muniment.archive.ledger.model import AppendedRecord, LedgerHead, LedgerRecord, RecordKind
 from muniment.archive.ledger.records import VERSION, json_record
 from muniment.archive.ledger.scan import scan
@@ -305,6 +305,9 @@ class Vault(VaultContents):
     def train_if_due(self) -> bool:
         """Train compression dictionaries on the first messages, once there are enough of them.
 
+        A vault whose dictionaries may hold strings from one mail alone gets others. Only their commit takes a
+        turn to append; the training does not.
+
         Returns:
             Whether dictionaries were trained and committed.
 
@@ -312,9 +315,9 @@ class Vault(VaultContents):
             OSError: The dictionaries could not be written.
             VaultError: A run did not end its batch, or the vault can't be written.
         """
-        if self.dictionaries or self._commits.messages < self._train_at:
+        if self._commits.messages < self._train_at or any(map(is_filtered, self.dictionaries.values())):
             return False
-        self._train_at *= 4
+        self._train_at = 4 * self._commits.messages
         whole = scan(self.segments, on_damage=lambda damage: log.error("damaged: %s", damage))
         made = list(train_dictionaries(whole, self.decoder))
         with self._commits.between_batches():
