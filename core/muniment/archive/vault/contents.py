@@ -9,11 +9,13 @@ from muniment.archive.catalog import Catalog
 from muniment.archive.catalog.replay import known_damage
 from muniment.archive.facts import FramePosition
 from muniment.archive.files.lock import LockHolder, holder, holding
+from muniment.archive.files.temp_files import make_work, own_work
 from muniment.archive.index import SearchIndex
+from muniment.archive.ledger.ledger_tree import LedgerTree
 from muniment.archive.ledger.model import LedgerHead
 from muniment.archive.ledger.readback import ReadBack
 from muniment.archive.ledger.reader import LedgerReader
-from muniment.archive.vault.layout import segments_of
+from muniment.archive.vault.layout import TREE, segments_of
 from muniment.archive.vault.open_index import IndexPlace
 from muniment.people.directory import Directory
 
@@ -25,7 +27,7 @@ class VaultContents:
     if it can't be read now or the vault is closed.
     """
 
-    def __init__(self, folder: Path, catalog: Catalog, index_place: IndexPlace) -> None:
+    def __init__(self, folder: Path, catalog: Catalog, index_place: IndexPlace, *, writes: bool) -> None:
         self.folder = folder
         """The vault's folder."""
         self.catalog = catalog
@@ -36,6 +38,10 @@ class VaultContents:
         """Reads content from the ledger."""
         self.index_place = index_place
         """Opens the index, and guards its replacement."""
+        self.tree = LedgerTree(
+            self.segments, folder / TREE, lambda: make_work(own_work(folder)), writes=writes
+        )
+        """Proves what is in the ledger."""
         self._read_back = ReadBack(self.reader)
 
     @property

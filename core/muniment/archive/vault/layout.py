@@ -7,7 +7,7 @@ from pathlib import Path
 from muniment.archive.ledger.local_segments import SUFFIX, VAULT_ID, LocalSegments
 from muniment.archive.ledger.segment_store import SegmentStore
 
-LEDGER, CATALOG, INDEX = "ledger", "catalog.db", "index"
+LEDGER, CATALOG, INDEX, TREE = "ledger", "catalog.db", "index", "tree.tiles"
 
 
 def segments_of(folder: Path) -> SegmentStore:

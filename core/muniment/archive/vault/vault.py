@@ -4,6 +4,7 @@ vault.toml    settings (see config)
 ledger/       the log of all records
 catalog.db    a projection of the ledger, for lists and look-ups
 index/        a projection of the ledger, for full-text search
+tree.tiles    a projection of the ledger, from which proofs are made
 checkpoints   states of the ledger, to detect that its end is missing
 spool/        the mailbox of the embedded gateway
 work/         temporary files, in a folder for each process
@@ -66,7 +67,7 @@ class Vault(VaultContents):
 
         `train_at` is the number of messages after which a dictionary is trained.
         """
-        super().__init__(folder, catalog, index_place)
+        super().__init__(folder, catalog, index_place, writes=ledger is not None)
         self._commits = CommitCoordinator(folder, self.segments, ledger, catalog)
         self._changes = DirectoryChanges(self._commits, catalog)
         self._decisions = Decisions(self._commits, catalog)
@@ -335,6 +336,7 @@ class Vault(VaultContents):
         self._commits.note_last_checkpoint()
         self.catalog.close()
         self.reader.close()
+        self.tree.close()
         self.index_place.close()
         if not self._left:
             self._left = True
