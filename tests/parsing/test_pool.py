@@ -16,6 +16,7 @@ import pytest
 from muniment.errors import MailUnreadable
 from muniment.mail.content.content_hash import content_hash
 from muniment.mail.journal.report import read_report
+from muniment.mail.notes import UNREAD
 from muniment.mail.text.outline import read_outline
 from muniment.mail.text.read_text import read_message, read_text
 from muniment.parsing.pool import MODULE, PATIENCE, ReaderPool
@@ -24,7 +25,7 @@ from muniment.parsing.reader import OpenMail, mail_of
 from muniment.parsing.tasks import CONTENT, COPY, CopyFacts, ReaderRequest
 from muniment.parsing.worker import answer
 from support.hostile_mail import CRASH, GROW, HANG, RAISE, hostile, hostile_parser
-from support.reports import plain, report
+from support.reports import EPOCH, plain, report
 
 BLOB = bytes(range(256)) * 40_000
 """Content of a large mail's attachment. More than 8 MiB of it goes through files."""
@@ -102,6 +103,39 @@ def test_a_large_mail_and_its_attachment_go_through_files(reader: ReaderPool, tm
     several = [plain(), large, plain(subject="after")]
     found_texts = list(reader.texts(mail_of([one], len(one), tmp_path) for one in several))
     assert found_texts == [read_text(one) for one in several]
+
+
+@pytest.mark.parametrize("outline", [False, True])
+def test_a_document_has_the_content_and_text_of_all_its_files(
+    reader: ReaderPool, tmp_path: Path, outline: bool
+) -> None:
+    inner = plain(subject="Inner", attachments=[("deep.txt", b"deep words")])
+    mail = plain(
+        subject="Outer", headers=["In-Reply-To: <a@example.com>", "References: <b@example.com>"],
+        attachments=[("blob.bin", BLOB[:300_000]), ("list.txt", b"a list"), ("letter.eml", inner)],
+    )  # fmt: skip
+    with tempfile.TemporaryFile(dir=tmp_path) as into, tempfile.TemporaryFile(dir=tmp_path) as file:
+        file.write(mail)
+        file.flush()
+        into.write(BLOB)
+        into.flush()
+        found = reader.document(OpenMail(file, b"name", outline=outline), into)
+        into.seek(0)
+        read = [(into.read(one.size), into.read(one.text_size)) for one in found.files]
+        assert into.read() == b""
+    assert [content for content, _ in read[:3]] == [BLOB[:300_000], b"a list", inner]
+    assert dict(found.headers)["In-Reply-To"] == "<a@example.com>"
+    assert dict(found.headers)["References"] == "<b@example.com>"
+    assert found.date == EPOCH
+    if outline:
+        assert [text for _, text in read] == [b"", b"", b""]
+        assert (found.text, found.notes) == ("", (UNREAD,))
+    else:
+        assert [text.strip() for _, text in read[:2]] == [b"", b"a list"]
+        assert b"Subject: Inner" in read[2][1]
+        assert read[3][0] == b"deep words"
+        assert found.files[3].info.within == 3
+        assert found.text == read_text(mail).body
 
 
 def test_the_half_written_attachment_of_a_dead_worker_is_not_kept(tmp_path: Path) -> None:

@@ -25,12 +25,14 @@ from muniment.parsing.tasks import (
     CONTENT,
     CONTENT_TEXT,
     COPY,
+    DOCUMENT,
     LIKENESS,
     MESSAGE,
     TEXT,
     VIEW,
     AttachmentContent,
     CopyFacts,
+    MessageDocument,
     MessageFacts,
     MessageView,
     ReaderAnswer,
@@ -163,6 +165,9 @@ class ReaderPool:
 
     def content_text(self, mail: OpenMail, number: int) -> AttachmentContent:
         return self._one(CONTENT_TEXT, mail, number)
+
+    def document(self, mail: OpenMail, into: IO[bytes]) -> MessageDocument:
+        return self._one(DOCUMENT, mail, into=into)
 
     def copy(self, mail: OpenMail, *, journal: bool) -> CopyFacts:
         return self._one(COPY, mail, int(journal))

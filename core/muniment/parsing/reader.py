@@ -10,7 +10,7 @@ from typing import IO, Protocol
 
 from muniment.errors import MailUnreadable
 from muniment.mail.model import Likeness, MessageText
-from muniment.parsing.tasks import AttachmentContent, CopyFacts, MessageFacts, MessageView
+from muniment.parsing.tasks import AttachmentContent, CopyFacts, MessageDocument, MessageFacts, MessageView
 
 IN_MEMORY = 8 * 1024 * 1024
 """Bytes above which a mail goes to a worker as a file and not through a pipe."""
@@ -97,6 +97,14 @@ class MailReader(Protocol):
 
     def content_text(self, mail: OpenMail, number: int) -> AttachmentContent:
         """The text of an attachment. `number` counts from 1."""
+
+    def document(self, mail: OpenMail, into: IO[bytes]) -> MessageDocument:
+        """The message with the content and the text of all its attachments.
+
+        Args:
+            mail: the message, in an open file whatever its size.
+            into: an open file that gets content and text of each attachment, in the order of `files`.
+        """
 
     def copy(self, mail: OpenMail, *, journal: bool) -> CopyFacts:
         """Whom a copy concerns.

@@ -59,6 +59,31 @@ class AttachmentContent(msgspec.Struct, frozen=True, array_like=True):
     """The transfer encoding of the attachment in the message."""
 
 
+class DocumentFile(msgspec.Struct, frozen=True, array_like=True):
+    """One attachment of a MessageDocument."""
+
+    info: FileInfo
+    size: int
+    """Bytes of its decoded content in the file that came with the request."""
+    text_size: int
+    """Bytes of its text in UTF-8, which follows its content in that file; 0 if it has none."""
+    notes: tuple[str, ...] = ()
+    whole: bool = True
+    """Whether its content could be decoded completely."""
+
+
+class MessageDocument(msgspec.Struct, frozen=True, array_like=True):
+    """A message with the content of all its attachments, which lie in a file one after another."""
+
+    headers: tuple[tuple[str, str], ...]
+    """The fields that DOCUMENTED names, by name and decoded value."""
+    date: int | None
+    """The `Date` field in seconds since 1970 UTC; None if it is missing or not plausible."""
+    text: str
+    files: tuple[DocumentFile, ...]
+    notes: tuple[str, ...]
+
+
 class MessageFacts(msgspec.Struct, frozen=True, array_like=True):
     """What the catalog stores of a message."""
 
@@ -101,9 +126,12 @@ TEXT = ReaderTask("text", msgspec.msgpack.Decoder(MessageText))
 MESSAGE = ReaderTask("message", msgspec.msgpack.Decoder(MessageFacts))
 LIKENESS = ReaderTask("likeness", msgspec.msgpack.Decoder(Likeness))
 COPY = ReaderTask("copy", msgspec.msgpack.Decoder(CopyFacts))
+DOCUMENT = ReaderTask("document", msgspec.msgpack.Decoder(MessageDocument))
 
 SHOWN = (b"From", b"To", b"Cc", b"Bcc", b"Date", b"Subject", b"Message-ID")
 """Header fields that a person sees, in order."""
+DOCUMENTED = (*SHOWN, b"In-Reply-To", b"References")
+"""Header fields of a MessageDocument, in order."""
 
 
 class ReaderRequest(msgspec.Struct, frozen=True, array_like=True):

@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from typing import IO
 
 import msgspec
 
@@ -25,7 +26,7 @@ from muniment.mail.journal.report import read_report
 from muniment.mail.mime.parts import NOTE, FilePart, files
 from muniment.mail.mime.stated_charsets import labels_of
 from muniment.mail.mime.walker import content, leaves
-from muniment.mail.model import Likeness, MailBuffer, UnwrapError
+from muniment.mail.model import Likeness, MailBuffer, MessageText, UnwrapError
 from muniment.mail.text.drawn_text import DrawnText, read_drawn
 from muniment.mail.text.likeness import likeness
 from muniment.mail.text.outline import read_outline
@@ -38,6 +39,8 @@ from muniment.parsing.tasks import (
     CONTENT,
     CONTENT_TEXT,
     COPY,
+    DOCUMENT,
+    DOCUMENTED,
     LIKENESS,
     MESSAGE,
     SHOWN,
@@ -45,7 +48,9 @@ from muniment.parsing.tasks import (
     VIEW,
     AttachmentContent,
     CopyFacts,
+    DocumentFile,
     FileInfo,
+    MessageDocument,
     MessageFacts,
     MessageView,
     ReaderAnswer,
@@ -64,19 +69,25 @@ SAMPLE = b"From: a@example.com\r\nTo: b@example.com\r\nContent-Type: text/html\r
 
 def view(buffer: MailBuffer, ask: ReaderRequest, into: int) -> MessageView:
     """A message as a person reads it."""
-    header, known = block(buffer), leaves(buffer)
+    known = leaves(buffer)
     others = labels_of(buffer, known)
     text = (read_outline if ask.outline else read_message)(buffer, known)[1]
-    found = ((name.decode(), field(header, name)) for name in SHOWN)
     drawn = read_drawn(buffer, ask.option, known) if ask.option and not ask.outline else DrawnText()
     return MessageView(
-        headers=tuple((name, _shown(name, value, others)) for name, value in found if value is not None),
+        headers=_headers(buffer, SHOWN, others),
         text=text.body,
         files=tuple(_info(file) for file in files(buffer, known, others, inside=not ask.outline)),
         notes=text.notes,
         drawn=drawn.text,
         styles=drawn.styles,
     )
+
+
+def _headers(buffer: MailBuffer, names: Sequence[bytes], others: Others) -> tuple[tuple[str, str], ...]:
+    """The header fields with these names, by name and decoded value."""
+    header = block(buffer)
+    found = ((name.decode(), field(header, name)) for name in names)
+    return tuple((name, _shown(name, value, others)) for name, value in found if value is not None)
 
 
 def _shown(name: str, value: bytes, others: Others) -> str:
@@ -105,6 +116,30 @@ def content_of(buffer: MailBuffer, ask: ReaderRequest, into: int) -> AttachmentC
         for piece in content(file.buf, file.leaf):
             size += target.write(piece)
     return AttachmentContent(len(found), _info(file), size=size, encoding=encoding)
+
+
+def document_of(buffer: MailBuffer, ask: ReaderRequest, into: int) -> MessageDocument:
+    """A message, and the content and text of all its attachments, which are written to a file."""
+    known = leaves(buffer)
+    others = labels_of(buffer, known)
+    summary, text = (read_outline if ask.outline else read_message)(buffer, known)
+    found = files(buffer, known, others, inside=not ask.outline)
+    with os.fdopen(os.dup(into), "wb") as target:
+        target.truncate(0)  # as in `content_of`
+        target.seek(0)
+        written = tuple(_written(file, target, read=not ask.outline) for file in found)
+    return MessageDocument(_headers(buffer, DOCUMENTED, others), summary.date, text.body, written, text.notes)
+
+
+def _written(file: FilePart, target: IO[bytes], read: bool) -> DocumentFile:
+    """An attachment whose content was added to a file, with its text behind it if that is to be read."""
+    size, info = 0, _info(file)
+    for piece in content(file.buf, file.leaf):
+        size += target.write(piece)
+    text = read_file(file) if read and info.is_text else MessageText("", "", "", "", "", "", ())
+    text_size = target.write(text.body.encode("utf-8", "backslashreplace"))
+    whole = file.leaf.encoding != "base64" or size == file.size
+    return DocumentFile(info, size, text_size, text.notes, whole)
 
 
 def _info(file: FilePart) -> FileInfo:
@@ -153,6 +188,7 @@ TASKS: dict[str, Callable[[MailBuffer, ReaderRequest, int], object]] = {
     MESSAGE.name: message_of,
     COPY.name: copy_of,
     LIKENESS.name: likeness_of,
+    DOCUMENT.name: document_of,
 }
 
 
