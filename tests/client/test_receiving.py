@@ -29,6 +29,7 @@ def there(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+DEEP = sent(("out/NATIVES/0001/a.eml", b"first"), ("out/manifest.jsonl", b"{}"))
 FOLDER = sent(("out/a.eml", b"first"), ("out/manifest.jsonl", b"{}"))
 MBOX = sent(("out.mbox", b"first"), ("out.mbox.manifest.jsonl", b"{}"))
 
@@ -53,7 +54,25 @@ def test_all_files_have_their_names_when_done_arrives(
     assert all(path.stat().st_mode & 0o077 == 0 for path in tmp_path.rglob("*.eml"))
 
 
-@pytest.mark.parametrize(("name", "words"), [("out", FOLDER), ("out.mbox", MBOX)])
+@pytest.mark.parametrize("made", [False, True])
+def test_folders_in_an_export_are_made_for_their_owner_alone(tmp_path: Path, made: bool) -> None:
+    target = tmp_path / "out"
+    if made:
+        target.mkdir(mode=0o700)
+    list(receive(iter([*DEEP, DONE]), target))
+    assert there(target) == {"NATIVES/0001/a.eml": b"first", "manifest.jsonl": b"{}"}
+    assert all(path.stat().st_mode & 0o077 == 0 for path in (target, *target.rglob("*")))
+
+
+def test_a_folder_with_files_is_not_filled_up(tmp_path: Path) -> None:
+    (tmp_path / "out/NATIVES").mkdir(parents=True)
+    (tmp_path / "out/NATIVES/mine").write_bytes(b"mine")
+    with pytest.raises(UsageError, match="not empty: name a new folder"):
+        list(receive(iter([*DEEP, DONE]), tmp_path / "out"))
+    assert there(tmp_path) == {"out/NATIVES/mine": b"mine"}
+
+
+@pytest.mark.parametrize(("name", "words"), [("out", FOLDER), ("out", DEEP), ("out.mbox", MBOX)])
 def test_nothing_is_left_of_an_export_that_fails_or_is_stopped(
     tmp_path: Path, name: str, words: list[WireWord]
 ) -> None:
@@ -71,7 +90,9 @@ def test_nothing_is_left_of_an_export_that_fails_or_is_stopped(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["../out", "out/../x", "other", "out/a/b", "/etc/x", "out/.."])
+@pytest.mark.parametrize(
+    "name", ["../out", "out/../x", "other", "out/a/../b", "out/a/b/c/d", "a/b/c", "/etc/x", "out/.."]
+)
 def test_a_file_outside_of_the_export_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError, match="does not belong"):
         list(receive(iter(sent((name, b"x"))), tmp_path / "out"))

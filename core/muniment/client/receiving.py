@@ -12,6 +12,9 @@ from muniment.api import Chunk, Done, ExportFile, WireWord
 from muniment.errors import UsageError
 from muniment.system.partial_files import discard, partial_path, publish_file, publish_folder
 
+DEEPEST = 4
+"""Most parts of a file's path, with the name of the export's folder."""
+
 
 def receive(words: Iterator[WireWord], path: Path) -> Iterator[WireWord]:
     """Write the files of an export, and pass on its other words. An incomplete export is removed.
@@ -61,7 +64,7 @@ class _ReceivedFiles:
         """
         self._close()
         path, parts = self._path, Path(name).parts
-        inside = len(parts) == 2 and parts[0] == path.name
+        inside = 2 <= len(parts) <= DEEPEST and parts[0] == path.name
         if ".." in parts or not (inside or (len(parts) == 1 and name.startswith(path.name))):
             raise UsageError(f"the service sent a file that does not belong to {path}")
         final = path.parent.joinpath(*parts)
@@ -70,7 +73,9 @@ class _ReceivedFiles:
             if final.exists() or (inside and path.is_file()):
                 raise FileExistsError
             handle = os.open(
-                self._place(final, inside), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600
+                self._place(final, parts[1:] if inside else ()),
+                os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC,
+                0o600,
             )
         except FileExistsError:
             raise UsageError(f"{final} exists already: name a new file or folder") from None
@@ -104,15 +109,22 @@ class _ReceivedFiles:
                 f"{self._path} could not be written ({error.strerror}): make room and try again"
             ) from error
 
-    def _place(self, final: Path, inside: bool) -> Path:
+    def _place(self, final: Path, inside: tuple[str, ...]) -> Path:
+        """The temporary path of a file; `inside` is its path in the export's folder, or empty."""
         if not inside:
             part = partial_path(final)
             self._files.append((part, final))
             return part
         if self._folder is None:
+            if self._path.is_dir() and any(self._path.iterdir()):
+                raise UsageError(f"{self._path} is not empty: name a new folder")
             self._folder = partial_path(self._path)
             self._folder.mkdir(mode=0o700)
-        return self._folder / final.name
+        folder = self._folder
+        for name in inside[:-1]:  # each is made by itself, since `mode` is only that of the last one
+            folder = folder / name
+            folder.mkdir(mode=0o700, exist_ok=True)
+        return folder / final.name
 
     def publish(self) -> None:
         """Give everything its name. Safe to call twice.

@@ -47,8 +47,11 @@ def publish_folder(part: Path, path: Path) -> None:
     if part.parent != path:
         part.rename(path)
         return
-    for file in sorted(part.iterdir()):
-        publish_file(file, path / file.name)
+    for one in sorted(part.iterdir()):
+        if one.is_dir():
+            one.rename(path / one.name)  # fails if there is a folder with files by now
+        else:
+            publish_file(one, path / one.name)
     part.rmdir()
 
 
