@@ -7,6 +7,7 @@
 
 Needs only Python 3.10 or later. Computes the SHA-256 of each message, compares it with `manifest.jsonl`, and
 follows the proof of each message in `proof.jsonl` to the root of the archive's ledger (RFC 9162, 2.1.3.2).
+Of a production for a court or a tax office, it also compares the SHA-256 of every other file that is listed.
 Names what the manifest does not list, what is there twice, and what is missing.
 It can't know of a message that was removed from the files, the manifest and the proofs alike.
 --root is the checkpoint that you got elsewhere, such as from your own notes. Without it, the root is only the
@@ -89,9 +90,9 @@ class Files:
         try:
             if path.is_file():
                 self._zip = zipfile.ZipFile(path)
-                self.names = Counter(self._zip.namelist())
+                self.names = Counter(name for name in self._zip.namelist() if not name.endswith("/"))
             elif path.is_dir():
-                self.names = Counter(os.listdir(path))  # noqa: PTH208  # Path gives no plain names
+                self.names = Counter(below(path))
             else:
                 raise Unreadable("there is no such folder or zip")
         except zipfile.BadZipFile:
@@ -101,7 +102,7 @@ class Files:
 
     def open(self, name: str) -> BinaryIO:
         """A file to read. Raises Missing or Unreadable, and while it is read any of DAMAGE."""
-        if name not in self.names or "/" in name or "\\" in name or name in ("", ".", ".."):
+        if name not in self.names or "\\" in name or {"", ".", ".."} & set(name.split("/")):
             raise Missing
         return self._from_folder(name) if self._zip is None else self._from_zip(self._zip, name)
 
@@ -119,6 +120,18 @@ class Files:
         if info.compress_type not in METHODS:
             raise Unreadable("it is compressed in a way that exports do not use")
         return cast(BinaryIO, packed.open(info))
+
+
+def below(folder: Path) -> Iterator[str]:
+    """The paths of everything in a folder but its folders, with slashes. Links are not followed."""
+
+    def failed(error: OSError) -> None:
+        raise error
+
+    for place, folders, names in os.walk(folder, onerror=failed):
+        start = "" if place == str(folder) else os.path.relpath(place, folder) + "/"
+        links = (name for name in folders if os.path.islink(os.path.join(place, name)))  # noqa: PTH114, PTH118
+        yield from (f"{start}{name}" for name in (*names, *links))
 
 
 def reason(error: BaseException) -> str:
@@ -284,6 +297,8 @@ class Finding:
         self.seen: dict[Record, str] = {}
         """The messages in the manifest, each with the first file that it names for it."""
         self.proven: set[Record] = set()
+        self.parts = 0
+        """Number of files in the manifest that are no messages."""
         self.wrong: list[str] = []
         """What is wrong, printable."""
 
@@ -315,7 +330,11 @@ def check(files: Files, root: str) -> Finding:
     listed: Counter[str] = Counter()
     for entry in entries:
         listed[entry.text("file")] += 1
-        check_message(files, entry, problems, found)
+        if entry.has("part"):
+            found.parts += 1
+            check_file(files, entry, found)
+        else:
+            check_message(files, entry, problems, found)
     check_names(files, listed, found)
     check_whole(export, problems, found)
     return found
@@ -323,27 +342,37 @@ def check(files: Files, root: str) -> Finding:
 
 def check_message(files: Files, entry: Line, problems: dict[Record, str], found: Finding) -> None:
     """Compare a message with its line of the manifest and with its proof. Raises Unreadable."""
-    name, sha, size = entry.text("file"), entry.sha("sha256"), entry.number("size")
-    record = sha, entry.number("sequence")
+    name = entry.text("file")
+    record = entry.sha("sha256"), entry.number("sequence")
     first = found.seen.setdefault(record, name)
     if first != name:
         found.add(name, f"the manifest lists the same message as {printable(first)}")
         return
-    try:
-        right = content(files, name, size) == (sha, size)
-    except Missing:
-        found.add(name, "it is missing")
+    right = check_file(files, entry, found)
+    if right is None:
         return
-    except Unreadable as error:
-        found.add(name, str(error))
-        return
-    if not right:
-        found.add(name, "it is not the message of the manifest")
     problem = problems.get(record)
     if problem:
         found.add(name, problem)
     if right and problem == "":
         found.proven.add(record)
+
+
+def check_file(files: Files, entry: Line, found: Finding) -> bool | None:
+    """Whether a file is that of its line in the manifest; None if it can't be read. Raises Unreadable."""
+    name, sha, size = entry.text("file"), entry.sha("sha256"), entry.number("size")
+    try:
+        right = content(files, name, size) == (sha, size)
+    except Missing:
+        found.add(name, "it is missing")
+        return None
+    except Unreadable as error:
+        found.add(name, str(error))
+        return None
+    if not right:
+        what = "file" if entry.has("part") else "message"
+        found.add(name, f"it is not the {what} of the manifest")
+    return right
 
 
 def check_names(files: Files, listed: Counter[str], found: Finding) -> None:
@@ -372,6 +401,8 @@ def say(found: Finding, root: str) -> int:
     unproven = found.count - len(found.proven)
     proven = f"{len(found.proven)} of them proven in the ledger of checkpoint {found.checkpoint}"
     print(f"{found.count} messages, {proven}")
+    if found.parts:
+        print(f"{found.parts} other files were compared with the manifest")
     if not root:
         print("the export itself names this checkpoint: compare it with your own, or use --root")
     for problem in found.wrong[:LISTED]:
