@@ -356,6 +356,9 @@ def attempts(house: House, target: Path) -> Iterator[Request]:
     yield from (api.ReadRaw(id=one, what=what, report=1) for one, what in product(ids, whats))
     for number, (query, user, end) in enumerate(product(queries, users, (".zip", ".mbox", ""))):
         yield api.Export(query=query, user=user, path=str(target / f"{number}{end}"))
+    for form in ("dat", "csv", "edrm", "gobd", "other"):
+        yield api.Export(query="", path=str(target / form), form=form, bates="SPY")
+        yield api.Export(query="", path=str(target / f"{form}.zip"), form=form)
 
 
 def as_text(replies: list[WireWord]) -> str:

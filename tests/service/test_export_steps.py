@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from muniment.cli.progress import step_words
-from muniment.service.operations.export_steps import ExportSteps
+from muniment.service.operations.exports.export_steps import ExportSteps
 
 
 def test_the_first_step_names_the_total_and_later_ones_the_time_left() -> None:

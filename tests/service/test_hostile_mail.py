@@ -139,6 +139,7 @@ def requests(killer: str, out: Path) -> list[tuple[Request, Check]]:
         (api.ReadAttachment(id=killer, number=1), _unanswered),
         (api.ReadAttachment(id=killer, number=1, text=True), _unanswered),
         (api.Export(query="", path=str(out)), lambda replies: len(replies) > 0),
+        (api.Export(query="", path=f"{out}.form", form="dat"), _ends_with(api.Done)),
         (api.GetStatus(), _ends_with(api.Status)),
         (api.GetHealth(), _ends_with(api.Health)),
         (api.GetSetup(), _ends_with(api.Setup)),

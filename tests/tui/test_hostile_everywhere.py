@@ -126,7 +126,10 @@ WORDS: dict[str, list[tuple[str, str]]] = {
         ("{message} --raw", HEADER), ("{message} --report 1", HEADER), ("{message} --attachment 1", INSIDE),
         ("{message} --attachment 2", PAGE), ("{hostile}", ""),
     ],
-    "export": [("wbody --to {home}/out{number}", ""), ("wbody --to {home}/out{number}.zip", "")],
+    "export": [
+        ("wbody --to {home}/out{number}", ""), ("wbody --to {home}/out{number}.zip", ""),
+        ("wbody --to {home}/out{number}.form --form csv", ""),
+    ],
     "verify": [("", ""), ("--deep", "")],
     "rebuild": [("", "")],
     "backup": [("{home}/backup", "")],

@@ -312,10 +312,13 @@ class ReadAttachment(Request, frozen=True):
 class Export(Request, frozen=True):
     """Write messages and a manifest to a folder of .eml files, to an mbox or to a .zip.
 
+    With `form`, write a production for a court or a tax office instead: numbered documents with load files
+    (docs/productions.md), in a folder or a .zip.
+
     Exactly one of `query`, `ids` and `folder` selects the messages. If none is given, all messages of `user`,
     or all messages, are exported.
 
-    Role: user, for their own mail in its public form.
+    Role: user, for their own mail in its public form; auditor with `form`.
     Stream: Step with the total, the percentage and the time left now and then, then Done. A file or folder
     gets its name only when it is complete. If the caller is not the service's own user, the service can't
     write for them. It then sends each file as ExportFile and Chunk replies, and the client
@@ -325,8 +328,11 @@ class Export(Request, frozen=True):
         NotFound: a message, user or folder that is named does not exist.
         QueryError: the query can't be parsed; says where.
         ReasonNeeded: see the module.
-        UsageError: more than one selection, more than 10,000 ids, ids with a user, or `path` can't be used.
-        VaultError: a user has another export under way, or the disk has too little space.
+        UsageError: more than one selection, more than 10,000 ids, ids with a user, or `path`, `form` or
+            `bates` can't be used.
+        VaultError: a user has another export under way, or another production has the same prefix, or the
+            disk has too little space.
+        VaultLocked: another process writes the vault, so it can't record the numbers of a production.
     """
 
     query: str
@@ -344,10 +350,15 @@ class Export(Request, frozen=True):
     """A folder of `user`."""
     zone: str = ""
     """As in Search."""
+    form: str = ""
+    """The form of a production: "dat", "csv", "edrm" or "gobd"; "" for an export."""
+    bates: str = ""
+    """The prefix of a production's Bates numbers; "" for that of its form."""
 
 
 class ExportFile(WireWord, frozen=True):
     """The start of a file of an export. The Chunk replies that follow are its content."""
 
     name: str
-    """Path relative to the folder that contains `Export.path`: a name, or the export's folder and a name."""
+    """Path relative to the folder that contains `Export.path`: a name, or the export's folder and a path in
+    it."""

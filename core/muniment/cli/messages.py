@@ -32,6 +32,8 @@ from muniment.system.environment import absolute
 from muniment.system.formatting import count, iso, local, size
 from muniment.system.paths import as_text
 
+FORMS = ("dat", "csv", "edrm", "gobd")
+"""The forms of productions."""
 INDENT = 12
 """Width of the names beside the values that `show` prints."""
 TABLE = 100
@@ -333,23 +335,45 @@ def message_as_json(message: Message) -> dict[str, object]:
     required=True,
     help="A folder for .eml files, or a .mbox or .zip file.",
 )
+@click.option(
+    "--form",
+    type=click.Choice(FORMS),
+    help="Write a production of this form: numbered documents with load files.",
+)
+@click.option(
+    "--bates",
+    default="",
+    metavar="PREFIX",
+    help="With --form: the prefix of the documents' numbers, which go on over productions.",
+)
 @USER
 @REASON
 @pass_session
-def export(session: CommandSession, query: str, path: str, user: str, reason: str) -> int:
+def export(
+    session: CommandSession, query: str, path: str, form: str | None, bates: str, user: str, reason: str
+) -> int:
     """Write the messages that a query finds to files, with a manifest.
 
     If PATH ends in .mbox or .zip, it is a file of that kind; otherwise it is a
     folder of .eml files. The manifest has the hash and the envelopes of each
     message; envelopes are the evidence of Bcc recipients and list members.
 
+    With --form it is a production for a court (dat, csv, edrm) or a German tax
+    office (gobd), for auditors and administrators: each message and each
+    attachment is a document with a Bates number, its text, and its fields in a
+    load file.
+
     \b
     Example:
       muniment export 'user:ada@example.com before:2024-01-01' --to ada.zip
+      muniment export 'invoice' --form dat --bates ABC- --to case8.zip
     """
+    if bates and not form:
+        raise UsageError("--bates numbers the documents of a production: give --form, too.")
     where = absolute(path)
+    request = Export(query=query, path=as_text(where), user=user, reason=reason, form=form or "", bates=bates)
     try:
-        return work(session, Export(query=query, path=as_text(where), user=user, reason=reason), into=where)
+        return work(session, request, into=where)
     except KeyboardInterrupt:
         complain("An incomplete export leaves nothing behind.")
         raise

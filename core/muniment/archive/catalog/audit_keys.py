@@ -17,8 +17,11 @@ _READ_KINDS = {"ListMessages": LIST, "Search": SEARCH, "Export": EXPORT}
 """Kinds of the requests that read mail; any other request reads a message."""
 _OF_MANY = "ImportUsers"
 """The request that changes users whom it does not name; nor does its event, if they are too many."""
-WHO, KIND, PERSON, ADDRESS = "who:", "kind:", "person:", "address:"
-"""Beginnings of keys: a login name, a kind, the id of a user, an address that a request named."""
+NUMBERED, PRODUCED = "numbered", "produced"
+"""Events of productions: Bates numbers were reserved, or a production is complete (productions.bates)."""
+WHO, KIND, PERSON, ADDRESS, BATES = "who:", "kind:", "person:", "address:", "bates:"
+"""Beginnings of keys: a login name, a kind, the id of a user, an address that a request named, the prefix of
+Bates numbers in capitals."""
 EVERYBODY = f"{PERSON}*"
 """The key of events that concern everybody's mail, such as a search in all of it, or an import of too many
 users to name them."""
@@ -40,6 +43,8 @@ def kind_of(event: dict[str, Any]) -> str:
     """Return the kind of an event, one of KINDS."""
     if event.get("event") == "refused":
         return REFUSED
+    if event.get("event") in (NUMBERED, PRODUCED):
+        return EXPORT
     if event.get("event") == "read":
         return _READ_KINDS.get(str(event.get("word", "")), READ)
     return CHANGE
@@ -49,9 +54,11 @@ def event_keys(event: dict[str, Any]) -> set[str]:
     """Return all keys of an event, with lone surrogates escaped."""
     kind = kind_of(event)
     keys = {KIND + kind, *_concerned(event, kind)}
-    who = event.get("who")
+    who, prefix = event.get("who"), event.get("prefix")
     if isinstance(who, str) and who:
         keys.add(WHO + who)
+    if event.get("event") in (NUMBERED, PRODUCED) and isinstance(prefix, str):
+        keys.add(BATES + prefix.upper())
     return {key.encode("utf-8", "backslashreplace").decode() for key in keys}
 
 

@@ -94,6 +94,8 @@ class Explanation:
         self._head = head
         self._records = records
         self._more = more
+        self.about = _HEAD.format(more=_ENVELOPES)
+        """The beginning of the README: what the files are."""
         self._proofs = InclusionProofs(records)
         self._problem = ""
 
@@ -116,9 +118,7 @@ class Explanation:
 
     def files(self) -> Iterator[tuple[str, Iterable[bytes]]]:
         """Yield the name and the content of each file; call it after `read`."""
-        text = _HEAD.format(more=_ENVELOPES) + _PROVEN.format(
-            checkpoint=f"{self._head.tree_size}:{self._head.root.hex()}"
-        )
+        text = self.about + _PROVEN.format(checkpoint=f"{self._head.tree_size}:{self._head.root.hex()}")
         if self._problem:
             text += _UNPROVEN.format(count=len(self._records) + self._more, reason=self._problem)
         elif self._more:

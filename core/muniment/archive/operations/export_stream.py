@@ -98,7 +98,7 @@ def _mbox(export: _Export) -> Iterator[Piece]:
 
 def _zip(export: _Export) -> Iterator[Piece]:
     yield StreamedFile(export.name)
-    drain = _Drain()
+    drain = Drain()
     with zipfile.ZipFile(drain, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as archive:
         for name, row in export.messages():
             info = zipfile.ZipInfo(name, gmtime(min(max(row.date, ZIP_FIRST), ZIP_LAST))[:6])
@@ -114,7 +114,7 @@ def _zip(export: _Export) -> Iterator[Piece]:
 
 
 def _zipped(
-    archive: zipfile.ZipFile, info: zipfile.ZipInfo, content: Iterable[bytes], drain: _Drain
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, content: Iterable[bytes], drain: Drain
 ) -> Iterator[bytes]:
     info.compress_type = zipfile.ZIP_DEFLATED
     with archive.open(info, "w", force_zip64=True) as file:
@@ -124,7 +124,7 @@ def _zipped(
     yield from drain.taken()
 
 
-class _Drain(io.RawIOBase):
+class Drain(io.RawIOBase):
     """A file for the zip writer whose bytes are read as soon as they are written. It can't seek."""
 
     def __init__(self) -> None:

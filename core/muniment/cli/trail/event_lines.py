@@ -62,6 +62,8 @@ _RAW = {
 _EVENTS = {
     "affirmed": "confirmed a step of the set-up",
     "withdrawn": "withdrew a confirmation",
+    "numbered": "reserved Bates numbers",
+    "produced": "finished a production",
     "login bound": "bound a login to a person",
     "login released": "released a login",
     "damage accepted": "accepted damage of the ledger",
@@ -165,6 +167,8 @@ def about(event: AuditEvent) -> str:
     parts += [f"{name} {detail[name]}" for name in ("login", "address", "alias") if detail.get(name)]
     for name in ("addresses", "settings", "was"):
         parts += [", ".join(map(str, detail[name]))] if detail.get(name) else []
+    if detail.get("prefix"):
+        parts.append(f"{detail['prefix']} {detail.get('first')} to {detail.get('last')}")
     parts += [words for name, words in _FLAGS.items() if detail.get(name)]
     parts += [f"to {detail[name]}" for name in ("to", "path") if detail.get(name)]
     parts += [str(detail["filename"])] if detail.get("filename") else []

@@ -44,6 +44,7 @@ from muniment.service.access.cursors import SealedCursors
 from muniment.service.access.roles import AccessRole
 from muniment.service.host.session import ClientSession
 from muniment.service.operations import reading
+from muniment.service.operations.exports import producing
 from muniment.service.operations.operation import AuditRule, Operation
 from muniment.service.operations.reading import (
     attachment,
@@ -353,8 +354,11 @@ def export(session: ClientSession, user: User, request: api.Export) -> Iterator[
     """Answer Export: mail of the user in the public form, one export of a caller at a time.
 
     Raises:
+        AccessRefused: a production is asked for, which states all recipients.
         VaultError: another export of the caller is under way.
     """
+    if request.form or request.bates:
+        raise AccessRefused("productions name all recipients: ask an auditor or an administrator for one")
     if not request.path:
         raise UsageError("name the file or folder to export to")
     with session.reading() as vault, _one_export(vault, session.caller.uid):
@@ -476,7 +480,7 @@ OPERATIONS = (
         api.Export,
         (api.ExportFile, api.Chunk, api.Step, api.Done),
         AccessRole.USER,
-        reading.export,
+        producing.export,
         own_mail=export,
         streams=True,
         audit=AuditRule.BEFORE,

@@ -36,7 +36,7 @@ from muniment.mail.text.drawn_line import BROAD
 from muniment.parsing.tasks import FileInfo
 from muniment.people.directory import User
 from muniment.service.host.session import ClientSession
-from muniment.service.operations.export_steps import ExportSteps
+from muniment.service.operations.exports.export_steps import ExportSteps
 from muniment.service.operations.message_view import OpenAttachment, read_view
 from muniment.service.operations.time_zone import zone_asked
 from muniment.system.paths import as_path, readable

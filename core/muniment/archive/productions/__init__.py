@@ -1,0 +1,1 @@
+"""Productions for courts and tax offices: numbered documents with load files."""
