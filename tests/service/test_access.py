@@ -179,6 +179,7 @@ UNRECORDED: dict[str, set[type[Request]]] = {
     "names people, folders and counts; what is in them is recorded when it is read": {
         api.GetTree, api.ListUsers, api.ShowUser, api.ListLogins,
     },
+    "says who may or could read what, and shows nothing of it": {api.ListAccess, api.GetRightsOf},
     "shows why items are in quarantine; reading one is recorded": {api.ListQuarantine},
     "reads the trail itself, where each page would make the next one longer": {api.GetAudit},
     "writes its own event, with what was said": {api.AffirmSetup},

@@ -137,6 +137,13 @@ WORDS: dict[str, list[tuple[str, str]]] = {
         ("", "searched"), ("--csv", "searched"), ("--lines", "Search"),
         ("--person {hostile} --word {hostile}", ""),
     ],
+    "access grant": [(f"ben{{number}} {VICTIM} --reason {{hostile}}", "")],
+    "access seal": [(f"{VICTIM} --only root --reason {{hostile}}", "")],
+    "access list": [("", VICTIM), ("--all", VICTIM)],
+    "access could-read": [("{message}", ""), ("{hostile}", "")],
+    "access of": [(VICTIM, ""), ("{hostile}", "")],
+    "access revoke": [("{hostile} --reason x", "")],
+    "access unseal": [(f"{VICTIM} --reason {{hostile}}", "")],
     "completion": [("bash", "")],
     "service install": [("--print", "ExecStart")],
 }  # fmt: skip

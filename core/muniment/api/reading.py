@@ -167,6 +167,9 @@ class Search(Request, frozen=True):
     zone: str = ""
     """The time zone of days in the query: a name, a POSIX rule or an offset (see system.time_zones); "" for
     UTC."""
+    without: tuple[str, ...] = ()
+    """Ids of people in the directory whose mail is left out. The service adds those whose mail is sealed
+    against the caller."""
 
 
 class Show(Request, frozen=True):
@@ -354,6 +357,8 @@ class Export(Request, frozen=True):
     """The form of a production: "dat", "csv", "edrm" or "gobd"; "" for an export."""
     bates: str = ""
     """The prefix of a production's Bates numbers; "" for that of its form."""
+    without: tuple[str, ...] = ()
+    """As in Search."""
 
 
 class ExportFile(WireWord, frozen=True):

@@ -23,12 +23,13 @@ from muniment.cli import (
     witness,
 )
 from muniment.cli.command import CommandGroup
+from muniment.cli.rules import access
 
 TASKS = (
     ("Begin", ("demo", "init", "setup", "users", "profile")),
     ("Archive", ("run", "watch", "cancel", "history", "service", "notify", "status", "quarantine")),
     ("Find and read", ("tree", "list", "search", "show", "export")),
-    ("Keep it sound", ("verify", "rebuild", "backup", "audit", "witness")),
+    ("Keep it sound", ("verify", "rebuild", "backup", "audit", "access", "witness")),
     ("This program", ("completion",)),
 )
 
@@ -100,6 +101,7 @@ def root() -> None:
 
 
 for family in (
+    access,
     audit,
     completion,
     demo,

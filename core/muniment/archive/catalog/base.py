@@ -257,6 +257,13 @@ class DirectoryReader(Protocol):
         A catalog that was opened for reading only keeps the directory of that moment.
         """
 
+    def directory_on(self, time: int) -> Directory:
+        """Return the directory as the changes recorded up to a time made it.
+
+        Args:
+            time: Seconds since 1970 UTC; changes of that second count.
+        """
+
     def page(
         self,
         user: str,

@@ -53,6 +53,8 @@ class ExportChoice:
     folder: str = ""
     zone: str = ""
     """The time zone of the days in the query, as a name for muniment.system.time_zones."""
+    without: tuple[str, ...] = ()
+    """Ids of people whose mail is left out."""
 
     @property
     def tz(self) -> tzinfo:
@@ -136,10 +138,16 @@ class ExportView:
         while True:
             page = self.vault.catalog.page(user.id, self.choice.folder, PAGE, after)
             self.total = self.total or page.total
-            yield page.rows
+            yield self._kept(page.rows)
             after = page.after
             if not after:
                 return
+
+    def _kept(self, rows: list[MessageRow]) -> list[MessageRow]:
+        """Return the messages that no one has whose mail is left out."""
+        numbers = [row.sequence for row in rows]
+        left_out = set().union(*(self.vault.catalog.placed(user, numbers) for user in self.choice.without))
+        return [row for row in rows if row.sequence not in left_out]
 
     def _found(self) -> Iterator[list[MessageRow]]:
         after = ""
@@ -161,6 +169,7 @@ class ExportView:
             after,
             zone=self.choice.tz,
             conversations=self.conversations,
+            without=self.choice.without,
         )
 
     def row(self, id_: str) -> MessageRow:

@@ -18,7 +18,8 @@ from muniment.archive.operations.check_names import person, require_known
 from muniment.archive.operations.conversations import Known, with_conversations
 from muniment.archive.operations.index_binding import is_bound
 from muniment.archive.operations.public_ids import PublicIds
-from muniment.archive.query import And, IdPrefix, Node, Not, Or, RecordNumber, parse
+from muniment.archive.query import And, IdPrefix, Node, Not, Or, RecordNumber, UserTerm, parse
+from muniment.archive.query.nodes import both
 from muniment.archive.vault.vault import Vault
 from muniment.errors import QueryError
 from muniment.mail.headers.addresses import domain
@@ -83,6 +84,7 @@ def find(
     zone: tzinfo = UTC,
     conversations: Known | None = None,
     now: float | None = None,
+    without: Collection[str] = (),
 ) -> SearchPage:
     """Search a vault, and return one page of results. An index of another ledger finds nothing.
 
@@ -102,6 +104,7 @@ def find(
         conversations: What one searcher's query has found out about conversations. Pass the same dict for
             each page, so that they are looked up once.
         now: The time of this call, in seconds since 1970 UTC; by default the current time.
+        without: Ids of people whose mail is left out.
 
     Raises:
         QueryError: The query is not valid, or `after` is not a position from a page.
@@ -128,7 +131,7 @@ def find(
         vault, node, lambda id_: _message(vault, id_, whose if own else None), found, known
     )
     page = index.search(
-        node,
+        _leaving_out(vault, node, without),
         users=lambda name: terms_of(vault, name),
         placed=_placing(vault, user, scope),
         scope=scope,
@@ -140,7 +143,21 @@ def find(
         oldest_first=oldest_first,
         around=around,
     )
+    if without:
+        page = _kept(vault, page, without)
     return _with_times(page, begun) if counted else page
+
+
+def _leaving_out(vault: Vault, node: Node, people: Collection[str]) -> Node:
+    """Return a query without the mail of people, as far as their addresses say whose it is."""
+    names = sorted(vault.directory.label(user) for user in people)
+    return both((node, *(Not(UserTerm(name)) for name in names)))
+
+
+def _kept(vault: Vault, page: SearchPage, people: Collection[str]) -> SearchPage:
+    """Return a page without messages in folders of people, which the catalog decides."""
+    left_out = set().union(*(vault.catalog.placed(user, page.ids) for user in people))
+    return replace(page, ids=tuple(one for one in page.ids if one not in left_out)) if left_out else page
 
 
 def _placing(

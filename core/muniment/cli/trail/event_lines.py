@@ -30,6 +30,13 @@ _ACTS = {
     "RemoveUser": ("removed a person or an address", "remove a person or an address"),
     "ImportUsers": ("imported people", "import people"),
     "BindLogins": ("bound a login", "bind a login"),
+    "GrantAccess": ("granted a right to read", "grant a right to read"),
+    "RevokeAccess": ("revoked a right to read", "revoke a right to read"),
+    "SealMail": ("sealed a person's mail", "seal a person's mail"),
+    "UnsealMail": ("lifted a seal", "lift a seal"),
+    "GetReaders": ("asked who could read a message", "ask who could read a message"),
+    "GetRightsOf": ("asked for rights", "ask for rights"),
+    "ListAccess": ("listed rights", "list rights"),
     "PutProfile": ("changed a profile", "change a profile"),
     "RenameProfile": ("renamed a profile", "rename a profile"),
     "RemoveProfile": ("removed a profile", "remove a profile"),
@@ -164,8 +171,8 @@ def about(event: AuditEvent) -> str:
     parts += [str(detail[name]) for name in ("name", "step", "said") if detail.get(name)]
     if detail.get("work"):
         parts.append(f"{detail['work']} {detail.get('number', '')} by {detail.get('owner', '')}")
-    parts += [f"{name} {detail[name]}" for name in ("login", "address", "alias") if detail.get(name)]
-    for name in ("addresses", "settings", "was"):
+    parts += [f"{name} {detail[name]}" for name in ("login", "address", "alias", "grant") if detail.get(name)]
+    for name in ("logins", "addresses", "settings", "was"):
         parts += [", ".join(map(str, detail[name]))] if detail.get(name) else []
     if detail.get("prefix"):
         parts.append(f"{detail['prefix']} {detail.get('first')} to {detail.get('last')}")

@@ -68,16 +68,24 @@ def role_of(caller: Caller, access: AccessSection, vault_owner_uid: int) -> Acce
 
 
 def authorise(
-    caller: Caller, request: Request, least: AccessRole | None, settings: Settings, vault_owner_uid: int
+    caller: Caller,
+    request: Request,
+    least: AccessRole | None,
+    settings: Settings,
+    vault_owner_uid: int,
+    granted: bool = False,
 ) -> AccessRole:
     """The role in which a caller may send a request.
 
-    A USER may read only their own mail; `service.operations.own_mail` enforces that.
+    A USER may read only their own mail; `service.operations.own_mail` enforces that. Whoever has a grant in
+    force (`granted`) is a USER at least, of the mail of that person.
 
     Raises:
         AccessRefused: the caller may not send it; the sentence says whom to ask.
     """
     role = role_of(caller, settings.access, vault_owner_uid)
+    if role is None and granted:
+        role = AccessRole.USER
     if role is None:
         raise AccessRefused(
             f"{caller.name} may not use this vault: ask {contacts(settings, vault_owner_uid)} to add "

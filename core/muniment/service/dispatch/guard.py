@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import cast
@@ -13,6 +14,7 @@ from muniment.archive.vault.vault import Vault
 from muniment.config.model import Settings
 from muniment.errors import AccessRefused, ConfigError, MunimentError, NotFound, ReasonNeeded
 from muniment.people.directory import Directory, User
+from muniment.people.grants import AccessGrant
 from muniment.people.logins import LoginState, is_unrecorded, login_of
 from muniment.service.access.audit_trail import (
     PEOPLE,
@@ -23,14 +25,25 @@ from muniment.service.access.audit_trail import (
     record_refusal,
     record_start,
 )
+from muniment.service.access.rights import closed_mail, grants_now
 from muniment.service.access.roles import AccessRole, authorise, contacts, login_name, role_of
 from muniment.service.dispatch.concerned import concerned
+from muniment.service.dispatch.granted import (
+    EVERYBODY,
+    ReadablePerson,
+    messages_of,
+    person_of,
+    readable_people,
+)
+from muniment.service.dispatch.sealed import READING, granted_without_sealed, sealed_reply, without_sealed
 from muniment.service.dispatch.table import OPERATIONS
 from muniment.service.host.login_records import record_logins
 from muniment.service.host.session import ClientSession
 from muniment.service.operations.logins import refusal
-from muniment.service.operations.operation import AuditRule, Changed, Operation
+from muniment.service.operations.operation import Answer, AuditRule, Changed, Operation
 from muniment.service.operations.reading import choice_of, message_named
+
+log = logging.getLogger("muniment.service")
 
 
 def call(session: ClientSession, request: Request) -> WireWord:
@@ -44,6 +57,7 @@ def call(session: ClientSession, request: Request) -> WireWord:
         operation = _operation(request, streams=False)
         if admitted.role is AccessRole.USER:
             return cast(WireWord, _own_answer(operation, session, admitted, request))
+        request = _open_part(session, admitted, request)
         read = _read_event(session, request, operation, admitted)
         if read is not None and operation.audit is AuditRule.BEFORE:
             record(session, read, soon=False)
@@ -52,7 +66,8 @@ def call(session: ClientSession, request: Request) -> WireWord:
         answer = operation.handler(session, request)
         if read is not None and operation.audit is AuditRule.AFTER:
             record(session, read, soon=True)
-        return answer.reply if isinstance(answer, Changed) else cast(WireWord, answer)
+        reply = answer.reply if isinstance(answer, Changed) else cast(WireWord, answer)
+        return _without_sealed_content(session, admitted, request, reply)
 
 
 def stream(session: ClientSession, request: Request) -> Iterator[WireWord]:
@@ -60,8 +75,10 @@ def stream(session: ClientSession, request: Request) -> Iterator[WireWord]:
     with _admitted(session, request) as admitted:
         operation = _operation(request, streams=True)
         if admitted.role is AccessRole.USER:
-            yield from cast(Iterator[WireWord], _own_answer(operation, session, admitted, request))
+            answer = _own_answer(operation, session, admitted, request)
+            yield from cast(Iterator[WireWord], answer)
             return
+        request = _open_part(session, admitted, request)
         read = _read_event(session, request, operation, admitted)
         if read is not None:
             record(session, read, soon=False)
@@ -69,6 +86,30 @@ def stream(session: ClientSession, request: Request) -> Iterator[WireWord]:
         if operation.audit is AuditRule.STARTED:
             words = _recorded(session, _start_event(session, request, admitted), words)
         yield from words
+
+
+def _open_part(session: ClientSession, admitted: _Admitted, request: Request) -> Request:
+    """A request to read others' mail, without sealed mail.
+
+    Raises:
+        AccessRefused: it is about sealed mail alone.
+    """
+    if not isinstance(request, READING):
+        return request
+    with session.reading() as vault:
+        closed = closed_mail(vault, admitted.login, admitted.own_id(vault))
+        return without_sealed(vault, closed, request) if closed else request
+
+
+def _without_sealed_content(
+    session: ClientSession, admitted: _Admitted, request: Request, answer: WireWord
+) -> WireWord:
+    """A reply without the content of sealed messages."""
+    if not isinstance(answer, api.Tree | api.Hits):
+        return answer
+    with session.reading() as vault:
+        closed = closed_mail(vault, admitted.login, admitted.own_id(vault))
+        return sealed_reply(vault, closed, request, answer) if closed else answer
 
 
 def _recorded(session: ClientSession, started: Event, words: Iterator[WireWord]) -> Iterator[WireWord]:
@@ -99,10 +140,60 @@ def _operation(request: Request, *, streams: bool) -> Operation:
 def _own_answer(
     operation: Operation, session: ClientSession, admitted: _Admitted, request: Request
 ) -> WireWord | Iterator[WireWord]:
-    """The answer to a plain user, from their own mail."""
+    """The answer to a plain user, from their own mail, or from that of a person by a grant."""
     if operation.own_mail is None:
         raise _unanswered(request)
-    return operation.own_mail(session, admitted.own(session), request)
+    people = admitted.people(session)
+    if isinstance(request, EVERYBODY) and len(people) > 1:
+        return _joined([operation.own_mail(session, one.user, request) for one in people])
+    if len(people) == 1 and people[0].grant is None:
+        return operation.own_mail(session, people[0].user, request)
+    with session.reading() as vault:
+        chosen = person_of(vault, request, people)
+        if chosen.grant is None:
+            return operation.own_mail(session, chosen.user, request)
+        named = messages_of(vault, request)
+        closed = closed_mail(vault, admitted.login, admitted.own_id(vault))
+        request = granted_without_sealed(vault, closed, request, chosen.user.id, named)
+        event = _granted_event(session, request, operation, vault, chosen, named)
+    if event is not None:
+        record(session, event, soon=operation.audit is AuditRule.AFTER)
+    answer = operation.own_mail(session, chosen.user, request)
+    if operation.streams:
+        return answer
+    return _without_sealed_content(session, admitted, request, cast(WireWord, answer))
+
+
+def _joined(answers: Sequence[Answer]) -> WireWord:
+    """One reply of the replies about several people."""
+    trees = [one for one in answers if isinstance(one, api.Tree)]
+    users = [one for one in answers if isinstance(one, api.Users)]
+    if trees:
+        return api.Tree(users=tuple(user for tree in trees for user in tree.users))
+    return api.Users(users=tuple(user for one in users for user in one.users))
+
+
+def _granted_event(
+    session: ClientSession,
+    request: Request,
+    operation: Operation,
+    vault: Vault,
+    chosen: ReadablePerson,
+    named: Collection[int],
+) -> Event | None:
+    """The audit event of a plain user who reads a person's mail by a grant; None if none is due.
+
+    Raises:
+        ReasonNeeded: [access] requires a reason, and the request has none.
+    """
+    if chosen.grant is None or operation.audit not in (AuditRule.BEFORE, AuditRule.AFTER):
+        return None
+    _require_reason(session, request)
+    rows = vault.catalog.rows(sorted(named))
+    return audit_event(
+        "read", session.caller, AccessRole.USER, request,
+        messages=[row.sha.hex() for row in rows], people=[chosen.user.id], grant=chosen.grant.id,
+    )  # fmt: skip
 
 
 def _changed(operation: Operation, session: ClientSession, admitted: _Admitted, request: Request) -> WireWord:
@@ -146,13 +237,35 @@ class _Admitted:
     address: str
     """The address that [access.users] gives the login; "" for none."""
 
-    def own(self, session: ClientSession) -> User:
-        """The user whose mail the caller reads.
+    grants: tuple[AccessGrant, ...] = ()
+    """The grants of a plain user that are in force."""
+
+    def own_id(self, vault: Vault) -> str:
+        """The id of the user that the login is bound to; "" for none."""
+        own = person(vault.directory, self.login, self.address) if self.address else None
+        return own.id if own is not None else ""
+
+    def people(self, session: ClientSession) -> tuple[ReadablePerson, ...]:
+        """The people whose mail the caller reads: their own first, then those of grants.
 
         Raises:
-            AccessRefused: the login is not bound to the user who has its address.
+            AccessRefused: there is none, since the login is not bound to the user who has its address.
             VaultError: vault.toml was changed, and the change can't be recorded now.
         """
+        if not self.grants:
+            return (ReadablePerson(self._own(session)),)
+        with session.reading() as vault:
+            own = person(vault.directory, self.login, self.address) if self.address else None
+            found = readable_people(vault, own, self.grants, closed_mail(vault, self.login).users)
+        if not found:
+            raise AccessRefused(
+                f"the mail that {self.login} may read is sealed: ask "
+                f"{contacts(session.settings(), _owner_uid(session))}"
+            )
+        return found
+
+    def _own(self, session: ClientSession) -> User:
+        """The user whose own mail the caller reads. Raises as `people`."""
         with session.reading() as vault:
             settings = session.settings()
             if vault.writable and (
@@ -186,9 +299,10 @@ def _admitted(session: ClientSession, request: Request) -> Iterator[_Admitted]:
         role = role_of(session.caller, settings.access, owner)
         operation = OPERATIONS.get(type(request))
         least = operation.role if operation is not None else None
-        role = authorise(session.caller, request, least, settings, owner)
         name = session.caller.name
-        yield _Admitted(role, name, settings.access.users.get(name, ""))
+        grants = _grants(session, name) if role in (None, AccessRole.USER) else ()
+        role = authorise(session.caller, request, least, settings, owner, granted=bool(grants))
+        yield _Admitted(role, name, settings.access.users.get(name, ""), grants)
     except AccessRefused as refusal:
         refused = audit_event("refused", session.caller, role, request, refusal=str(refusal))
         record_refusal(session, refused)
@@ -198,6 +312,16 @@ def _admitted(session: ClientSession, request: Request) -> Iterator[_Admitted]:
             refused = audit_event("refused", session.caller, role, request, refusal="not theirs")
             record_refusal(session, refused)
         raise
+
+
+def _grants(session: ClientSession, login: str) -> tuple[AccessGrant, ...]:
+    """The grants of a login that are in force; none while they can't be read."""
+    try:
+        with session.reading() as vault:
+            return grants_now(vault, login)
+    except MunimentError as error:
+        log.warning("the grants of %s could not be read, so none holds now: %s", login, error)
+        return ()
 
 
 def _owner_uid(session: ClientSession) -> int:
@@ -247,16 +371,25 @@ def _read_event(
         if own is not None and _is_own(vault, request, own, messages):
             return None
         fields = concerned(vault, request, (number for number, _ in messages))
-    if session.settings().access.require_reason and not getattr(request, "reason", "").strip():
-        raise ReasonNeeded(
-            "reading others' mail needs a reason, which is kept in the audit trail: give it with --reason "
-            "TEXT"
-        )
+    _require_reason(session, request)
     return audit_event(
         "read", session.caller, admitted.role, request,
         messages=[sha.hex() for _, sha in messages], number=getattr(request, "number", 0),
         report=getattr(request, "report", 0), **fields,
     )  # fmt: skip
+
+
+def _require_reason(session: ClientSession, request: Request) -> None:
+    """Check that a request to read others' mail has the reason that [access] may require.
+
+    Raises:
+        ReasonNeeded: it has none.
+    """
+    if session.settings().access.require_reason and not getattr(request, "reason", "").strip():
+        raise ReasonNeeded(
+            "reading others' mail needs a reason, which is kept in the audit trail: give it with --reason "
+            "TEXT"
+        )
 
 
 def _change_event(session: ClientSession, request: Request, admitted: _Admitted) -> Event:

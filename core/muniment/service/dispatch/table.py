@@ -24,11 +24,12 @@ from muniment.service.operations import (
     users,
     vaults,
 )
+from muniment.service.operations.access import readers, rights
 from muniment.service.operations.operation import AuditRule, Operation
 
 MODULES = (
     audit, checklist, health, history, logins, notifying, own_mail, profile_test, profiles,
-    proving, rebuilding, runs, settings, sign_in, users, vaults,
+    proving, readers, rebuilding, rights, runs, settings, sign_in, users, vaults,
 )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from muniment.mail.headers.domains import canonical
 from muniment.people.changes import Change, set_domains
 from muniment.people.directory import Directory
 from muniment.runs.run import sentence
+from muniment.service.access.rights import record_roles
 from muniment.service.access.roles import Caller
 from muniment.service.host.login_records import record_logins
 
@@ -235,6 +236,7 @@ def apply_settings(vault: Vault, read: Callable[[], Settings]) -> None:
     if not _same_domains(vault.directory, read()):
         vault.change_directory(lambda directory: _domain_changes(directory, read()), now)
     record_logins(vault, lambda: read().access.users)
+    record_roles(vault, lambda: read().access)
 
 
 def _domain_changes(directory: Directory, settings: Settings) -> list[Change]:

@@ -372,8 +372,11 @@ def _choice(vault: Vault, user: User, request: api.Export) -> ExportChoice:
     """The messages of the user that an export selects. Raises as `choice_of`."""
     check_choice(request)
     if not request.folder:
-        return ExportChoice(request.query, user.primary, request.ids, zone=zone_name(request))
-    return ExportChoice(user=user.primary, folder=_folder(vault, user, request.folder))
+        return ExportChoice(
+            request.query, user.primary, request.ids, zone=zone_name(request), without=request.without
+        )
+    folder = _folder(vault, user, request.folder)
+    return ExportChoice(user=user.primary, folder=folder, without=request.without)
 
 
 _exporting: WeakKeyDictionary[Vault, set[int]] = WeakKeyDictionary()
@@ -417,7 +420,7 @@ class _OwnEdition(ExportView):
     def find(self, after: str) -> SearchPage:
         return find(
             self.vault, self.choice.query, self._user, PAGE, after, own=True, zone=self.choice.tz,
-            conversations=self.conversations,
+            conversations=self.conversations, without=self.choice.without,
         )  # fmt: skip
 
     def row(self, id_: str) -> MessageRow:

@@ -113,7 +113,7 @@ def found_page(vault: Vault, request: api.Search, user: str | User, own: bool = 
     """The page of a search in all mail or in one user's mail; `own` as in `find`."""
     return find(
         vault, request.query, user, request.limit, request.after, request.by_relevance, own,
-        request.oldest_first, request.around, zone_asked(request.zone),
+        request.oldest_first, request.around, zone_asked(request.zone), without=request.without,
     )  # fmt: skip
 
 
@@ -336,9 +336,12 @@ def choice_of(vault: Vault, request: api.Export) -> ExportChoice:
     """
     check_choice(request)
     if not request.folder:
-        return ExportChoice(request.query, request.user, request.ids, zone=zone_name(request))
+        return ExportChoice(
+            request.query, request.user, request.ids, zone=zone_name(request), without=request.without
+        )
     user = person(vault, request.user)
-    return ExportChoice(user=request.user, folder=_folder(vault, user, request.folder))
+    folder = _folder(vault, user, request.folder)
+    return ExportChoice(user=request.user, folder=folder, without=request.without)
 
 
 def zone_name(request: api.Export) -> str:

@@ -169,3 +169,13 @@ def test_labels_follow_the_directory(archive: FilledCatalog) -> None:
         "alice@firm.example/Sent",
         "robert@firm.example/Inbox",
     ]
+
+
+def test_the_directory_of_a_moment_has_the_changes_up_to_then(archive: FilledCatalog) -> None:
+    archive.batches.change(add_user("x", "X", "x@else.example"), 5_000)
+    archive.batches.change(add_user("y", "Y", "y@else.example"), 6_000)
+    archive.commit()
+    for time, known in ((4_999, set()), (5_000, {"x"}), (5_999, {"x"}), (6_000, {"x", "y"})):
+        found = archive.catalog.directory_on(time)
+        assert {user for user in ("x", "y") if found.holder(f"{user}@else.example")} == known
+    assert archive.catalog.directory_on(6_000).users() == archive.catalog.directory.users()

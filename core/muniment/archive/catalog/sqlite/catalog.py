@@ -108,6 +108,9 @@ class SqliteCatalog(SqliteQueries):
     def directory(self) -> Directory:
         return self._directory
 
+    def directory_on(self, time: int) -> Directory:
+        return self._store.read(_read_directory, self._store.path, time).sealed()
+
     # --- writing ------------------------------------------------------------------------------
 
     def apply(self, facts: Sequence[Fact], head: LedgerHead) -> None:
@@ -147,8 +150,8 @@ class SqliteCatalog(SqliteQueries):
             connection.execute(sql_writes.SET_META, {"name": name, "value": value})
 
 
-def _read_directory(connection: Connection, path: Path) -> Directory:
-    """Make the directory from all changes that the catalog holds.
+def _read_directory(connection: Connection, path: Path, until: int | None = None) -> Directory:
+    """Make the directory from the changes that the catalog holds: all, or those up to a time.
 
     Raises:
         CatalogDamaged: The changes contradict each other.
@@ -157,6 +160,8 @@ def _read_directory(connection: Connection, path: Path) -> Directory:
     directory = Directory()
     try:
         for row in rows:
+            if until is not None and row.time > until:
+                break
             directory.apply(changes.decode(row.change), row.time)
     except (ConfigError, NotFound) as error:
         raise damaged(path, "its directory of users contradicts itself", error) from error

@@ -1,0 +1,199 @@
+"""Requests and replies about rights: who may read whose mail, and who could on a day."""
+
+from __future__ import annotations
+
+from muniment.api.base import Request, WireWord
+
+
+class GrantWord(WireWord, frozen=True):
+    """The right of a login to read one person's mail."""
+
+    id: str
+    login: str
+    person: str
+    """The person's label."""
+    since: int
+    until: int = 0
+    """The first second at which it is over; 0 if it has no end."""
+    reason: str = ""
+    by: str = ""
+    """Login of the administrator who granted it."""
+    ended: int = 0
+    """When it was revoked; 0 if it was not."""
+    ended_by: str = ""
+    active: bool = True
+    """Whether it is in force now."""
+
+
+class SealWord(WireWord, frozen=True):
+    """A person whose mail only named logins may open."""
+
+    person: str
+    logins: tuple[str, ...]
+    since: int
+    reason: str = ""
+    by: str = ""
+    ended: int = 0
+    """When it was lifted or replaced; 0 if it is in force."""
+
+
+class AccessRights(WireWord, frozen=True):
+    """Everybody who has a right beyond their own mail."""
+
+    owner: str
+    """Login of the vault's owner, who may do everything, as root may."""
+    administrators: tuple[str, ...] = ()
+    auditors: tuple[str, ...] = ()
+    users: tuple[tuple[str, str], ...] = ()
+    """Login and address of each line of [access.users]."""
+    grants: tuple[GrantWord, ...] = ()
+    seals: tuple[SealWord, ...] = ()
+
+
+class ListAccess(Request, frozen=True):
+    """Ask who has which rights.
+
+    Role: auditor.
+    Reply: AccessRights.
+    """
+
+    former: bool = False
+    """Whether grants and seals that are over are listed as well."""
+
+
+class GrantAccess(Request, frozen=True):
+    """Let a login read one person's mail.
+
+    Role: administrator.
+    Reply: Done.
+
+    Raises:
+        NotFound: There is no such person.
+        UsageError: The login, the reason or the end is missing or wrong, or the login has this right.
+    """
+
+    login: str
+    user: str
+    """Name or address of the person."""
+    reason: str
+    until: str = ""
+    """The last day of the right; "" for no end."""
+    zone: str = ""
+    """Time zone of that day; "" for UTC."""
+
+
+class RevokeAccess(Request, frozen=True):
+    """End a grant.
+
+    Role: administrator.
+    Reply: Done.
+
+    Raises:
+        NotFound: There is no such grant that is in force.
+    """
+
+    id: str
+    """Id of the grant, or an unambiguous beginning."""
+    reason: str
+
+
+class SealMail(Request, frozen=True):
+    """Leave a person's mail to named logins, also where others may read everything.
+
+    Role: administrator.
+    Reply: Done.
+
+    Raises:
+        NotFound: There is no such person.
+        UsageError: No login is named, or the reason is missing.
+    """
+
+    user: str
+    """Name or address of the person."""
+    logins: tuple[str, ...]
+    reason: str
+
+
+class UnsealMail(Request, frozen=True):
+    """Lift the seal of a person's mail.
+
+    Role: administrator.
+    Reply: Done.
+
+    Raises:
+        NotFound: There is no such person, or the mail is not sealed.
+    """
+
+    user: str
+    reason: str
+
+
+class ReaderWord(WireWord, frozen=True):
+    """Why a login could read a message, or a person's mail."""
+
+    login: str
+    right: str
+    """"owner", "administrator", "auditor", "own mail" or "grant"."""
+    person: str = ""
+    """Whose mail it is to this login; "" for everybody's."""
+    since: int = 0
+    """Since when it had the right; 0 if that is not recorded."""
+    until: int = 0
+    """When the right was over; 0 if it was not."""
+    grant: str = ""
+    """Id of the grant."""
+    reason: str = ""
+    by: str = ""
+
+
+class Readers(WireWord, frozen=True):
+    """Who could read a message or a person's mail on a day."""
+
+    start: int
+    """The beginning of the day."""
+    end: int
+    """The end of the day, or now if it is today."""
+    readers: tuple[ReaderWord, ...] = ()
+    sealed: tuple[SealWord, ...] = ()
+    """Seals of that day that left readers out. Readers who were left out are not listed."""
+    people: tuple[str, ...] = ()
+    """Whose folders it was in, or whose mail it is."""
+    archived: int = 0
+    """When the message was archived; 0 for a question about a person or a login."""
+    gaps: tuple[str, ...] = ()
+    """Sentences that say what is not recorded for that day."""
+
+
+class GetReaders(Request, frozen=True):
+    """Ask who could read a message on a day.
+
+    Role: auditor.
+    Reply: Readers.
+
+    Raises:
+        NotFound: There is no such message, or more than one.
+        UsageError: The day can't be read, or is to come.
+    """
+
+    id: str
+    on: str = ""
+    """The day; "" for today."""
+    zone: str = ""
+    reason: str = ""
+
+
+class GetRightsOf(Request, frozen=True):
+    """Ask what a login could read on a day, or who could read the mail of a person.
+
+    Role: auditor.
+    Reply: Readers.
+
+    Raises:
+        NotFound: There is neither such a person nor such a login.
+        UsageError: The day can't be read, or is to come.
+    """
+
+    who: str
+    """A login, or a person's name or address."""
+    on: str = ""
+    zone: str = ""

@@ -1,0 +1,256 @@
+"""Rights to read the mail of others: grants, seals, and who could read what on a day."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from muniment import api
+from muniment.archive.catalog.model import DecisionRow
+from muniment.archive.ledger.model import RecordKind
+from muniment.archive.operations.check_names import person
+from muniment.archive.operations.public_ids import new_key
+from muniment.archive.vault.vault import Vault
+from muniment.errors import NotFound, UsageError
+from muniment.people.changes import Change, set_id_key
+from muniment.people.directory import CATCH_ALL, Directory, User
+from muniment.people.grants import (
+    AccessBook,
+    AccessGrant,
+    MailSeal,
+    access_book,
+    grant_value,
+    revoke_value,
+    seal_value,
+    unseal_value,
+)
+from muniment.service.access.audit_trail import audit_event, recordable
+from muniment.service.access.rights import book_of
+from muniment.service.access.roles import AccessRole, login_name
+from muniment.service.host.session import ClientSession
+from muniment.service.operations.operation import AuditRule, Operation
+from muniment.service.operations.time_zone import zone_asked
+from muniment.system.periods import period
+
+LONGEST_LOGIN = 256
+"""Most characters of a login name (POSIX LOGIN_NAME_MAX on Linux)."""
+
+
+# --- lists ------------------------------------------------------------------------------------------
+
+
+def list_access(session: ClientSession, request: api.ListAccess) -> api.AccessRights:
+    """Answer ListAccess."""
+    access, now = session.settings().access, int(time.time())
+    with session.reading() as vault:
+        book, directory = book_of(vault), vault.directory
+        grants = [one for one in book.grants.values() if request.former or one.holds(now)]
+        seals = [one for one in book.seals if request.former or one.holds(now)]
+        return api.AccessRights(
+            owner=login_name(session.folder.stat().st_uid),
+            administrators=access.administrators,
+            auditors=access.auditors,
+            users=tuple(sorted(access.users.items())),
+            grants=tuple(_grant_word(one, directory, now) for one in grants),
+            seals=tuple(seal_word(one, directory) for one in seals),
+        )
+
+
+def _grant_word(grant: AccessGrant, directory: Directory, now: int) -> api.GrantWord:
+    return api.GrantWord(
+        id=grant.id, login=grant.login, person=directory.label(grant.user), since=grant.since,
+        until=grant.until or 0, reason=grant.reason, by=grant.by, ended=grant.ended or 0,
+        ended_by=grant.ended_by, active=grant.holds(now),
+    )  # fmt: skip
+
+
+def seal_word(seal: MailSeal, directory: Directory) -> api.SealWord:
+    """A seal as a reply."""
+    return api.SealWord(
+        person=directory.label(seal.user), logins=tuple(sorted(seal.logins)), since=seal.since,
+        reason=seal.reason, by=seal.by, ended=seal.ended or 0,
+    )  # fmt: skip
+
+
+# --- changes ----------------------------------------------------------------------------------------
+
+
+def grant_access(session: ClientSession, request: api.GrantAccess) -> api.Done:
+    """Answer GrantAccess."""
+    now, reason = int(time.time()), _reason(request.reason)
+    login = _login(request.login)
+    until = _last_day(request.until, request.zone, now)
+    with session.writing() as vault:
+        user = _grantable(vault, request.user)
+        _need_public_ids(vault)
+
+        def decide(earlier: list[DecisionRow]) -> list[dict[str, Any]]:
+            book = _book(earlier)
+            for known in book.grants_of(login, now):
+                if known.user == user.id and (known.until or 0) == (until or 0):
+                    raise UsageError(
+                        f"{login} has this right already, as grant {known.id}: nothing was changed"
+                    )
+            caller = session.caller
+            id_ = _new_id(book)
+            return [grant_value(id_, login, user.id, user.primary, until, reason, caller.name, caller.uid)]
+
+        (made,) = _record(session, vault, request, decide, user)
+    end = "until it is revoked" if until is None else f"until {_utc(until)} UTC"
+    return api.Done(
+        message=f"{login} may read the mail of {user.primary}, {end}: grant {_id_of(made)}. "
+        f"Each time is recorded in the audit trail."
+    )
+
+
+def _utc(at: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.gmtime(at))
+
+
+def _id_of(made: DecisionRow) -> str:
+    return next(iter(access_book([made]).grants))
+
+
+def revoke_access(session: ClientSession, request: api.RevokeAccess) -> api.Done:
+    """Answer RevokeAccess."""
+    now, reason = int(time.time()), _reason(request.reason)
+    with session.writing() as vault:
+        grant = _active_grant(book_of(vault), request.id, now)
+
+        def decide(earlier: list[DecisionRow]) -> list[dict[str, Any]]:
+            _active_grant(_book(earlier), grant.id, now)
+            return [revoke_value(grant.id, reason, session.caller.name, session.caller.uid)]
+
+        _record(session, vault, request, decide, vault.directory.user(grant.user))
+    return api.Done(message=f"{grant.login} may no longer read the mail of {grant.person} by {grant.id}.")
+
+
+def _active_grant(book: AccessBook, beginning: str, now: int) -> AccessGrant:
+    found = [
+        one for one in book.grants.values() if beginning and one.id.startswith(beginning) and one.holds(now)
+    ]
+    if len(found) != 1:
+        wrong = f"several grants begin with {beginning!r}" if found else f"no grant {beginning!r} is in force"
+        raise NotFound(f"{wrong}: `muniment access list` lists them")
+    return found[0]
+
+
+def seal_mail(session: ClientSession, request: api.SealMail) -> api.Done:
+    """Answer SealMail."""
+    reason = _reason(request.reason)
+    logins = tuple(dict.fromkeys(_login(one) for one in request.logins))
+    if not logins:
+        raise UsageError("name at least one login that may open the mail, or no one could")
+    with session.writing() as vault:
+        user = _grantable(vault, request.user)
+        caller = session.caller
+        _record(
+            session, vault, request,
+            lambda earlier: [seal_value(user.id, user.primary, logins, reason, caller.name, caller.uid)],
+            user,
+        )  # fmt: skip
+    return api.Done(
+        message=f"Only {', '.join(logins)} may open the mail of {user.primary}, besides {user.primary}. "
+        "Whoever can read the vault's files is not held off by that: it is the owner's machine."
+    )
+
+
+def unseal_mail(session: ClientSession, request: api.UnsealMail) -> api.Done:
+    """Answer UnsealMail."""
+    reason, now = _reason(request.reason), int(time.time())
+    with session.writing() as vault:
+        user = person(vault, request.user)
+        caller = session.caller
+
+        def decide(earlier: list[DecisionRow]) -> list[dict[str, Any]]:
+            if user.id not in _book(earlier).seals_on(now):
+                raise NotFound(f"the mail of {user.primary} is not sealed: nothing was changed")
+            return [unseal_value(user.id, user.primary, reason, caller.name, caller.uid)]
+
+        _record(session, vault, request, decide, user)
+    return api.Done(message=f"The mail of {user.primary} is no longer sealed.")
+
+
+def _record(
+    session: ClientSession, vault: Vault, request: api.Request, decide: Any, user: User
+) -> list[DecisionRow]:
+    """Record a decision and its audit event in one batch."""
+
+    def events(made: Sequence[dict[str, Any]]) -> Iterable[dict[str, Any]]:
+        for value in made:
+            detail = {
+                key: value[key] for key in ("login", "logins", "until") if value.get(key) not in (None, "")
+            }
+            if value["op"] in ("grant", "revoke"):
+                detail["grant"] = value["id"]
+            yield audit_event(
+                "changed", session.caller, AccessRole.ADMINISTRATOR, request, people=[user.id], **detail
+            )
+
+    return vault.decide(RecordKind.GRANT, decide, int(time.time()), events)
+
+
+def _book(earlier: Sequence[DecisionRow]) -> AccessBook:
+    return access_book(earlier)
+
+
+def _new_id(book: AccessBook) -> str:
+    while (made := secrets.token_hex(4)) in book.grants:
+        pass
+    return made
+
+
+def _need_public_ids(vault: Vault) -> None:
+    """Make the key of public ids, by which the reader of a grant knows messages, if there is none."""
+    if vault.directory.id_key:
+        return
+
+    def wanted(directory: Directory) -> list[Change]:
+        return [] if directory.id_key else [set_id_key(new_key())]
+
+    vault.change_directory(wanted, int(time.time()))
+
+
+def _grantable(vault: Vault, name: str) -> User:
+    user = person(vault, name)
+    if user.id == CATCH_ALL:
+        raise UsageError("the mail of no known person is for auditors and administrators alone")
+    return user
+
+
+def _reason(text: str) -> str:
+    reason = recordable(text.strip())
+    if not reason:
+        raise UsageError("a reason is needed: it is kept in the ledger with the right")
+    return reason
+
+
+def _login(name: str) -> str:
+    login = name.strip()
+    if not login or len(login) > LONGEST_LOGIN or not login.isprintable() or any(c in login for c in " :,/"):
+        raise UsageError(f"{name!r} is no login name of this machine")
+    return login
+
+
+def _last_day(text: str, zone: str, now: int) -> int | None:
+    """The first second after the last day that was typed; None for no end."""
+    if not text:
+        return None
+    try:
+        _, end = period(text, now, zone_asked(zone))
+    except ValueError:
+        raise UsageError(f"{text!r} is no day: write it as 2027-03-31") from None
+    if end <= now:
+        raise UsageError(f"{text} is over: give a day to come")
+    return end
+
+
+OPERATIONS = (
+    Operation(api.ListAccess, (api.AccessRights,), AccessRole.AUDITOR, list_access),
+    Operation(api.GrantAccess, (api.Done,), AccessRole.ADMINISTRATOR, grant_access, audit=AuditRule.WITHIN),
+    Operation(api.RevokeAccess, (api.Done,), AccessRole.ADMINISTRATOR, revoke_access, audit=AuditRule.WITHIN),
+    Operation(api.SealMail, (api.Done,), AccessRole.ADMINISTRATOR, seal_mail, audit=AuditRule.WITHIN),
+    Operation(api.UnsealMail, (api.Done,), AccessRole.ADMINISTRATOR, unseal_mail, audit=AuditRule.WITHIN),
+)
