@@ -15,6 +15,9 @@ commit frame, and the SHA-256 of every record's content. With --extract it also 
 --was compares the ledger with a checkpoint that was noted earlier, and may be repeated. The ledger must have
 grown from it, unchanged. Only this shows that the end is missing, or that the whole ledger was written again.
 
+A record whose content was erased is right if a committed redaction record names it with exactly its values,
+and its payload is zeros. Any other is damage.
+
 Exits with 0 if all is well, 1 if something is damaged or a checkpoint does not hold, 2 if there is no ledger
 or a checkpoint can't be read. The format is described in docs/ledger-format.md. Keep this file beside it.
 """
@@ -45,8 +48,11 @@ KINDS = (
     *("directory", "configuration", "hold", "redaction", "audit", "run", "dictionary", "commit"),
     *("rule", "grant", "approval"),
 )
-MESSAGE, PART, CHUNKS, ENVELOPE, QUARANTINE, AUDIT, DICTIONARY, COMMIT = 1, 2, 3, 4, 7, 12, 14, 15
-RAW, ZSTD, ZSTD_DICT, RECIPE, CHUNK_LIST = 0, 1, 2, 0x10, 0x20
+MESSAGE, PART, CHUNKS, ENVELOPE, QUARANTINE, REDACTION, AUDIT = 1, 2, 3, 4, 7, 11, 12
+DICTIONARY, COMMIT = 14, 15
+MAIL = (MESSAGE, PART, CHUNKS, ENVELOPE, QUARANTINE)
+RAW, ZSTD, ZSTD_DICT, RECIPE, CHUNK_LIST, ERASED = 0, 1, 2, 0x10, 0x20, 0x40
+PLACE = "segment, offset, sequence, length, kind, time, size, sha"
 EOLS = (b"\r\n", b"\n", b"\r", b"")
 EXTRACTED = {MESSAGE: "messages", ENVELOPE: "copies", QUARANTINE: "quarantine"}
 
@@ -182,6 +188,11 @@ class Verifier:
         self.tag = self._tag()
         self._places = sqlite3.connect("", isolation_level=None)
         self._places.execute("CREATE TABLE place (sha BLOB PRIMARY KEY, segment, offset) WITHOUT ROWID")
+        for table in ("erased", "waiting", "named"):
+            self._places.execute(f"CREATE TABLE {table} ({PLACE}, PRIMARY KEY ({PLACE})) WITHOUT ROWID")
+        self.erased = self.unfinished = 0
+        self._gaps: list[tuple[int, int, int, str]] = []
+        """Segment, offset and length of bytes that are not a frame, and the problem that they are."""
         self._dictionaries: dict[int, list[tuple[int, int]]] = {}
         self._decompressors: dict[int, zstandard.ZstdDecompressor] = {0: zstandard.ZstdDecompressor()}
         self._loose: list[str] = []
@@ -223,14 +234,117 @@ class Verifier:
                     tree = None
                     self._gap(segment, *item)
         self.problems += [text for text in self._loose if not text.endswith(": cut short")]
+        self._judge_erasures()
 
     def _gap(self, segment: int, offset: int, length: int, reason: str) -> None:
         self.uncommitted += length
         self._loose.append(f"segment {segment}, offset {offset}, {length} bytes: {reason}")
+        self._gaps.append((segment, offset, length, self._loose[-1]))
+
+    # --- erasures -------------------------------------------------------------------------
+
+    def _note_erasure(self, frame: Frame, sequence: int) -> None:
+        """Keep what is erased, and what redactions name; `sequence` is -1 if it is not known."""
+        length = len(frame.payload)
+        if frame.codec == ERASED and (frame.dictionary or frame.payload.count(0) != length):
+            self.problems.append(f"{frame}: it is erased, but its payload is not zeros")
+        elif frame.codec == ERASED:
+            row = frame.segment, frame.offset, sequence, length, frame.kind, frame.time, frame.size, frame.sha
+            self._insert("erased", [row])
+        elif frame.kind == REDACTION:
+            try:
+                self._insert("waiting", self._named(frame, sequence))
+            except (Damaged, ValueError, KeyError, TypeError, RecursionError) as error:
+                self.problems.append(f"{frame}: not readable ({error})")
+
+    def _named(self, frame: Frame, sequence: int) -> list[tuple[Any, ...]]:
+        """The frames that a redaction names."""
+        rows = []
+        for number, segment, offset, length, kind, time, size, sha in json.loads(self._payload(frame))[
+            "frames"
+        ]:
+            numbers = number, segment, offset, length, kind, time, size
+            if not all(type(one) is int for one in numbers) or kind not in MAIL:
+                raise Damaged("it names a frame that holds no mail")
+            after = (segment, offset + HEADER.size + length) > (frame.segment, frame.offset)
+            if after or (sequence >= 0 and number >= sequence):
+                raise Damaged("it names a frame that does not come before it")
+            rows.append((segment, offset, number, length, kind, time, size, bytes.fromhex(sha)))
+        return rows
+
+    def _insert(self, table: str, rows: list[tuple[Any, ...]]) -> None:
+        marks = ", ".join("?" * len(PLACE.split(", ")))
+        self._places.executemany(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", rows)  # noqa: S608
+
+    def _commit_redactions(self) -> None:
+        self._places.execute("INSERT OR IGNORE INTO named SELECT * FROM waiting")
+        self._places.execute("DELETE FROM waiting")
+
+    def _judge_erasures(self) -> None:
+        """Tell erasures from damage, now that all redactions are known."""
+        same = (
+            "n.segment = e.segment AND n.offset = e.offset AND n.length = e.length AND n.kind = e.kind AND "
+            "n.time = e.time AND n.size = e.size AND n.sha = e.sha AND e.sequence IN (-1, n.sequence)"
+        )
+        query = (
+            f"SELECT segment, offset, kind, sha, EXISTS (SELECT 1 FROM named n WHERE {same}) FROM erased e"  # noqa: S608
+        )
+        for segment, offset, kind, sha, right in self._places.execute(query):
+            self.erased += right
+            if not right:
+                where = f"segment {segment}, offset {offset}: {KINDS[kind]} {sha.hex()}"
+                self.problems.append(f"{where}: it is erased, but no committed redaction record names it so")
+        excused = {
+            text for segment, offset, length, text in self._gaps if self._covered(segment, offset, length)
+        }
+        self.problems = [text for text in self.problems if text not in excused]
+        query = f"SELECT {PLACE} FROM named n WHERE NOT EXISTS (SELECT 1 FROM erased e WHERE {same})"  # noqa: S608
+        for row in self._places.execute(query):
+            if self._is_there(*row):
+                self.unfinished += 1
+            else:
+                where = f"segment {row[0]}, offset {row[1]}: {KINDS[row[4]]} {row[7].hex()}"
+                self.problems.append(f"{where}: a redaction record names it, but it is not there")
+
+    def _covered(self, segment: int, offset: int, length: int) -> bool:
+        """Whether named frames fill these bytes: then an erasure was interrupted there."""
+        end = offset + length
+        query = (
+            "SELECT offset, length FROM named WHERE segment = ? AND offset BETWEEN ? AND ? ORDER BY offset"
+        )
+        for start, size in self._places.execute(query, (segment, offset, end - 1)):
+            if start > offset:
+                return False
+            offset = max(offset, start + HEADER.size + size)
+        return offset >= end
+
+    def _is_there(
+        self,
+        segment: int,
+        offset: int,
+        sequence: int,
+        length: int,
+        kind: int,
+        time: int,
+        size: int,
+        sha: bytes,
+    ) -> bool:
+        """Whether a named frame is at its place, by what an erasure leaves of its header."""
+        if segment not in self.segments:
+            return False
+        with self.path(segment).open("rb") as file:
+            file.seek(offset)
+            head = file.read(HEADER.size)
+        if len(head) < HEADER.size:
+            return False
+        found = HEADER.unpack(head)
+        wanted = (b"MUNF", 1, kind, 0, self.tag, time, size, length, sha)
+        return (*found[:3], *found[4:9], found[10]) == wanted
 
     def _follow(self, frame: Frame, tree: Tree | None) -> Tree | None:
         self.uncommitted += HEADER.size + len(frame.payload)
         self._note(frame)
+        self._note_erasure(frame, -1 if tree is None else tree.size)
         self._root_at(tree)
         if frame.kind == COMMIT:
             tree = self._commit(frame, tree)
@@ -260,7 +374,8 @@ class Verifier:
         self.audits += frame.kind == AUDIT
         if frame.kind in (MESSAGE, PART, CHUNKS):
             row = frame.sha, frame.segment, frame.offset
-            self._places.execute("INSERT OR REPLACE INTO place VALUES (?, ?, ?)", row)
+            how = "IGNORE" if frame.codec == ERASED else "REPLACE"  # another record may hold the content
+            self._places.execute(f"INSERT OR {how} INTO place VALUES (?, ?, ?)", row)  # noqa: S608
         elif frame.kind == DICTIONARY:
             self._dictionaries.setdefault(frame.dictionary, []).append((frame.segment, frame.offset))
 
@@ -285,6 +400,7 @@ class Verifier:
             )
         self.audits = self.audits if audits == -1 else audits
         if "segment" not in commit:
+            self._commit_redactions()
             self.problems += self._loose
             self._loose.clear()
             self.tree_size, self.root, self.uncommitted = stated.size, root, 0
@@ -297,7 +413,9 @@ class Verifier:
         """Verify every byte of every committed record. Write mail below `target`, if it is given."""
         for segment in self.segments:
             for item in frames(self.path(segment), segment, self.tag):
-                if isinstance(item, Frame) and (item.segment, item.offset) <= self.committed:
+                if not isinstance(item, Frame) or item.codec == ERASED:
+                    continue
+                if (item.segment, item.offset) <= self.committed:
                     self._verify(item, target)
 
     def _verify(self, frame: Frame, target: Path | None) -> None:
@@ -347,6 +465,8 @@ class Verifier:
             return parse(file, segment, offset, self.tag)
 
     def _payload(self, frame: Frame) -> bytes:
+        if frame.codec == ERASED:
+            raise Damaged(f"{KINDS[frame.kind]} {frame.sha.hex()} is erased, but other content refers to it")
         codec = frame.codec & 0x0F
         if codec == RAW:
             return frame.payload
@@ -544,6 +664,10 @@ def main() -> int:
     counts = ((count, kind) for kind, count in zip(KINDS, verifier.counts, strict=True) if count)
     print("records: " + ", ".join(f"{count} {kind}" for count, kind in counts))
     print(f"tree size {verifier.tree_size}, root {verifier.root.hex()}")
+    if verifier.erased:
+        print(f"{verifier.erased} records are erased, by redaction records that name them")
+    if verifier.unfinished:
+        print(f"{verifier.unfinished} records are still to be erased: the erasure was interrupted")
     if verifier.uncommitted:
         print(f"{verifier.uncommitted} bytes after the last commit frame are not committed")
     for size, root in options.was:

@@ -14,6 +14,7 @@ other exception that escapes is a bug.
         LoginRefused         8   wrong name or password
         CertificateRefused   9   TLS is missing or the certificate can't be trusted
       NotFound              10   no such message, user, profile, quarantined item
+        Erased              16   it was here, and was erased by a decision that is recorded
       QueryError            11   a search query can't be read
       RunFailed             12   a run ended failed, unbalanced or cancelled
       MailUnreadable        15   a message's parser failed; its bytes are still available
@@ -86,6 +87,12 @@ class NotFound(MunimentError):
     """There is no such message, user, profile or quarantined item."""
 
     exit_code = 10
+
+
+class Erased(NotFound):
+    """It was here, and was erased by a decision that is recorded. The message says when and why."""
+
+    exit_code = 16
 
 
 class QueryError(MunimentError):

@@ -134,6 +134,12 @@ class MemorySegments:
         found.durable = min(found.durable, offset)
         return name
 
+    def patch(self, number: int, changes: Iterable[tuple[int, bytes]]) -> None:
+        found = self._found(number)
+        for offset, data in changes:
+            found.data[offset : offset + len(data)] = data
+        found.durable, found.named = max(found.durable, len(found.data)), True
+
     def put(self, number: int, content: Iterable[bytes]) -> None:
         data = bytearray(b"".join(content))
         self._memory.segments[number] = Content(data, len(data), named=True)

@@ -51,6 +51,7 @@ EXIT_CODES = {
     13: "you are not allowed to do this; the message says who is",
     14: "vault.toml was changed by someone else meanwhile",
     15: "a message's text can't be read; its bytes can (show --raw)",
+    16: "it was erased by a decision; the message says when and why",
     70: "a fault of this program",
     130: "interrupted (Ctrl-C); 143 when terminated",
     141: "the reader of the output has closed it",

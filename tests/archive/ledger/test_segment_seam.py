@@ -19,7 +19,11 @@ FILES = {"fcntl", "mmap", "muniment.system.atomic_files", "pathlib", "shutil", "
 """Modules by which files are opened."""
 HARMLESS = {"io.BufferedReader", "os.sched_getaffinity"}
 """Calls that open nothing."""
-LEDGER_MODULES = sorted(path.stem for path in (ROOT / "core/muniment/archive/ledger").glob("*.py"))
+LEDGER = "muniment/archive/ledger"
+LEDGER_MODULES = sorted(
+    path.relative_to(ROOT / "core" / LEDGER).with_suffix("").as_posix()
+    for path in (ROOT / "core" / LEDGER).rglob("*.py")
+)
 FOLDER = {
     CHOICE: "makes the store, and names the files beside the segments",
     "muniment/archive/files/disk_usage.py": "adds up the sizes of its files",
@@ -88,7 +92,7 @@ def test_only_some_modules_name_the_folder_of_the_ledger() -> None:
 
 @pytest.mark.parametrize("module", [name for name in LEDGER_MODULES if name != "local_segments"])
 def test_the_ledger_opens_no_file(module: str) -> None:
-    tree = sources()[f"muniment/archive/ledger/{module}.py"]
+    tree = sources()[f"{LEDGER}/{module}.py"]
     assert FILES.isdisjoint(imported(tree))
     calls = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
     assert {call for call in calls if call.split(".")[0] in ("io", "open", "os")} <= HARMLESS

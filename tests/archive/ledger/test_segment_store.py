@@ -25,6 +25,7 @@ from muniment.archive.ledger.vault_id import framed_id, read_vault_id
 from muniment.archive.ledger.writer import Ledger
 from muniment.errors import LedgerDamaged, VaultError
 from muniment.evidence.merkle import EMPTY_ROOT
+from muniment.system.holes import punch_hole
 from support.ledgers import Writing, filled, text
 from support.memory_segments import MemoryPlace, MemorySegments
 
@@ -332,6 +333,39 @@ def test_a_replacement_that_fails_changes_nothing(store: SegmentStore) -> None:
             store.put(number, broken())
     assert store.numbers() == [1]
     assert (content(store, 1), store.generation(1)) == (b"kept", before)
+
+
+def test_bytes_are_changed_in_place_and_in_order(place: Place, store: SegmentStore) -> None:
+    data = bytes(range(256)) * 9000
+    grow(store, 1, data)
+    with closing(place.store().open(1)) as opened:
+        changes = [(5, b"one"), (2_000_000, bytes(200_000)), (6, b"two"), (len(data) - 1, b"!")]
+        place.store().patch(1, iter(changes))
+        expected = data[:5] + b"otwo" + data[9:2_000_000] + bytes(200_000) + data[2_200_000:-1] + b"!"
+        assert content(store, 1) == opened.read(0, len(data)) == expected
+        assert opened.generation == store.generation(1)
+    grow(store, 1, b" more")
+    assert content(store, 1) == expected + b" more"
+
+
+def test_a_segment_that_does_not_exist_is_not_changed(store: SegmentStore) -> None:
+    with pytest.raises(FileNotFoundError):
+        store.patch(2, [(0, b"x")])
+    assert store.numbers() == [1]
+
+
+def test_the_space_of_zeros_is_given_back_where_the_disk_can(tmp_path: Path) -> None:
+    store = LocalPlace(tmp_path).store()
+    store.begin(ID)
+    grow(store, 1, random.Random(1).randbytes(8 << 20))
+    path = segment_path(tmp_path / "ledger", 1)
+    before = path.stat().st_blocks
+    store.patch(1, ((offset, bytes(1 << 20)) for offset in range(1 << 20, 7 << 20, 1 << 20)))
+    after = path.stat()
+    assert after.st_size == 8 << 20
+    with path.open("r+b") as file:
+        possible = punch_hole(file.fileno(), 0, 4096)
+    assert before - after.st_blocks >= (5 << 20) // 512 or not possible
 
 
 # --- a ledger on each place ---------------------------------------------------------------

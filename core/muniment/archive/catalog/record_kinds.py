@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from muniment.archive.catalog.replay_batch import LightFrame, ReplayBatch, ReplayObserver
-from muniment.archive.erasure.redaction import read_redaction, redaction_fact
+from muniment.archive.erasure.redaction import redaction_fact
 from muniment.archive.facts import (
     AuditFact,
     ConfigurationFact,
@@ -21,11 +21,10 @@ from muniment.archive.facts import (
     QuarantineFact,
     RunFact,
 )
+from muniment.archive.ledger.erased.frames import decode_redaction
 from muniment.archive.ledger.model import DECISIONS, Frame, RecordKind
 from muniment.archive.ledger.reader import LedgerReader
 from muniment.archive.ledger.records import deletion_fact, read_receipts
-from muniment.archive.ledger.stored import describe_position
-from muniment.errors import LedgerDamaged
 
 FactsOfMail = Mapping[int, Fact]
 """The facts of a batch's envelopes and messages, by sequence. They are made from the mail itself."""
@@ -131,10 +130,7 @@ def _collect_decision(
 def _collect_redaction(
     light: LightFrame, frame: Frame, batch: ReplayBatch, reader: LedgerReader, observer: ReplayObserver
 ) -> None:
-    try:
-        redaction = read_redaction(reader.payload(frame))
-    except ValueError as error:
-        raise LedgerDamaged(f"{describe_position(frame.position)}: {error}") from error
+    redaction = decode_redaction(frame).redaction
     batch.plain.append(redaction_fact(redaction, frame.sha, frame.size, frame.sequence, light.received))
 
 

@@ -12,11 +12,14 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 
 from muniment.archive.facts import FramePosition
 from muniment.archive.ledger.checkpoints import Checkpoint, CheckpointProof, CheckpointProver
 from muniment.archive.ledger.commits import UNCOUNTED, Commit
+from muniment.archive.ledger.erased.check import ErasureCheck
+from muniment.archive.ledger.erased.frames import is_erased
 from muniment.archive.ledger.frame import leaf_hash
 from muniment.archive.ledger.model import Frame, LedgerHead, RecordKind
 from muniment.archive.ledger.reader import ContentCache, LedgerReader, Locate
@@ -65,6 +68,8 @@ class LedgerCheck:
     """The result for each checkpoint that was given."""
     notes: list[str] = field(default_factory=list)
     """Remarks that are not problems, a sentence each without its full stop."""
+    erased: int = 0
+    """Number of records whose content is erased, by a redaction record that is committed."""
 
 
 def check(
@@ -99,10 +104,13 @@ def check(
         VaultError: There is no ledger, or a newer program wrote it.
     """
     report = LedgerCheck()
-    chain = _Chain(report, CheckpointProver(checkpoints))
-    with _Deep(segments, report, locate) if deep and _readable(segments) else _Shallow() as follow:
-        _read_all(segments, _vault_id(segments, report), chain, follow, progress, until, watch)
-    chain.finish()
+    with closing(ErasureCheck(segments, report)) as erasures:
+        chain = _Chain(report, CheckpointProver(checkpoints), erasures)
+        with _Deep(segments, report, locate) if deep and _readable(segments) else _Shallow() as follow:
+            _read_all(segments, _vault_id(segments, report), chain, follow, progress, until, watch)
+        chain.finish()
+        if _readable(segments):
+            erasures.finish(until)
     report.problems = list(dict.fromkeys(report.problems))
     return report
 
@@ -159,9 +167,10 @@ def _read_all(
 class _Chain:
     """Checks frames and commits in order, and adds problems to the report."""
 
-    def __init__(self, report: LedgerCheck, proofs: CheckpointProver) -> None:
+    def __init__(self, report: LedgerCheck, proofs: CheckpointProver, erasures: ErasureCheck) -> None:
         self._report = report
         self._proofs = proofs
+        self._erasures = erasures
         self._proven = 0
         """Number of leaves that the last commit frame proves, also after the end of the check."""
         self.ended = False
@@ -216,6 +225,7 @@ class _Chain:
             self._follow(commit, header.time)
             self._leaf(header.kind, header.time, header.size, header.sha)
             return
+        self._erasures.take(self._segment, self.sequence, found)
         self._bytes += found.end - found.offset
         self._counts[0] += 1
         self._counts[1] += header.kind == RecordKind.MESSAGE
@@ -284,9 +294,9 @@ class _Chain:
             kind, sha = (gap.header.kind, gap.header.sha) if gap.header else gap.stated
             what = f"{describe_record(kind, sha)}, by its header" if sha else "unknown"
             reason = f"{gap.reason}; {note}" if note else gap.reason
-            self._report.problems.append(
-                f"segment {segment}, offset {gap.offset}, {gap.length} bytes ({what}): {reason}"
-            )
+            problem = f"segment {segment}, offset {gap.offset}, {gap.length} bytes ({what}): {reason}"
+            self._report.problems.append(problem)
+            self._erasures.gap(segment, gap, problem)
         self._gaps.clear()
 
 
@@ -321,6 +331,10 @@ class _Deep(_Shallow):
 
     def take(self, segment: int, found: FoundFrame) -> None:
         position = FramePosition(segment, found.offset)
+        if is_erased(found.header):
+            if self._places is not None and found.header.kind in REFERENCED:
+                self._places.note_erased(found.header.sha, position)
+            return
         frame = make_frame(UNKNOWN, position, found.header, found.payload)
         if self._places is not None and frame.kind in REFERENCED:
             self._places.note(frame.sha, position)
@@ -361,8 +375,17 @@ def _hash_all(reader: LedgerReader, frames: list[Frame]) -> list[str]:
             for _ in reader.content_of(frame, held):
                 pass
         except MunimentError as error:
-            problems.append(str(error))
+            if not _erased_since(reader, frame):
+                problems.append(str(error))
     return problems
+
+
+def _erased_since(reader: LedgerReader, frame: Frame) -> bool:
+    """Return whether a frame was erased after it was read, and what it refers to as well."""
+    try:
+        return is_erased(reader.read_frame(frame.position))
+    except LedgerDamaged:
+        return False
 
 
 class _Places:
@@ -381,6 +404,13 @@ class _Places:
         with self._lock:
             self._store.execute(
                 "INSERT OR REPLACE INTO place VALUES (?, ?, ?)", (sha, position.segment, position.offset)
+            )
+
+    def note_erased(self, sha: bytes, position: FramePosition) -> None:
+        """Record the position of erased content, unless another record holds it."""
+        with self._lock:
+            self._store.execute(
+                "INSERT OR IGNORE INTO place VALUES (?, ?, ?)", (sha, position.segment, position.offset)
             )
 
     def locate(self, sha: bytes) -> FramePosition | None:

@@ -257,6 +257,8 @@ class PayloadDecoder:
                 another size than the record states.
         """
         codec = stored.codec
+        if codec == PayloadCodec.ERASED:
+            raise DecodeError("it is erased")
         if codec & ~_BASE not in (0, PayloadCodec.RECIPE, PayloadCodec.CHUNK_LIST):
             raise DecodeError(f"codec {codec:#x} is not known to this program")
         data = self._decompress(codec & _BASE, stored)

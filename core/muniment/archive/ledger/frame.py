@@ -12,7 +12,8 @@ import struct
 from typing import NamedTuple
 from zlib import crc32
 
-from muniment.archive.ledger.model import CHUNK, RecordKind
+from muniment.archive.facts import ErasedFrame
+from muniment.archive.ledger.model import CHUNK, PayloadCodec, RecordKind
 
 MAGIC = b"MUNF"
 VERSION = 1
@@ -25,6 +26,9 @@ _CRC = struct.Struct("<I")
 _LEAF = struct.Struct("<BBBqQ32s")
 HEADER_SIZE = _FIELDS.size + _CRC.size
 TAG_OFFSET = 8
+_CHANGED = (slice(6, 7), slice(36, 40), slice(72, 80))
+"""Where an erasure changes a header: codec, dictionary, and both checksums."""
+_ZEROS = memoryview(bytes(1024 * 1024))
 _KINDS = frozenset(map(int, RecordKind))
 
 
@@ -71,15 +75,57 @@ def pack_header(
     Raises:
         ValueError: A field is out of range.
     """
-    if len(payload) > MAX_PAYLOAD or len(sha) != 32 or len(tag) != TAG_SIZE:
+    stated = FrameHeader(kind, codec, time, size, len(payload), dictionary, sha, crc32(payload))
+    return _pack(tag, stated)
+
+
+def erased_header(tag: bytes, frame: ErasedFrame) -> bytes:
+    """Encode the header of an erased frame; `frame.length` zeros follow it on disk.
+
+    Raises:
+        ValueError: A field is out of range.
+    """
+    zeros = _crc_of_zeros(frame.length)
+    stated = FrameHeader(
+        frame.kind, PayloadCodec.ERASED, frame.time, frame.size, frame.length, 0, frame.sha, zeros
+    )
+    return _pack(tag, stated)
+
+
+def differs_by_erasure(header: bytes, erased: bytes) -> bool:
+    """Return whether a header is that of the frame which is erased: before, after or while it is rewritten.
+
+    Args:
+        header: The bytes on the disk. A crash may have left a part of them old and a part of them new.
+        erased: The header of the erased frame.
+    """
+    kept = bytearray(header)
+    if len(kept) != HEADER_SIZE:
+        return False
+    for changed in _CHANGED:
+        kept[changed] = erased[changed]
+    return bytes(kept) == erased
+
+
+def _pack(tag: bytes, header: FrameHeader) -> bytes:
+    if header.length > MAX_PAYLOAD or len(header.sha) != 32 or len(tag) != TAG_SIZE:
         raise ValueError("can't make a frame: the payload, hash or vault id has the wrong size")
+    kind, codec, time, size, length, dictionary, sha, payload_crc = header
     try:
         fields = _FIELDS.pack(
-            MAGIC, VERSION, kind, codec, 0, tag, time, size, len(payload), dictionary, sha, crc32(payload)
+            MAGIC, VERSION, kind, codec, 0, tag, time, size, length, dictionary, sha, payload_crc
         )
     except struct.error as error:
         raise ValueError(f"can't make a frame: {error}") from error
     return fields + _CRC.pack(crc32(fields))
+
+
+def _crc_of_zeros(length: int) -> int:
+    crc = 0
+    while length:
+        crc = crc32(_ZEROS[:length], crc)
+        length -= min(length, len(_ZEROS))
+    return crc
 
 
 def parse_header(data: bytes, tag: bytes, offset: int = 0) -> FrameHeader:

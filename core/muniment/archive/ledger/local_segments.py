@@ -11,12 +11,15 @@ from pathlib import Path
 
 from muniment.archive.ledger.segment_store import SegmentLost
 from muniment.system.atomic_files import PRIVATE, create_file, sync_folder, write_pieces
+from muniment.system.holes import punch_hole
 
 VAULT_ID = "vault-id"
 TORN = "torn"
 SUFFIX = ".seg"
 _NAME = re.compile(r"(\d{12})" + re.escape(SUFFIX))
 _COPY = 1024 * 1024
+_WORTH = 64 * 1024
+"""Fewest zeros in a row whose space is given back, in bytes."""
 
 
 def segment_path(folder: Path, number: int) -> Path:
@@ -163,6 +166,20 @@ class LocalSegments:
             os.fsync(source)
         return str(path)
 
+    def patch(self, number: int, changes: Iterable[tuple[int, bytes]]) -> None:
+        zeros = _ZeroRanges()
+        with _opened(segment_path(self._folder, number), os.O_RDWR) as file:
+            for offset, data in changes:
+                zeros.add(offset, data)
+                view = memoryview(data)
+                while view:
+                    written = os.pwrite(file, view, offset)
+                    view, offset = view[written:], offset + written
+            os.fdatasync(file)
+            # Only now: the old bytes must be overwritten on the disk before their blocks are given back.
+            for offset, length in zeros.found:
+                punch_hole(file, offset, length)
+
     def put(self, number: int, content: Iterable[bytes]) -> None:
         write_pieces(segment_path(self._folder, number), content, durable=True)
 
@@ -193,6 +210,24 @@ class LocalSegment:
 
     def __del__(self) -> None:
         self.close()
+
+
+class _ZeroRanges:
+    """Collects the ranges of zeros in what is written that are long enough to be given back."""
+
+    def __init__(self) -> None:
+        self.found: list[tuple[int, int]] = []
+        """Offset and length of each."""
+
+    def add(self, offset: int, data: bytes) -> None:
+        """Take the next bytes that are written."""
+        if len(data) < _WORTH or data.count(0) != len(data):
+            return
+        if self.found and sum(self.found[-1]) == offset:
+            start, length = self.found.pop()
+            self.found.append((start, length + len(data)))
+        else:
+            self.found.append((offset, len(data)))
 
 
 def _identity(status: os.stat_result) -> str:

@@ -8,7 +8,7 @@ from collections import OrderedDict
 
 from muniment.archive.facts import FramePosition
 from muniment.archive.ledger.reader import LedgerReader
-from muniment.errors import LedgerDamaged
+from muniment.errors import Erased, LedgerDamaged
 
 log = logging.getLogger("muniment.vault")
 
@@ -19,7 +19,10 @@ REMEMBERED = 3600.0
 
 
 class ReadBack:
-    """Reads stored content back, and remembers for REMEMBERED seconds which content was intact."""
+    """Reads stored content back, and remembers for REMEMBERED seconds which content was intact.
+
+    Erased content counts as intact: it must not be stored again.
+    """
 
     def __init__(self, reader: LedgerReader) -> None:
         self._reader = reader
@@ -33,6 +36,8 @@ class ReadBack:
         try:
             for _ in self._reader.content(sha):
                 pass
+        except Erased:
+            return True
         except (LedgerDamaged, KeyError) as error:
             log.error("stored content can't be read back, so it is stored again: %s", error)
             return False
@@ -47,6 +52,8 @@ class ReadBack:
         try:
             for _ in self._reader.content_at(position):
                 pass
+        except Erased:
+            return True
         except LedgerDamaged as error:
             log.error("stored content can't be read back, so it is stored again: %s", error)
             return False

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from muniment.archive.facts import FramePosition
 from muniment.archive.ledger import recipe
@@ -17,9 +17,16 @@ from muniment.archive.ledger.commits import read_commit
 from muniment.archive.ledger.model import Frame, LedgerHead, PayloadCodec
 from muniment.archive.ledger.scan import scan
 from muniment.archive.ledger.segment_store import SegmentStore
-from muniment.archive.ledger.stored import Dictionaries, FrameReader, describe_position, describe_record
+from muniment.archive.ledger.stored import (
+    Dictionaries,
+    ErasureDecision,
+    FrameReader,
+    describe_position,
+    describe_record,
+    erased,
+)
 from muniment.archive.ledger.vault_id import read_vault_id
-from muniment.errors import LedgerDamaged, VaultError
+from muniment.errors import Erased, LedgerDamaged, VaultError
 
 __all__ = ["ContentCache", "LedgerReader", "Locate", "chunks", "scan"]
 
@@ -33,6 +40,8 @@ BLANKS = b" " * 64 * 1024
 DEPTH = 8
 """Deepest nesting of references. Four are needed: an envelope, its message, a part, its chunks."""
 
+Decided = Callable[[bytes], ErasureDecision | None]
+"""Takes the SHA-256 of content, and returns the decision by which it was erased; None if there is none."""
 Locate = Callable[[bytes], FramePosition | None]
 """Takes the SHA-256 of a message, a part or a list of chunks, and returns its position; None if unknown."""
 
@@ -44,12 +53,14 @@ class LedgerReader:
     format.
     """
 
-    def __init__(self, segments: SegmentStore, locate: Locate) -> None:
+    def __init__(self, segments: SegmentStore, locate: Locate, decided: Decided = lambda sha: None) -> None:
         """Open a ledger for reading.
 
         Args:
             segments: The ledger's segments.
             locate: Finds the position of content by its SHA-256; usually the catalog's `locate`.
+            decided: Finds the decision by which content was erased, for errors; usually the catalog's
+                `erasure_of`.
 
         Raises:
             VaultError: There is no ledger.
@@ -58,6 +69,8 @@ class LedgerReader:
         self._segments = segments
         self._frames = FrameReader(segments, read_vault_id(segments))
         self._locate = locate
+        self._decided = decided
+        self._refused: Mapping[bytes, ErasureDecision] = {}
         self._dictionaries = Dictionaries(self._frames)
         self._decoder = PayloadDecoder(self._dictionaries)
 
@@ -65,6 +78,10 @@ class LedgerReader:
     def dictionaries(self) -> dict[int, bytes]:
         """The compression dictionaries of the last committed state, by number."""
         return self._dictionaries.committed()
+
+    def refuse(self, decisions: Mapping[bytes, ErasureDecision]) -> None:
+        """Refuse content that a decision has erased, although it may still be there, by its SHA-256."""
+        self._refused = decisions
 
     def close(self) -> None:
         """Close the segments; the next read opens them again."""
@@ -103,8 +120,11 @@ class LedgerReader:
         """Decode a frame's payload into the content, its recipe, or its list of chunks.
 
         Raises:
+            Erased: The content is erased.
             LedgerDamaged: The payload can't be decoded.
         """
+        if frame.codec == PayloadCodec.ERASED:
+            raise erased(describe_record(frame.kind, frame.sha), self._decided(frame.sha))
         self._dictionaries.prefer_segment(frame.position.segment)
         try:
             return self._decoder.payload(frame)
@@ -144,6 +164,7 @@ class LedgerReader:
             sha: SHA-256 of the content, 32 bytes.
 
         Raises:
+            Erased: The content is erased.
             LedgerDamaged: The ledger does not hold the content, or what it holds is damaged.
         """
         return self.content_of(self._found(sha))
@@ -152,6 +173,7 @@ class LedgerReader:
         """Yield the content of the record at `position`, like `content`.
 
         Raises:
+            Erased: The content is erased.
             LedgerDamaged: There is no intact frame at that position, or its content is damaged.
         """
         return self.content_of(self.read_frame(position))
@@ -165,6 +187,7 @@ class LedgerReader:
 
         Raises:
             VaultError: The content is larger than `limit`.
+            Erased: The content is erased.
             LedgerDamaged: The ledger does not hold the content, or what it holds is damaged.
         """
         frame = self._found(sha)
@@ -181,8 +204,11 @@ class LedgerReader:
             held: Referenced content to reuse; pass the same object for frames that share references.
 
         Raises:
+            Erased: The content is erased.
             LedgerDamaged: The content is damaged, or something that it refers to is missing.
         """
+        if frame.sha in self._refused:
+            raise erased(describe_record(frame.kind, frame.sha), self._refused[frame.sha])
         return _checked(frame, _Reading(self, ContentCache() if held is None else held).chunks(frame, DEPTH))
 
     def salvage(self, position: FramePosition) -> Iterator[bytes]:
@@ -192,6 +218,7 @@ class LedgerReader:
         is not compared with its hash.
 
         Raises:
+            Erased: The content is erased.
             LedgerDamaged: The frame itself can't be read.
         """
         return _Salvaging(self, ContentCache()).chunks(self.read_frame(position), DEPTH)
@@ -199,6 +226,9 @@ class LedgerReader:
     def _found(self, sha: bytes) -> Frame:
         position = self._locate(sha)
         if position is None:
+            decision = self._decided(sha)
+            if decision is not None:
+                raise erased(f"content {sha.hex()}", decision)
             raise LedgerDamaged(
                 f"the ledger does not hold content {sha.hex()}: run `muniment rebuild --catalog`"
             )
@@ -258,7 +288,12 @@ class _Reading:
         content = self._held.get(sha)
         if content is not None:
             return (content,)
-        frame = self._reader._found(sha)
+        try:
+            frame = self._reader._found(sha)
+        except Erased as error:
+            raise LedgerDamaged(f"it refers to erased content: {error}") from error
+        if frame.codec == PayloadCodec.ERASED:
+            raise _damaged(frame, "it is erased, but other content refers to it")
         stream = _bounded(frame, self.chunks(frame, depth))
         if frame.size > SMALL:
             return stream
@@ -290,7 +325,7 @@ class _Salvaging(_Reading):
             for chunk in self.chunks(self._reader._found(sha), depth):
                 size -= len(chunk)
                 yield chunk
-        except LedgerDamaged:
+        except (LedgerDamaged, Erased):
             pass
         while size > 0:
             yield BLANKS[:size]

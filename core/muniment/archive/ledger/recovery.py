@@ -7,15 +7,19 @@ and nothing is cut off. `docs/ledger-format.md`, section "After a crash", specif
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 
-from muniment.archive.facts import FramePosition
+from muniment.archive.facts import ErasedFrame, FramePosition
 from muniment.archive.ledger.commits import Commit
-from muniment.archive.ledger.frame import leaf_hash
+from muniment.archive.ledger.erased.frames import UNNAMED, decode_redaction, fault_of, is_erased, stated
+from muniment.archive.ledger.frame import HEADER_SIZE, leaf_hash
 from muniment.archive.ledger.model import Frame, LedgerHead, RecordKind
 from muniment.archive.ledger.segment_store import SegmentStore, segment_size
+from muniment.archive.ledger.stored import UNKNOWN, describe_record, make_frame
 from muniment.archive.ledger.vault_id import read_vault_id
 from muniment.archive.ledger.walk import FoundFrame, FrameGap, commit_of, walk
+from muniment.errors import LedgerDamaged
 from muniment.evidence.merkle import EMPTY_ROOT, MerkleFrontier
 
 
@@ -105,7 +109,7 @@ def examine(segments: SegmentStore) -> RecoveryResult:
         segment = _Segment(number)
         for item in walk(segments, number, tag):
             segment.take(item)
-        damage += segment.damage
+        damage += [*segment.damage, *segment.erasures.damage()]
         committed, size = segment.state.offset, segment_size(segments, number)
         if size > committed:
             torn.append(TornTail(number, committed, size - committed))
@@ -166,6 +170,7 @@ class _Segment:
         self._tree: MerkleFrontier | None = None
         """Tree of all leaves so far; None while it is not known."""
         self._present: set[int] = set()
+        self.erasures = _Erasures(number)
         self._gaps: list[FrameGap] = []
         """Gaps since the last commit frame: a torn tail, unless another commit frame follows."""
 
@@ -175,6 +180,7 @@ class _Segment:
             self._gaps.append(item)
             self._tree = None
             return
+        self.erasures.take(item, UNKNOWN if self._tree is None else self._tree.size)
         commit = commit_of(item)
         if commit is not None and commit.segment and not item.offset:
             self._tree = commit.tree.copy()
@@ -200,6 +206,7 @@ class _Segment:
             reason = "the records before this commit frame are not those that it proves"
             self.damage.append(Damage(self._number, found.offset, found.end - found.offset, reason))
         self._gaps.clear()
+        self.erasures.commit()
         self._tree = commit.tree.copy()
         header = found.header
         tree = commit.tree.copy()
@@ -215,6 +222,54 @@ class _Segment:
             header.time,
             commit.audits,
         )
+
+
+class _Erasures:
+    """The erased frames of one segment. A redaction is never in an earlier segment than what it names.
+
+    So if no later segment has a commit, this segment has all redactions that name frames in it.
+    """
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._met: dict[int, ErasedFrame] = {}
+        """Erased frames that no committed redaction has named so far, by offset."""
+        self._waiting: list[ErasedFrame] = []
+        """What redactions of the current batch name in this segment."""
+        self._wrong: list[Damage] = []
+
+    def take(self, found: FoundFrame, sequence: int) -> None:
+        """Take the next intact frame; `sequence` is UNKNOWN if damage before it makes that unknown."""
+        header = found.header
+        if is_erased(header):
+            frame = stated(self._number, sequence, found.offset, header)
+            if fault := fault_of(header, found.payload):
+                self._wrong.append(_damage(frame, fault))
+            else:
+                self._met[found.offset] = frame
+        elif header.kind == RecordKind.REDACTION:
+            position = FramePosition(self._number, found.offset)
+            whole = make_frame(sequence if sequence != UNKNOWN else 2**63, position, header, found.payload)
+            with suppress(LedgerDamaged):  # then what it names is damage
+                named = decode_redaction(whole).redaction.frames
+                self._waiting += [frame for frame in named if frame.segment == self._number]
+
+    def commit(self) -> None:
+        """Take a commit: the redactions before it count."""
+        for frame in self._waiting:
+            met = self._met.get(frame.offset)
+            if met is not None and met[1:] == frame[1:] and met.sequence in (frame.sequence, UNKNOWN):
+                del self._met[frame.offset]
+        self._waiting.clear()
+
+    def damage(self) -> list[Damage]:
+        """Return the erased frames that are not right."""
+        return [*self._wrong, *(_damage(frame, UNNAMED) for frame in self._met.values())]
+
+
+def _damage(frame: ErasedFrame, reason: str) -> Damage:
+    what = describe_record(frame.kind, frame.sha)
+    return Damage(frame.segment, frame.offset, HEADER_SIZE + frame.length, f"{what}: {reason}")
 
 
 def _moved(segments: SegmentStore, tail: TornTail) -> TornTail:

@@ -16,6 +16,10 @@ class SegmentLost(Exception):
     """Another program replaced or removed the segment that a store appends to; the text says which."""
 
 
+class PatchRefused(Exception):
+    """The bytes of a segment can't be changed in place; the text says why."""
+
+
 class OpenSegment(Protocol):
     """One generation of a segment, open for reading. Thread-safe.
 
@@ -60,8 +64,9 @@ class SegmentStore(Protocol):
 
     Only the last segment grows. What `append` and `cut` do is durable after `sync`; what all other methods do
     is durable when they return. After a crash, a reader may find any part of what was appended since the last
-    `sync`, or other bytes in its place, and nothing else has changed. After a `sync` that failed, what is
-    durable is not known: a caller must not change anything by this store again.
+    `sync`, or other bytes in its place, and any part of a `patch` that had not returned; nothing else has
+    changed. After a `sync` or `patch` that failed, what is durable is not known: a caller must not change
+    anything by this store again.
     """
 
     @property
@@ -202,6 +207,22 @@ class SegmentStore(Protocol):
 
         Raises:
             OSError: The bytes are still in the segment.
+        """
+
+    def patch(self, number: int, changes: Iterable[tuple[int, bytes]]) -> None:
+        """Overwrite bytes of a segment in place and in order, durably. Its size and generation stay.
+
+        Only erasure does this. A segment that is open for reading shows the new bytes. A store may give the
+        space of zeros back to the disk.
+
+        Args:
+            number: The segment's number; it may be the one that a store appends to.
+            changes: Offset and new bytes of each range. All of them are within the segment.
+
+        Raises:
+            PatchRefused: This store can't do it, such as for a segment under a lock; nothing was changed.
+            FileNotFoundError: There is no such segment.
+            OSError: Any part of the bytes may be changed, and what is durable is not known.
         """
 
     def put(self, number: int, content: Iterable[bytes]) -> None:

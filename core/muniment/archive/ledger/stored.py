@@ -6,6 +6,8 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Protocol
 
 from muniment.archive.facts import FramePosition
 from muniment.archive.ledger.codec import DecodeError, PayloadDecoder
@@ -13,7 +15,8 @@ from muniment.archive.ledger.frame import HEADER_SIZE, FrameError, FrameHeader, 
 from muniment.archive.ledger.model import Frame, RecordKind
 from muniment.archive.ledger.segment_store import OpenSegment, SegmentStore
 from muniment.archive.ledger.walk import FoundFrame, last_commit, walk
-from muniment.errors import LedgerDamaged
+from muniment.errors import Erased, LedgerDamaged
+from muniment.system.sanitise import clean
 
 log = logging.getLogger("muniment.ledger")
 
@@ -103,6 +106,31 @@ def describe_record(kind: int, sha: bytes) -> str:
     except ValueError:
         name = f"record of kind {kind}"
     return f"{name} {sha.hex()}"
+
+
+class ErasureDecision(Protocol):
+    """The fields of a decision to erase that errors name."""
+
+    @property
+    def at(self) -> int:
+        """When it was decided, in seconds since 1970 UTC."""
+
+    @property
+    def basis(self) -> str:
+        """Why, such as the article of a law."""
+
+
+def erased(what: str, decision: ErasureDecision | None) -> Erased:
+    """Make the error for content that was erased.
+
+    Args:
+        what: The content, as text for messages.
+        decision: The decision by which it was erased; None if it is not known here.
+    """
+    if decision is None:
+        return Erased(f"{what} was erased; `muniment verify` says whether a decision allows it")
+    day = datetime.fromtimestamp(decision.at, UTC).date().isoformat()
+    return Erased(f"{what} was erased on {day}, on this basis: {clean(decision.basis)}")
 
 
 def read_dictionaries(frames: FrameReader, positions: Mapping[int, FramePosition]) -> dict[int, bytes]:

@@ -34,7 +34,7 @@ class VaultContents:
         """Lists and look-ups, and the directory of users."""
         self.segments = segments_of(folder)
         """The ledger's segments, for reading."""
-        self.reader = LedgerReader(self.segments, catalog.locate)
+        self.reader = LedgerReader(self.segments, catalog.locate, catalog.erasure_of)
         """Reads content from the ledger."""
         self.index_place = index_place
         """Opens the index, and guards its replacement."""

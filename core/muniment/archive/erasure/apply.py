@@ -1,0 +1,117 @@
+"""Erases the content of frames in place, and finishes erasures that were interrupted.
+
+A committed redaction names the frames. First zeros overwrite the payload, then a header of codec 0x40
+overwrites the header. Whatever a crash leaves of this, the same writing again gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterable, Iterator
+from itertools import groupby
+
+from muniment.archive.facts import ErasedFrame, FramePosition
+from muniment.archive.ledger.erased.named import committed_redactions, is_frame
+from muniment.archive.ledger.frame import HEADER_SIZE, erased_header
+from muniment.archive.ledger.model import LedgerHead
+from muniment.archive.ledger.segment_store import PatchRefused, SegmentStore, segment_size
+from muniment.archive.ledger.stored import describe_position, describe_record
+from muniment.archive.ledger.vault_id import read_vault_id
+from muniment.errors import VaultError
+
+log = logging.getLogger("muniment.ledger")
+
+_ZEROS = bytes(1024 * 1024)
+
+
+def missing_frames(segments: SegmentStore, frames: Iterable[ErasedFrame]) -> list[ErasedFrame]:
+    """Return the frames that are not where they are named. A redaction may name none of them.
+
+    Raises:
+        VaultError: There is no ledger, or a segment can't be read.
+    """
+    tag = read_vault_id(segments)
+    try:
+        return [frame for frame in frames if not is_frame(segments, tag, frame)]
+    except OSError as error:
+        raise VaultError(f"the ledger can't be read ({error.strerror}): nothing was erased") from error
+
+
+def erase_frames(segments: SegmentStore, frames: Collection[ErasedFrame]) -> int:
+    """Erase the content of frames that a committed redaction names, durably. It may be done again.
+
+    A frame that is not where it is named is left as it is: other bytes must not be lost for it.
+
+    Args:
+        segments: The ledger's segments.
+        frames: The frames, in the order of the ledger.
+
+    Returns:
+        How many frames were erased.
+
+    Raises:
+        VaultError: A segment can't be changed. Some frames may be erased; do it again.
+    """
+    tag = read_vault_id(segments)
+    done = 0
+    for number, some in groupby(frames, key=lambda frame: frame.segment):
+        mine = list(_present(segments, tag, some))
+        try:
+            if mine:
+                segments.patch(number, _changes(tag, mine))
+        except PatchRefused as error:
+            raise VaultError(f"{segments.name(number)} can't be erased in: {error}") from error
+        except OSError as error:
+            raise VaultError(
+                f"the disk could not erase in {segments.name(number)} ({error.strerror}): check the disk, "
+                "then open the vault again, which finishes the erasure"
+            ) from error
+        done += len(mine)
+    return done
+
+
+def _present(segments: SegmentStore, tag: bytes, frames: Iterable[ErasedFrame]) -> Iterator[ErasedFrame]:
+    for frame in frames:
+        if is_frame(segments, tag, frame):
+            yield frame
+        else:
+            where = describe_position(FramePosition(frame.segment, frame.offset))
+            what = describe_record(frame.kind, frame.sha)
+            log.error("%s: %s was to be erased, but it is not there", where, what)
+
+
+def _changes(tag: bytes, frames: Iterable[ErasedFrame]) -> Iterator[tuple[int, bytes]]:
+    """Yield what is written, in order: the zeros of a frame before its header."""
+    for frame in frames:
+        offset, left = frame.offset + HEADER_SIZE, frame.length
+        while left:
+            zeros = _ZEROS[:left]
+            yield offset, zeros
+            offset, left = offset + len(zeros), left - len(zeros)
+        yield frame.offset, erased_header(tag, frame)
+
+
+def finish_erasures(segments: SegmentStore, since: LedgerHead | None = None) -> int:
+    """Erase what committed redactions name, all of it again; returns how many frames that were.
+
+    Args:
+        segments: The ledger's segments. Nothing may append to them meanwhile.
+        since: The committed state before which all redactions are known to be done; None if that is unknown.
+
+    Raises:
+        VaultError: There is no ledger, a newer program wrote it, or a segment can't be changed.
+    """
+    return sum(
+        erase_frames(segments, _within(segments, found.redaction.frames))
+        for found in committed_redactions(segments, since)
+    )
+
+
+def _within(segments: SegmentStore, frames: Iterable[ErasedFrame]) -> list[ErasedFrame]:
+    """Leave out frames that a segment does not hold completely, as in a copy that was interrupted."""
+    kept: list[ErasedFrame] = []
+    present = set(segments.numbers())
+    for number, some in groupby(frames, key=lambda frame: frame.segment):
+        size = segment_size(segments, number) if number in present else 0
+        kept += [frame for frame in some if frame.offset + HEADER_SIZE + frame.length <= size]
+    return kept

@@ -1,0 +1,1 @@
+"""Erased frames: which are right, and which are damage."""
