@@ -23,6 +23,7 @@ from muniment.cli import (
     witness,
 )
 from muniment.cli.command import CommandGroup
+from muniment.cli.retention import holds
 from muniment.cli.rules import access
 
 TASKS = (
@@ -30,6 +31,7 @@ TASKS = (
     ("Archive", ("run", "watch", "cancel", "history", "service", "notify", "status", "quarantine")),
     ("Find and read", ("tree", "list", "search", "show", "export")),
     ("Keep it sound", ("verify", "rebuild", "backup", "audit", "access", "witness")),
+    ("Keep what the law demands", ("hold",)),
     ("This program", ("completion",)),
 )
 
@@ -106,6 +108,7 @@ for family in (
     audit,
     completion,
     demo,
+    holds,
     maintenance,
     messages,
     notify,

@@ -26,9 +26,10 @@ from muniment.service.operations import (
 )
 from muniment.service.operations.access import readers, rights
 from muniment.service.operations.operation import AuditRule, Operation
+from muniment.service.operations.retention import holds
 
 MODULES = (
-    audit, checklist, health, history, logins, notifying, own_mail, profile_test, profiles,
+    audit, checklist, health, history, holds, logins, notifying, own_mail, profile_test, profiles,
     proving, readers, rebuilding, rights, runs, settings, sign_in, users, vaults,
 )  # fmt: skip
 
