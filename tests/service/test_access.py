@@ -326,6 +326,9 @@ def attempts(house: House, target: Path) -> Iterator[Request]:
     )
     yield from (api.ListProfiles(), api.GetHistory(), api.WatchRuns(), api.Verify(), api.GetSetup())
     yield api.Backup(path=str(target / "backup"))
+    yield from (api.ListHolds(), api.CountHold(name="xyzzycarol"), api.ReportHeld(), api.ListHeld())
+    yield api.PlaceHold(name="bob", reason="mine", everything=True)
+    yield api.ReleaseHold(name="xyzzycarol", reason="mine")
     yield from (api.ShowUser(user=user) for user in users)
     yield from (
         api.ListMessages(user=user, folder=folder, limit=limit)

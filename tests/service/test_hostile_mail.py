@@ -159,6 +159,7 @@ UNCONCERNED = {
     *(api.GetAudit, api.CancelRun, api.GetHistory, api.TestProfile, api.SignIn, api.TestNotify),
     *(api.RunAll, api.WatchRuns, api.Backup, api.ForgetBackup, api.GetProof, api.WatchWork, api.StopWork),
     *(api.GetSettings, api.CheckSettings, api.PutSettings),
+    *(api.PlaceHold, api.ReleaseHold, api.ListHolds, api.CountHold, api.ReportHeld, api.ListHeld),
 }
 """Requests that do not read mail. RunAll does the same as Run."""
 

@@ -130,6 +130,15 @@ WORDS: dict[str, list[tuple[str, str]]] = {
         ("wbody --to {home}/out{number}", ""), ("wbody --to {home}/out{number}.zip", ""),
         ("wbody --to {home}/out{number}.form --form csv", ""),
     ],
+    "hold place": [
+        ("h1 --reason {hostile} --query wbody", ""), ("{hostile} --reason x --person {hostile}", ""),
+    ],
+    "hold list": [("", "h1"), ("--all", "wbody")],
+    "hold show": [("h1", SUBJECT), ("{hostile}", "")],
+    "hold report": [
+        ("", "h1"), ("--csv", SUBJECT), ("--csv --messages", SUBJECT), ("--messages --reason {hostile}", ""),
+    ],
+    "hold release": [("h1 --reason {hostile} --yes", "")],
     "verify": [("", ""), ("--deep", "")],
     "rebuild": [("", "")],
     "backup": [("{home}/backup", "")],

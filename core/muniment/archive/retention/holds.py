@@ -157,7 +157,8 @@ def open_named(holds: Iterable[Hold], name: str) -> Hold:
 
 
 def _key(name: str) -> str:
-    return " ".join(name.split()).casefold()
+    """Return a name in the form in which names are compared: as it would be recorded, in any case."""
+    return " ".join(clean(name).split()).casefold()
 
 
 def place_value(
