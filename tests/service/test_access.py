@@ -177,7 +177,8 @@ UNRECORDED: dict[str, set[type[Request]]] = {
         api.CheckProfile, api.CheckSettings, api.CheckSetup, api.TestProfile, api.TestNotify,
     },
     "names people, folders and counts; what is in them is recorded when it is read": {
-        api.GetTree, api.ListUsers, api.ShowUser, api.ListLogins,
+        api.GetTree, api.ListUsers, api.ShowUser, api.ListLogins, api.ListHolds, api.CountHold,
+        api.ReportHeld,
     },
     "says who may or could read what, and shows nothing of it": {api.ListAccess, api.GetRightsOf},
     "shows why items are in quarantine; reading one is recorded": {api.ListQuarantine},

@@ -131,12 +131,12 @@ WORDS: dict[str, list[tuple[str, str]]] = {
         ("wbody --to {home}/out{number}.form --form csv", ""),
     ],
     "hold place": [
-        ("h1 --reason {hostile} --query wbody", ""), ("{hostile} --reason x --person {hostile}", ""),
+        ("h1 --reason {hostile} --case 7 --query wbody", ""), ("{hostile} --reason x --person {hostile}", ""),
     ],
     "hold list": [("", "h1"), ("--all", "wbody")],
     "hold show": [("h1", SUBJECT), ("{hostile}", "")],
     "hold report": [
-        ("", "h1"), ("--csv", SUBJECT), ("--csv --messages", SUBJECT), ("--messages --reason {hostile}", ""),
+        ("", "h1"), ("--csv", SUBJECT), ("--csv --messages", SUBJECT),
     ],
     "hold release": [("h1 --reason {hostile} --yes", "")],
     "verify": [("", ""), ("--deep", "")],
@@ -168,8 +168,8 @@ ELSEWHERE = {
     "witness status": "the same",
     "demo": "creates its own vault with the program's sample mail, and opens the app",
 }
-TEXT = ("--raw", "--report", "--attachment", "--columns", "--csv", "--lines")
-"""Options that exclude --json."""
+TEXT = ("--raw", "--report", "--attachment", "--columns", "--csv", "--lines", "--case", "--yes")
+"""Options that exclude --json, or of acts that succeed once."""
 FULL = ("users list", "users show", "list", "search", "show")
 """Commands whose JSON has the same content as their text."""
 USAGE, BUG = 2, 70
