@@ -172,6 +172,7 @@ UNRECORDED: dict[str, set[type[Request]]] = {
     "shows neither mail nor who has any": {
         api.GetStatus, api.GetHealth, api.GetProof, api.GetHistory, api.WatchRuns, api.WatchWork,
         api.GetRefiling, api.GetSetup, api.ListProfiles, api.ShowProfile, api.GetSettings,
+        api.ListRules, api.ShowRetention,
     },
     "tries values without keeping them, and fetches no mail": {
         api.CheckProfile, api.CheckSettings, api.CheckSetup, api.TestProfile, api.TestNotify,

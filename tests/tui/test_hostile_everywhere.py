@@ -153,6 +153,13 @@ WORDS: dict[str, list[tuple[str, str]]] = {
     "access of": [(VICTIM, ""), ("{hostile}", "")],
     "access revoke": [("{hostile} --reason x", "")],
     "access unseal": [(f"{VICTIM} --reason {{hostile}}", "")],
+    "retention set": [
+        ("letters --keep 10years --person {hostile}", ""), ("all --dispose 1day --query wbody", "all"),
+    ],
+    "retention list": [("--history", "wbody")],
+    "retention show": [("{message}", "all"), ("{hostile}", "")],
+    "retention simulate": [("--at 2100-01-01", SUBJECT)],
+    "retention end": [("{hostile}", ""), ("all", "")],
     "completion": [("bash", "")],
     "service install": [("--print", "ExecStart")],
 }  # fmt: skip

@@ -24,6 +24,7 @@ from muniment.cli import (
 )
 from muniment.cli.command import CommandGroup
 from muniment.cli.retention import holds
+from muniment.cli.retention import rules as retention_rules
 from muniment.cli.rules import access
 
 TASKS = (
@@ -31,7 +32,7 @@ TASKS = (
     ("Archive", ("run", "watch", "cancel", "history", "service", "notify", "status", "quarantine")),
     ("Find and read", ("tree", "list", "search", "show", "export")),
     ("Keep it sound", ("verify", "rebuild", "backup", "audit", "access", "witness")),
-    ("Keep what the law demands", ("hold",)),
+    ("Keep what the law demands", ("hold", "retention")),
     ("This program", ("completion",)),
 )
 
@@ -114,6 +115,7 @@ for family in (
     notify,
     profiles,
     quarantine,
+    retention_rules,
     runs,
     service,
     setup,
