@@ -10,10 +10,6 @@ from typing import Any
 import pytest
 
 from muniment.archive.catalog import projection
-from muniment.archive.catalog.replay_batch import LightFrame
-from muniment.archive.facts import FramePosition, RoutingReason
-from muniment.archive.ledger.model import RecordKind
-from muniment.archive.ledger.records import Receipt
 from muniment.mail.notes import PLACEHOLDER
 from muniment.parsing.tasks import CopyFacts
 from support.cases import cases_dir
@@ -254,7 +250,6 @@ def test_the_log_and_the_state_of_health_mention_placeholders(
 def test_placeholders_of_an_older_version_stay_unchanged(noted: bool) -> None:
     """Its receipt has no note of a placeholder, and the message is the part's bytes."""
     notes = (PLACEHOLDER,) if noted else ()
-    receipt = Receipt("k", 1, b"s", (b"m",), RoutingReason.JOURNAL, report=True, notes=notes)
-    light = LightFrame(1, FramePosition(1, 0), RecordKind.ENVELOPE, 0, 1, b"s")
-    found = projection._copy(light, receipt, CopyFacts(True, "", None, (), ("x", PLACEHOLDER), key=b"key"))
+    facts = CopyFacts(True, "", None, (), ("x", PLACEHOLDER), key=b"key")
+    found = projection.copy_content(b"s", True, notes, facts)
     assert (found.notes, found.key) == ((("x", PLACEHOLDER), b"key") if noted else (("x",), b""))

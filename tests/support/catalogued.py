@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from muniment.archive.facts import (
     AuditFact,
     ConfigurationFact,
@@ -14,8 +16,10 @@ from muniment.archive.facts import (
     DirectoryFact,
     EnvelopeFact,
     ErasedFact,
+    ErasedFrame,
     Fact,
     FramePosition,
+    KeptCopy,
     MessageFact,
     OriginalFact,
     PartFact,
@@ -133,6 +137,12 @@ class Batches:
         record, number = bytes(32), self._next()
         self.facts.append(RedactionFact(number, 9, record, 99, 8, basis, erased, known, gone, (), ()))
 
+    def erase(self, names: Iterable[str]) -> RedactionFact:
+        """Add what erases committed messages with all their copies."""
+        fact = erasure([fact for facts, _ in self.done for fact in facts], map(sha, names))
+        self.facts.append(replace(fact, sequence=self._next()))
+        return fact
+
     def erased(self, kind: RecordKind) -> None:
         """Add a record whose content is erased already."""
         self.facts.append(ErasedFact(self._next(), kind))
@@ -155,6 +165,57 @@ class Batches:
         head = LedgerHead(self.sequence, sha(f"root {self.sequence}"), 1, self.sequence * 1000)
         self.done.append((facts, head))
         return facts, head
+
+
+def erasure(facts: Sequence[Fact], names: Iterable[bytes]) -> RedactionFact:
+    """Return what erases messages with those that they displaced; the fact has no sequence yet."""
+    heir = heirs(facts)
+    chosen = set(names)
+    gone = chosen | {former for former, original in heir.items() if original in chosen}
+    copies = [fact for fact in facts if isinstance(fact, EnvelopeFact) and not gone.isdisjoint(fact.messages)]
+    shas = {copy.sha for copy in copies}
+    kept = tuple(
+        KeptCopy(copy.sha, copy.report, copy.time, copy.parties)
+        for copy in copies
+        if any(heir.get(message, message) not in chosen for message in copy.messages)
+    )
+    frames = [_frame(fact, RecordKind.MESSAGE) for fact in facts if _is_of(fact, MessageFact, gone)]
+    frames += [_frame(fact, RecordKind.ENVELOPE) for fact in copies]
+    frames += [_frame(fact, RecordKind.QUARANTINE) for fact in facts if _is_of(fact, QuarantineFact, shas)]
+    return RedactionFact(
+        sequence=-1, time=9, record=bytes(32), size=99, at=8, basis="Art. 17", messages=tuple(sorted(gone)),
+        contents={},
+        copies=tuple(sorted(shas)), kept=kept, frames=tuple(sorted(frames)),
+    )  # fmt: skip
+
+
+def _is_of(fact: Any, kind: type, shas: set[bytes]) -> bool:
+    return isinstance(fact, kind) and fact.sha in shas  # type: ignore[attr-defined]
+
+
+def _frame(fact: Any, kind: RecordKind) -> ErasedFrame:
+    at = fact.position
+    return ErasedFrame(fact.sequence, at.segment, at.offset, 9, int(kind), 0, 10, fact.sha)
+
+
+def as_replayed(facts: Sequence[Fact]) -> list[Fact]:
+    """Return the facts that a replay makes of the same records once their content is erased."""
+    gone: dict[int, int] = {}
+    for redaction in (fact for fact in facts if isinstance(fact, RedactionFact)):
+        kept = {copy.sha for copy in redaction.kept}
+        gone |= {frame.sequence: frame.kind for frame in redaction.frames if frame.sha not in kept}
+        erased = {frame.sequence for frame in redaction.frames}
+        gone |= {
+            fact.sequence: int(RecordKind.ENVELOPE)
+            for fact in facts
+            if isinstance(fact, EnvelopeFact)
+            and fact.sha in redaction.copies
+            and fact.sha not in kept
+            and fact.sequence not in erased
+        }
+    return [
+        ErasedFact(fact.sequence, gone[fact.sequence]) if fact.sequence in gone else fact for fact in facts
+    ]
 
 
 def heirs(facts: Iterable[Fact]) -> dict[bytes, bytes]:

@@ -19,6 +19,7 @@ from muniment.archive.catalog import CatalogOutdated
 from muniment.archive.catalog.sqlite import counting, listing, sql_lists
 from muniment.archive.catalog.sqlite.catalog import SqliteCatalog
 from muniment.errors import VaultError
+from muniment.mail.model import AddressRole
 from support.catalogs import A_TO_B, VAULT, FilledCatalog, SqliteMaker, filled, readers_across
 
 
@@ -216,3 +217,23 @@ def test_a_page_costs_the_same_in_a_folder_of_any_size(archive: FilledCatalog, n
             costs.append(len(steps))
             database.set_progress_handler(None, 0)
     assert costs[1] < 1.2 * costs[0], costs
+
+
+def test_a_copy_has_nothing_of_erased_mail(archive: FilledCatalog, tmp_path: Path) -> None:
+    for number in range(400):
+        archive.batches.message(f"m{number}", subject=f"Quixotry {number} {'x' * (number % 150)}")
+        archive.batches.envelope(f"e{number}", [f"m{number}"], (AddressRole.TO, f"person{number}"))
+        archive.batches.receipt(f"e{number}")
+        if number % 50 == 49:
+            archive.commit()
+    names = [f"m{number}" for number in range(400) if number % 7]
+    for start in range(0, len(names), 40):
+        archive.batches.erase(names[start : start + 40])
+        archive.commit()
+    copy = SqliteCatalog.of(archive.catalog).copied(tmp_path / "copy.db")
+    assert copy.dump() == archive.catalog.dump()
+    copy.close()
+    data = (tmp_path / "copy.db").read_bytes()
+    kept = {number for number in range(400) if not number % 7}
+    assert {number for number in range(400) if f"Quixotry {number} ".encode() in data} == kept
+    assert {number for number in range(400) if f"person{number}@".encode() in data} == kept

@@ -60,6 +60,7 @@ class MessageReader(Protocol):
 
         Raises:
             NotFound: The prefix has another form, or fits no message or several.
+            Erased: It fits only a message that was erased.
         """
 
     def messages_by_prefix(self, prefix: str) -> list[MessageRow]:
@@ -78,6 +79,9 @@ class MessageReader(Protocol):
         Args:
             content: A content hash, 32 bytes; an empty one fits no message.
         """
+
+    def contents(self, messages: Collection[int]) -> dict[int, bytes]:
+        """Return the content hash of each message; messages that could not be read are left out."""
 
     def messages_by_name(self, name: bytes) -> list[NamedMessage]:
         """Return the messages with this name of a Message-ID, oldest first, at most 1,000."""
@@ -150,6 +154,13 @@ class MessageReader(Protocol):
     @property
     def regenerated(self) -> bool:
         """Whether there are copies whose bytes a service wrote when they were fetched."""
+
+    def erased_among(self, hashes: Collection[bytes]) -> set[bytes]:
+        """Return the subset of hashes of what was erased: messages, copies, and contents of messages.
+
+        Args:
+            hashes: SHA-256 of messages and copies, and content hashes; an empty one is never erased.
+        """
 
     def erasure_of(self, sha: bytes) -> Erasure | None:
         """Return the last decision by which something with this SHA-256 was erased; None if there is none.
@@ -317,9 +328,6 @@ class DirectoryReader(Protocol):
 
     def holders(self, messages: Iterable[int]) -> set[str]:
         """Return the ids of all users who have one of these messages in a folder."""
-
-    def holders_of(self, messages: Iterable[int]) -> dict[int, set[str]]:
-        """Return, for each message, the ids of the users who have it in a folder."""
 
     def placed(self, user: str, messages: Iterable[int], folder: str = "") -> set[int]:
         """Return the subset of messages that are in a folder of the user.

@@ -160,6 +160,8 @@ class KnownKey:
     """Whether the ledger holds the copy, in an envelope or in quarantine, and no damage of it is known."""
     route: RoutingReason
     """The routes of all its receipts; 0 for a quarantined item."""
+    erased: bool = False
+    """Whether it was erased. Then it must not be archived again, and the ledger need not hold it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -22,12 +22,14 @@ from muniment.archive.catalog.replay_batch import LightFrame, ReplayBatch, Repla
 from muniment.archive.facts import (
     DAMAGED,
     EnvelopeFact,
+    ErasedFact,
     Fact,
+    KeptCopy,
     MessageFact,
     RoutingReason,
 )
 from muniment.archive.files.contents import mail_from
-from muniment.archive.ledger.model import Frame, LedgerHead, RecordKind
+from muniment.archive.ledger.model import Frame, LedgerHead, PayloadCodec, RecordKind
 from muniment.archive.ledger.reader import LedgerReader
 from muniment.archive.ledger.records import (
     DISPLACEMENT_RULE,
@@ -59,7 +61,9 @@ class _Message:
 
 
 @dataclass(slots=True)
-class _Copy:
+class CopyContent:
+    """What a copy says about itself, as `derive.DerivedCopy`, and what the projection needs beside that."""
+
     sha: bytes
     report: bool
     date: int | None
@@ -158,6 +162,8 @@ def project(
                 head = reader.head(frame)
                 yield _facts(batch, ledger), head
                 batch = ReplayBatch()
+            elif frame.codec == PayloadCodec.ERASED:
+                batch.frames.append(light_frame(frame))
             else:
                 RECORD_KINDS[frame.kind].collect(light_frame(frame), frame, batch, reader, observer)
         except LedgerDamaged as error:
@@ -180,7 +186,10 @@ def _facts(batch: ReplayBatch, ledger: _Ledger) -> list[Fact]:
     facts_of_mail: dict[int, Fact] = {**envelopes, **_messages(batch, dates, ledger)}
     facts: list[Fact] = list(batch.plain)
     for light in batch.frames:
-        facts.extend(RECORD_KINDS[light.kind].facts(light, batch, facts_of_mail))
+        if light.erased and light.sequence not in facts_of_mail:
+            facts.append(ErasedFact(light.sequence, light.kind))
+        else:
+            facts.extend(RECORD_KINDS[light.kind].facts(light, batch, facts_of_mail))
     for group, light in batch.groups:
         group.receipts[:] = [_decided_again(receipt, ledger) for receipt in group.receipts]
         facts.extend(receipt_facts(group, light.sequence, light.received))
@@ -233,6 +242,7 @@ def _envelopes(batch: ReplayBatch, ledger: _Ledger) -> tuple[dict[int, EnvelopeF
         if light.kind is RecordKind.ENVELOPE
         and light.sha in batch.receipts
         and any(ledger.observer.has_content(sha) for sha in batch.receipts[light.sha].messages)
+        and (not light.erased or _kept_copy(light, batch, ledger) is not None)
     ]
     for light, copy in _copies(wanted, batch, ledger):
         receipt = batch.receipts[light.sha]
@@ -245,7 +255,7 @@ def _envelopes(batch: ReplayBatch, ledger: _Ledger) -> tuple[dict[int, EnvelopeF
     return envelopes, dates
 
 
-def _trusted_key(receipt: Receipt, copy: _Copy) -> bytes:
+def _trusted_key(receipt: Receipt, copy: CopyContent) -> bytes:
     """Return the content hash of a placeholder, under the same conditions as in the archivist; else b""."""
     trusted = receipt.report and bool(receipt.route & RoutingReason.JOURNAL) and NO_ENVELOPE not in copy.notes
     return copy.key if trusted else b""
@@ -253,10 +263,10 @@ def _trusted_key(receipt: Receipt, copy: _Copy) -> bytes:
 
 def _copies(
     lights: Sequence[LightFrame], batch: ReplayBatch, ledger: _Ledger
-) -> Iterator[tuple[LightFrame, _Copy]]:
+) -> Iterator[tuple[LightFrame, CopyContent]]:
     """Read the copy in each envelope record, in order."""
     receipts = batch.receipts
-    read = [light for light in lights if OPAQUE not in receipts[light.sha].notes]
+    read = [light for light in lights if OPAQUE not in receipts[light.sha].notes and not light.erased]
 
     def ask(mails: Iterator[OpenMail]) -> Iterator[CopyFacts | MailUnreadable]:
         reports = [receipts[light.sha].report for light in read]
@@ -264,28 +274,46 @@ def _copies(
 
     answers = ledger.read(read, ask, outline=True)
     for light in lights:
-        if OPAQUE in receipts[light.sha].notes:
-            yield light, _Copy(light.sha, False, None, (), (OPAQUE,))
+        kept = _kept_copy(light, batch, ledger) if light.erased else None
+        if kept is not None:
+            yield light, CopyContent(kept.sha, kept.report, kept.date, kept.parties, kept.notes, kept.key)
+        elif OPAQUE in receipts[light.sha].notes:
+            yield light, CopyContent(light.sha, False, None, (), (OPAQUE,))
         else:
             _, found, _ = next(answers)
-            yield light, _copy(light, receipts[light.sha], found)
+            receipt = receipts[light.sha]
+            yield light, copy_content(light.sha, receipt.report, receipt.notes, found)
 
 
-def _copy(light: LightFrame, receipt: Receipt, found: CopyFacts | MailUnreadable | None) -> _Copy:
-    unread = (UNREAD,) if UNREAD in receipt.notes else ()
+def _kept_copy(light: LightFrame, batch: ReplayBatch, ledger: _Ledger) -> KeptCopy | None:
+    return ledger.observer.kept_copy(light.sha, batch.receipts[light.sha].report)
+
+
+def copy_content(
+    sha: bytes, report: bool, receipt_notes: Collection[str], found: CopyFacts | MailUnreadable | None
+) -> CopyContent:
+    """Return what a copy says, given what a mail reader has found in its bytes.
+
+    Args:
+        sha: SHA-256 of the copy's bytes.
+        report: Whether it was unwrapped as a journal report.
+        receipt_notes: The notes of its receipt.
+        found: The answer of the mail reader; None if it was not read.
+    """
+    unread = (UNREAD,) if UNREAD in receipt_notes else ()
     if found is None or isinstance(found, MailUnreadable):
-        return _Copy(light.sha, receipt.report, None, (), unread)
+        return CopyContent(sha, report, None, (), unread)
     notes, key = found.notes, found.key
-    if PLACEHOLDER in notes and PLACEHOLDER not in receipt.notes:  # as an older version archived it
+    if PLACEHOLDER in notes and PLACEHOLDER not in receipt_notes:  # as an older version archived it
         notes, key = tuple(note for note in notes if note != PLACEHOLDER), b""
     if found.problem:  # this version can't unwrap the report, so the facts are of the report's own header
         notes += (f"its report can't be unwrapped any more: {found.problem}",)
-    return _Copy(light.sha, receipt.report, found.date, found.parties, (*notes, *unread), key)
+    return CopyContent(sha, report, found.date, found.parties, (*notes, *unread), key)
 
 
 def _messages(batch: ReplayBatch, dates: _Dates, ledger: _Ledger) -> dict[int, MessageFact]:
     """Return the batch's messages by sequence."""
-    lights = [light for light in batch.frames if light.kind is RecordKind.MESSAGE]
+    lights = [light for light in batch.frames if light.kind is RecordKind.MESSAGE and not light.erased]
     facts: dict[int, MessageFact] = {}
     full, outlined = list[LightFrame](), list[LightFrame]()
     for light in lights:

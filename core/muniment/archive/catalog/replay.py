@@ -9,7 +9,8 @@ from pathlib import Path
 
 from muniment.archive.catalog.base import Catalog, CatalogReader
 from muniment.archive.catalog.projection import project
-from muniment.archive.facts import DirectoryFact, Fact, FramePosition
+from muniment.archive.erasure.kept_copies import kept_copies
+from muniment.archive.facts import DirectoryFact, Fact, FramePosition, KeptCopy
 from muniment.archive.ledger.model import Frame, LedgerHead
 from muniment.archive.ledger.reader import LedgerReader
 from muniment.archive.ledger.recovery import Damage
@@ -30,8 +31,11 @@ MAX_DAMAGE = 1_000
 class _Observed:
     """Positions of content that the catalog does not have yet, and damage that was met."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, segments: SegmentStore, since: LedgerHead | None) -> None:
         self._catalog = catalog
+        self._segments = segments
+        self._since = since
+        self._kept_copies: dict[tuple[bytes, bool], KeptCopy] | None = None
         self._positions: dict[bytes, FramePosition] = {}
         self._damage = dict.fromkeys(known_damage(catalog))
         self._kept = len(self._damage)
@@ -50,6 +54,11 @@ class _Observed:
 
     def add_content(self, sha: bytes, position: FramePosition) -> None:
         self._positions[sha] = position
+
+    def kept_copy(self, sha: bytes, report: bool) -> KeptCopy | None:
+        if self._kept_copies is None:  # few copies bring several messages, and redactions come after them
+            self._kept_copies = kept_copies(self._segments, self._since)
+        return self._kept_copies.get((sha, report))
 
     def damage(self, what: str) -> None:
         if what not in self._damage:
@@ -102,7 +111,7 @@ def replay(
         RebuildStopped: `stopped` returned true.
         VaultError: The ledger or the catalog can't be used.
     """
-    observed = _Observed(catalog)
+    observed = _Observed(catalog, segments, since)
     reader = LedgerReader(segments, observed.locate)
     try:
         for facts, head in project(_frames(segments, since), reader, work, observed):

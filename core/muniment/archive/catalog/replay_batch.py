@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from muniment.archive.facts import Fact, FramePosition
-from muniment.archive.ledger.model import AppendedRecord, Frame, RecordKind
+from muniment.archive.facts import Fact, FramePosition, KeptCopy
+from muniment.archive.ledger.model import AppendedRecord, Frame, PayloadCodec, RecordKind
 from muniment.archive.ledger.records import Receipt, ReceiptGroup
 
 SECOND = 1_000_000
@@ -25,6 +25,8 @@ class LightFrame:
     sha: bytes
     lost: bool = False
     """Whether its payload is damaged."""
+    erased: bool = False
+    """Whether its content is erased."""
 
     @property
     def appended(self) -> AppendedRecord:
@@ -38,7 +40,10 @@ class LightFrame:
 
 def light_frame(frame: Frame, lost: bool = False) -> LightFrame:
     """Return a frame without its payload."""
-    return LightFrame(frame.sequence, frame.position, frame.kind, frame.time, frame.size, frame.sha, lost)
+    erased = frame.codec == PayloadCodec.ERASED
+    return LightFrame(
+        frame.sequence, frame.position, frame.kind, frame.time, frame.size, frame.sha, lost, erased
+    )
 
 
 @dataclass(slots=True)
@@ -61,6 +66,9 @@ class ReplayObserver(Protocol):
 
     def has_content(self, sha: bytes) -> bool:
         """Return whether content with this SHA-256 was met so far, or is in the catalog."""
+
+    def kept_copy(self, sha: bytes, report: bool) -> KeptCopy | None:
+        """Return what stays of an erased copy that has also brought mail which is kept; None for nothing."""
 
     def damage(self, what: str) -> None:
         """Take a sentence, without its full stop, that says what can't be read and where."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from muniment.archive.facts import FramePosition
-from muniment.archive.ledger.frame import HEADER_SIZE, FrameHeader
+from muniment.archive.ledger.frame import FrameHeader
 from muniment.archive.ledger.model import Frame, PayloadCodec, RecordKind
 from muniment.archive.ledger.reader import LedgerReader, Locate
 from muniment.archive.ledger.recovery import Damage
@@ -217,8 +217,3 @@ def _light(frame: Frame) -> Frame:
         frame.sequence, frame.position, frame.kind, frame.codec, frame.dictionary, frame.time, frame.size,
         frame.sha, b"", frame.next_offset,
     )  # fmt: skip
-
-
-def payload_length(frame: Frame) -> int:
-    """Return the length of a frame's payload on the disk, in bytes."""
-    return frame.next_offset - frame.position.offset - HEADER_SIZE

@@ -15,6 +15,7 @@ from muniment.archive.catalog import Catalog
 from muniment.archive.catalog.record_kinds import RECORD_KINDS
 from muniment.archive.catalog.sqlite.encoding import split
 from muniment.archive.facts import FramePosition
+from muniment.archive.ledger.erased.frames import is_erased
 from muniment.archive.ledger.model import RecordKind
 from muniment.archive.ledger.reader import LedgerReader
 from muniment.archive.ledger.segment_store import SegmentStore
@@ -67,7 +68,7 @@ class RecordDigests:
     def take(self, segment: int, sequence: int | None, found: FoundFrame) -> None:
         """Take the next intact frame; `sequence` is None if damage before it makes that unknown."""
         kind = RecordKind(found.header.kind)
-        if kind not in RECORDS:
+        if kind not in RECORDS or is_erased(found.header):
             return
         if sequence is None:
             self.whole = False
@@ -252,7 +253,7 @@ def _unnamed(catalog: sqlite3.Connection) -> Iterator[str]:
     """Yield a sentence if the people on copies are not those in the table of mentions."""
     listed, (named,) = 0, catalog.execute("SELECT count(*) FROM mention").fetchone()
     for parties, owners in catalog.execute(COPIES):
-        people = {words[1] for party in str(parties).split(";") if len(words := party.split()) > 1}
+        people = {word for party in str(parties).split(";") for word in party.split()[1:]}
         listed += len(people.union(owners.split(",") if owners else ()))
     if named != listed:
         yield (

@@ -15,6 +15,7 @@ from muniment.archive.catalog import Catalog
 from muniment.archive.catalog.sqlite.encoding import chunks, exact, join, split
 from muniment.archive.facts import FramePosition
 from muniment.archive.ledger.check import Progress, unwatched
+from muniment.archive.ledger.erased.frames import is_erased
 from muniment.archive.ledger.model import LedgerHead, RecordKind
 from muniment.archive.ledger.reader import LedgerReader
 from muniment.archive.ledger.records import deletion_fact, read_receipts
@@ -70,7 +71,7 @@ class CatalogLookups:
     def take(self, segment: int, sequence: int | None, found: FoundFrame) -> None:
         """Take the next intact frame (see `ledger.check.Watch`). It raises no error."""
         kind = RecordKind(found.header.kind)
-        if self._error:
+        if self._error or is_erased(found.header):
             return
         if kind in CONTENT:
             self._content.append((kind, found.header.sha, (segment, found.offset)))

@@ -267,7 +267,7 @@ class Fetcher(threading.Thread):
         skipped = 0
         for item in items:
             kept = known.get(item)
-            if kept is None or not kept.kept or not self._plan.reads_as(kept.route):
+            if kept is None or not (kept.erased or (kept.kept and self._plan.reads_as(kept.route))):
                 if self._plan.takes(item, now):
                     wanted.append(item)
                 else:

@@ -27,7 +27,7 @@ from muniment.people.changes import (
 )
 from muniment.people.directory import Directory
 from support.catalogs import MAKERS, Breakdown, CatalogMaker
-from support.catalogued import Batches, filed, heirs
+from support.catalogued import Batches, as_replayed, filed, heirs, sha
 from support.machines import machine_test
 
 ADDRESSES = ["a@own.example", "a+t@own.example", "b@own.example", "c@else.example"]
@@ -115,7 +115,7 @@ class CatalogMachine(RuleBasedStateMachine):
         route: RoutingReason,
         owner: Owner,
     ) -> None:
-        name = f"e{len(self.copies)}"
+        name = f"e{next(self.numbers)}"
         self.copies.append(name)
         self.batches.envelope(name, brought, *parties, time=time)
         self.batches.receipt(name, route, **owner)
@@ -132,6 +132,18 @@ class CatalogMachine(RuleBasedStateMachine):
         former, name = data.draw(st.permutations(self.messages))[:2]
         self.batches.original(name, former)
         self.messages.remove(former)
+
+    @precondition(lambda self: self.messages)
+    @rule(data=st.data())
+    def erase(self, data: st.DataObject) -> None:
+        names = data.draw(st.lists(st.sampled_from(self.messages), min_size=1, max_size=2, unique=True))
+        if self.batches.facts:
+            self.commit()
+        fact = self.batches.erase(names)
+        self.messages = [name for name in self.messages if name not in names]
+        gone = set(fact.copies) - {copy.sha for copy in fact.kept}
+        self.copies = [name for name in self.copies if sha(name) not in gone]
+        self.commit()
 
     @precondition(lambda self: self.copies)
     @rule(data=st.data())
@@ -221,10 +233,16 @@ class CatalogMachine(RuleBasedStateMachine):
         assert not self.catalog.refile_pending()
         facts = [fact for batch, _ in self.batches.done for fact in batch]
         dump = self.catalog.dump()
-        assert set(dump["placements"]) == filed(facts, self.directory)
+        left = as_replayed(facts)
+        assert set(dump["placements"]) == filed(left, self.directory)
         self.check_rebuilt(dump, [(facts, self.batches.done[-1][1])] if self.batches.done else [])
         self.check_rebuilt(dump, self.batches.done)
-        self.check_index(facts)
+        self.check_rebuilt(dump, [(left, self.batches.done[-1][1])] if self.batches.done else [])
+        after = {fact.sequence: fact for fact in left}
+        self.check_rebuilt(
+            dump, [([after[fact.sequence] for fact in batch], head) for batch, head in self.batches.done]
+        )
+        self.check_index(left)
 
     def check_rebuilt(self, dump: dict[str, object], batches: list[tuple[list[Fact], LedgerHead]]) -> None:
         with tempfile.TemporaryDirectory() as folder:
@@ -238,12 +256,13 @@ class CatalogMachine(RuleBasedStateMachine):
             assert again == dump
 
     def check_index(self, facts: list[Fact]) -> None:
-        gone = heirs(facts)
+        messages = {fact.sha for fact in facts if isinstance(fact, MessageFact)}
+        gone = {was: heir for was, heir in heirs(facts).items() if heir in messages}
         kept = (fact for fact in facts if isinstance(fact, MessageFact) and fact.sha not in gone)
         names = {fact.sequence: fact.sha for fact in kept}
         named: dict[bytes, set[tuple[AddressRole, str, int]]] = {message: set() for message in names.values()}
         for copy in (fact for fact in facts if isinstance(fact, EnvelopeFact)):
-            for message in copy.messages:
+            for message in messages.intersection(copy.messages):
                 named[gone.get(message, message)] |= {(p.role, p.address, copy.time) for p in copy.parties}
         found = self.catalog.mentions(names)
         for number, message in names.items():

@@ -91,6 +91,16 @@ class SqliteCatalog(SqliteQueries):
             raise TypeError(f"not a catalog in SQLite: {type(catalog).__name__}")
         return catalog
 
+    def copied(self, path: Path) -> SqliteCatalog:
+        """Make a catalog in another file that has the rows of this one, and no trace of rows before them.
+
+        Raises:
+            CatalogDamaged: The file contradicts itself.
+            VaultError: The file can't be read, or the copy can't be written.
+        """
+        self._store.copy(path)
+        return SqliteCatalog.open(path)
+
     def close(self) -> None:
         self._store.close()
 

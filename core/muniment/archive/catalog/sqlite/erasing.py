@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from sqlalchemy import Connection
 
 from muniment.archive.catalog.model import Erasure
 from muniment.archive.catalog.sqlite import sql, sql_writes
-from muniment.archive.catalog.sqlite.encoding import clean
+from muniment.archive.catalog.sqlite.encoding import clean, fetch_many
 from muniment.archive.facts import RedactionFact
 
 
@@ -21,6 +21,22 @@ def write_redactions(connection: Connection, facts: Iterable[RedactionFact]) -> 
         copies = [(sha, 1, fact.sequence, None) for sha in fact.copies]
         if messages or copies:
             connection.exec_driver_sql(sql_writes.PUT_TOMBSTONE, [*messages, *copies])
+
+
+def erased_among(connection: Connection, hashes: Collection[bytes]) -> set[bytes]:
+    """Return the subset of hashes of erased messages, erased copies, and contents of erased messages."""
+    if connection.execute(sql.ANY_TOMBSTONE).first() is None:
+        return set()
+    wanted = [sha for sha in hashes if sha]
+    found = {row.sha for row in fetch_many(connection, sql.TOMBSTONES, wanted)}
+    return found | {row.content for row in fetch_many(connection, sql.TOMBSTONES_BY_CONTENT, wanted)}
+
+
+def erased_by_prefix(connection: Connection, low: bytes, high: bytes) -> tuple[bytes, Erasure] | None:
+    """Return the only erased message with a SHA-256 between two, and the decision; else None."""
+    rows = connection.execute(sql.TOMBSTONES_BY_RANGE, {"low": low, "high": high}).all()
+    decision = erasure_of(connection, rows[0].sha) if len(rows) == 1 else None
+    return None if decision is None else (rows[0].sha, decision)
 
 
 def erasure_of(connection: Connection, sha: bytes) -> Erasure | None:

@@ -59,6 +59,9 @@ class SqliteQueries:
     def regenerated(self) -> bool:
         return self._store.read(reading.regenerated)
 
+    def erased_among(self, hashes: Collection[bytes]) -> set[bytes]:
+        return self._store.read(erasing.erased_among, hashes)
+
     def erasure_of(self, sha: bytes) -> Erasure | None:
         return self._store.read(erasing.erasure_of, sha)
 
@@ -81,6 +84,9 @@ class SqliteQueries:
 
     def messages_by_content(self, content: bytes) -> list[bytes]:
         return self._store.read(reading.messages_by_content, content)
+
+    def contents(self, messages: Collection[int]) -> dict[int, bytes]:
+        return self._store.read(reading.contents, messages)
 
     def messages_by_name(self, name: bytes) -> list[NamedMessage]:
         return self._store.read(reading.messages_by_name, name)
@@ -240,9 +246,6 @@ class SqliteQueries:
 
     def holders(self, messages: Iterable[int]) -> set[str]:
         return self._store.read(listing.holders, messages)
-
-    def holders_of(self, messages: Iterable[int]) -> dict[int, set[str]]:
-        return self._store.read(listing.holders_of, messages)
 
     def placed(self, user: str, messages: Iterable[int], folder: str = "") -> set[int]:
         return self._store.read(listing.placed, user, messages, folder)

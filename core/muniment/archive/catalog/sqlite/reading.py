@@ -37,11 +37,13 @@ from muniment.archive.catalog.sqlite.encoding import (
     text,
     whole,
 )
+from muniment.archive.catalog.sqlite.erasing import erased_by_prefix, erasure_of
 from muniment.archive.catalog.sqlite.filing import load_addresses, read_parties
 from muniment.archive.catalog.sqlite.numbering import find_place
 from muniment.archive.catalog.sqlite.tables import CONFIGURATION
 from muniment.archive.facts import DAMAGED, REGENERATED, FramePosition, RoutingReason
 from muniment.archive.ledger.model import LedgerHead
+from muniment.archive.ledger.stored import erased as erased_error
 
 _FULL = 16
 """Hex digits of an id that the database compares; the rest is compared here."""
@@ -61,9 +63,14 @@ def message_by_prefix(connection: Connection, prefix: str) -> MessageRow:
 
     Raises:
         NotFound: The prefix has another form, or fits no message or several.
+        Erased: It fits only a message that was erased.
     """
     limit = 2 if len(prefix.strip()) <= _FULL else -1
-    return unique(_by_prefix(connection, prefix, limit), prefix, "message")
+    found = _by_prefix(connection, prefix, limit)
+    gone = None if found else erased_by_prefix(connection, *prefix_range(prefix))
+    if gone is not None:
+        raise erased_error(f"message {gone[0].hex()[:12]}", gone[1])
+    return unique(found, prefix, "message")
 
 
 def messages_by_prefix(connection: Connection, prefix: str) -> list[MessageRow]:
@@ -94,6 +101,12 @@ def messages_by_content(connection: Connection, content: bytes) -> list[bytes]:
     key, rest = split(content)
     rows = connection.execute(sql.SHAS_BY_CONTENT, {"key": key, "rest": rest}).all()
     return [join(row.key, row.rest) for row in rows]
+
+
+def contents(connection: Connection, messages: Collection[int]) -> dict[int, bytes]:
+    """Return the content hash of each message; messages that could not be read are left out."""
+    rows = fetch_many(connection, sql.CONTENTS, messages)
+    return {row.id: join(row.content_key, row.content_rest) for row in rows if row.content_key is not None}
 
 
 def messages_by_name(connection: Connection, name: bytes) -> list[NamedMessage]:
@@ -294,7 +307,8 @@ def known_keys(
         archived = row.rest is not None
         sha = join(row.first, row.rest) if archived else row.sha
         kept = row.envelope not in damaged if archived else locate(connection, sha) is not None
-        found[names[row.key]] = KnownKey(row.size, sha, kept, RoutingReason(row.route or 0))
+        erased = not kept and not archived and erasure_of(connection, sha) is not None
+        found[names[row.key]] = KnownKey(row.size, sha, kept, RoutingReason(row.route or 0), erased)
     return found
 
 

@@ -45,7 +45,11 @@ PRAGMAS = (
     "PRAGMA wal_autocheckpoint = 4000",
     "PRAGMA cache_size = -8192",
     "PRAGMA temp_store = MEMORY",
+    "PRAGMA secure_delete = ON",
 )
+COPY = "VACUUM INTO ?"
+"""Writes a new file with the rows alone. `secure_delete` is not enough: a page that SQLite divides keeps what
+has moved to another page, in its free space."""
 READ_PRAGMAS = ("PRAGMA cache_size = -512", "PRAGMA query_only = ON")
 """Each reading thread has its own cache, so it is small. The system caches the rest of the file."""
 MANY = 500
@@ -90,6 +94,7 @@ BOXES = (
     .join(user, user.c.id == box.c.user)
     .where(box.c.id.in_(bindparam("many", expanding=True)))
 )
+USERS_OF_BOXES = select(box.c.user).where(box.c.id.in_(bindparam("many", expanding=True)))
 ALL_USERS = select(user)
 ADDRESSES_BY_ID = select(address.c.id, address.c.address).where(
     address.c.id.in_(bindparam("many", expanding=True))
@@ -147,6 +152,9 @@ MESSAGES_BY_ID = select(*MESSAGE_ROW).where(message.c.id.in_(bindparam("many", e
 MESSAGE_IDS = select(message.c.id, message.c.key, message.c.rest).where(
     message.c.key.in_(bindparam("many", expanding=True))
 )
+CONTENTS = select(message.c.id, message.c.content_key, message.c.content_rest).where(
+    message.c.id.in_(bindparam("many", expanding=True))
+)
 SHAS_BY_CONTENT = (
     select(message.c.key, message.c.rest)
     .where(message.c.content_key == bindparam("key"), message.c.content_rest == bindparam("rest"))
@@ -189,6 +197,16 @@ CONTENT_KEYS = select(message.c.content_key).where(
 )
 PART_SHAS = select(part.c.sha).where(part.c.sha.in_(bindparam("many", expanding=True)))
 PART = select(part.c.segment, part.c.offset).where(part.c.sha == bindparam("sha"))
+ANY_TOMBSTONE = select(tombstone.c.sha).limit(1)
+TOMBSTONES = select(tombstone.c.sha).where(tombstone.c.sha.in_(bindparam("many", expanding=True)))
+TOMBSTONES_BY_CONTENT = select(tombstone.c.content).where(
+    tombstone.c.content.in_(bindparam("many", expanding=True))
+)
+TOMBSTONES_BY_RANGE = (
+    select(tombstone.c.sha)
+    .where(tombstone.c.sha.between(bindparam("low"), bindparam("high")), tombstone.c.copy == 0)
+    .limit(2)
+)
 ERASURE_OF = (
     select(redaction.c.id, redaction.c.at, redaction.c.basis)
     .join(tombstone, tombstone.c.redaction == redaction.c.id)
@@ -272,6 +290,21 @@ OWNERS_OF = (
     .join(address, address.c.id == owner.c.address)
     .where(owner.c.envelope.in_(bindparam("many", expanding=True)))
 )
+OWNERS_BY_COPY = select(owner.c.envelope, owner.c.address).where(
+    owner.c.envelope.in_(bindparam("many", expanding=True))
+)
+MENTIONED = (
+    select(mention.c.address).where(mention.c.address.in_(bindparam("many", expanding=True))).distinct()
+)
+COPIES_BY_ID = select(
+    envelope.c.id,
+    envelope.c.key,
+    envelope.c.rest,
+    envelope.c.time,
+    envelope.c.report,
+    envelope.c.size,
+    envelope.c.parties,
+).where(envelope.c.id.in_(bindparam("many", expanding=True)))
 LINKS_OF = select(link.c.envelope, link.c.message).where(
     link.c.envelope.in_(bindparam("many", expanding=True))
 )
@@ -337,6 +370,13 @@ NEWEST_REPORT = (
     .order_by(arrival.c.quarter.desc())
     .limit(1)
 )
+NEWEST_OF = select(arrival.c.newest).where(
+    arrival.c.report == bindparam("report"), arrival.c.quarter == bindparam("quarter")
+)
+NEWEST_COPY = select(func.max(envelope.c.time)).where(
+    envelope.c.report == bindparam("report"), envelope.c.time.between(bindparam("start"), bindparam("last"))
+)
+"""It reads all copies, so it is asked only if the newest of some in the same quarter of an hour is erased."""
 OLDEST_REPORT = select(arrival.c.quarter).where(arrival.c.report == 1).order_by(arrival.c.quarter).limit(1)
 _REPORTED = (
     select(placement.c.message)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, literal_column, update
+from sqlalchemy import bindparam, delete, exists, func, insert, literal_column, update
 from sqlalchemy.dialects import sqlite
 
 from muniment.archive.catalog.sqlite.tables import (
@@ -63,6 +63,7 @@ INSERT_MENTION = _driver(sqlite.insert(mention).on_conflict_do_nothing())
 INSERT_OWNER = _driver(sqlite.insert(owner).on_conflict_do_nothing())
 INSERT_PLACEMENT = _driver(insert(placement))
 PUT_PART = _driver(insert(part).prefix_with("OR REPLACE"))
+ADD_PART = _driver(sqlite.insert(part).on_conflict_do_nothing())
 MOVE_MESSAGE = _driver(
     update(message)
     .values(segment=bindparam("at_segment"), offset=bindparam("at_offset"))
@@ -96,6 +97,42 @@ AGE_MESSAGE = _driver(
     .where(message.c.id == bindparam("message"))
 )
 DELETE_LINKS = _driver(delete(link).where(link.c.message == bindparam("message")))
+DELETE_FORMERS = _driver(delete(former).where(former.c.message == bindparam("message")))
+DELETE_EMPTY_BOX = _driver(
+    delete(box).where(box.c.id == bindparam("box"), box.c.messages == literal_column("0"))
+)
+DELETE_EMPTY_USER = _driver(
+    delete(user).where(user.c.id == bindparam("person"), ~exists().where(box.c.user == user.c.id))
+)
+DELETE_PART = _driver(
+    delete(part).where(
+        part.c.sha == bindparam("item"),
+        part.c.segment == bindparam("at_segment"),
+        part.c.offset == bindparam("at_offset"),
+    )
+)
+DELETE_QUARANTINE = _driver(
+    delete(quarantine).where(
+        quarantine.c.sha == bindparam("item"),
+        quarantine.c.segment == bindparam("at_segment"),
+        quarantine.c.offset == bindparam("at_offset"),
+    )
+)
+UNLINK_KNOWN = _driver(
+    update(known)
+    .values(envelope=literal_column("NULL"), sha=bindparam("item"))
+    .where(known.c.envelope == bindparam("copy"))
+)
+DELETE_MENTION = _driver(
+    delete(mention).where(mention.c.address == bindparam("person"), mention.c.envelope == bindparam("copy"))
+)
+DELETE_OWNERS = _driver(delete(owner).where(owner.c.envelope == bindparam("copy")))
+DELETE_ENVELOPE = _driver(delete(envelope).where(envelope.c.id == bindparam("copy")))
+DELETE_ADDRESS = _driver(delete(address).where(address.c.id == bindparam("person")))
+_QUARTER = (arrival.c.report == bindparam("kind"), arrival.c.quarter == bindparam("period"))
+TAKE_ARRIVALS = _driver(update(arrival).values(copies=arrival.c.copies - bindparam("less")).where(*_QUARTER))
+DELETE_ARRIVAL = _driver(delete(arrival).where(*_QUARTER, arrival.c.copies == literal_column("0")))
+SET_NEWEST = _driver(update(arrival).values(newest=bindparam("latest")).where(*_QUARTER))
 INSERT_FORMER = _driver(insert(former))
 HAND_ON_FORMER = _driver(
     update(former).values(message=bindparam("heir")).where(former.c.message == bindparam("message"))

@@ -199,6 +199,23 @@ class CatalogStore:
             with self._writer.begin():
                 yield self._writer
 
+    def copy(self, path: Path) -> None:
+        """Copy what the file holds into a new file, and nothing of what was removed from it.
+
+        Writing may go on meanwhile; the copy is of one committed state.
+
+        Raises:
+            CatalogDamaged: The file contradicts itself.
+            VaultError: The file can't be read, or the copy can't be written.
+        """
+        file = f"file:{quote(os.fsencode(self.path.absolute()))}?mode=ro"
+        with (
+            self._gate.together(),
+            as_vault_errors(self.path, "copied"),
+            closing(sqlite3.connect(file, uri=True, timeout=BUSY, isolation_level=None)) as connection,
+        ):
+            connection.execute(sql.COPY, (os.fsencode(path).decode("utf-8", "surrogateescape"),))
+
     def replace(self, new: Path) -> None:
         """Replace the file by another one.
 

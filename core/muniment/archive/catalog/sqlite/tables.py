@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Column, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
 
-SCHEMA = 15
+SCHEMA = 16
 """Version of the tables; a catalog of an older version is rebuilt."""
 
 metadata = MetaData()
@@ -173,7 +173,8 @@ known = _table(
     Column("sha", LargeBinary),
     rowid=False,
 )
-"""Fetched keys; `sha` is set if the item is not in an envelope but in quarantine."""
+"""Fetched keys; `sha` is set if the item is not in an envelope but in quarantine, or is erased."""
+Index("known_envelope", known.c.envelope)
 part = _table("part", _bytes("sha", primary_key=True), _int("segment"), _int("offset"), rowid=False)
 quarantine = _table(
     "quarantine",

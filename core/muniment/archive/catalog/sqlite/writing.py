@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -33,81 +32,27 @@ from muniment.archive.catalog.sqlite.filing import (
     load_filed,
     load_messages,
 )
+from muniment.archive.catalog.sqlite.forgetting import ForgottenTotals, forget
 from muniment.archive.catalog.sqlite.numbering import BoxNumbers, PlaceNumbers, TextNumbers
 from muniment.archive.catalog.sqlite.originals import DisplacedTotals, displace
 from muniment.archive.catalog.sqlite.refiling import note_affected, relabel
+from muniment.archive.catalog.sqlite.sorted_facts import SortedFacts
 from muniment.archive.facts import (
     REGENERATED,
-    AuditFact,
-    ConfigurationFact,
-    DecisionFact,
     DeletionFact,
     DirectoryFact,
     EnvelopeFact,
-    ErasedFact,
     Fact,
     MessageFact,
-    OriginalFact,
-    PartFact,
     QuarantineFact,
     ReceiptFact,
-    RedactionFact,
     RunFact,
 )
 from muniment.archive.ledger.model import LedgerHead, RecordKind
+from muniment.mail.model import EnvelopeParty
 from muniment.people import changes
 from muniment.people.directory import Directory
 from muniment.people.routing import route_envelope, unite
-
-
-@dataclass(slots=True)
-class _Sorted:
-    """The facts of a batch by kind, each in order."""
-
-    messages: list[MessageFact] = field(default_factory=list)
-    parts: list[PartFact] = field(default_factory=list)
-    envelopes: list[EnvelopeFact] = field(default_factory=list)
-    traffic: list[ReceiptFact | DeletionFact] = field(default_factory=list)
-    originals: list[OriginalFact] = field(default_factory=list)
-    quarantines: list[QuarantineFact] = field(default_factory=list)
-    runs: list[RunFact] = field(default_factory=list)
-    changes: list[DirectoryFact] = field(default_factory=list)
-    audits: list[AuditFact] = field(default_factory=list)
-    configurations: list[ConfigurationFact] = field(default_factory=list)
-    decisions: list[DecisionFact] = field(default_factory=list)
-    redactions: list[RedactionFact] = field(default_factory=list)
-    erased: list[ErasedFact] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, facts: Iterable[Fact]) -> _Sorted:
-        found = cls()
-        lists: dict[type, list[Any]] = {
-            MessageFact: found.messages,
-            PartFact: found.parts,
-            EnvelopeFact: found.envelopes,
-            ReceiptFact: found.traffic,
-            OriginalFact: found.originals,
-            DeletionFact: found.traffic,
-            QuarantineFact: found.quarantines,
-            RunFact: found.runs,
-            DirectoryFact: found.changes,
-            AuditFact: found.audits,
-            ConfigurationFact: found.configurations,
-            DecisionFact: found.decisions,
-            RedactionFact: found.redactions,
-            ErasedFact: found.erased,
-        }
-        for fact in facts:
-            lists[type(fact)].append(fact)
-        return found
-
-    @property
-    def receipts(self) -> list[ReceiptFact]:
-        return [fact for fact in self.traffic if isinstance(fact, ReceiptFact)]
-
-    def erased_of(self, kind: RecordKind) -> int:
-        """Return how many records of a kind were met without their content."""
-        return sum(fact.kind == kind for fact in self.erased)
 
 
 class FactWriter:
@@ -120,7 +65,7 @@ class FactWriter:
         self._places = PlaceNumbers()
 
     def forget(self) -> None:
-        """Clear the caches, after a transaction was undone."""
+        """Clear the caches, after a transaction was undone or rows were removed."""
         self.addresses.forget()
         self.boxes.forget()
         self._profiles.forget()
@@ -147,12 +92,13 @@ class FactWriter:
         state = connection.execute(sql.GET_STATE).one()
         if head.tree_size <= state.tree_size:
             return directory
-        batch = _Sorted.of(fact for fact in facts if fact.sequence >= state.tree_size)
+        batch = SortedFacts.of(fact for fact in facts if fact.sequence >= state.tree_size)
         if batch.changes:
             directory = _change_directory(connection, batch.changes, directory)
         messages = self._messages(connection, batch)
         copies = self._copies(connection, batch, messages)
         copy_bytes = self._receive(batch.receipts, copies)
+        self._profiles.need(connection, sorted({receipt.profile for receipt in batch.receipts}))
         self._write_copies(connection, copies.values())
         _count_arrivals(connection, [copy.fact for copy in copies.values() if copy.fact is not None])
         self._file(connection, messages.by_id.values(), copies.values(), directory)
@@ -161,14 +107,17 @@ class FactWriter:
         _write_rest(connection, batch)
         write_redactions(connection, batch.redactions)
         displaced = displace(connection, batch.originals, directory, self.boxes)
+        forgotten = forget(connection, batch.redactions)
+        if batch.redactions:
+            self.forget()
         new_messages = [m.fact for m in messages.by_id.values() if m.fact is not None]
         new_copies = sum(copy.fact is not None for copy in copies.values())
-        _write_head(connection, head, batch, new_messages, new_copies, copy_bytes, displaced)
+        _write_head(connection, head, batch, new_messages, new_copies, copy_bytes, displaced, forgotten)
         return directory
 
     # --- messages and copies --------------------------------------------------------------------
 
-    def _messages(self, connection: Connection, batch: _Sorted) -> BatchMessages:
+    def _messages(self, connection: Connection, batch: SortedFacts) -> BatchMessages:
         """Collect the batch's new messages and the known ones that its envelopes hold again.
 
         A message that was appended again because its old record is damaged is moved to its new position, and
@@ -190,7 +139,7 @@ class FactWriter:
         return messages
 
     def _copies(
-        self, connection: Connection, batch: _Sorted, messages: BatchMessages
+        self, connection: Connection, batch: SortedFacts, messages: BatchMessages
     ) -> dict[bytes, FiledCopy]:
         """Collect the batch's new copies, and the known ones that its receipts name, by identity."""
         named = {fact.sha for fact in batch.envelopes} | {fact.sha for fact in batch.receipts}
@@ -233,9 +182,9 @@ class FactWriter:
             owners.update((copy.id, ids[owner], folder) for owner, folder in copy.new_owners)
         for copy, _ in new:
             links.update((message.id, copy.id) for message in copy.messages)
-            mentions.update((ids[party.address], copy.id) for party in copy.parties)
+            mentions.update((ids[name], copy.id) for name in _named(copy.parties))
         for copy in again:
-            mentions.update((ids[party.address], copy.id) for party in copy.new_parties)
+            mentions.update((ids[name], copy.id) for name in _named(copy.new_parties))
         _write(connection, sql_writes.INSERT_ENVELOPE, [_envelope(c, f, ids, profiles) for c, f in new])
         _write(connection, sql_writes.INSERT_LINK, sorted(links))
         _write(connection, sql_writes.INSERT_MENTION, sorted(mentions))
@@ -307,7 +256,7 @@ class FactWriter:
         _write(connection, sql_writes.PUT_KNOWN, list(put.values()))
 
     def _write_quarantines(
-        self, connection: Connection, batch: _Sorted, copies: dict[bytes, FiledCopy]
+        self, connection: Connection, batch: SortedFacts, copies: dict[bytes, FiledCopy]
     ) -> None:
         """Store quarantined items, and end the quarantine of those that a record or a copy resolves."""
         items = [_quarantined(fact) for fact in batch.quarantines if not fact.resolved]
@@ -374,12 +323,17 @@ def _new_copy(fact: EnvelopeFact, messages: BatchMessages) -> FiledCopy:
     return FiledCopy(fact.sequence, fact.sha, fact.time, fact.parties, messages=found, fact=fact)
 
 
+def _named(parties: Iterable[EnvelopeParty]) -> Iterable[str]:
+    """Yield the addresses of people, and of lists through which mail came to them."""
+    for party in parties:
+        yield party.address
+        if party.via:
+            yield party.via
+
+
 def _names(copy: FiledCopy) -> Iterable[str]:
     if copy.fact is not None or copy.received:
-        for party in copy.parties:
-            yield party.address
-            if party.via:
-                yield party.via
+        yield from _named(copy.parties)
     for owner, _ in copy.new_owners:
         yield owner
 
@@ -430,7 +384,7 @@ def _count_arrivals(connection: Connection, copies: Iterable[EnvelopeFact]) -> N
     _write(connection, sql_writes.COUNT_ARRIVAL, rows)
 
 
-def _write_rest(connection: Connection, batch: _Sorted) -> None:
+def _write_rest(connection: Connection, batch: SortedFacts) -> None:
     """Write parts, runs, the audit trail, decisions, and the hash of the latest configuration."""
     rows = [(fact.sha, fact.position.segment, fact.position.offset) for fact in batch.parts]
     _write(connection, sql_writes.PUT_PART, rows)
@@ -461,13 +415,15 @@ def _profile(fact: RunFact) -> str:
 def _write_head(
     connection: Connection,
     head: LedgerHead,
-    batch: _Sorted,
+    batch: SortedFacts,
     messages: list[MessageFact],
     copies: int,
     copy_bytes: int,
     displaced: DisplacedTotals,
+    forgotten: ForgottenTotals,
 ) -> None:
-    more = len(messages) - displaced.messages
+    more = len(messages) - displaced.messages - forgotten.messages
+    copies -= forgotten.copies
     values = {
         "size": head.tree_size,
         "hash": head.root,
@@ -477,8 +433,8 @@ def _write_head(
         "more_envelopes": copies,
         "again_messages": len(batch.messages) - more + batch.erased_of(RecordKind.MESSAGE),
         "again_envelopes": len(batch.envelopes) - copies + batch.erased_of(RecordKind.ENVELOPE),
-        "more_message_bytes": sum(fact.size for fact in messages) - displaced.bytes,
-        "more_copy_bytes": copy_bytes,
+        "more_message_bytes": sum(f.size for f in messages) - displaced.bytes - forgotten.message_bytes,
+        "more_copy_bytes": copy_bytes - forgotten.copy_bytes,
         "more_regenerated": sum(REGENERATED in fact.flags for fact in batch.receipts),
     }
     connection.execute(sql_writes.SET_HEAD, values)
