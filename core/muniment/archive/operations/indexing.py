@@ -80,7 +80,7 @@ def renew_index(vault: Vault) -> Iterator[int]:
             shutil.rmtree(left, ignore_errors=True)
 
 
-def forget_messages(vault: Vault, messages: Sequence[int]) -> Iterator[int]:
+def forget_messages(vault: Vault, messages: Sequence[int]) -> Generator[int, None, None]:
     """Remove messages from the index so that nothing of them is left in any of its files.
 
     The files keep the words of a removed message until all messages that are stored with it are written

@@ -189,6 +189,24 @@ def new_catalog(folder: Path, vault_id: bytes) -> Iterator[Catalog]:
         remove_catalog(path)
 
 
+@contextmanager
+def copied_catalog(folder: Path, catalog: Catalog) -> Iterator[Catalog]:
+    """Copy a vault's catalog beside it, without any trace of what was removed.
+
+    The copy is removed at the end unless it was put in place.
+
+    Raises:
+        VaultError: There is no room for it, or the catalog can't be read.
+    """
+    path = folder / (CATALOG + NEW)
+    remove_catalog(path)
+    try:
+        with closing(SqliteCatalog.of(catalog).copied(path)) as copy:
+            yield copy
+    finally:
+        remove_catalog(path)
+
+
 def clear_rebuilds(folder: Path) -> None:
     """Remove what a killed rebuild has left; an index that it was putting in place is put there.
 

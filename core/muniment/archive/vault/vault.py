@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ from muniment.archive.vault.contents import VaultContents
 from muniment.archive.vault.decisions import Decide, DecisionEvents, Decisions
 from muniment.archive.vault.directory_changes import DirectoryChanges
 from muniment.archive.vault.known_roots import require_whole
-from muniment.archive.vault.open_catalog import new_catalog
+from muniment.archive.vault.open_catalog import copied_catalog, new_catalog
 from muniment.archive.vault.open_index import IndexPlace
 
 log = logging.getLogger("muniment.vault")
@@ -115,6 +116,20 @@ class Vault(VaultContents):
                 self._commits.note_complete_catalog()
         return self.damage
 
+    def clean_catalog(self) -> None:
+        """Replace the catalog by a copy of it that has no trace of what was removed from it.
+
+        The old one answers until then. This is for the archiving thread, between two runs.
+
+        Raises:
+            VaultError: There is no room for the copy, or the catalog can't be read; the old one stays in use.
+            OSError: The copy can't be put in place; the old one stays in use.
+        """
+        with copied_catalog(self.folder, self.catalog) as copy, self._commits.between_batches():
+            replay(copy, self.segments, copy.head, own_work(self.folder))
+            self.catalog.replace(copy)
+            self._commits.note_complete_catalog()
+
     # --- writing --------------------------------------------------------------------------
 
     @property
@@ -152,6 +167,14 @@ class Vault(VaultContents):
                 catalog lacks an earlier batch and can't apply it.
         """
         return self._commits.append(record, time)
+
+    def between_batches(self) -> AbstractContextManager[None]:
+        """Hold the turn between two batches of other threads; a batch that is left open is rolled back.
+
+        Raises:
+            VaultError: Another thread did not end its batch within `append_turns.PATIENCE` seconds.
+        """
+        return self._commits.between_batches()
 
     def commit(self, facts: Sequence[Fact]) -> LedgerHead:
         """Make the current batch durable in the ledger, then apply it to the catalog.

@@ -1,1 +1,0 @@
-"""Commands about how long mail is kept: legal holds, rules and approvals."""

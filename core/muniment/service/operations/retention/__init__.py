@@ -1,1 +1,0 @@
-"""Answers the requests about how long mail is kept."""
