@@ -172,12 +172,14 @@ UNRECORDED: dict[str, set[type[Request]]] = {
     "shows neither mail nor who has any": {
         api.GetStatus, api.GetHealth, api.GetProof, api.GetHistory, api.WatchRuns, api.WatchWork,
         api.GetRefiling, api.GetSetup, api.ListProfiles, api.ShowProfile, api.GetSettings,
+        api.ListRules, api.ShowRetention,
     },
     "tries values without keeping them, and fetches no mail": {
         api.CheckProfile, api.CheckSettings, api.CheckSetup, api.TestProfile, api.TestNotify,
     },
     "names people, folders and counts; what is in them is recorded when it is read": {
-        api.GetTree, api.ListUsers, api.ShowUser, api.ListLogins,
+        api.GetTree, api.ListUsers, api.ShowUser, api.ListLogins, api.ListHolds, api.CountHold,
+        api.ReportHeld,
     },
     "says who may or could read what, and shows nothing of it": {api.ListAccess, api.GetRightsOf},
     "shows why items are in quarantine; reading one is recorded": {api.ListQuarantine},
@@ -326,6 +328,9 @@ def attempts(house: House, target: Path) -> Iterator[Request]:
     )
     yield from (api.ListProfiles(), api.GetHistory(), api.WatchRuns(), api.Verify(), api.GetSetup())
     yield api.Backup(path=str(target / "backup"))
+    yield from (api.ListHolds(), api.CountHold(name="xyzzycarol"), api.ReportHeld(), api.ListHeld())
+    yield api.PlaceHold(name="bob", reason="mine", everything=True)
+    yield api.ReleaseHold(name="xyzzycarol", reason="mine")
     yield from (api.ShowUser(user=user) for user in users)
     yield from (
         api.ListMessages(user=user, folder=folder, limit=limit)

@@ -140,6 +140,7 @@ def requests(killer: str, out: Path) -> list[tuple[Request, Check]]:
         (api.ReadAttachment(id=killer, number=1, text=True), _unanswered),
         (api.Export(query="", path=str(out)), lambda replies: len(replies) > 0),
         (api.Export(query="", path=f"{out}.form", form="dat"), _ends_with(api.Done)),
+        (api.SimulateRetention(), _ends_with(api.Simulation)),
         (api.GetStatus(), _ends_with(api.Status)),
         (api.GetHealth(), _ends_with(api.Health)),
         (api.GetSetup(), _ends_with(api.Setup)),
@@ -159,6 +160,8 @@ UNCONCERNED = {
     *(api.GetAudit, api.CancelRun, api.GetHistory, api.TestProfile, api.SignIn, api.TestNotify),
     *(api.RunAll, api.WatchRuns, api.Backup, api.ForgetBackup, api.GetProof, api.WatchWork, api.StopWork),
     *(api.GetSettings, api.CheckSettings, api.PutSettings),
+    *(api.PlaceHold, api.ReleaseHold, api.ListHolds, api.CountHold, api.ReportHeld, api.ListHeld),
+    *(api.SetRules, api.EndRule, api.ListRules, api.ShowRetention),
 }
 """Requests that do not read mail. RunAll does the same as Run."""
 

@@ -38,7 +38,16 @@ def held(kind: Any, value: str) -> Any:
         return (held(inner[0], value),)
     if origin is dict:
         return {"a": held(inner[1], value)}
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return kind(**{field.name: held(field.type, value) for field in texts_of(kind)})
     return None
+
+
+def texts_of(kind: type[msgspec.Struct]) -> list[Any]:
+    """The fields of a struct inside a request that have texts."""
+    hints = get_type_hints(kind)
+    fields = [(field, hints[field.name]) for field in msgspec.structs.fields(kind)]
+    return [field for field, hint in fields if held(hint, "x") is not None]
 
 
 def with_text(kind: type[Request], name: str, value: str) -> Request | None:
@@ -63,6 +72,14 @@ FIELDS = [
 ]
 
 
+def is_plain(kind: type[Request], name: str) -> bool:
+    """Whether a field has texts of its own, not only in structs."""
+    hint = get_type_hints(kind)[name]
+    return all(
+        not (isinstance(one, type) and issubclass(one, msgspec.Struct)) for one in (hint, *get_args(hint))
+    )
+
+
 @pytest.mark.parametrize(("kind", "name"), FIELDS, ids=lambda one: getattr(one, "__name__", one))
 def test_every_text_of_every_request_is_limited(kind: type[Request], name: str) -> None:
     usual, long = with_text(kind, name, "x" * 200), with_text(kind, name, LONG)
@@ -72,7 +89,8 @@ def test_every_text_of_every_request_is_limited(kind: type[Request], name: str) 
     if (kind, name) == (ImportUsers, "text"):  # a file of users is as long as a request may be
         check_lengths(long)
         return
-    with pytest.raises(UsageError, match=rf"'{name}' has 200,013 characters, at most [\d,]+ are allowed"):
+    inner = name if is_plain(kind, name) else r"\w+"  # of a struct, the field in it is named
+    with pytest.raises(UsageError, match=rf"'{inner}' has 200,013 characters, at most [\d,]+ are allowed"):
         check_lengths(long)
 
 

@@ -130,6 +130,15 @@ WORDS: dict[str, list[tuple[str, str]]] = {
         ("wbody --to {home}/out{number}", ""), ("wbody --to {home}/out{number}.zip", ""),
         ("wbody --to {home}/out{number}.form --form csv", ""),
     ],
+    "hold place": [
+        ("h1 --reason {hostile} --case 7 --query wbody", ""), ("{hostile} --reason x --person {hostile}", ""),
+    ],
+    "hold list": [("", "h1"), ("--all", "wbody")],
+    "hold show": [("h1", SUBJECT), ("{hostile}", "")],
+    "hold report": [
+        ("", "h1"), ("--csv", SUBJECT), ("--csv --messages", SUBJECT),
+    ],
+    "hold release": [("h1 --reason {hostile} --yes", "")],
     "verify": [("", ""), ("--deep", "")],
     "rebuild": [("", "")],
     "backup": [("{home}/backup", "")],
@@ -144,6 +153,13 @@ WORDS: dict[str, list[tuple[str, str]]] = {
     "access of": [(VICTIM, ""), ("{hostile}", "")],
     "access revoke": [("{hostile} --reason x", "")],
     "access unseal": [(f"{VICTIM} --reason {{hostile}}", "")],
+    "retention set": [
+        ("letters --keep 10years --person {hostile}", ""), ("all --dispose 1day --query wbody", "all"),
+    ],
+    "retention list": [("--history", "wbody")],
+    "retention show": [("{message}", "all"), ("{hostile}", "")],
+    "retention simulate": [("--at 2100-01-01", SUBJECT)],
+    "retention end": [("{hostile}", ""), ("all", "")],
     "completion": [("bash", "")],
     "service install": [("--print", "ExecStart")],
 }  # fmt: skip
@@ -159,8 +175,8 @@ ELSEWHERE = {
     "witness status": "the same",
     "demo": "creates its own vault with the program's sample mail, and opens the app",
 }
-TEXT = ("--raw", "--report", "--attachment", "--columns", "--csv", "--lines")
-"""Options that exclude --json."""
+TEXT = ("--raw", "--report", "--attachment", "--columns", "--csv", "--lines", "--case", "--yes")
+"""Options that exclude --json, or of acts that succeed once."""
 FULL = ("users list", "users show", "list", "search", "show")
 """Commands whose JSON has the same content as their text."""
 USAGE, BUG = 2, 70

@@ -8,6 +8,7 @@ Export are recorded before they are answered, ListMessages and Search within a s
 from __future__ import annotations
 
 from muniment.api.base import Request, WireWord
+from muniment.api.holds import HeldByWord
 
 
 class GetTree(Request, frozen=True):
@@ -259,6 +260,9 @@ class Message(WireWord, frozen=True):
     styles: tuple[tuple[int, int, str], ...] = ()
     """(start, end, kind) of spans of `drawn`, in order. The kind is "heading", "target" (of a link),
     "quote1", "quote2", "quote3" or "signature"; ignore any other."""
+    holds: tuple[HeldByWord, ...] = ()
+    """The legal holds that cover the message, and those that did until they were released, oldest first. A
+    user gets none: a hold may be secret."""
 
 
 class ReadRaw(Request, frozen=True):

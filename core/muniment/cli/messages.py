@@ -27,6 +27,7 @@ from muniment.cli.command import CommandSession, VaultCommand, pass_session
 from muniment.cli.complete_names import users
 from muniment.cli.layout.list_columns import chosen_columns, columns_option
 from muniment.cli.output import complain, plain
+from muniment.cli.retention.hold_json import cover_words, held_as_json
 from muniment.errors import UsageError
 from muniment.system.environment import absolute
 from muniment.system.formatting import count, iso, local, size
@@ -296,6 +297,8 @@ def _show_message(session: CommandSession, message: Message, text_only: bool) ->
         out.line(f"Attachment  {number}. {file.filename or 'without a name'} {about}")
     for note in message.notes:
         out.prose(f"Note        {note}", INDENT)
+    for one in message.holds:
+        out.prose(f"Hold        {cover_words(one)}", INDENT)
     for folder in message.folders:
         out.line(f"Folder      {folder}")
     out.line(f"ID          {message.id}")
@@ -322,7 +325,10 @@ def message_as_json(message: Message) -> dict[str, object]:
     for drawn in ("drawn", "styles"):
         del fields[drawn]
     headers = [{"name": name, "value": value} for name, value in message.headers]
-    return fields | {"date": iso(message.date), "headers": headers, "envelopes": envelopes}
+    holds = [held_as_json(one) for one in message.holds]
+    return fields | {
+        "date": iso(message.date), "headers": headers, "envelopes": envelopes, "holds": holds
+    }  # fmt: skip
 
 
 @click.command(cls=VaultCommand)

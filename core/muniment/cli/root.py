@@ -23,6 +23,8 @@ from muniment.cli import (
     witness,
 )
 from muniment.cli.command import CommandGroup
+from muniment.cli.retention import holds
+from muniment.cli.retention import rules as retention_rules
 from muniment.cli.rules import access
 
 TASKS = (
@@ -30,6 +32,7 @@ TASKS = (
     ("Archive", ("run", "watch", "cancel", "history", "service", "notify", "status", "quarantine")),
     ("Find and read", ("tree", "list", "search", "show", "export")),
     ("Keep it sound", ("verify", "rebuild", "backup", "audit", "access", "witness")),
+    ("Keep what the law demands", ("hold", "retention")),
     ("This program", ("completion",)),
 )
 
@@ -106,11 +109,13 @@ for family in (
     audit,
     completion,
     demo,
+    holds,
     maintenance,
     messages,
     notify,
     profiles,
     quarantine,
+    retention_rules,
     runs,
     service,
     setup,

@@ -12,6 +12,7 @@ import re
 
 from muniment.config.check_feed import feed_problems
 from muniment.config.check_notify import Problems, notify_problems
+from muniment.config.check_retention import retention_problems
 from muniment.config.model import AccessSection, GatewaySection, JournalingSection, Profile, Settings
 from muniment.config.setting_fields import in_file
 from muniment.errors import ConfigError
@@ -58,6 +59,7 @@ def setting_problems(settings: Settings) -> Problems:
     yield from journaling_problems(settings.journaling)
     yield from notify_problems(settings.notify)
     yield from feed_problems(settings.audit_feed)
+    yield from retention_problems(settings.retention)
 
 
 def access_problems(access: AccessSection) -> Problems:

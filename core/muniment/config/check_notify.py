@@ -34,8 +34,13 @@ def notify_problems(notify: NotifySection) -> Problems:
     for name, hours in notify.silent.items():
         if not 1 <= hours <= MAX_HOURS:
             yield "notify.silent", f"silent hours of profile {name[:80]!r} must be from 1 to {MAX_HOURS}"
-    if notify.daily and not _TIME.match(notify.daily):
+    if notify.daily and not is_time_of_day(notify.daily):
         yield "notify.daily", '{daily} must be a local time of day, such as "07:30"'
+
+
+def is_time_of_day(text: str) -> bool:
+    """Whether a text is a time of day, such as "07:30"."""
+    return _TIME.match(text) is not None
 
 
 def _mail(mail: NotifyMail) -> Problems:

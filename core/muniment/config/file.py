@@ -24,6 +24,7 @@ from muniment.config.model import (
     NotifyMail,
     NotifySection,
     Profile,
+    RetentionSection,
     Settings,
 )
 from muniment.config.text import decode, parse
@@ -46,6 +47,7 @@ _TOP = (
     "notify",
     "audit_feed",
     "journaling",
+    "retention",
     "profile",
 )
 _TYPES: dict[type[Any], str] = {
@@ -108,6 +110,7 @@ def interpret(text: str, where: str) -> Settings:
             notify=_notify(_table(tables, "notify")),
             audit_feed=_convert(AuditFeedSection, _table(tables, "audit_feed"), "audit_feed: "),
             journaling=_convert(JournalingSection, _table(tables, "journaling"), "journaling: "),
+            retention=_convert(RetentionSection, _table(tables, "retention"), "retention: "),
             profiles=_profiles(_table(tables, "profile")),
             **_values(Settings, {key: tables[key] for key in _TOP[:4] if key in tables}, ""),
         )

@@ -320,6 +320,17 @@ class AuditFeedSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """The facility of the syslog messages."""
 
 
+class RetentionSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How retention rules are applied. The rules themselves are records of the ledger."""
+
+    dispose: str = ""
+    """Local time of day at which the service disposes of mail whose time has come, such as "02:30"; "" for
+    never."""
+    zone: str = ""
+    """The time zone of the days and years of rules that are set from now on, such as "Europe/Berlin"; "" for
+    UTC."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All of vault.toml."""
 
@@ -335,5 +346,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     notify: NotifySection = NotifySection()
     audit_feed: AuditFeedSection = AuditFeedSection()
     journaling: JournalingSection = JournalingSection()
+    retention: RetentionSection = RetentionSection()
     profiles: tuple[Profile, ...] = ()
     """In TOML, each one is a table [profile.NAME]."""

@@ -19,6 +19,7 @@ from muniment.config.model import (
     NotifyCommand,
     NotifyMail,
     NotifySection,
+    RetentionSection,
     Settings,
 )
 from muniment.profiles.fields import MAX_PORT, MAX_SECONDS
@@ -73,7 +74,7 @@ class SettingsSection:
 _DEFAULTS: dict[str, Any] = {
     "": Settings(), "gateway": GatewaySection(), "access": AccessSection(), "journaling": JournalingSection(),
     "audit_feed": AuditFeedSection(), "notify": NotifySection(), "notify.mail": NotifyMail(),
-    "notify.command": NotifyCommand(),
+    "notify.command": NotifyCommand(), "retention": RetentionSection(),
 }  # fmt: skip
 _FACILITIES = ("audit", "auth", "authpriv", "daemon", "user", *(f"local{number}" for number in range(8)))
 _F = SettingField
@@ -230,8 +231,16 @@ JOURNALING = SettingsSection(
             "9.9.9.9", more=True),
     ),
 )  # fmt: skip
+RETENTION = SettingsSection(
+    "retention", "Retention", "How retention rules are applied.", (
+        _F("retention.dispose", "Dispose of mail at", "text",
+            "Local time of day, such as 02:30; empty for by hand only.", "02:30"),
+        _F("retention.zone", "Time zone of rules", "text",
+            "Of the days and years of rules that are set from now on; empty for UTC.", "Europe/Berlin"),
+    ),
+)  # fmt: skip
 
-SECTIONS = (ORGANISATION, NOTIFICATIONS, ACCESS, SCHEDULE, GATEWAY, JOURNALING, AUDIT_FEED)
+SECTIONS = (ORGANISATION, NOTIFICATIONS, ACCESS, SCHEDULE, GATEWAY, JOURNALING, AUDIT_FEED, RETENTION)
 FIELDS = {field.key: field for section in SECTIONS for field in section.fields}
 _NAMED = re.compile(r'\{(\w+)(?:=("?[\w-]+"?))?\}')
 
@@ -269,9 +278,9 @@ def _worded(sentence: str, section: str, name: Callable[[str, str], str]) -> str
 
 def keys_of_model() -> Iterator[str]:
     """The dotted path of each key of vault.toml, except profiles, the version and the mark of a demo."""
-    tables = {"gateway", "access", "audit_feed", "notify", "notify.mail", "notify.command", "journaling"}
+    others = {*_DEFAULTS, "version", "profiles", "demo"}
     for section, default in _DEFAULTS.items():
         for name in default.__struct_fields__:
             key = f"{section}.{name}" if section else name
-            if key not in tables | {"version", "profiles", "demo"}:
+            if key not in others:
                 yield key

@@ -19,6 +19,9 @@ _NOT_YET_VALID, _EXPIRED = 9, 10
 _UNKNOWN_ISSUER = {18, 19, 20, 21}
 _WRONG_NAME = {62, 64}
 
+_IGNORE_UNEXPECTED_EOF = 0x80
+"""OpenSSL's SSL_OP_IGNORE_UNEXPECTED_EOF, for which Python has no name before 3.12."""
+
 
 def make_context(server: ServerSettings) -> ssl.SSLContext:
     """A client context that checks certificates, unless a fingerprint is pinned.
@@ -38,6 +41,8 @@ def make_context(server: ServerSettings) -> ssl.SSLContext:
     if server.fingerprint:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
+    # Some builds of Python, such as Debian 12's, take a cut connection for one that has ended in order.
+    context.options &= ~_IGNORE_UNEXPECTED_EOF
     return context
 
 

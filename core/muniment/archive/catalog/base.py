@@ -329,6 +329,9 @@ class DirectoryReader(Protocol):
     def holders(self, messages: Iterable[int]) -> set[str]:
         """Return the ids of all users who have one of these messages in a folder."""
 
+    def holders_of(self, messages: Iterable[int]) -> dict[int, set[str]]:
+        """Return, for each message, the ids of the users who have it in a folder."""
+
     def placed(self, user: str, messages: Iterable[int], folder: str = "") -> set[int]:
         """Return the subset of messages that are in a folder of the user.
 

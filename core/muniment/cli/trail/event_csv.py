@@ -35,7 +35,7 @@ def csv_of(events: Iterable[AuditEvent], header: bool = False) -> bytes:
     writer = csv.writer(text, lineterminator="\r\n")
     if header:
         writer.writerow(COLUMNS)
-    writer.writerows([_safe(cell) for cell in _cells(event)] for event in events)
+    writer.writerows([harmless_cell(cell) for cell in _cells(event)] for event in events)
     return text.getvalue().encode("utf-8", "backslashreplace")
 
 
@@ -51,6 +51,7 @@ def _cells(event: AuditEvent) -> Iterable[str]:
     yield from (event.word, str(event.sequence))
 
 
-def _safe(cell: str) -> str:
+def harmless_cell(cell: str) -> str:
+    """A cell of CSV without control characters, which no spreadsheet takes for a formula."""
     text = clean(cell)
     return f"'{text}" if cell.startswith(_FORMULA) or text.startswith(_FORMULA) else text

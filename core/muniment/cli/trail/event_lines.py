@@ -41,6 +41,11 @@ _ACTS = {
     "RenameProfile": ("renamed a profile", "rename a profile"),
     "RemoveProfile": ("removed a profile", "remove a profile"),
     "PutSettings": ("changed settings", "change settings"),
+    "SetRules": ("set retention rules", "set retention rules"),
+    "EndRule": ("ended a retention rule", "end a retention rule"),
+    "ListRules": ("listed retention rules", "list retention rules"),
+    "ShowRetention": ("asked what keeps a message", "ask what keeps a message"),
+    "SimulateRetention": ("simulated a disposal", "simulate a disposal"),
     "GetSettings": ("read the settings", "read the settings"),
     "GetProof": ("looked at the proof", "look at the proof"),
     "PutSetup": ("changed the set-up", "change the set-up"),
@@ -172,7 +177,7 @@ def about(event: AuditEvent) -> str:
     if detail.get("work"):
         parts.append(f"{detail['work']} {detail.get('number', '')} by {detail.get('owner', '')}")
     parts += [f"{name} {detail[name]}" for name in ("login", "address", "alias", "grant") if detail.get(name)]
-    for name in ("logins", "addresses", "settings", "was"):
+    for name in ("logins", "addresses", "settings", "rules", "was"):
         parts += [", ".join(map(str, detail[name]))] if detail.get(name) else []
     if detail.get("prefix"):
         parts.append(f"{detail['prefix']} {detail.get('first')} to {detail.get('last')}")

@@ -21,7 +21,7 @@ VALUE_LIMIT = 65_536
 """Characters of a setting's value."""
 COUNT_LIMIT = 10_000
 """Entries of a list."""
-_ADDRESSES = frozenset({"user", "alias", "addresses", "of"})
+_ADDRESSES = frozenset({"user", "alias", "addresses", "of", "people"})
 _UNLIMITED = {(ImportUsers, "text")}
 """Fields that only the size of the whole request limits."""
 _LIMITS = {"query": 2 * MAX_QUERY, "fields": VALUE_LIMIT, "values": VALUE_LIMIT, "password": VALUE_LIMIT}
@@ -52,6 +52,9 @@ def _check(name: str, value: Any) -> None:
         _check_all(name, value.values())
     elif isinstance(value, list | tuple | set | frozenset):
         _check_all(name, value)
+    elif isinstance(value, msgspec.Struct):
+        for field in msgspec.structs.fields(value):
+            _check(field.name, getattr(value, field.name))
 
 
 def _check_all(name: str, values: Any) -> None:

@@ -26,10 +26,11 @@ from muniment.service.operations import (
 )
 from muniment.service.operations.access import readers, rights
 from muniment.service.operations.operation import AuditRule, Operation
+from muniment.service.operations.retention import holds, rules, simulating
 
 MODULES = (
-    audit, checklist, health, history, logins, notifying, own_mail, profile_test, profiles,
-    proving, readers, rebuilding, rights, runs, settings, sign_in, users, vaults,
+    audit, checklist, health, history, holds, logins, notifying, own_mail, profile_test, profiles,
+    proving, readers, rebuilding, rights, rules, runs, settings, sign_in, simulating, users, vaults,
 )  # fmt: skip
 
 

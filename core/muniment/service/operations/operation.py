@@ -49,8 +49,8 @@ class AuditRule(Enum):
     the repair. The handler checks the request when it is called, and starts the work when the first reply is
     asked for, so that a request that can't be met is no event."""
     WITHIN = "within"
-    """The request changes the directory: its handler commits the change and its event in one batch, so that
-    neither is kept without the other."""
+    """The request changes the directory or makes a decision: its handler commits the change and its event in
+    one batch, so that neither is kept without the other."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ from muniment.people.directory import User
 from muniment.service.host.session import ClientSession
 from muniment.service.operations.exports.export_steps import ExportSteps
 from muniment.service.operations.message_view import OpenAttachment, read_view
+from muniment.service.operations.retention.held import holds_over
 from muniment.service.operations.time_zone import zone_asked
 from muniment.system.paths import as_path, readable
 
@@ -174,7 +175,8 @@ def show(session: ClientSession, request: api.Show) -> api.Message:
         row = message_named(vault, request.id)
         envelopes = tuple(_envelopes(vault, row.sequence))
         folders = tuple(vault.catalog.folders_of([row.sequence]).get(row.sequence, ()))
-        return message_reply(vault, row, envelopes, folders, row.notes, bcc=True, width=request.width)
+        shown = message_reply(vault, row, envelopes, folders, row.notes, bcc=True, width=request.width)
+        return replace(shown, holds=holds_over(vault, row))
 
 
 def message_named(vault: Vault, id_: str) -> MessageRow:

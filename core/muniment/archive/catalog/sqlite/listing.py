@@ -135,6 +135,14 @@ def folders_of(connection: Connection, messages: Iterable[int]) -> dict[int, lis
     return {message: sorted(names[box] for box in filed) for message, filed in boxes.items()}
 
 
+def holders_of(connection: Connection, messages: Iterable[int]) -> dict[int, set[str]]:
+    """Return the ids of the users who have each message in a folder."""
+    boxes = {row.id: read_numbers(row.boxes) for row in fetch_many(connection, sql.FILED, messages)}
+    wanted: set[int] = set().union(*boxes.values())
+    users = {row.id: row.key for row in fetch_many(connection, sql.BOXES, wanted)}
+    return {message: {users[box] for box in filed} for message, filed in boxes.items()}
+
+
 def messages_after(connection: Connection, message: int, limit: int) -> list[MessageRow]:
     """Return the next messages after a number, in ascending order."""
     found = connection.execute(sql_lists.MESSAGES_AFTER, {"message": message, "limit": limit}).all()

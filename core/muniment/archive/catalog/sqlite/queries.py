@@ -247,6 +247,9 @@ class SqliteQueries:
     def holders(self, messages: Iterable[int]) -> set[str]:
         return self._store.read(listing.holders, messages)
 
+    def holders_of(self, messages: Iterable[int]) -> dict[int, set[str]]:
+        return self._store.read(listing.holders_of, messages)
+
     def placed(self, user: str, messages: Iterable[int], folder: str = "") -> set[int]:
         return self._store.read(listing.placed, user, messages, folder)
 

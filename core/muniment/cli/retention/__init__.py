@@ -1,0 +1,1 @@
+"""Commands about how long mail is kept: legal holds, rules and approvals."""

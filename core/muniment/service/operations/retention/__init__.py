@@ -1,0 +1,1 @@
+"""Answers the requests about how long mail is kept."""

@@ -1,0 +1,102 @@
+"""Answers SimulateRetention: what a disposal would take."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any
+
+from muniment import api
+from muniment.archive.retention.due import DueMessage
+from muniment.archive.retention.simulation import MailShare, Simulation, Simulator
+from muniment.errors import UsageError
+from muniment.service.access.rights import closed_mail
+from muniment.service.access.roles import AccessRole
+from muniment.service.host.session import ClientSession
+from muniment.service.operations.exports.export_steps import ExportSteps
+from muniment.service.operations.operation import AuditRule, Operation
+from muniment.service.operations.retention.criteria import day_asked
+
+SEALED = "(sealed)"
+"""The subject of a message whose mail is sealed."""
+MOST = 10_000
+"""Most people in an answer."""
+
+
+def simulate(session: ClientSession, request: api.SimulateRetention) -> Iterator[api.WireWord]:
+    """Answer SimulateRetention. Closing the stream stops it."""
+    at = moment_asked(request.at, request.zone)
+    with session.reading() as vault:
+        simulator, steps = Simulator(vault, at), ExportSteps()
+        total = vault.catalog.totals().messages
+        for done in simulator.run():
+            yield from steps.due(done, total)
+        closed = closed_mail(vault, session.caller.name)
+        sealed = closed.sealed_of([one.row.sequence for one in simulator.result.examples])
+        yield simulation_word(simulator.result, sealed)
+
+
+def moment_asked(text: str, zone: str) -> int:
+    """The moment of a disposal: the first second of the day that was typed, or now.
+
+    Raises:
+        UsageError: it is no date, or is in the past.
+    """
+    now = int(time.time())
+    if not text:
+        return now
+    start, end = day_asked(text, zone)
+    if end <= now:
+        raise UsageError(f"{text} is in the past: name today or a later day")
+    return max(start, now)
+
+
+def simulation_word(result: Simulation, sealed: Collection[int] = ()) -> api.Simulation:
+    """A simulation, for clients. Of `sealed`, numbers of messages, it has no content."""
+    return api.Simulation(
+        at=result.at,
+        examined=result.examined,
+        goes=_share("", result.goes),
+        rules=_largest(_share(name, share, version) for (name, version), share in result.rules.items()),
+        people=_largest(_share(label, share) for label, share in result.people.items())[:MOST],
+        months=dict(sorted(result.months.items())),
+        held=result.kept["hold"],
+        kept=result.kept["rule"],
+        unsure=result.kept["doubt"],
+        doubts=dict(result.doubts.most_common()),
+        examples=tuple(_example(one, one.row.sequence in sealed) for one in result.examples),
+        listed=result.listed,
+        digest=result.digest,
+    )
+
+
+def _largest(shares: Iterable[api.MailShareWord]) -> tuple[api.MailShareWord, ...]:
+    return tuple(sorted(shares, key=lambda share: (-share.messages, share.name, share.version)))
+
+
+def _share(name: str, share: MailShare, version: int = 0) -> api.MailShareWord:
+    fields: dict[str, Any] = {key: getattr(share, key) for key in ("messages", "bytes", "oldest", "newest")}
+    return api.MailShareWord(name=name, version=version, **fields)
+
+
+def _example(due: DueMessage, sealed: bool) -> api.DueExample:
+    row, rule = due.row, due.time.rule
+    return api.DueExample(
+        id=row.sha.hex(),
+        received=row.received,
+        due=due.time.until,
+        rule=rule.name,
+        version=rule.version,
+        size=row.size,
+        sender="" if sealed else row.sender,
+        to="" if sealed else row.to,
+        subject=SEALED if sealed else row.subject,
+    )
+
+
+OPERATIONS = (
+    Operation(
+        api.SimulateRetention, (api.Step, api.Simulation), AccessRole.AUDITOR, simulate,
+        streams=True, audit=AuditRule.BEFORE,
+    ),
+)  # fmt: skip
