@@ -1,12 +1,16 @@
 #!/usr/bin/env python3
-"""Check a Muniment ledger, and extract its mail, without any code of Muniment.
+"""Check a Muniment ledger or the proof of a message, and extract mail, without any code of Muniment.
 
     verify_ledger.py VAULT/ledger
     verify_ledger.py VAULT/ledger --extract DIR
     verify_ledger.py VAULT/ledger --was SIZE:ROOT
+    verify_ledger.py --proof FILE.zip [--root SIZE:ROOT] [--key NAME+ID+KEY]
 
-Needs Python 3.10 or later and the module `zstandard`. Checks every checksum, the Merkle root at every
-commit frame, and the SHA-256 of every record's content. With --extract it also writes
+Needs Python 3.10 or later; for a ledger the module `zstandard`, for --key the module `cryptography`. On
+Debian these are the packages python3-zstandard and python3-cryptography. --proof alone needs no module.
+
+Of a ledger it checks every checksum, the Merkle root at every commit frame, and the SHA-256 of every record's
+content. With --extract it also writes
 
     DIR/messages/SHA256.eml      every message
     DIR/copies/SHA256.eml        every journal report, and every other copy, as it was fetched
@@ -18,8 +22,14 @@ grown from it, unchanged. Only this shows that the end is missing, or that the w
 A record whose content was erased is right if a committed redaction record names it with exactly its values,
 and its payload is zeros. Any other is damage.
 
-Exits with 0 if all is well, 1 if something is damaged or a checkpoint does not hold, 2 if there is no ledger
-or a checkpoint can't be read. The format is described in docs/ledger-format.md. Keep this file beside it.
+--proof checks a file of `muniment prove`: that each byte of it is as it was written, that the message and the
+other records are those whose hashes it names, and that their proofs (RFC 9162, 2.1.3) lead to the root of the
+checkpoint. --root and --key are the checkpoint and the public key that you have from elsewhere. Without them
+the file is only compared with what it says itself.
+
+Exits with 0 if all is well, 1 if something is damaged or a checkpoint does not hold, 2 if there is no ledger,
+no proof, or an argument can't be read, 3 if nothing is wrong but a module is missing. The format is described
+in docs/ledger-format.md. Keep this file beside it.
 """
 
 from __future__ import annotations
@@ -33,12 +43,16 @@ import json
 import sqlite3
 import struct
 import sys
+import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 from zlib import crc32
 
-import zstandard
+try:
+    import zstandard
+except ImportError:
+    zstandard = None  # type: ignore[assignment]
 
 HEADER = struct.Struct("<4sBBBB8sqQII32sII")
 LEAF = struct.Struct("<BBBqQ32s")
@@ -626,6 +640,274 @@ def cut(chunks: Iterator[bytes], offset: int, length: int) -> Iterator[bytes]:
         raise Damaged("its recipe reaches beyond a record's end")
 
 
+# --- the proof of a message ---------------------------------------------------------------
+
+ABOUT, README, SCRIPT = "proof.json", "README.txt", "verify_ledger.py"
+PROVEN = {"message": MESSAGE, "envelope": ENVELOPE, "audit": AUDIT}
+LOCAL = struct.Struct("<4s5H3I2H")
+CENTRAL = struct.Struct("<4s4B4H3I5H2I")
+DIRECTORY_END = struct.Struct("<4s4H2IH")
+ENTRY = struct.Struct("<BBqQ32s")
+DAY_ONE = 33
+"""1980-01-01, the earliest date of a zip."""
+PIECE = 1 << 20
+TEXT = 64 << 20
+"""Most bytes of a file that is read whole; messages and their copies are read in pieces."""
+
+
+class Packed(NamedTuple):
+    """A file in the zip, of which each byte was read."""
+
+    offset: int
+    size: int
+    sha: bytes
+
+
+class ProofFile:
+    """A zip of `muniment prove`. Every byte of it must be what its contents make it."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        """Read all of a file. Raises Damaged if it is another zip, or was changed."""
+        self._file = file
+        try:
+            with zipfile.ZipFile(file) as packed:
+                entries = packed.infolist()
+        except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, struct.error) as error:
+            raise Damaged(f"it is no zip, or a damaged one ({error})") from None
+        self.files: dict[str, Packed] = {}
+        at, directory = 0, b""
+        for entry in entries:
+            name = entry.filename.encode("ascii", "replace")
+            fields = (DAY_ONE, entry.CRC, entry.file_size, entry.file_size, len(name))
+            local = LOCAL.pack(b"PK\3\4", 20, 0, 0, 0, *fields, 0) + name
+            self._expect(at, local, entry.filename)
+            self.files[entry.filename] = self._content(at + len(local), entry)
+            more = (0, 0, 0, 0, 0o600 << 16, at)
+            directory += CENTRAL.pack(b"PK\1\2", 20, 3, 20, 0, 0, 0, 0, *fields, *more) + name
+            at += len(local) + entry.file_size
+        if len(self.files) < len(entries):
+            raise Damaged("two of its files have one name")
+        count = len(entries)
+        end = DIRECTORY_END.pack(b"PK\5\6", 0, 0, count, count, len(directory), at, 0)
+        self._expect(at, directory + end, "its directory")
+        if self._file.read(1):
+            raise Damaged("something follows its end")
+
+    def _expect(self, at: int, expected: bytes, what: str) -> None:
+        self._file.seek(at)
+        if self._file.read(len(expected)) != expected:
+            raise Damaged(f"{shown(what)} is not in the form in which it was written: it was changed")
+
+    def _content(self, offset: int, entry: zipfile.ZipInfo) -> Packed:
+        self._file.seek(offset)
+        digest, checksum, left = hashlib.sha256(), 0, entry.file_size
+        while left and (piece := self._file.read(min(PIECE, left))):
+            digest.update(piece)
+            checksum = crc32(piece, checksum)
+            left -= len(piece)
+        if left or checksum != entry.CRC:
+            raise Damaged(f"{shown(entry.filename)} was changed, or is cut short")
+        return Packed(offset, entry.file_size, digest.digest())
+
+    def text(self, name: str) -> str:
+        """A small file. Raises Damaged."""
+        packed = self.files.get(name)
+        if packed is None or packed.size > TEXT:
+            raise Damaged(f"{shown(name)} is missing or too large")
+        self._file.seek(packed.offset)
+        try:
+            return self._file.read(packed.size).decode()
+        except UnicodeDecodeError:
+            raise Damaged(f"{shown(name)} is no text") from None
+
+
+class Signed(NamedTuple):
+    """A checkpoint as a proof has it (C2SP tlog-checkpoint), with signatures that may be wrong."""
+
+    text: str
+    origin: str
+    size: int
+    root: bytes
+    signatures: list[tuple[str, bytes]]
+    """The name of each key, and its four bytes of id with the signature."""
+
+
+def shown(text: str) -> str:
+    """A text that can do nothing to a terminal."""
+    return "".join(one if one.isprintable() else "?" for one in text[:200])
+
+
+def unbase64(text: str) -> bytes:
+    """Decode base64 in its one usual spelling. Raises Damaged."""
+    try:
+        value = base64.b64decode(text, validate=True)
+    except ValueError:
+        value = b""
+    if base64.b64encode(value).decode() != text:
+        raise Damaged("a line is not base64")
+    return value
+
+
+def decimal(text: str) -> int:
+    """A number in its one usual spelling. Raises Damaged."""
+    if not (text.isascii() and text.isdecimal() and len(text) < 20) or str(int(text)) != text:
+        raise Damaged("a line is not a number")
+    return int(text)
+
+
+def read_signed(note: str) -> Signed:
+    """Parse a checkpoint. Raises Damaged."""
+    head, gap, lines = note.partition("\n\n")
+    origin, size, root, *_ = [*head.split("\n"), "", "", ""]
+    if not gap or (lines and not lines.endswith("\n")):
+        raise Damaged("its checkpoint has another form")
+    signatures = []
+    for line in lines.split("\n")[:-1]:
+        dash, name, data, *rest = [*line.split(" "), "", ""]
+        if dash != "\u2014" or any(rest):
+            raise Damaged("a signature of its checkpoint has another form")
+        signatures.append((name, unbase64(data)))
+    return Signed(f"{head}\n", origin, decimal(size), unbase64(root), signatures)
+
+
+def check_record(proof: ProofFile, record: dict[str, Any]) -> str:
+    """Check a record and its proof, and return the checkpoint to which it leads. Raises Damaged."""
+    name = str(record["file"])
+    packed = proof.files.get(name)
+    if packed is None:
+        raise Damaged(f"{shown(name)} is missing")
+    head, _, note = proof.text(str(record["proof"])).partition("\n\n")
+    first, extra, index, *hashes = [*head.split("\n"), "", ""]
+    if first != "c2sp.org/tlog-proof@v1" or extra[:6] != "extra " or index[:6] != "index ":
+        raise Damaged(f"the proof of {shown(name)} has another form")
+    entry, place = unbase64(extra[6:]), decimal(index[6:])
+    if len(entry) != ENTRY.size:
+        raise Damaged(f"the proof of {shown(name)} is of no record")
+    _, kind, _, size, sha = ENTRY.unpack(entry)
+    if (kind, size, sha) != (PROVEN.get(str(record["kind"])), packed.size, packed.sha):
+        raise Damaged(f"{shown(name)} is not the record of its proof: it was changed")
+    if (record["sequence"], record["size"], record["sha256"]) != (place, size, sha.hex()):
+        raise Damaged(f"{ABOUT} says something else about {shown(name)} than its proof")
+    tree = read_signed(note)
+    leaf = hashlib.sha256(b"\0" + entry).digest()
+    if root_of(leaf, place, tree.size, [unbase64(one) for one in hashes[:-2]]) != tree.root:
+        raise Damaged(f"the proof of {shown(name)} does not lead to the root of the checkpoint")
+    return note
+
+
+def root_of(leaf: bytes, place: int, size: int, path: list[bytes]) -> bytes | None:
+    """The root to which an inclusion proof leads (RFC 9162, 2.1.3.2); None if it can't be one."""
+    last, found = size - 1, leaf
+    if place > last or any(len(one) != 32 for one in path):
+        return None
+    for step in path:
+        if not last:
+            return None
+        if place & 1 or place == last:
+            found = node(step, found)
+            while place and not place & 1:
+                place, last = place >> 1, last >> 1
+        else:
+            found = node(found, step)
+        place, last = place >> 1, last >> 1
+    return None if last else found
+
+
+def check_proof(file: BinaryIO) -> tuple[dict[str, Any], Signed]:
+    """Check all of a proof but the checkpoint; what it says of itself, and that. Raises Damaged."""
+    proof = ProofFile(file)
+    try:
+        about = json.loads(proof.text(ABOUT))
+        if about["format"] != 1:
+            raise Damaged("it is of a newer format")
+        records = about["records"]
+        notes = {check_record(proof, record) for record in records}
+        named = {str(record[key]) for record in records for key in ("file", "proof")}
+        messages = [record["sha256"] for record in records if record["kind"] == "message"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise Damaged(f"{ABOUT} can't be read ({error!r})") from None
+    if len(named) != 2 * len(records) or proof.files.keys() != named | {ABOUT, README, SCRIPT}:
+        raise Damaged("a file is missing, or is there that belongs to no record")
+    if len(notes) != 1 or messages != [about["message"]]:
+        raise Damaged("its records are not one message and what belongs to it, in one checkpoint")
+    tree = read_signed(notes.pop())
+    if (about["checkpoint"], about["origin"]) != (f"{tree.size}:{tree.root.hex()}", tree.origin):
+        raise Damaged(f"{ABOUT} names another checkpoint than the proofs")
+    return about, tree
+
+
+def check_signature(tree: Signed, key: str) -> str:
+    """What a key has signed, as a sentence.
+
+    Raises Damaged if it has not signed the checkpoint, ValueError if this is no key, ImportError without the
+    module `cryptography`.
+    """
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    name, stated, data = key.split("+", 2)
+    raw = base64.b64decode(data, validate=True)
+    known = hashlib.sha256(name.encode() + b"\n" + raw).digest()[:4]
+    if len(raw) != 33 or raw[0] not in (1, 4) or known.hex() != stated:
+        raise ValueError("not a key")
+    for signer, signature in tree.signatures:
+        if signer != name or signature[:4] != known:
+            continue
+        text, time = tree.text, signature[4:12] if raw[0] == 4 else b""
+        if time:
+            text = f"cosignature/v1\ntime {int.from_bytes(time, 'big')}\n{text}"
+        try:
+            Ed25519PublicKey.from_public_bytes(raw[1:]).verify(signature[4 + len(time) :], text.encode())
+        except InvalidSignature:
+            break
+        return f"signed by {shown(name)}"
+    raise Damaged(f"the checkpoint is not signed by {shown(name)}")
+
+
+def pinned(tree: Signed, roots: list[tuple[int, bytes]], keys: list[str]) -> tuple[list[str], bool]:
+    """Compare a checkpoint with what is known of it from elsewhere.
+
+    Returns sentences, and whether all could be checked. Raises Damaged, or ValueError as `check_signature`.
+    """
+    for size, root in roots:
+        if (tree.size, tree.root) != (size, root):
+            own = f"{tree.size}:{tree.root.hex()}"
+            raise Damaged(f"it is proven in the checkpoint {own}, not in {size}:{root.hex()}")
+    try:
+        said = [check_signature(tree, key) for key in keys]
+    except ImportError:
+        return ["its signature was not checked: install the module cryptography"], False
+    if not roots and not keys:
+        said = ["the file itself names this checkpoint: compare it with your own, or use --root or --key"]
+    return said, True
+
+
+def say_proof(path: Path, roots: list[tuple[int, bytes]], keys: list[str]) -> int:
+    """Check a proof, print what was found, and return the exit code."""
+    try:
+        with path.open("rb") as file:
+            about, tree = check_proof(file)
+        said, complete = pinned(tree, roots, keys)
+    except OSError as error:
+        print(f"{path} can't be read: {error.strerror}", file=sys.stderr)
+        return 2
+    except Damaged as error:
+        print(f"WRONG {error}")
+        return 1
+    except ValueError:
+        print("--key is no public key of the form NAME+ID+KEY", file=sys.stderr)
+        return 2
+    kinds = [record["kind"] for record in about["records"]]
+    print(f"message {about['message']}")
+    print(f"copies that brought it: {kinds.count('envelope')}, recorded looks at it: {kinds.count('audit')}")
+    print(f"proven in the ledger of {shown(tree.origin)}, checkpoint {about['checkpoint']}")
+    for sentence in said:
+        print(sentence)
+    if complete:
+        print("all is well")
+    return 0 if complete else 3
+
+
 def checkpoint(text: str) -> tuple[int, bytes]:
     """Parse a checkpoint SIZE:ROOT. Raises ValueError."""
     size, _, root = text.partition(":")
@@ -641,7 +923,19 @@ def main() -> int:
         description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "ledger", type=Path, help="a vault's folder, or the one with its segments, VAULT/ledger"
+        "ledger", type=Path, nargs="?", help="a vault's folder, or the one with its segments, VAULT/ledger"
+    )
+    parser.add_argument("--proof", type=Path, metavar="FILE", help="check the proof of a message")
+    parser.add_argument(
+        "--root",
+        type=checkpoint,
+        action="append",
+        default=[],
+        metavar="SIZE:ROOT",
+        help="the checkpoint of a proof, which you have from elsewhere",
+    )
+    parser.add_argument(
+        "--key", action="append", default=[], help="a public key that must have signed a proof's checkpoint"
     )
     parser.add_argument("--extract", type=Path, metavar="DIR", help="write all mail into this folder")
     parser.add_argument(
@@ -653,6 +947,13 @@ def main() -> int:
         help="a checkpoint that was noted earlier",
     )
     options = parser.parse_args()
+    if (options.ledger is None) == (options.proof is None):
+        parser.error("name a ledger, or a proof with --proof")
+    if options.proof is not None:
+        return say_proof(options.proof, options.root, options.key)
+    if zstandard is None:
+        print("install the module zstandard: it is needed to read a ledger", file=sys.stderr)
+        return 2
     below = options.ledger / "ledger"
     ledger = below if below.is_dir() else options.ledger
     if not (ledger / "vault-id").exists() and not any(ledger.glob("*.seg")):

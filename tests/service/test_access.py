@@ -639,6 +639,32 @@ def test_a_reason_is_required(house: House, made: tuple[Path, dict[str, str]]) -
         path.write_text(before)
 
 
+def test_a_proof_is_for_auditors_and_recorded_even_of_their_own_mail(house: House, tmp_path: Path) -> None:
+    """It has the reports, which name Bcc recipients. It is sent: the caller is not this process's user."""
+    own = house.own(BOB)["plughbob"]
+    for id_ in (own, house.ids["plughbob"]):
+        with pytest.raises(AccessRefused):
+            house.send(BOB, api.Prove(id=id_, path=str(tmp_path / "bob.zip")))
+    path = house.folder / "vault.toml"
+    before = path.read_text()
+    path.write_text(before.replace("[access.users]\n", '[access.users]\naudrey = "bob@example.com"\n'))
+    try:
+        words = house.send(
+            AUDITOR, api.Prove(id=house.ids["plughbob"], path="/nowhere/p.zip", reason="case 9")
+        )
+    finally:
+        path.write_text(before)
+    assert isinstance(words[-1], api.Done)
+    list(receive(iter(words), tmp_path / "p.zip"))
+    with zipfile.ZipFile(tmp_path / "p.zip") as packed:
+        assert packed.read("message.eml") == TO_BOB
+        reads = [packed.read(name).decode() for name in packed.namelist() if name.startswith("reads/")]
+    assert any("case 9" in read and "Prove" in read for read in reads), "the file names its own event"
+    made = next(event for event in house.trail() if event.word == "Prove" and event.event == "read")
+    assert made.detail["messages"] == [house.ids["plughbob"]]
+    assert about(made) == f"{house.ids['plughbob'][:12]}; to /nowhere/p.zip"
+
+
 def test_a_call_sent_as_a_stream_is_refused_and_recorded(house: House) -> None:
     """A plain user sends a call as a stream, and a stream as a call."""
     session = ClientSession(house.folder, house.vault, BOB)

@@ -141,6 +141,7 @@ def requests(killer: str, out: Path) -> list[tuple[Request, Check]]:
         (api.Export(query="", path=str(out)), lambda replies: len(replies) > 0),
         (api.Export(query="", path=f"{out}.form", form="dat"), _ends_with(api.Done)),
         (api.SimulateRetention(), _ends_with(api.Simulation)),
+        (api.Prove(id=killer, path=str(out.with_suffix(".proof"))), _ends_with(api.Done)),
         (api.GetStatus(), _ends_with(api.Status)),
         (api.GetHealth(), _ends_with(api.Health)),
         (api.GetSetup(), _ends_with(api.Setup)),

@@ -121,6 +121,10 @@ WORDS: dict[str, list[tuple[str, str]]] = {
     "list": [(f"{VICTIM}/Inbox", SUBJECT), ("{hostile}/Inbox", "")],
     "search": [("wbody", SUBJECT), ('"(" {hostile}', ""), ("from:{hostile}", ""),
         ("wbody --columns to,folders,subject,from", SUBJECT)],
+    "prove": [
+        ("{message} --to {home}/proof{number}.zip", ""), ("{hostile} --to {home}/none.zip", ""),
+        ("{message} --to {home}/{hostile}{number}.zip", ""),
+    ],
     "show": [
         ("{message}", BODY), ("{message} --headers", HEADER), ("{message} --text", BODY),
         ("{message} --raw", HEADER), ("{message} --report 1", HEADER), ("{message} --attachment 1", INSIDE),

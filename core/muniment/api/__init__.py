@@ -108,6 +108,7 @@ from muniment.api.proof import (
     PastBackup,
     PastVerification,
     Proof,
+    Prove,
     StopWork,
     WatchWork,
 )
@@ -290,6 +291,7 @@ __all__ = [
     "Profiles",
     "ProgressWord",
     "Proof",
+    "Prove",
     "PutProfile",
     "PutSettings",
     "PutSetup",

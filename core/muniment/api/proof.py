@@ -13,6 +13,32 @@ class GetProof(Request, frozen=True):
     """
 
 
+class Prove(Request, frozen=True):
+    """Write the proof of a message: a zip that a stranger can check with a stand-alone script.
+
+    It holds the message, each copy that brought it, who read it, and the proofs of these records in the
+    newest signed checkpoint that has them, or else in the present state of the ledger.
+
+    Role: auditor. It has Bcc recipients and who read the message, so plain users get none.
+    Stream: Step for each stage, then Done. If the caller is not the service's own user, the file comes as
+    ExportFile and Chunk replies, as for Export. The event is recorded before.
+
+    Raises:
+        LedgerDamaged: a record can't be read back, or the ledger can't prove it.
+        NotFound: no message, or more than one, has this id.
+        ReasonNeeded: see `api.reading`.
+        UsageError: `path` exists already, or can't be written.
+        VaultError: the message is too large for one proof, or the disk has too little space.
+    """
+
+    id: str
+    """As in Show."""
+    path: str
+    """A file that does not exist yet."""
+    reason: str = ""
+    """As in ListMessages."""
+
+
 class ForgetBackup(Request, frozen=True):
     """Forget the last backup to a folder that is not used any more. The folder itself is not touched.
 

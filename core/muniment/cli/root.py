@@ -23,6 +23,7 @@ from muniment.cli import (
     witness,
 )
 from muniment.cli.command import CommandGroup
+from muniment.cli.evidence import prove
 from muniment.cli.retention import holds
 from muniment.cli.retention import rules as retention_rules
 from muniment.cli.rules import access
@@ -31,7 +32,7 @@ TASKS = (
     ("Begin", ("demo", "init", "setup", "users", "profile")),
     ("Archive", ("run", "watch", "cancel", "history", "service", "notify", "status", "quarantine")),
     ("Find and read", ("tree", "list", "search", "show", "export")),
-    ("Keep it sound", ("verify", "rebuild", "backup", "audit", "access", "witness")),
+    ("Keep it sound", ("verify", "prove", "rebuild", "backup", "audit", "access", "witness")),
     ("Keep what the law demands", ("hold", "retention")),
     ("This program", ("completion",)),
 )
@@ -114,6 +115,7 @@ for family in (
     messages,
     notify,
     profiles,
+    prove,
     quarantine,
     retention_rules,
     runs,

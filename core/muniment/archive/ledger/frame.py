@@ -177,6 +177,11 @@ def stated_identity(data: bytes) -> tuple[int, bytes]:
     return fields[2], fields[10]
 
 
+def leaf_entry(kind: int, time: int, size: int, sha: bytes) -> bytes:
+    """Return what the leaf of a record is made of, as proofs for others hold it (see `leaf_hash`)."""
+    return _LEAF.pack(0, VERSION, kind, time, size, sha)[1:]
+
+
 def leaf_hash(kind: int, time: int, size: int, sha: bytes) -> bytes:
     """Return the hash of a record's leaf in the Merkle tree (RFC 9162, 2.1.1).
 

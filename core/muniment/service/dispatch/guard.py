@@ -422,7 +422,7 @@ def _messages(vault: Vault, request: Request) -> list[tuple[int, bytes]]:
     if isinstance(request, api.ReadRaw) and request.what == "quarantine":
         item = vault.catalog.quarantine_by_prefix(request.id)
         return [(-1, item.sha)]
-    if isinstance(request, (api.Show, api.ReadRaw, api.ReadAttachment)):
+    if isinstance(request, (api.Show, api.ReadRaw, api.ReadAttachment, api.Prove)):
         return [_message(vault, request.id)]
     if isinstance(request, api.Export):
         return [_message(vault, one) for one in choice_of(vault, request).ids]
@@ -437,10 +437,10 @@ def _message(vault: Vault, id_: str) -> tuple[int, bytes]:
 def _is_own(vault: Vault, request: Request, own: User, messages: list[tuple[int, bytes]]) -> bool:
     """Whether a request reads only the caller's own mail."""
     if messages:
+        if isinstance(request, api.Prove) or getattr(request, "what", "message") == "report":
+            return False  # reports name others
         numbers = {number for number, _ in messages}
-        return getattr(request, "what", "message") != "report" and numbers == vault.catalog.placed(
-            own.id, numbers
-        )
+        return numbers == vault.catalog.placed(own.id, numbers)
     try:
         named = vault.directory.find(getattr(request, "user", "") or "?")
     except MunimentError:

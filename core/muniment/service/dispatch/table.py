@@ -12,6 +12,7 @@ from muniment.service.operations import (
     health,
     history,
     logins,
+    message_proof,
     notifying,
     own_mail,
     profile_test,
@@ -29,8 +30,8 @@ from muniment.service.operations.operation import AuditRule, Operation
 from muniment.service.operations.retention import holds, rules, simulating
 
 MODULES = (
-    audit, checklist, health, history, holds, logins, notifying, own_mail, profile_test, profiles,
-    proving, readers, rebuilding, rights, rules, runs, settings, sign_in, simulating, users, vaults,
+    audit, checklist, health, history, holds, logins, message_proof, notifying, own_mail, profile_test,
+    profiles, proving, readers, rebuilding, rights, rules, runs, settings, sign_in, simulating, users, vaults,
 )  # fmt: skip
 
 

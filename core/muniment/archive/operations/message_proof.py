@@ -1,0 +1,224 @@
+"""The proof of one message: a zip with which a stranger can check that it was in the ledger, and unchanged.
+
+It holds the message's exact bytes, each copy that brought it, who read it, and for each of these records an
+inclusion proof (C2SP tlog-proof) in the tree of one checkpoint. `docs/ledger-format.md`, section "Proof
+files", specifies it; `tools/verify_ledger.py --proof` checks it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import IO, Any
+
+from muniment.archive.catalog import AuditRow, EnvelopeRow, MessageRow
+from muniment.archive.catalog.audit_keys import EXPORT, KIND, READ, decoded
+from muniment.archive.ledger.checkpoints import Checkpoint
+from muniment.archive.ledger.frame import FrameHeader, leaf_entry
+from muniment.archive.ledger.model import RecordKind
+from muniment.archive.operations.export_explanation import script
+from muniment.archive.operations.proof_page import page
+from muniment.archive.vault.signed_checkpoints import SignedCheckpoints
+from muniment.archive.vault.vault import Vault
+from muniment.errors import LedgerDamaged, MunimentError, VaultError
+from muniment.evidence.checkpoint_body import CheckpointBody, read_body
+from muniment.evidence.plain_zip import PlainZip
+from muniment.evidence.proof_file import ProofText
+
+FORMAT = 1
+ABOUT, README, SCRIPT = "proof.json", "README.txt", "verify_ledger.py"
+READS = 1_000
+"""Most events in a proof, the newest ones."""
+SCANNED = 2_000
+"""Audit events that are looked at between two reports of progress."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenRecord:
+    """A record of the ledger that goes into a proof."""
+
+    sequence: int
+    kind: RecordKind
+    file: str
+    """The name of the file with its content."""
+    content: Iterable[bytes]
+    facts: dict[str, object]
+    """What `proof.json` says about it besides."""
+
+    @property
+    def proof(self) -> str:
+        """The name of the file with its inclusion proof."""
+        return f"proofs/{self.file.replace('/', '-').rpartition('.')[0]}.tlog-proof"
+
+
+class MessageProof:
+    """Writes the proof of one message."""
+
+    def __init__(self, vault: Vault, row: MessageRow, checkpoint: SignedState) -> None:
+        """Prepare a proof in the tree of a checkpoint; nothing is read yet."""
+        self._vault = vault
+        self._row = row
+        self._state = checkpoint
+        self._more = 0
+        """Events that are left out since they are too many."""
+        self._listed: list[dict[str, object]] = []
+
+    def write(self, file: IO[bytes]) -> Iterator[str]:
+        """Write the zip into an empty file that can seek.
+
+        Yields:
+            A sentence without its full stop for each stage, and now and then.
+
+        Raises:
+            VaultError: The message is newer than the checkpoint, or too large.
+            LedgerDamaged: A record can't be read back or proven.
+            OSError: The zip can't be written.
+        """
+        yield "reading the ledger's tree"
+        for done in self._vault.tree.grow(self._state.checkpoint.tree_size):
+            yield f"reading the ledger's tree, {done:,} records"
+        yield "looking for who read the message"
+        reads: list[AuditRow] = []
+        for found in self._reads():
+            reads = found
+            yield f"looking for who read the message, {len(reads):,} times"
+        try:
+            with PlainZip(file) as packed:
+                yield from self._fill(packed, reads)
+        except ValueError as error:
+            raise VaultError(f"{error}: export the message instead") from error
+
+    def _fill(self, packed: PlainZip, reads: list[AuditRow]) -> Iterator[str]:
+        for record in self._records(reads):
+            yield f"proving {record.file}"
+            self._add(packed, record)
+        about = self._about()
+        packed.add(ABOUT, [json.dumps(about, indent=1, sort_keys=True).encode() + b"\n"])
+        packed.add(README, [page(about).encode()])
+        packed.add(SCRIPT, [script(SCRIPT)])
+        packed.finish()
+
+    def _records(self, reads: list[AuditRow]) -> Iterator[ProvenRecord]:
+        reader, row = self._vault.reader, self._row
+        facts: dict[str, object] = {"date": row.date}
+        yield ProvenRecord(row.sequence, RecordKind.MESSAGE, "message.eml", reader.content(row.sha), facts)
+        for number, copy in enumerate(self._vault.catalog.envelopes_of(row.sequence), start=1):
+            name, content = f"copies/{number}.eml", reader.content_at(copy.position)
+            yield ProvenRecord(copy.sequence, RecordKind.ENVELOPE, name, content, _envelope(copy))
+        for number, read in enumerate(reads, start=1):
+            name, content = f"reads/{number}.json", reader.content_at(read.position)
+            yield ProvenRecord(read.sequence, RecordKind.AUDIT, name, content, _look(read))
+
+    def _add(self, packed: PlainZip, record: ProvenRecord) -> None:
+        proof = self._vault.tree.inclusion(record.sequence, self._state.checkpoint)
+        header = proof.header
+        if header.kind != record.kind:
+            raise LedgerDamaged(
+                f"record {record.sequence} of the ledger is not the one that the catalog names: "
+                "run `muniment rebuild --catalog`"
+            )
+        packed.add(record.file, record.content)
+        text = ProofText(_entry(header), record.sequence, proof.path, self._state.note)
+        packed.add(record.proof, [str(text).encode()])
+        self._listed.append(
+            {
+                **record.facts,
+                "file": record.file,
+                "proof": record.proof,
+                "kind": record.kind.name.lower(),
+                "sequence": record.sequence,
+                "sha256": header.sha.hex(),
+                "size": header.size,
+            }
+        )
+
+    def _reads(self) -> Iterator[list[AuditRow]]:
+        """Yield the events that name the message, oldest first, after each piece of the trail."""
+        wanted, found, before = self._row.sha.hex(), list[AuditRow](), self._state.checkpoint.tree_size
+        while True:
+            rows = self._vault.catalog.audited(SCANNED, before, keys={KIND + READ, KIND + EXPORT})
+            found += [row for row in rows if _names(row, wanted)]
+            if not rows:
+                break
+            before = rows[-1].sequence
+            yield found
+        self._more = max(0, len(found) - READS)
+        yield found[:READS][::-1]
+
+    def _about(self) -> dict[str, Any]:
+        return {
+            "format": FORMAT,
+            "made": datetime.now(UTC).isoformat(timespec="seconds"),
+            "message": self._row.sha.hex(),
+            "checkpoint": str(self._state.checkpoint),
+            "origin": self._state.origin,
+            "signed": self._state.signed,
+            "records": self._listed,
+            "reads_left_out": self._more,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class SignedState:
+    """The checkpoint of a proof, with the signatures that it has."""
+
+    checkpoint: Checkpoint
+    origin: str
+    note: str
+    """The note: its text, an empty line, and a line for each signature, of which there may be none."""
+    signed: bool
+
+
+def newest_state(vault: Vault, sequence: int) -> SignedState:
+    """Return the newest signed checkpoint whose tree has a record, else the present state, not signed.
+
+    Args:
+        vault: The vault.
+        sequence: The leaf index of the record.
+    """
+    head = vault.head
+    present = Checkpoint(head.tree_size, head.root)
+    notes = SignedCheckpoints(vault.folder)
+    for size in reversed(notes.sizes()):
+        if size <= sequence:
+            break
+        try:
+            note = notes.load(size)
+            body = read_body(note.text)
+        except (OSError, MunimentError):
+            continue
+        if size <= present.tree_size and body.size == size:
+            return SignedState(Checkpoint(size, body.root), body.origin, str(note), signed=True)
+    body = CheckpointBody(f"muniment/{vault.catalog.vault_id.hex()}", present.tree_size, present.root)
+    return SignedState(present, body.origin, f"{body.text}\n", signed=False)
+
+
+def _entry(header: FrameHeader) -> bytes:
+    return leaf_entry(header.kind, header.time, header.size, header.sha)
+
+
+def _names(row: AuditRow, wanted: str) -> bool:
+    """Return whether an event names a message by its id. Most do not have its digits at all."""
+    return wanted in row.event and wanted in decoded(row.event).get("messages", ())
+
+
+def _look(read: AuditRow) -> dict[str, object]:
+    """Return who looked at a message, and why; the event has more."""
+    event = decoded(read.event)
+    said = {name: str(event[name]) for name in ("who", "role", "word", "reason") if event.get(name)}
+    return {"time": read.time, **said}
+
+
+def _envelope(copy: EnvelopeRow) -> dict[str, object]:
+    return {
+        "report": copy.report,
+        "time": copy.time,
+        "profile": copy.profile,
+        "parties": [
+            {"role": party.role.name.lower(), "address": party.address, "via": party.via}
+            for party in copy.parties
+        ],
+        "flags": list(copy.flags),
+    }

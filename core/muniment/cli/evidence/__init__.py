@@ -1,0 +1,1 @@
+"""Commands that give others evidence about the vault."""

@@ -1,0 +1,402 @@
+"""A proof of a message: a stranger's script accepts it as it was written, and refuses each change of it."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import random
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from muniment import api
+from muniment.archive.ledger.checkpoints import Checkpoint
+from muniment.archive.operations.message_proof import MessageProof, newest_state
+from muniment.archive.vault.open_vault import open_vault
+from muniment.archive.vault.signed_checkpoints import SignedCheckpoints
+from muniment.archive.vault.vault import Vault
+from muniment.errors import LedgerDamaged, UsageError, VaultError
+from muniment.evidence.checkpoint_body import CheckpointBody
+from muniment.evidence.note_keys import KeyKind, SigningKey, new_key
+from muniment.evidence.plain_zip import PlainZip
+from muniment.evidence.proof_file import parse_proof
+from muniment.evidence.signed_note import signed
+from support.reports import fork, line, plain, report
+from support.scripts import loaded
+from support.vaults import TestVault
+
+SCRIPT = Path(__file__).parents[2] / "tools" / "verify_ledger.py"
+ORIGIN = "example.com/muniment/test"
+MAIL = plain(subject="the letter", body="secret\r\n" * 30, attachments=[("a.pdf", b"%PDF" + b"x" * 900)])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A vault with a message that two reports brought, and that an auditor has read."""
+    made = TestVault(tmp_path_factory.mktemp("proof") / "vault")
+    others = [report(plain(subject=f"other {number}")) for number in range(90)]
+    first = report(
+        MAIL, recipients=["bob@example.com", line("Bcc", "eve@example.com", expanded="all@example.com")]
+    )
+    made.archive([*others[:40], first, *others[40:]])
+    made.archive([report(fork(MAIL, 7), recipients=[line("Cc", "carol@example.com")])])
+    with closing(open_vault(made.folder, write=True)) as vault:
+        sha = message(vault)
+        for number in range(3):
+            read = {"event": "read", "who": f"audrey{number}", "uid": 7, "role": "auditor", "word": "Show"}
+            vault.log([read | {"messages": [sha], "reason": "case 7", "at": 1_700_000_000 + number}])
+            vault.log([read | {"messages": ["00" * 32]}, read | {"word": "Search", "query": sha}])
+    return made.folder
+
+
+def message(vault: Vault) -> str:
+    return next(iter(TestVault(vault.folder).search("subject:letter"))).id
+
+
+@pytest.fixture(scope="module")
+def vault(folder: Path) -> Iterator[Vault]:
+    with closing(open_vault(folder, write=False)) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def script() -> ModuleType:
+    return loaded(SCRIPT)
+
+
+def proof_of(vault: Vault, prefix: str = "") -> bytes:
+    row = vault.catalog.message_by_prefix(prefix or message(vault))
+    file = io.BytesIO()
+    last = max(copy.sequence for copy in vault.catalog.envelopes_of(row.sequence))
+    assert list(MessageProof(vault, row, newest_state(vault, last)).write(file))
+    return file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def proof(vault: Vault) -> bytes:
+    return proof_of(vault)
+
+
+def accepted(script: ModuleType, data: bytes) -> bool:
+    try:
+        script.check_proof(io.BytesIO(data))
+    except script.Damaged:
+        return False
+    return True
+
+
+def alone(path: Path, *options: str, code: int = 0, isolated: tuple[str, ...] = ("-I", "-S")) -> str:
+    """What the script says of a proof, in a Python that has no module but its own."""
+    command = [sys.executable, *isolated, str(SCRIPT), "--proof", str(path), *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_a_proof_holds_the_message_and_all_that_belongs_to_it(
+    folder: Path, vault: Vault, proof: bytes
+) -> None:
+    client = TestVault(folder)
+    (hit,) = client.search("subject:letter")
+    with zipfile.ZipFile(io.BytesIO(proof)) as packed:
+        files = {name: packed.read(name) for name in packed.namelist()}
+    assert files["message.eml"] == client.raw(hit.id)
+    assert [files[f"copies/{number}.eml"] for number in (1, 2)] == [
+        client.report(hit.id, number) for number in (1, 2)
+    ]
+    reads = [json.loads(files[f"reads/{number}.json"]) for number in (1, 2, 3)]
+    assert [read["who"] for read in reads] == ["audrey0", "audrey1", "audrey2"]
+    assert "reads/4.json" not in files
+    assert files["verify_ledger.py"] == SCRIPT.read_bytes()
+    about = json.loads(files["proof.json"])
+    assert about["checkpoint"] == str(Checkpoint(vault.head.tree_size, vault.head.root))
+    parties = [party["address"] for one in about["records"] for party in one.get("parties", ())]
+    assert {"bob@example.com", "eve@example.com", "carol@example.com"} <= set(parties)
+    proofs = [parse_proof(data.decode()) for name, data in files.items() if name.endswith(".tlog-proof")]
+    assert len(proofs) == len(about["records"]) == 6
+    assert all(one.leads_to_root() for one in proofs)
+
+
+def test_the_page_says_it_in_plain_words(vault: Vault, proof: bytes) -> None:
+    with zipfile.ZipFile(io.BytesIO(proof)) as packed:
+        page = packed.read("README.txt").decode()
+    for words in (
+        f"The message      {message(vault)}\n",
+        str(Checkpoint(vault.head.tree_size, vault.head.root)),
+        "bcc          eve@example.com, by way of all@example.com\n",
+        "copies/1.eml, a journal report of ",
+        "audrey1, because: case 7 (reads/2.json)\n",
+        "This checkpoint is not signed",
+    ):
+        assert words in page
+    assert max(map(len, page.splitlines())) <= 110
+
+
+def test_the_script_alone_accepts_it(vault: Vault, proof: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "proof.zip"
+    path.write_bytes(proof)
+    head = Checkpoint(vault.head.tree_size, vault.head.root)
+    said = alone(path)
+    assert f"message {message(vault)}\n" in said
+    assert "copies that brought it: 2, recorded looks at it: 3\n" in said
+    assert "compare it with your own" in said
+    assert said.endswith("all is well\n")
+    assert "compare" not in alone(path, "--root", str(head))
+    assert "not in 5:0000" in alone(path, "--root", f"5:{'00' * 32}", code=1)
+    other = f"{head.tree_size}:{'00' * 32}"
+    assert "WRONG it is proven in the checkpoint" in alone(path, "--root", other, code=1)
+
+
+def test_what_is_no_proof_is_said_in_one_sentence(vault: Vault, tmp_path: Path) -> None:
+    path = tmp_path / "x.zip"
+    assert "can't be read" in alone(path, code=2)
+    for content in (b"", b"no zip", b"PK\5\6" + bytes(18), os.urandom(500)):
+        path.write_bytes(content)
+        assert alone(path, code=1).startswith("WRONG ")
+    with zipfile.ZipFile(path, "w") as packed:
+        packed.writestr("proof.json", "{}")
+    assert "WRONG proof.json is not in the form" in alone(path, code=1)
+    done = subprocess.run([sys.executable, "-I", str(SCRIPT)], capture_output=True, text=True, check=False)
+    assert (done.returncode, "name a ledger, or a proof" in done.stderr) == (2, True)
+
+
+# --- changes --------------------------------------------------------------------------------------
+
+
+def refuse_changes(script: ModuleType, proof: bytes, number: int, seed: int) -> None:
+    """Change one byte, `number` times, and assert that each is refused."""
+    chosen = random.Random(seed)
+    kept = []
+    own = proof.index(SCRIPT.read_bytes())
+    for count in range(number):
+        at = chosen.randrange(len(proof))
+        if count % 4 and own <= at < own + SCRIPT.stat().st_size:
+            at = chosen.randrange(own)  # most of the file is the script
+        data = bytearray(proof)
+        data[at] ^= chosen.randrange(1, 256)
+        if accepted(script, bytes(data)):
+            kept.append((at, data[at]))
+    assert kept == []
+    assert accepted(script, proof)
+
+
+def test_each_changed_byte_is_refused(script: ModuleType, proof: bytes) -> None:
+    refuse_changes(script, proof, 2_000, 1)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_each_of_100_000_changed_bytes_is_refused(script: ModuleType, proof: bytes) -> None:
+    refuse_changes(script, proof, 100_000, 2)
+
+
+def test_a_proof_that_is_cut_or_grows_is_refused(script: ModuleType, proof: bytes) -> None:
+    for size in [*range(0, len(proof), 997), *range(len(proof) - 120, len(proof))]:
+        assert not accepted(script, proof[:size])
+    for more in (b"x", bytes(30), proof):
+        assert not accepted(script, proof + more)
+        assert not accepted(script, more + proof)
+    for at in range(0, len(proof), 991):
+        assert not accepted(script, proof[:at] + b"\0" + proof[at:])
+        assert not accepted(script, proof[:at] + proof[at + 1 :])
+
+
+Files = dict[str, bytes]
+
+
+def repacked(proof: bytes, change: Callable[[Files], object]) -> bytes:
+    """The proof with other files, in the right form and with right checksums, as a forger would write it."""
+    with zipfile.ZipFile(io.BytesIO(proof)) as packed:
+        files = {name: packed.read(name) for name in packed.namelist()}
+    change(files)
+    file = io.BytesIO()
+    with PlainZip(file) as made:
+        for name, data in files.items():
+            made.add(name, [data])
+        made.finish()
+    return file.getvalue()
+
+
+def edit(name: str, old: bytes, new: bytes) -> Callable[[Files], None]:
+    def change(files: Files) -> None:
+        assert old in files[name]
+        files[name] = files[name].replace(old, new)
+
+    return change
+
+
+def swap(one: str, other: str) -> Callable[[Files], None]:
+    def change(files: Files) -> None:
+        files[one], files[other] = files[other], files[one]
+
+    return change
+
+
+FORGERIES: dict[str, Callable[[Files], object]] = {
+    "another message": edit("message.eml", b"secret", b"public"),
+    "another copy": edit("copies/1.eml", b"eve@", b"eva@"),
+    "another look": edit("reads/2.json", b"audrey1", b"malory1"),
+    "a hidden message": lambda files: files.pop("message.eml"),
+    "a hidden look": lambda files: files.pop("reads/1.json"),
+    "a proof without its checkpoint": edit("proofs/message.tlog-proof", b"\n\n", b"\n"),
+    "a file more": lambda files: files.update({"letter.eml": b"x"}),
+    "no page": lambda files: files.pop("README.txt"),
+    "no script": lambda files: files.pop("verify_ledger.py"),
+    "no list": lambda files: files.pop("proof.json"),
+    "a list of nothing": lambda files: files.update({"proof.json": b"{}"}),
+    "a deep list": lambda files: files.update({"proof.json": b"[" * 100_000}),
+    "a list of another type": edit("proof.json", b'"records": [', b'"records": 5, "x": ['),
+    "another kind": edit("proof.json", b'"kind": "envelope"', b'"kind": "message"'),
+    "another id": edit("proof.json", b'"message": "', b'"message": "0'),
+    "another sequence": edit("proof.json", b'"sequence": ', b'"sequence": 1'),
+    "another format": edit("proof.json", b'"format": 1', b'"format": 2'),
+    "another checkpoint in the list": edit("proof.json", b'"checkpoint": "', b'"checkpoint": "1'),
+    "another origin": edit("proofs/message.tlog-proof", b"\nmuniment/", b"\nmuniment.com/"),
+    "swapped copies": swap("copies/1.eml", "copies/2.eml"),
+    "swapped proofs": swap("proofs/copies-1.tlog-proof", "proofs/copies-2.tlog-proof"),
+    "another index": edit("proofs/message.tlog-proof", b"index ", b"index 1"),
+    "a leading zero": edit("proofs/message.tlog-proof", b"index ", b"index 0"),
+    "another version": edit("proofs/message.tlog-proof", b"@v1", b"@v2"),
+}
+
+
+def test_repacking_without_a_change_gives_the_same_bytes(proof: bytes) -> None:
+    assert repacked(proof, lambda files: None) == proof
+
+
+@pytest.mark.parametrize("name", FORGERIES)
+def test_forgeries_in_the_right_form_are_refused(script: ModuleType, proof: bytes, name: str) -> None:
+    assert not accepted(script, repacked(proof, FORGERIES[name]))
+
+
+def test_two_files_of_one_name_are_refused(script: ModuleType, proof: bytes) -> None:
+    file = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(proof)) as read, PlainZip(file) as packed:
+        for name in read.namelist():
+            packed.add(name, [read.read(name)])
+        with pytest.warns(UserWarning, match="Duplicate"):
+            packed.add("message.eml", [read.read("message.eml")])
+        packed.finish()
+    assert not accepted(script, file.getvalue())
+
+
+# --- signatures -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def notes(vault: Vault) -> Iterator[SignedCheckpoints]:
+    kept = SignedCheckpoints(vault.folder)
+    yield kept
+    for size in kept.sizes():
+        kept.path(size).unlink()
+
+
+def sign(vault: Vault, notes: SignedCheckpoints, keys: list[SigningKey]) -> str:
+    body = CheckpointBody(ORIGIN, vault.head.tree_size, vault.head.root)
+    notes.keep(signed(body.text, keys))
+    return str(Checkpoint(body.size, body.root))
+
+
+def test_a_signed_checkpoint_is_used_and_checked(
+    vault: Vault, notes: SignedCheckpoints, tmp_path: Path
+) -> None:
+    key, other = new_key(ORIGIN, KeyKind.ED25519), new_key(ORIGIN, KeyKind.ED25519)
+    witness, foreign = new_key("witness.example", KeyKind.COSIGNATURE), new_key("x.example", KeyKind.ED25519)
+    checkpoint = sign(vault, notes, [key, witness])
+    path = tmp_path / "proof.zip"
+    path.write_bytes(proof_of(vault))
+    said = alone(path, "--key", str(key.verifier), "--key", str(witness.verifier), isolated=("-I",))
+    assert f"proven in the ledger of {ORIGIN}, checkpoint {checkpoint}\n" in said
+    assert f"signed by {ORIGIN}\nsigned by witness.example\nall is well\n" in said
+    for wrong in (other, foreign):
+        assert "WRONG the checkpoint is not signed by" in alone(
+            path, "--key", str(wrong.verifier), code=1, isolated=("-I",)
+        )
+    for text in ("", "x", "a+b", "a+b+c", str(key.verifier)[:-5], str(key.verifier).replace("+", "+0", 1)):
+        assert "no public key" in alone(path, "--key", text, code=2, isolated=("-I",))
+    assert "install the module cryptography" in alone(path, "--key", str(key.verifier), code=3)
+    with zipfile.ZipFile(path) as packed:
+        assert "--key 'NAME+ID+KEY'" in packed.read("README.txt").decode()
+
+
+def test_a_signature_is_of_this_text_alone(vault: Vault, notes: SignedCheckpoints, tmp_path: Path) -> None:
+    key = new_key(ORIGIN, KeyKind.ED25519)
+    sign(vault, notes, [key])
+    path = tmp_path / "proof.zip"
+    line = notes.load(vault.head.tree_size).signatures[0]
+    wrong = str(line)[:-10] + ("AAAA" if str(line)[-10:-6] != "AAAA" else "BBBB") + str(line)[-6:]
+
+    def change(files: Files) -> None:
+        for name in files:
+            files[name] = files[name].replace(str(line).encode(), wrong.encode())
+
+    path.write_bytes(repacked(proof_of(vault), change))
+    assert "WRONG the checkpoint is not signed by" in alone(
+        path, "--key", str(key.verifier), code=1, isolated=("-I",)
+    )
+
+
+def test_a_message_that_is_newer_than_the_signature_is_proven_without(
+    vault: Vault, notes: SignedCheckpoints
+) -> None:
+    row = vault.catalog.message_by_prefix(message(vault))
+    key = new_key(ORIGIN, KeyKind.ED25519)
+    notes.keep(signed(CheckpointBody(ORIGIN, row.sequence, bytes(32)).text, [key]))
+    assert not newest_state(vault, row.sequence).signed
+    assert newest_state(vault, row.sequence - 1).signed
+    notes.path(row.sequence + 1).write_text("broken")
+    assert not newest_state(vault, row.sequence).signed
+
+
+def test_a_signed_checkpoint_of_another_ledger_proves_nothing(vault: Vault, notes: SignedCheckpoints) -> None:
+    notes.keep(
+        signed(
+            CheckpointBody(ORIGIN, vault.head.tree_size, bytes(32)).text, [new_key(ORIGIN, KeyKind.ED25519)]
+        )
+    )
+    with pytest.raises(LedgerDamaged, match="not those of the checkpoint"):
+        proof_of(vault)
+
+
+# --- the request ----------------------------------------------------------------------------------
+
+
+def test_the_request_writes_the_file_and_is_recorded(folder: Path, tmp_path: Path) -> None:
+    client = TestVault(folder)
+    (hit,) = client.search("subject:letter")
+    path = tmp_path / "new" / "proof.zip"
+    *steps, done = client.client.stream(api.Prove(id=hit.id[:12], path=str(path), reason="case 9"))
+    assert isinstance(done, api.Done)
+    assert "The proof of message" in done.message
+    assert any("proving copies/2.eml" in step.text for step in steps if isinstance(step, api.Step))
+    assert alone(path).endswith("all is well\n")
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [one.name for one in path.parent.iterdir()] == ["proof.zip"]
+    with pytest.raises(UsageError, match="exists already"):
+        list(client.client.stream(api.Prove(id=hit.id, path=str(path))))
+    with pytest.raises(UsageError, match="can't be written"):
+        list(client.client.stream(api.Prove(id=hit.id, path="/proc/none/proof.zip")))
+
+
+def test_a_message_that_is_too_large_leaves_nothing(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = TestVault(folder)
+    (hit,) = client.search("subject:letter")
+    made = PlainZip.__init__
+
+    def small(packed: PlainZip, file: io.BytesIO) -> None:
+        made(packed, file)
+        packed.left = 100
+
+    monkeypatch.setattr(PlainZip, "__init__", small)
+    with pytest.raises(VaultError, match="export the message"):
+        list(client.client.stream(api.Prove(id=hit.id, path=str(tmp_path / "proof.zip"))))
+    assert list(tmp_path.iterdir()) == []
