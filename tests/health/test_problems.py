@@ -143,7 +143,7 @@ def test_limits_of_notifications_that_are_off_find_nothing() -> None:
 
 
 def test_each_kind_of_notification_has_a_verdict_and_advice() -> None:
-    assert set(get_args(Kind)) - {"run-failed", "daily-summary", "test"} == set(KINDS)
+    assert set(get_args(Kind)) - {"run-failed", "daily-summary", "checkpoint", "test"} == set(KINDS)
 
 
 def test_each_kind_that_only_the_watch_can_judge_has_advice() -> None:

@@ -173,6 +173,7 @@ UNRECORDED: dict[str, set[type[Request]]] = {
         api.GetStatus, api.GetHealth, api.GetProof, api.GetHistory, api.WatchRuns, api.WatchWork,
         api.GetRefiling, api.GetSetup, api.ListProfiles, api.ShowProfile, api.GetSettings,
         api.ListRules, api.ShowRetention,
+        api.GetCheckpoint, api.VerifyCheckpoint,
     },
     "tries values without keeping them, and fetches no mail": {
         api.CheckProfile, api.CheckSettings, api.CheckSetup, api.TestProfile, api.TestNotify,

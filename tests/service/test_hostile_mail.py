@@ -163,6 +163,7 @@ UNCONCERNED = {
     *(api.GetSettings, api.CheckSettings, api.PutSettings),
     *(api.PlaceHold, api.ReleaseHold, api.ListHolds, api.CountHold, api.ReportHeld, api.ListHeld),
     *(api.SetRules, api.EndRule, api.ListRules, api.ShowRetention),
+    *(api.GetCheckpoint, api.PublishCheckpoint, api.VerifyCheckpoint, api.NewCheckpointKey),
 }
 """Requests that do not read mail. RunAll does the same as Run."""
 

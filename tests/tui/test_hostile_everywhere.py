@@ -164,6 +164,10 @@ WORDS: dict[str, list[tuple[str, str]]] = {
     "retention show": [("{message}", "all"), ("{hostile}", "")],
     "retention simulate": [("--at 2100-01-01", SUBJECT)],
     "retention end": [("{hostile}", ""), ("all", "")],
+    "checkpoint publish": [("", "")],
+    "checkpoint show": [("", ""), ("--from 0", "")],
+    "checkpoint verify": [("{home}/note", "")],
+    "checkpoint new-key": [("--reason lost", "")],
     "completion": [("bash", "")],
     "service install": [("--print", "ExecStart")],
 }  # fmt: skip
@@ -219,6 +223,8 @@ def lines(hall: Hall) -> list[tuple[list[str], str]]:
 
 def test_no_command_sends_control_bytes_of_mail(hall: Hall) -> None:
     (hall.home / "people.csv").write_text(f'name,address\n"{hostile(NAME)}",carl@example.com\n')
+    note = f"example.com/{SUBJECT}\n1\n{'A' * 43}=\n\n— example.com/{SUBJECT} AAAAAAA=\n"
+    (hall.home / "note").write_text(note)
     tried = lines(hall)
     calls = hall.home / "calls.json"
     calls.write_text(json.dumps([line for line, _ in tried]))

@@ -20,10 +20,9 @@ from muniment.cli import (
     users,
     vaults,
     watching,
-    witness,
 )
 from muniment.cli.command import CommandGroup
-from muniment.cli.evidence import prove
+from muniment.cli.evidence import checkpoint, prove, witness
 from muniment.cli.retention import holds
 from muniment.cli.retention import rules as retention_rules
 from muniment.cli.rules import access
@@ -32,7 +31,7 @@ TASKS = (
     ("Begin", ("demo", "init", "setup", "users", "profile")),
     ("Archive", ("run", "watch", "cancel", "history", "service", "notify", "status", "quarantine")),
     ("Find and read", ("tree", "list", "search", "show", "export")),
-    ("Keep it sound", ("verify", "prove", "rebuild", "backup", "audit", "access", "witness")),
+    ("Keep it sound", ("verify", "prove", "rebuild", "backup", "audit", "access", "checkpoint", "witness")),
     ("Keep what the law demands", ("hold", "retention")),
     ("This program", ("completion",)),
 )
@@ -108,6 +107,7 @@ def root() -> None:
 for family in (
     access,
     audit,
+    checkpoint,
     completion,
     demo,
     holds,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import re
 
+from muniment.config.check_checkpoints import checkpoint_problems
 from muniment.config.check_feed import feed_problems
 from muniment.config.check_notify import Problems, notify_problems
 from muniment.config.check_retention import retention_problems
@@ -60,6 +61,7 @@ def setting_problems(settings: Settings) -> Problems:
     yield from notify_problems(settings.notify)
     yield from feed_problems(settings.audit_feed)
     yield from retention_problems(settings.retention)
+    yield from checkpoint_problems(settings)
 
 
 def access_problems(access: AccessSection) -> Problems:

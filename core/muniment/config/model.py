@@ -331,6 +331,35 @@ class RetentionSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     UTC."""
 
 
+class CheckpointsSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Signed checkpoints of the ledger, and where they are published."""
+
+    sign: bool = False
+    """Whether the service signs the ledger's size and root, after runs with news and daily."""
+    origin: str = ""
+    """The permanent name of this archive for strangers; by default its domain and the vault's id."""
+    key: str = ""
+    """The file of the key that signs; by default in the state folder of the service's user."""
+    folder: str = ""
+    """A folder outside the vault that gets each checkpoint."""
+    git: str = ""
+    """A work tree of git that gets each checkpoint as a commit, which is pushed if it has a remote."""
+    mail: tuple[str, ...] = ()
+    """Addresses that get one checkpoint a day, through the relay of [notify.mail]."""
+    notify: bool = False
+    """Whether the URLs and the program of [notify] get one checkpoint a day."""
+    witnesses: tuple[str, ...] = ()
+    """Addresses of witnesses (C2SP tlog-witness), such as "https://witness.example.org/"."""
+    witness_keys: tuple[str, ...] = ()
+    """The public keys of these witnesses; the signatures of others are ignored."""
+    authority: str = ""
+    """The address of a time-stamp authority (RFC 3161)."""
+    authority_root: str = ""
+    """PEM file with the root certificate of that authority."""
+    ca_file: str = ""
+    """A PEM file of certificate authorities to trust for https:// instead of the system's."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All of vault.toml."""
 
@@ -345,6 +374,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     access: AccessSection = AccessSection()
     notify: NotifySection = NotifySection()
     audit_feed: AuditFeedSection = AuditFeedSection()
+    checkpoints: CheckpointsSection = CheckpointsSection()
     journaling: JournalingSection = JournalingSection()
     retention: RetentionSection = RetentionSection()
     profiles: tuple[Profile, ...] = ()

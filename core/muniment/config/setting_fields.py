@@ -14,6 +14,7 @@ from typing import Any, Literal
 from muniment.config.model import (
     AccessSection,
     AuditFeedSection,
+    CheckpointsSection,
     GatewaySection,
     JournalingSection,
     NotifyCommand,
@@ -73,8 +74,8 @@ class SettingsSection:
 
 _DEFAULTS: dict[str, Any] = {
     "": Settings(), "gateway": GatewaySection(), "access": AccessSection(), "journaling": JournalingSection(),
-    "audit_feed": AuditFeedSection(), "notify": NotifySection(), "notify.mail": NotifyMail(),
-    "notify.command": NotifyCommand(), "retention": RetentionSection(),
+    "audit_feed": AuditFeedSection(), "checkpoints": CheckpointsSection(), "notify": NotifySection(),
+    "notify.mail": NotifyMail(), "notify.command": NotifyCommand(), "retention": RetentionSection(),
 }  # fmt: skip
 _FACILITIES = ("audit", "auth", "authpriv", "daemon", "user", *(f"local{number}" for number in range(8)))
 _F = SettingField
@@ -167,6 +168,34 @@ AUDIT_FEED = SettingsSection(
             says=("allowed", "refused"), more=True),
     ),
 )  # fmt: skip
+CHECKPOINTS = SettingsSection(
+    "checkpoints", "Checkpoints", "Signed states of the ledger, by which strangers notice a change of it.", (
+        _F("checkpoints.sign", "Sign checkpoints", "flag", "Whether the service signs the ledger's state.",
+            says=("yes", "no")),
+        _F("checkpoints.witnesses", "Witnesses", "list", "Addresses of witnesses on other machines.",
+            "https://witness.example.org/"),
+        _F("checkpoints.witness_keys", "Keys of witnesses", "list",
+            "Their public keys, as `muniment witness init` prints them."),
+        _F("checkpoints.folder", "Folder", "path", "A folder elsewhere that gets each checkpoint."),
+        _F("checkpoints.git", "Git work tree", "path",
+            "A work tree that gets each as a commit, which is pushed if it has a remote."),
+        _F("checkpoints.mail", "Mail one a day to", "list", "Addresses, through the relay of notifications.",
+            "auditor@example.org"),
+        _F("checkpoints.notify", "Services get one a day", "flag",
+            "Whether the services and the program of notifications get a checkpoint.", says=("yes", "no")),
+        _F("checkpoints.authority", "Time-stamp authority", "text", "Its address (RFC 3161); empty for none.",
+            "https://tsa.example.org/"),
+        _F("checkpoints.authority_root", "Authority's root", "path",
+            "PEM file with the root certificate of the time-stamp authority."),
+        _F("checkpoints.origin", "Name of the archive", "text",
+            "For strangers, for ever; empty for the domain and the vault's id.", "example.org/archive",
+            more=True),
+        _F("checkpoints.key", "Key file", "path",
+            "The file of the key that signs; empty for the state folder of the service's user.", more=True),
+        _F("checkpoints.ca_file", "Authorities (PEM file)", "path",
+            "Trust the authorities in this file for https:// instead of the system's.", more=True),
+    ),
+)  # fmt: skip
 SCHEDULE = SettingsSection("schedule", "Schedule", "Which profiles run automatically, and how often.")
 """Its fields are those of the profiles."""
 GATEWAY = SettingsSection(
@@ -240,7 +269,9 @@ RETENTION = SettingsSection(
     ),
 )  # fmt: skip
 
-SECTIONS = (ORGANISATION, NOTIFICATIONS, ACCESS, SCHEDULE, GATEWAY, JOURNALING, AUDIT_FEED, RETENTION)
+SECTIONS = (
+    ORGANISATION, NOTIFICATIONS, ACCESS, SCHEDULE, GATEWAY, JOURNALING, AUDIT_FEED, RETENTION, CHECKPOINTS,
+)  # fmt: skip
 FIELDS = {field.key: field for section in SECTIONS for field in section.fields}
 _NAMED = re.compile(r'\{(\w+)(?:=("?[\w-]+"?))?\}')
 

@@ -38,6 +38,8 @@ KINDS = {
     "gateway-unchanged": (WARNING, "settings", ""),
     "gateway-short": (CRITICAL, "settings", "Free some space before the senders give up."),
     "feed-stopped": (WARNING, "settings", ""),
+    "checkpoint-stopped": (WARNING, "settings", ""),
+    "checkpoint-refused": (CRITICAL, "proof", ""),
     "no-reports": (
         CRITICAL,
         "profiles",

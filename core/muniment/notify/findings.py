@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from muniment.config.model import NotifySection
 from muniment.notify.model import (
     ArchiveFacts,
+    CheckpointFacts,
     FeedFacts,
     GatewayFacts,
     ProfileFacts,
@@ -48,6 +49,8 @@ def findings(
         yield from _gateway(facts.gateway, "gateway-short" in active)
     if facts.feed is not None:
         yield _feed(facts.feed)
+    if facts.checkpoints is not None:
+        yield from _checkpoints(facts.checkpoints)
     if facts.altered is not None or "ledger-altered" in active:
         yield _altered(facts)
 
@@ -179,6 +182,28 @@ def _opens(gateway: GatewayFacts) -> str:
     if gateway.port_taken:
         return "The service opens the port as soon as it is free."
     return "Correct [gateway] in vault.toml: the service takes up the change within seconds."
+
+
+def _checkpoints(facts: CheckpointFacts) -> Iterator[TroubleFinding]:
+    refused = harmless("; ".join(facts.alarms))
+    yield TroubleFinding(
+        kind="checkpoint-refused",
+        trouble=bool(facts.alarms),
+        title="Somebody outside knows another history of the ledger",
+        text=f"{refused[:1].upper()}{refused[1:]}\n\nKeep this vault as it is, restore a backup beside it "
+        "and compare. Nothing is signed until the ledger has that history again, or `muniment checkpoint "
+        "new-key` begins a new one.",
+        well="The ledger continues its checkpoints again",
+    )
+    problem = harmless("; ".join(facts.problems))
+    yield TroubleFinding(
+        kind="checkpoint-stopped",
+        trouble=facts.lasts,
+        title="Checkpoints are not signed or published",
+        text=f"{problem[:1].upper()}{problem[1:]}\n\nNo mail is missing, and it is tried again. "
+        "[checkpoints] in vault.toml says who signs and where they go.",
+        well="Checkpoints are signed and published again",
+    )
 
 
 def _feed(feed: FeedFacts) -> TroubleFinding:

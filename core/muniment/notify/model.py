@@ -22,6 +22,9 @@ Kind = Literal[
     "gateway-unchanged",
     "gateway-short",
     "feed-stopped",
+    "checkpoint-stopped",
+    "checkpoint-refused",
+    "checkpoint",
     "daily-summary",
     "test",
 ]
@@ -127,6 +130,17 @@ class FeedFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Whether people must do something about it; None if that is not known."""
 
 
+class CheckpointFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """The state of the signed checkpoints."""
+
+    problems: tuple[str, ...] = ()
+    """Why they are not signed, or do not reach a place, a sentence each."""
+    lasts: bool | None = None
+    """Whether people must do something about it; None if that is not known."""
+    alarms: tuple[str, ...] = ()
+    """What shows that the ledger was cut, set back or rewritten, a sentence each."""
+
+
 class ArchiveFacts(msgspec.Struct, frozen=True, kw_only=True):
     """The state of the archive. Times are seconds since 1970 UTC."""
 
@@ -150,6 +164,7 @@ class ArchiveFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the ledger on disk differs from what the service wrote; None if not known."""
     gateway: GatewayFacts | None = None
     feed: FeedFacts | None = None
+    checkpoints: CheckpointFacts | None = None
 
 
 def harmless(sentence: str) -> str:

@@ -57,6 +57,29 @@ class SignedCheckpoints:
         write_file(path, str(note).encode(), durable=True)
         return path
 
+    def newest(self) -> SignedNote | None:
+        """Return the note of the largest tree; None if there is none. Its signatures are not checked.
+
+        Raises:
+            OSError, NoteInvalid: As `load`.
+        """
+        sizes = self.sizes()
+        return self.load(sizes[-1]) if sizes else None
+
+    def put_aside(self) -> Path:
+        """Move all files of sizes to a folder inside, since notes of another key follow; returns it.
+
+        Raises:
+            OSError: They can't be moved.
+        """
+        number = 1
+        while (aside := self.folder / f"former-{number}").exists():
+            number += 1
+        aside.mkdir(mode=0o700)
+        for path in [path for path in self.folder.iterdir() if path.stem.isdecimal()]:
+            path.rename(aside / path.name)
+        return aside
+
     def path(self, size: int) -> Path:
         """Return the file of a tree's size, which need not be there."""
         return self.folder / f"{size}{NOTE}"

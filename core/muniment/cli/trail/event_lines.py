@@ -62,6 +62,8 @@ _ACTS = {
     "WatchWork": ("watched a verification, backup or rebuild", "watch a verification, backup or rebuild"),
     "StopWork": ("stopped a verification, backup or rebuild", "stop a verification, backup or rebuild"),
     "Backup": ("started a backup", "make a backup"),
+    "PublishCheckpoint": ("published a checkpoint", "publish a checkpoint"),
+    "NewCheckpointKey": ("began a new key for checkpoints", "begin a new key for checkpoints"),
     "ForgetBackup": ("forgot a backup", "forget a backup"),
     "Rebuild": ("started a rebuild", "rebuild the catalog or the index"),
 }
@@ -81,6 +83,7 @@ _EVENTS = {
     "login released": "released a login",
     "damage accepted": "accepted damage of the ledger",
     "loss accepted": "accepted a loss of the ledger",
+    "checkpoint key": "made a key for checkpoints",
     "checkpoints lost": "found the checkpoints lost",
 }
 

@@ -34,6 +34,7 @@ from muniment.notify.ways import ways
 from muniment.service.daemon.certificates import CertificateWatch
 from muniment.service.host.last_run import last_run
 from muniment.service.host.session import ClientSession
+from muniment.service.operations.evidence.checkpoint_state import checkpoint_facts
 from muniment.service.operations.feed_state import feed_facts
 from muniment.service.operations.gateway_state import gateway_facts
 from muniment.service.operations.notifying import origin
@@ -186,6 +187,7 @@ class VaultAlerts:
             disk=self._disk(),
             gateway=gateway_facts(self._session.folder, settings),
             feed=feed_facts(self._session.folder, settings),
+            checkpoints=checkpoint_facts(self._session.folder, settings),
         )
         return runs, messages
 

@@ -19,6 +19,7 @@ from muniment.client.socket_transport import NoService, ask_to_leave
 from muniment.config.model import Profile, Settings
 from muniment.errors import MunimentError, VaultError, VaultLocked
 from muniment.service.access.roles import Caller
+from muniment.service.checkpoints.keeper import CheckpointKeeper
 from muniment.service.daemon.alerts import VaultAlerts
 from muniment.service.daemon.systemd import SystemdNotifier, Watchdog, inherited_sockets
 from muniment.service.daemon.units import GATEWAY
@@ -90,6 +91,7 @@ def serve(folder: Path, say: Say | None = None, *, ready: Callable[[], None] | N
             ),
             FeedKeeper(ClientSession(folder, vault), current.settings, host.announce),
             TreeKeeper(vault),
+            CheckpointKeeper(ClientSession(folder, vault), current.settings, host.announce),
             listening(
                 folder,
                 _engines(vault, host, clients),

@@ -18,13 +18,19 @@ from muniment.mail.headers.addresses import ADDRESS_LIMIT
 TEXT_LIMIT = 4096
 """Characters of a text without a limit of its own, such as a name, path, reason or position in a list."""
 VALUE_LIMIT = 65_536
-"""Characters of a setting's value."""
+"""Characters of a setting's value, and of a note."""
 COUNT_LIMIT = 10_000
 """Entries of a list."""
 _ADDRESSES = frozenset({"user", "alias", "addresses", "of", "people"})
 _UNLIMITED = {(ImportUsers, "text")}
 """Fields that only the size of the whole request limits."""
-_LIMITS = {"query": 2 * MAX_QUERY, "fields": VALUE_LIMIT, "values": VALUE_LIMIT, "password": VALUE_LIMIT}
+_LIMITS = {
+    "query": 2 * MAX_QUERY,
+    "fields": VALUE_LIMIT,
+    "values": VALUE_LIMIT,
+    "password": VALUE_LIMIT,
+    "note": VALUE_LIMIT,
+}
 """Limits of other fields. A query between MAX_QUERY and twice that is refused by the parser, which shows
 where it becomes too long."""
 

@@ -26,12 +26,14 @@ from muniment.service.operations import (
     vaults,
 )
 from muniment.service.operations.access import readers, rights
+from muniment.service.operations.evidence import checkpoints
 from muniment.service.operations.operation import AuditRule, Operation
 from muniment.service.operations.retention import holds, rules, simulating
 
 MODULES = (
-    audit, checklist, health, history, holds, logins, message_proof, notifying, own_mail, profile_test,
-    profiles, proving, readers, rebuilding, rights, rules, runs, settings, sign_in, simulating, users, vaults,
+    audit, checklist, checkpoints, health, history, holds, logins, message_proof, notifying, own_mail,
+    profile_test, profiles, proving, readers, rebuilding, rights, rules, runs, settings, sign_in,
+    simulating, users, vaults,
 )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from muniment.archive.vault.open_vault import open_vault
 from muniment.archive.vault.vault import Vault
 from muniment.client.socket_path import SETTINGS, has_settings, no_vault
 from muniment.config.file import interpret, load, read, version_of
-from muniment.config.model import AuditFeedSection, RetentionSection, Settings
+from muniment.config.model import AuditFeedSection, CheckpointsSection, RetentionSection, Settings
 from muniment.config.notify_urls import scheme_of
 from muniment.errors import VaultError
 from muniment.mail.headers.domains import canonical
@@ -197,7 +197,11 @@ def without_secrets(settings: Settings) -> dict[str, Any]:
     value: dict[str, Any] = msgspec.to_builtins(settings)
     if not settings.demo:
         del value["demo"]  # no record of it in other vaults
-    for section, default in (("audit_feed", AuditFeedSection()), ("retention", RetentionSection())):
+    for section, default in (
+        ("audit_feed", AuditFeedSection()),
+        ("retention", RetentionSection()),
+        ("checkpoints", CheckpointsSection()),
+    ):
         if getattr(settings, section) == default:
             del value[section]  # the same
     value["profiles"] = [profile.table() for profile in settings.profiles]

@@ -35,6 +35,7 @@ from muniment.service.host.profile_source import SPOOL
 from muniment.service.host.session import ClientSession
 from muniment.service.operations import own_mail
 from muniment.service.operations.checklist import progress
+from muniment.service.operations.evidence.checkpoint_state import checkpoint_facts
 from muniment.service.operations.feed_state import feed_facts
 from muniment.service.operations.first_report import waiting_in_spool
 from muniment.service.operations.gateway_state import gateway_facts
@@ -76,6 +77,7 @@ def get_health(session: ClientSession, request: api.GetHealth) -> api.Health:
             disk=(disk.total, disk.free) if disk else None,
             gateway=gateway_facts(session.folder, settings),
             feed=feed_facts(session.folder, settings),
+            checkpoints=checkpoint_facts(session.folder, settings),
         ),
         reported={key: one.title for key, one in noted.reported.items()},
         warnings=tuple(filter(None, [exposed(session.folder) or readable(session.folder)])),

@@ -1,0 +1,1 @@
+"""Signed checkpoints of a vault: their key, their witnesses, and where they are published."""

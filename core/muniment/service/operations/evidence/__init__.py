@@ -1,0 +1,1 @@
+"""What requests about checkpoints of the ledger do."""
