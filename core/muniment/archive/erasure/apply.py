@@ -64,7 +64,7 @@ def erase_frames(segments: SegmentStore, frames: Collection[ErasedFrame]) -> int
         except OSError as error:
             raise VaultError(
                 f"the disk could not erase in {segments.name(number)} ({error.strerror}): check the disk, "
-                "then open the vault again, which finishes the erasure"
+                "then try again, or open the vault again: both finish the erasure"
             ) from error
         done += len(mine)
     return done
@@ -102,9 +102,17 @@ def finish_erasures(segments: SegmentStore, since: LedgerHead | None = None) -> 
         VaultError: There is no ledger, a newer program wrote it, or a segment can't be changed.
     """
     return sum(
-        erase_frames(segments, _within(segments, found.redaction.frames))
-        for found in committed_redactions(segments, since)
+        erase_frames(segments, found.redaction.frames) for found in committed_redactions(segments, since)
     )
+
+
+def erase_present(copies: SegmentStore, frames: Iterable[ErasedFrame]) -> int:
+    """Erase in a copy of a ledger the frames that it holds completely; returns how many that are.
+
+    Raises:
+        VaultError: A segment can't be changed. Some frames may be erased; do it again.
+    """
+    return erase_frames(copies, _within(copies, frames))
 
 
 def _within(segments: SegmentStore, frames: Iterable[ErasedFrame]) -> list[ErasedFrame]:

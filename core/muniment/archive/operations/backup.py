@@ -1,9 +1,10 @@
 """Backup: a consistent copy of a live vault, which copies only what is new since the last backup.
 
 A backup is a vault without its projections: settings, and the ledger up to a commit. Committed bytes of a
-segment never change, so each byte is copied once. A backup is never overwritten: if it differs from the
-vault, the vault may be the one at fault, and a person must decide. To restore a backup, copy it back: the
-catalog is rebuilt when the vault is opened, the index at the next run or by `muniment rebuild`.
+segment change only where something is erased, which is then done in the copy as well; so each byte is copied
+once. Otherwise a backup is never overwritten: if it differs from the vault, the vault may be the one at
+fault, and a person must decide. To restore a backup, copy it back: the catalog is rebuilt when the vault is opened,
+the index at the next run or by `muniment rebuild`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,11 @@ from muniment.archive.ledger.model import LedgerHead
 from muniment.archive.ledger.scan import has_commit
 from muniment.archive.ledger.segment_store import OpenSegment, SegmentStore, segment_size
 from muniment.archive.ledger.vault_id import read_vault_id
+from muniment.archive.operations.backup_erasures import (
+    erase_in_copy,
+    has_erased_since,
+    same_but_for_erasures,
+)
 from muniment.archive.operations.stage_progress import StageProgress
 from muniment.archive.vault.known_roots import as_json
 from muniment.archive.vault.layout import LEDGER, beside_segments, segments_of, vault_id_file
@@ -62,6 +68,9 @@ def backup_vault(vault: Vault, target: Path) -> Iterator[str | StageProgress]:
         _prepare(vault.folder, target)
         with _locked(target):
             yield from _copy(vault.folder, target, head)
+            while has_erased_since(vault.segments, head):  # else the copy may hold a part of an erasure
+                head = vault.head
+                yield from _copy(vault.folder, target, head)
     except OSError as error:
         raise VaultError(
             f"the backup in {target} stopped ({error.strerror}): correct this and run it again; it continues "
@@ -96,6 +105,8 @@ def _copy(source: Path, target: Path, head: LedgerHead) -> Iterator[str | StageP
             yield from _segment(segments, copies, number, head, before, far)
         if lacking:
             yield far.progress
+        if erased := erase_in_copy(segments, copies, before, head, target):
+            yield f"erased {erased} records in the backup, as decisions have erased them in the vault"
     sync_folder(target / LEDGER)
     if (source / SETTINGS).is_file():
         copy_file(source / SETTINGS, target / SETTINGS, durable=True)
@@ -192,7 +203,7 @@ def _segment(
     """Copy the bytes of a segment that the backup lacks, and yield the progress of the whole copy."""
     with closing(source.open(number)) as segment:
         size = head.offset if number == head.segment else segment.size()
-        done = _kept(segment, size, target, number, before)
+        done = _kept(source, segment, size, target, number, before)
         offset = done
         while offset < size and (block := segment.read(offset, min(BLOCK, size - offset))):
             target.append(number, offset, block)
@@ -205,7 +216,14 @@ def _segment(
     target.seal(number)
 
 
-def _kept(segment: OpenSegment, size: int, target: SegmentStore, number: int, before: LedgerHead) -> int:
+def _kept(
+    source: SegmentStore,
+    segment: OpenSegment,
+    size: int,
+    target: SegmentStore,
+    number: int,
+    before: LedgerHead,
+) -> int:
     """Return how many bytes of a segment the backup has, once they were compared with the vault's."""
     try:
         copy = target.open(number)
@@ -218,7 +236,13 @@ def _kept(segment: OpenSegment, size: int, target: SegmentStore, number: int, be
                 f"{target.name(number)} is larger than the vault's own segment: the vault was set back; "
                 "back up into a new folder, and keep this one"
             )
-        _compare(segment, copy, target.name(number), _unproven(number, done, before), done)
+        start = _unproven(number, done, before)
+        for offset, pair in _differences(segment, copy, start, done):
+            if not same_but_for_erasures(source, before, number, offset, pair):
+                raise UsageError(
+                    f"{target.name(number)} differs from the vault's own segment: verify the vault; back up "
+                    "into a new folder, and keep this one"
+                )
     return done
 
 
@@ -232,15 +256,15 @@ def _unproven(number: int, done: int, before: LedgerHead) -> int:
     return max(0, min(done - OVERLAP, whole))
 
 
-def _compare(segment: OpenSegment, copy: OpenSegment, name: str, start: int, end: int) -> None:
-    """Check that a segment and its copy, called `name`, have the same bytes from `start` to `end`."""
+def _differences(
+    segment: OpenSegment, copy: OpenSegment, start: int, end: int
+) -> Iterator[tuple[int, tuple[bytes, bytes]]]:
+    """Yield the offset and both contents of each piece from `start` to `end` in which the two differ."""
     while start < end:
         count = min(BLOCK, end - start)
-        if segment.read(start, count) != copy.read(start, count):
-            raise UsageError(
-                f"{name} differs from the vault's own segment: verify the vault; back up into a new folder, "
-                "and keep this one"
-            )
+        pair = segment.read(start, count), copy.read(start, count)
+        if pair[0] != pair[1]:
+            yield start, pair
         start += count
 
 

@@ -101,6 +101,11 @@ class NamedFrames:
         """Return the frames that begin in a range of a segment, in order; those at one place are equal."""
         return list(self._read("segment = ? AND offset >= ? AND offset < ?", segment, start, end))
 
+    def overlapping(self, segment: int, start: int, end: int) -> list[ErasedFrame]:
+        """Return the frames that have a byte in a range of a segment."""
+        condition = f"segment = ? AND offset < ? AND offset + length + {HEADER_SIZE} > ?"
+        return list(self._read(condition, segment, end, start))
+
     def covers(self, segment: int, start: int, end: int) -> bool:
         """Return whether frames fill a range of a segment without a gap."""
         for frame in self.within(segment, start, end):
