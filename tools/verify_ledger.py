@@ -260,9 +260,11 @@ class Verifier:
     def _note_erasure(self, frame: Frame, sequence: int) -> None:
         """Keep what is erased, and what redactions name; `sequence` is -1 if it is not known."""
         length = len(frame.payload)
-        if frame.codec == ERASED and (frame.dictionary or frame.payload.count(0) != length):
+        if frame.codec & ERASED and (frame.codec, frame.dictionary) != (ERASED, 0):
+            self.problems.append(f"{frame}: it is erased, but its codec or dictionary is wrong")
+        elif frame.codec & ERASED and frame.payload.count(0) != length:
             self.problems.append(f"{frame}: it is erased, but its payload is not zeros")
-        elif frame.codec == ERASED:
+        elif frame.codec & ERASED:
             row = frame.segment, frame.offset, sequence, length, frame.kind, frame.time, frame.size, frame.sha
             self._insert("erased", [row])
         elif frame.kind == REDACTION:
@@ -319,6 +321,11 @@ class Verifier:
             else:
                 where = f"segment {row[0]}, offset {row[1]}: {KINDS[row[4]]} {row[7].hex()}"
                 self.problems.append(f"{where}: a redaction record names it, but it is not there")
+
+    def _is_named(self, frame: Frame) -> bool:
+        """Whether a redaction names the frame: then its content is to be erased, and is no concern."""
+        query = "SELECT 1 FROM named WHERE segment = ? AND offset = ?"
+        return self._places.execute(query, (frame.segment, frame.offset)).fetchone() is not None
 
     def _covered(self, segment: int, offset: int, length: int) -> bool:
         """Whether named frames fill these bytes: then an erasure was interrupted there."""
@@ -427,9 +434,9 @@ class Verifier:
         """Verify every byte of every committed record. Write mail below `target`, if it is given."""
         for segment in self.segments:
             for item in frames(self.path(segment), segment, self.tag):
-                if not isinstance(item, Frame) or item.codec == ERASED:
+                if not isinstance(item, Frame) or item.codec & ERASED:
                     continue
-                if (item.segment, item.offset) <= self.committed:
+                if (item.segment, item.offset) <= self.committed and not self._is_named(item):
                     self._verify(item, target)
 
     def _verify(self, frame: Frame, target: Path | None) -> None:

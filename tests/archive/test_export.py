@@ -264,9 +264,17 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Program:
     return Program(vault.folder)
 
 
-def peak(program: Program, query: str, target: Path) -> int:
+def test_memory_of_a_production_does_not_grow_with_a_message(tmp_path: Path, large: Program) -> None:
+    less = peak(large, "subject:large", tmp_path / "large", "--form", "dat")
+    more = peak(large, "subject:huge", tmp_path / "huge", "--form", "dat")
+    assert more - less < 16 * 1024 * 1024
+    (path,) = (tmp_path / "huge").glob("NATIVES/*/*.eml")
+    assert path.stat().st_size > 72_000_000
+
+
+def peak(program: Program, query: str, target: Path, *options: str) -> int:
     """Return the peak memory of an export in its own process, in bytes."""
-    words = command(program.folder, "export", query, "--to", str(target))
+    words = command(program.folder, "export", query, "--to", str(target), *options)
     script = (
         "import resource, subprocess, sys;"
         f"subprocess.run({words!r}, check=True, stdout=subprocess.DEVNULL);"

@@ -195,7 +195,6 @@ def test_a_vault_with_an_older_dictionary_gets_one_that_holds_only_what_mails_sh
     made.client.close()
     with closing(open_vault(made.folder, write=True)) as vault:
         assert not vault.train_if_due()
-        vault.append(vault.encoder.encode(RecordKind.PART, b"any"), NOW)
         older = vault.ledger.add_dictionary(train(mails, 8192))
         vault.commit([])
     with mock.patch("muniment.archive.vault.open_vault.Vault", partial(Vault, train_at=80)):

@@ -51,6 +51,8 @@ class _ReceivedFiles:
         self._path = path
         self._folder: Path | None = None
         """The temporary folder, if the export is one."""
+        self._made: set[Path] = set()
+        """The folders in the temporary folder."""
         self._files: list[tuple[Path, Path]] = []
         """Each single file: its temporary and its final path."""
         self._file: BinaryIO | None = None
@@ -123,7 +125,9 @@ class _ReceivedFiles:
         folder = self._folder
         for name in inside[:-1]:  # each is made by itself, since `mode` is only that of the last one
             folder = folder / name
-            folder.mkdir(mode=0o700, exist_ok=True)
+            if folder not in self._made:
+                folder.mkdir(mode=0o700)
+                self._made.add(folder)
         return folder / final.name
 
     def publish(self) -> None:

@@ -5,10 +5,16 @@ from __future__ import annotations
 import hashlib
 import zipfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from muniment import api
+from muniment.archive.operations.export import ExportChoice
+from muniment.archive.productions.forms import DatForm
+from muniment.archive.productions.production import ProductionView
+from muniment.archive.vault.open_vault import open_vault
 from support.productions import (
     Row,
     native,
@@ -332,3 +338,34 @@ def test_outlooks_container_is_a_family(tmp_path: Path) -> None:
     assert (container["PARENTID"], inside["PARENTID"]) == (message["BEGBATES"], container["BEGBATES"])
     assert (native(folder, container), native(folder, inside)) == (stream, b"inside words")
     vault.client.close()
+
+
+def test_mail_that_arrives_meanwhile_is_not_produced(tmp_path: Path) -> None:
+    """Every message of a production is in the ledger of its checkpoint."""
+    vault = TestVault(tmp_path / "vault")
+    vault.archive([report(plain(subject="early"))])
+    with closing(open_vault(vault.folder, write=False)) as opened:
+        view = ProductionView(opened, ExportChoice(), "dat", DatForm)
+        vault.archive([report(plain(subject="late"))])
+        named = ProductionView(
+            opened, ExportChoice(ids=tuple(hit.id for hit in vault.messages())), "dat", DatForm
+        )
+        assert [row.subject for page in view.pages() for row in page] == ["early"]
+        assert {row.subject for page in named.pages() for row in page} == {"early", "late"}
+    vault.client.close()
+
+
+def test_a_folder_of_a_user_is_produced_oldest_first(
+    program: Program, vault: TestVault, tmp_path: Path
+) -> None:
+    target = tmp_path / "out"
+    request = api.Export(query="", user="bob@example.com", folder="Inbox", path=str(target), form="csv")
+    assert isinstance(list(vault.client.stream(request))[-1], api.Done)
+    rows = [row for row in read_csv(target / "loadfile.csv") if row["DOCTYPE"] == "Message"]
+    assert [row["SUBJECT"] for row in rows] == ["Plain", "Files", "Nested", "Invited"]
+    ids = tuple(row["ARCHIVEID"] for row in reversed(rows))
+    request = api.Export(query="", ids=(*ids, ids[0]), path=str(tmp_path / "some"), form="csv")
+    list(vault.client.stream(request))
+    again = [row for row in read_csv(tmp_path / "some/loadfile.csv") if row["DOCTYPE"] == "Message"]
+    assert [row["ARCHIVEID"] for row in again] == list(reversed(ids))
+    assert "all is well" in verified(tmp_path / "some")

@@ -24,17 +24,22 @@ log = logging.getLogger("muniment.ledger")
 _ZEROS = bytes(1024 * 1024)
 
 
-def missing_frames(segments: SegmentStore, frames: Iterable[ErasedFrame]) -> list[ErasedFrame]:
-    """Return the frames that are not where they are named. A redaction may name none of them.
+def require_frames(segments: SegmentStore, frames: Iterable[ErasedFrame]) -> None:
+    """Check that frames are where they are named, before a redaction that names them is committed.
 
     Raises:
-        VaultError: There is no ledger, or a segment can't be read.
+        VaultError: A frame is not there, or a segment can't be read.
     """
     tag = read_vault_id(segments)
-    try:
-        return [frame for frame in frames if not is_frame(segments, tag, frame)]
-    except OSError as error:
-        raise VaultError(f"the ledger can't be read ({error.strerror}): nothing was erased") from error
+    for frame in frames:
+        try:
+            there = is_frame(segments, tag, frame)
+        except OSError as error:
+            raise VaultError(f"the ledger can't be read ({error.strerror}): nothing was erased") from error
+        if not there:
+            raise VaultError(
+                f"{_where(frame)} is not there, so nothing was erased: run `muniment verify`, then try again"
+            )
 
 
 def erase_frames(segments: SegmentStore, frames: Collection[ErasedFrame]) -> int:
@@ -75,9 +80,12 @@ def _present(segments: SegmentStore, tag: bytes, frames: Iterable[ErasedFrame]) 
         if is_frame(segments, tag, frame):
             yield frame
         else:
-            where = describe_position(FramePosition(frame.segment, frame.offset))
-            what = describe_record(frame.kind, frame.sha)
-            log.error("%s: %s was to be erased, but it is not there", where, what)
+            log.error("%s was to be erased, but it is not there", _where(frame))
+
+
+def _where(frame: ErasedFrame) -> str:
+    position = describe_position(FramePosition(frame.segment, frame.offset))
+    return f"{position}: {describe_record(frame.kind, frame.sha)}"
 
 
 def _changes(tag: bytes, frames: Iterable[ErasedFrame]) -> Iterator[tuple[int, bytes]]:

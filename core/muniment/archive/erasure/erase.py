@@ -13,12 +13,10 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 from muniment.archive.catalog import MessageRow
-from muniment.archive.erasure.apply import erase_frames, missing_frames
 from muniment.archive.erasure.plan import ErasureOrder, ErasurePlan, plan_erasure
-from muniment.archive.erasure.redaction import MAX_MESSAGES, redaction_fact, redaction_record
+from muniment.archive.erasure.redaction import MAX_MESSAGES
 from muniment.archive.erasure.traces import Traces, remove_traces
 from muniment.archive.erasure.unfinished import begin_erasing, clear_erasing, erasing_since
-from muniment.archive.facts import RedactionFact
 from muniment.archive.ledger.erased.named import committed_redactions
 from muniment.archive.ledger.model import LedgerHead, RecordKind
 from muniment.archive.operations.indexing import forget_messages
@@ -28,8 +26,6 @@ from muniment.errors import VaultError
 
 Protected = Callable[[Collection[MessageRow]], dict[bytes, str]]
 """Takes messages, and returns why some of them must not be erased, by their SHA-256."""
-SECOND = 1_000_000
-"""Microseconds of the ledger's clock."""
 READ = "the ledger is read"
 INDEXED = "the index is written again"
 
@@ -121,29 +117,10 @@ class Erasing:
             return
         yield f"finding all records of {len(rows)} messages"
         plan = plan_erasure(self._vault, rows, lambda sequence: self._check())
-        if missing := missing_frames(self._vault.segments, plan.frames):
-            raise VaultError(
-                f"{len(missing)} records are not where the catalog finds them, so nothing was erased: run "
-                "`muniment verify`"
-            )
         yield f"erasing {len(plan.frames)} records"
         begin_erasing(self._vault.folder, self._vault.head)
-        self._decide(plan)
-        erase_frames(self._vault.segments, plan.frames)
+        self.result.records += self._vault.erase(list(plan.redactions(self._order)), int(time.time()))
         self._count(plan, len(rows))
-
-    def _decide(self, plan: ErasurePlan) -> None:
-        """Commit the decision; from then on the erasure is done again until it is complete."""
-        vault = self._vault
-        facts = list[RedactionFact]()
-        with vault.between_batches():
-            now = time.time_ns() // 1000
-            for redaction in plan.redactions(self._order):
-                record = redaction_record(redaction)
-                sequence = vault.append(record, now).sequence
-                facts.append(redaction_fact(redaction, record.sha, record.size, sequence, now // SECOND))
-            vault.commit(facts)
-        self.result.records += [fact.sequence for fact in facts]
 
     def _count(self, plan: ErasurePlan, messages: int) -> None:
         self.result.messages += messages

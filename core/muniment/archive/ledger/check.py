@@ -106,7 +106,7 @@ def check(
     report = LedgerCheck()
     with closing(ErasureCheck(segments, report)) as erasures:
         chain = _Chain(report, CheckpointProver(checkpoints), erasures)
-        with _Deep(segments, report, locate) if deep and _readable(segments) else _Shallow() as follow:
+        with _Deep(segments, erasures, locate) if deep and _readable(segments) else _Shallow() as follow:
             _read_all(segments, _vault_id(segments, report), chain, follow, progress, until, watch)
         chain.finish()
         if _readable(segments):
@@ -295,8 +295,10 @@ class _Chain:
             what = f"{describe_record(kind, sha)}, by its header" if sha else "unknown"
             reason = f"{gap.reason}; {note}" if note else gap.reason
             problem = f"segment {segment}, offset {gap.offset}, {gap.length} bytes ({what}): {reason}"
-            self._report.problems.append(problem)
-            self._erasures.gap(segment, gap, problem)
+            if note:
+                self._report.problems.append(problem)
+            else:
+                self._erasures.gap(segment, gap, problem)
         self._gaps.clear()
 
 
@@ -319,13 +321,13 @@ class _Shallow:
 class _Deep(_Shallow):
     """Decodes and hashes records in other threads, in batches that stay close behind the reading."""
 
-    def __init__(self, segments: SegmentStore, report: LedgerCheck, locate: Locate | None) -> None:
+    def __init__(self, segments: SegmentStore, erasures: ErasureCheck, locate: Locate | None) -> None:
         self._places = None if locate is not None else _Places()
         self._reader = LedgerReader(segments, locate or self._place)
-        self._report = report
+        self._erasures = erasures
         self._workers = len(os.sched_getaffinity(0))
         self._pool = ThreadPoolExecutor(self._workers, "verify")
-        self._running: deque[Future[list[str]]] = deque()
+        self._running: deque[Future[list[tuple[FramePosition, str]]]] = deque()
         self._batch: list[Frame] = []
         self._bytes = 0
 
@@ -363,11 +365,12 @@ class _Deep(_Shallow):
             self._collect()
 
     def _collect(self) -> None:
-        self._report.problems += self._running.popleft().result()
+        for position, problem in self._running.popleft().result():
+            self._erasures.content(position, problem)
 
 
-def _hash_all(reader: LedgerReader, frames: list[Frame]) -> list[str]:
-    """Return the problems of the content of these frames."""
+def _hash_all(reader: LedgerReader, frames: list[Frame]) -> list[tuple[FramePosition, str]]:
+    """Return the problems of the content of these frames, each with the position of its frame."""
     problems = []
     held = ContentCache()
     for frame in frames:
@@ -375,17 +378,8 @@ def _hash_all(reader: LedgerReader, frames: list[Frame]) -> list[str]:
             for _ in reader.content_of(frame, held):
                 pass
         except MunimentError as error:
-            if not _erased_since(reader, frame):
-                problems.append(str(error))
+            problems.append((frame.position, str(error)))
     return problems
-
-
-def _erased_since(reader: LedgerReader, frame: Frame) -> bool:
-    """Return whether a frame was erased after it was read, and what it refers to as well."""
-    try:
-        return is_erased(reader.read_frame(frame.position))
-    except LedgerDamaged:
-        return False
 
 
 class _Places:

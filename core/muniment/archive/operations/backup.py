@@ -3,8 +3,8 @@
 A backup is a vault without its projections: settings, and the ledger up to a commit. Committed bytes of a
 segment change only where something is erased, which is then done in the copy as well; so each byte is copied
 once. Otherwise a backup is never overwritten: if it differs from the vault, the vault may be the one at
-fault, and a person must decide. To restore a backup, copy it back: the catalog is rebuilt when the vault is opened,
-the index at the next run or by `muniment rebuild`.
+fault, and a person must decide. To restore a backup, copy it back: the catalog is rebuilt when the vault is
+opened, the index at the next run or by `muniment rebuild`.
 """
 
 from __future__ import annotations

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import itertools
 import logging
+import os
 import re
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -30,6 +33,8 @@ log = logging.getLogger("muniment.service")
 
 PIECE = 256 * 1024
 """Bytes that are read at a time."""
+MOST_THREADS = 4
+"""Most messages that are read at the same time."""
 UNREADABLE = "its attachments could not be read: the parser failed on it; they are inside the message's file"
 BROKEN = "its base64 is broken: it was decoded as far as possible"
 _DOCUMENT = b"document"
@@ -124,7 +129,8 @@ class OpenFamily:
             WorkersUnusable: No worker can work.
             OSError: The temporary files can't be written.
         """
-        self._row = row
+        self.row = row
+        """The message."""
         self._work = make_work(own_work(vault.folder))
         with ExitStack() as stack:
             self._contents = stack.enter_context(tempfile.TemporaryFile(dir=self._work))
@@ -134,7 +140,7 @@ class OpenFamily:
         self._starts = list(itertools.accumulate(sizes, initial=0))
 
     def _read(self, vault: Vault) -> MessageDocument:
-        row = self._row
+        row = self.row
         if OPAQUE not in row.notes:
             for outline in (False, True):
                 if UNREAD in row.notes and not outline:
@@ -163,7 +169,7 @@ class OpenFamily:
 
     def notes(self) -> tuple[str, ...]:
         """Return the remarks on it, each once."""
-        return tuple(dict.fromkeys(map(clean, (*self._row.notes, *self.read.notes))))
+        return tuple(dict.fromkeys(map(clean, (*self.row.notes, *self.read.notes))))
 
     def content(self, number: int) -> Iterator[bytes]:
         """Yield the decoded content of an attachment; `number` counts from 0."""
@@ -182,6 +188,42 @@ class OpenFamily:
     def close(self) -> None:
         """Remove the temporary file. Safe to call twice."""
         self._stack.close()
+
+
+def open_families(
+    vault: Vault, rows: Iterable[MessageRow], threads: int = 0
+) -> Generator[OpenFamily, None, None]:
+    """Yield the family of each message, in order. Some are read while an earlier one is in use.
+
+    Each family is closed when the next one is asked for.
+
+    Args:
+        vault: The vault.
+        rows: The messages.
+        threads: How many are read at the same time; 0 for one a core, but one core is left to others.
+
+    Raises:
+        LedgerDamaged, WorkersUnusable, OSError: As `OpenFamily`.
+    """
+    threads = threads or max(1, min(MOST_THREADS, len(os.sched_getaffinity(0)) - 1))
+    waiting: deque[Future[OpenFamily]] = deque()
+    with ThreadPoolExecutor(threads, "producing") as executor:
+        try:
+            for row in rows:
+                waiting.append(executor.submit(OpenFamily, vault, row))
+                if len(waiting) > threads:
+                    yield from _used(waiting.popleft())
+            while waiting:
+                yield from _used(waiting.popleft())
+        finally:
+            for future in waiting:
+                if not future.cancel() and future.exception() is None:
+                    future.result().close()
+
+
+def _used(future: Future[OpenFamily]) -> Iterator[OpenFamily]:
+    with closing(future.result()) as family:
+        yield family
 
 
 def _spooled(vault: Vault, row: MessageRow, work: Path) -> IO[bytes]:

@@ -144,6 +144,11 @@ class GobdForm(LoadForm):
         f"  {DTD_NAME}  declares the elements of index.xml\n"
         "  nachrichten.csv, anhaenge.csv, beteiligte.csv\n"
         "                     messages, attachments, and who sent and received each message\n"
+        "\n"
+        "  Überlassung archivierter E-Mails auf einem Datenträger (GoBD): index.xml beschreibt die Tabellen\n"
+        "  nach dem Beschreibungsstandard. Die Originale liegen unverändert im Ordner NATIVES, Anhänge als\n"
+        "  eigene Dateien daneben. Eine Zelle, die mit =, +, - oder @ beginnt, hat ein Hochkomma davor.\n"
+        "\n"
     )
 
     def __init__(self, work: Path, supplier: str = "", zone: tzinfo = UTC, zone_name: str = "UTC") -> None:

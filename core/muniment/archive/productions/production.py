@@ -36,6 +36,7 @@ from muniment.archive.productions.documents import (
     WrittenFile,
     ending_of,
     notes_of,
+    open_families,
     shown_name,
     user_of,
 )
@@ -92,6 +93,14 @@ class ProductionView(ExportView):
 
     def chosen(self) -> dict[str, object]:
         return {**super().chosen(), "form": self._form_name}
+
+    def pages(self) -> Iterator[list[MessageRow]]:
+        """Yield the messages in pages; those that are newer than the checkpoint are left out.
+
+        The oldest messages come first, so mail that arrives meanwhile would be found, and have no proof.
+        """
+        for page in super().pages():
+            yield [row for row in page if row.sequence < self.head.tree_size]
 
     def _named(self) -> Iterator[list[MessageRow]]:
         rows = sorted(chain.from_iterable(super()._named()), key=lambda row: (row.date, row.sequence))
@@ -184,19 +193,24 @@ class Production:
                 manifest, {**self._view.header(), "bates": label(self._numbers.prefix, self._numbers.first)}
             )
             for page in pages:
-                folders = self._view.vault.catalog.folders_of([row.sequence for row in page])
-                for row in page:
-                    with closing(OpenFamily(self._view.vault, row)) as family:
-                        yield from self._family(row, family, tuple(folders.get(row.sequence, ())))
-                    self.messages += 1
-                    self._progress(self.messages)
+                yield from self._page(page)
             yield from self._rest()
 
-    def _family(self, row: MessageRow, family: OpenFamily, folders: tuple[str, ...]) -> Iterator[Piece]:
+    def _page(self, page: list[MessageRow]) -> Iterator[Piece]:
+        """The files of a page of messages."""
+        folders = self._view.vault.catalog.folders_of([row.sequence for row in page])
+        with closing(open_families(self._view.vault, page)) as families:
+            for family in families:
+                yield from self._family(family, tuple(folders.get(family.row.sequence, ())))
+                self.messages += 1
+                self._progress(self.messages)
+
+    def _family(self, family: OpenFamily, folders: tuple[str, ...]) -> Iterator[Piece]:
         """The files of a message and of its attachments."""
+        row = family.row
         first = self._numbers.take(1 + len(family.files))
         name = self._name(first)
-        members = _Members(self._view, row, family, folders, name, self._name(first + len(family.files)))
+        members = _Members(self._view, family, folders, name, self._name(first + len(family.files)))
         native = _Hashed(_path(NATIVES, first, name, "eml"))
         yield from self._file(native, self._view.content(row), row.date)
         entry = self._view.entry(row, native.path)
@@ -261,13 +275,12 @@ class _Members:
     def __init__(
         self,
         view: ProductionView,
-        row: MessageRow,
         family: OpenFamily,
         folders: tuple[str, ...],
         first: str,
         last: str,
     ) -> None:
-        self._row, self._open = row, family
+        self._open, row = family, family.row
         self.family = (first, last)
         users = tuple(dict.fromkeys(user_of(place) for place in folders))
         people = tuple(user for user in users if user != CATCH_ALL) or users

@@ -8,6 +8,8 @@ from muniment.archive.ledger.local_segments import SUFFIX, VAULT_ID, LocalSegmen
 from muniment.archive.ledger.segment_store import SegmentStore
 
 LEDGER, CATALOG, INDEX, TREE = "ledger", "catalog.db", "index", "tree.tiles"
+ERASED = "erased.json"
+"""The file that says up to which state of the ledger all erasures are done."""
 
 
 def segments_of(folder: Path) -> SegmentStore:

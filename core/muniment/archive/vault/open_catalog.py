@@ -22,6 +22,7 @@ from muniment.archive.ledger.codec import RecordEncoder
 from muniment.archive.ledger.model import RecordKind
 from muniment.archive.ledger.records import VERSION, json_record
 from muniment.archive.ledger.writer import Ledger
+from muniment.archive.vault.erasures import VaultErasures
 from muniment.archive.vault.known_roots import (
     CheckpointFile,
     LedgerAlarm,
@@ -115,6 +116,7 @@ def rebuild_catalog(folder: Path, accept_damage: bool = False) -> list[str]:
         lost = alarms(folder)
         if lost and not accept_damage:
             require_whole(folder)
+        VaultErasures(folder, segments_of(folder)).finish(again=True)
         ledger = Ledger.open(segments_of(folder), accept_damage=accept_damage)
         try:
             if ledger.recovery.damage:

@@ -13,6 +13,7 @@ from muniment.archive.catalog import Catalog
 from muniment.archive.files.lock import VaultLock
 from muniment.archive.files.temp_files import clean_work, leave_work
 from muniment.archive.ledger.writer import Ledger
+from muniment.archive.vault.erasures import VaultErasures, waiting_erasures
 from muniment.archive.vault.known_roots import CheckpointFile, require_whole
 from muniment.archive.vault.layout import INDEX, LEDGER, segments_of
 from muniment.archive.vault.open_catalog import (
@@ -71,7 +72,9 @@ def open_vault(folder: Path, *, write: bool) -> Vault:
 def _for_reading(folder: Path) -> Vault:
     catalog = readable_catalog(folder)
     try:
-        return _composed(folder, catalog, None, None)
+        vault = _composed(folder, catalog, None, None)
+        vault.reader.refuse(waiting_erasures(vault.segments, vault.head))
+        return vault
     except BaseException:
         catalog.close()
         raise
@@ -84,6 +87,7 @@ def _for_writing(folder: Path) -> Vault:
         clean_work(folder)
         require_whole(folder)
         clear_rebuilds(folder)
+        VaultErasures(folder, segments_of(folder)).finish()
         ledger = Ledger.open(segments_of(folder))
         undo.callback(ledger.close)
         begin_noting(folder, ledger)

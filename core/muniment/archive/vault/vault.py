@@ -8,6 +8,7 @@ tree.tiles    a projection of the ledger, from which proofs are made
 checkpoints   states of the ledger, to detect that its end is missing
 spool/        the mailbox of the embedded gateway
 work/         temporary files, in a folder for each process
+erased.json   up to which state of the ledger all erasures are done
 lock          which process is writing the vault
 """
 
@@ -22,20 +23,24 @@ from typing import Any
 from muniment.archive.catalog import Catalog
 from muniment.archive.catalog.model import DecisionRow
 from muniment.archive.catalog.replay import replay
+from muniment.archive.erasure.apply import require_frames
+from muniment.archive.erasure.redaction import Redaction, redaction_fact, redaction_record
 from muniment.archive.facts import ConfigurationFact, Fact
 from muniment.archive.files.lock import VaultLock
 from muniment.archive.files.temp_files import enter_work, leave_work, own_work
 from muniment.archive.ledger.codec import PayloadDecoder, RecordEncoder, is_filtered
+from muniment.archive.ledger.erased.named import committed_redactions
 from muniment.archive.ledger.model import AppendedRecord, LedgerHead, LedgerRecord, RecordKind
 from muniment.archive.ledger.records import VERSION, json_record
 from muniment.archive.ledger.scan import scan
 from muniment.archive.ledger.training import SAMPLES, train_dictionaries
 from muniment.archive.ledger.writer import Ledger
-from muniment.archive.vault.changes import DirectoryChange, Events, Plan, RefilingProgress
+from muniment.archive.vault.changes import CatalogBehind, DirectoryChange, Events, Plan, RefilingProgress
 from muniment.archive.vault.commit_coordinator import CLOCK, CommitCoordinator
 from muniment.archive.vault.contents import VaultContents
 from muniment.archive.vault.decisions import Decide, DecisionEvents, Decisions
 from muniment.archive.vault.directory_changes import DirectoryChanges
+from muniment.archive.vault.erasures import VaultErasures
 from muniment.archive.vault.known_roots import require_whole
 from muniment.archive.vault.open_catalog import copied_catalog, new_catalog
 from muniment.archive.vault.open_index import IndexPlace
@@ -72,6 +77,7 @@ class Vault(VaultContents):
         self._commits = CommitCoordinator(folder, self.segments, ledger, catalog)
         self._changes = DirectoryChanges(self._commits, catalog)
         self._decisions = Decisions(self._commits, catalog)
+        self._erasures = VaultErasures(folder, self.segments)
         self._lock = lock
         self._train_at = train_at
         self.before_close: list[Callable[[], None]] = []
@@ -103,6 +109,9 @@ class Vault(VaultContents):
             OSError: The new catalog can't be put in place; the old one stays in use.
         """
         require_whole(self.folder)
+        for one in committed_redactions(self.segments):
+            with self._commits.between_batches():
+                self._erasures.erase(one.redaction)
         work = own_work(self.folder)
         with new_catalog(self.folder, self.ledger.vault_id) as new:
             replay(new, self.segments, None, work, stopped)
@@ -319,6 +328,48 @@ class Vault(VaultContents):
         """Whether the vault must be opened again before it can be written, since its disk failed."""
         return self._commits.dead
 
+    def erase(self, redactions: Sequence[Redaction], time: int) -> list[int]:
+        """Record a decision to erase, then erase the content of the records that it names. Thread-safe.
+
+        Not for a thread that has begun a batch. All redactions are committed in one batch, before anything is
+        erased. A crash leaves nothing half done: what is committed is erased when the vault is next opened.
+
+        Args:
+            redactions: The decision, in one or more records.
+            time: The time now, in seconds since 1970 UTC.
+
+        Returns:
+            The sequences of the decision's records.
+
+        Raises:
+            ValueError: A redaction is too large, or contradicts itself; nothing was committed.
+            OSError: The decision could not be written; nothing was erased.
+            CatalogBehind: The records are erased, but the catalog could not apply the decision yet.
+            VaultError: A redaction names records that are not there, a run did not end its batch, or the
+                vault can't be written, and nothing was erased. Or the disk failed in the middle; then the
+                erasure is finished when the vault is next opened. The sentence says which.
+        """
+        records = [(redaction, redaction_record(redaction)) for redaction in redactions]
+        with self._commits.between_batches():
+            self.require_writable()
+            for redaction in redactions:
+                require_frames(self.segments, redaction.frames)
+            facts = []
+            for redaction, record in records:
+                sequence = self.append(record, time * CLOCK).sequence
+                facts.append(redaction_fact(redaction, record.sha, record.size, sequence, time))
+            behind: CatalogBehind | None = None
+            try:
+                head = self.commit(facts)
+            except CatalogBehind as error:
+                behind, head = error, self.ledger.head
+            for redaction in redactions:
+                self._erasures.erase(redaction)
+            self._erasures.note(head)
+        if behind is not None:
+            raise behind
+        return [fact.sequence for fact in facts]
+
     # --- dictionaries ---------------------------------------------------------------------
 
     @property
@@ -357,6 +408,8 @@ class Vault(VaultContents):
         for finish in todo:
             finish()
         self._commits.note_last_checkpoint()
+        if self.writable and not self.dead:
+            self._erasures.note(self.ledger.head)
         self.catalog.close()
         self.reader.close()
         self.tree.close()

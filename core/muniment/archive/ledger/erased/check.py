@@ -16,10 +16,9 @@ from muniment.archive.ledger.erased.frames import (
 from muniment.archive.ledger.erased.named import (
     NamedFrames,
     committed_redactions,
-    header_bytes,
     is_frame,
+    is_gone,
 )
-from muniment.archive.ledger.frame import erased_header
 from muniment.archive.ledger.model import LedgerHead, RecordKind
 from muniment.archive.ledger.segment_store import SegmentStore
 from muniment.archive.ledger.stored import UNKNOWN, describe_record, make_frame
@@ -50,6 +49,7 @@ class ErasureCheck:
         self._waiting: list[ErasedFrame] = []
         """What redactions name that no commit has followed yet."""
         self._gaps: list[tuple[int, FrameGap, str]] = []
+        self._contents: list[tuple[FramePosition, str]] = []
 
     def close(self) -> None:
         """Forget everything. It may be called twice."""
@@ -87,8 +87,14 @@ class ErasureCheck:
             self._waiting += decoded.redaction.frames
 
     def gap(self, segment: int, gap: FrameGap, problem: str) -> None:
-        """Take bytes that are no intact frame, and the problem by which they were reported."""
+        """Take bytes that are no intact frame. They are a problem, unless an erasure has left them."""
+        self._report.problems.append(problem)
         self._gaps.append((segment, gap, problem))
+
+    def content(self, position: FramePosition, problem: str) -> None:
+        """Take a problem of a record's content. It is none if a decision has erased the record."""
+        self._report.problems.append(problem)
+        self._contents.append((position, problem))
 
     def finish(self, until: LedgerHead | None) -> None:
         """Judge what was taken, and add the result to the report.
@@ -100,7 +106,8 @@ class ErasureCheck:
         Raises:
             VaultError: A newer program wrote the ledger.
         """
-        if until is not None and (self._gaps or not all(map(self._is_named, self._erased))):
+        doubtful = self._gaps or self._contents or not all(map(self._is_named, self._erased))
+        if until is not None and doubtful:
             for later in committed_redactions(self._segments, until if until.tree_size else None):
                 self._named.add(later.redaction.frames)
         for frame in self._erased:
@@ -109,7 +116,7 @@ class ErasureCheck:
             else:
                 there = self._named.at(frame.segment, frame.offset)
                 self._problem(frame, OTHERWISE if there else UNNAMED)
-        self._excuse_gaps()
+        self._excuse()
         self._find_unfinished()
 
     def _is_named(self, frame: ErasedFrame) -> bool:
@@ -118,9 +125,10 @@ class ErasureCheck:
             for named in self._named.at(frame.segment, frame.offset)
         )
 
-    def _excuse_gaps(self) -> None:
-        """Take back the problems of gaps that an erasure has left which is not finished."""
-        excused = set()
+    def _excuse(self) -> None:
+        """Take back the problems of records that are to be erased, in an erasure that is not finished."""
+        named = self._named.at
+        excused = {problem for at, problem in self._contents if named(at.segment, at.offset)}
         for segment, gap, problem in self._gaps:
             end = gap.offset + gap.length
             if self._named.covers(segment, gap.offset, end):
@@ -139,7 +147,7 @@ class ErasureCheck:
                 continue
             if not is_frame(self._segments, tag, frame):
                 self._problem(frame, "a redaction record names it, but it is not there")
-            elif header_bytes(self._segments, frame) == erased_header(tag, frame):
+            elif is_gone(self._segments, tag, frame):
                 self._report.erased += 1
             else:
                 left += 1

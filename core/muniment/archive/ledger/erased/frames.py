@@ -46,6 +46,8 @@ def decode_redaction(frame: Frame) -> CommittedRedaction:
 
 def fault_of(header: FrameHeader, payload: bytes) -> str:
     """Return what is wrong with an erased frame as such, as text for messages; "" if nothing is."""
+    if header.codec != PayloadCodec.ERASED:
+        return f"codec {header.codec:#x} is not known"
     if header.dictionary:
         return DICTIONARY
     return NO_ZEROS if payload.count(0) != len(payload) else ""
@@ -68,8 +70,8 @@ def stated_by(frame: Frame) -> ErasedFrame:
 
 
 def is_erased(frame: Frame | FrameHeader) -> bool:
-    """Return whether the content of a frame is erased, by what its header states."""
-    return frame.codec == PayloadCodec.ERASED
+    """Return whether the content of a frame is erased, by what its header states (see also `fault_of`)."""
+    return bool(frame.codec & PayloadCodec.ERASED)
 
 
 def end_of(frame: ErasedFrame) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 
 from muniment.archive.facts import ErasedFrame
 from muniment.archive.ledger.erased.frames import CommittedRedaction, decode_redaction, end_of
@@ -21,6 +22,7 @@ from muniment.errors import LedgerDamaged
 
 log = logging.getLogger("muniment.ledger")
 
+_BLOCK = 1024 * 1024
 _COLUMNS = ("segment", "offset", "sequence", "length", "kind", "time", "size", "sha")
 _LIST = ", ".join(_COLUMNS)
 
@@ -55,29 +57,37 @@ def _is_redaction(header: FrameHeader) -> bool:
     return header.kind == RecordKind.REDACTION
 
 
-def header_bytes(segments: SegmentStore, frame: ErasedFrame) -> bytes:
-    """Read the bytes where a frame's header is; fewer than HEADER_SIZE where the segment ends.
-
-    Raises:
-        OSError: The segment can't be read.
-    """
-    segment = segments.open(frame.segment)
-    try:
-        return segment.read(frame.offset, HEADER_SIZE)
-    finally:
-        segment.close()
-
-
 def is_frame(segments: SegmentStore, tag: bytes, frame: ErasedFrame) -> bool:
     """Return whether a frame is where a redaction names it: erased or not, or with a torn header.
 
     Raises:
         OSError: The segment can't be read.
     """
-    try:
-        return differs_by_erasure(header_bytes(segments, frame), erased_header(tag, frame))
-    except FileNotFoundError:
+    return differs_by_erasure(_read(segments, frame, 0, HEADER_SIZE), erased_header(tag, frame))
+
+
+def is_gone(segments: SegmentStore, tag: bytes, frame: ErasedFrame) -> bool:
+    """Return whether the content of a named frame is erased, and its header is right.
+
+    Raises:
+        OSError: The segment can't be read.
+    """
+    if _read(segments, frame, 0, HEADER_SIZE) != erased_header(tag, frame):
         return False
+    for start in range(0, frame.length, _BLOCK):
+        length = min(_BLOCK, frame.length - start)
+        if _read(segments, frame, HEADER_SIZE + start, length).count(0) != length:
+            return False
+    return True
+
+
+def _read(segments: SegmentStore, frame: ErasedFrame, start: int, length: int) -> bytes:
+    """Read bytes of a frame; none if there is no such segment."""
+    try:
+        with closing(segments.open(frame.segment)) as segment:
+            return segment.read(frame.offset + start, length)
+    except FileNotFoundError:
+        return b""
 
 
 class NamedFrames:
