@@ -22,8 +22,10 @@ from muniment.api import (
     Tree,
     UserFolders,
 )
+from muniment.cli import messages
 from muniment.cli.messages import split_place
 from muniment.errors import UsageError
+from muniment.service.operations.exports import producing
 from muniment.system.formatting import name_of
 from support.engine_double import HOSTILE, EngineDouble, assert_shown_harmlessly, invoke
 from support.words import SHA, hit, hostile_hit, message
@@ -270,6 +272,17 @@ def test_export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     result = invoke(double, "export", "lens", "--to", "out.zip", "--user", "ada@q.example")
     assert double.asked == [Export(query="lens", path=str(tmp_path / "out.zip"), user="ada@q.example")]
     assert (result.code, result.out) == (0, "1200 exported.\n")
+
+
+def test_a_production_is_asked_for_by_its_form(tmp_path: Path) -> None:
+    assert set(messages.FORMS) == set(producing.FORMS)
+    target = str(tmp_path / "out.zip")
+    for form in messages.FORMS:
+        double = EngineDouble({Export: [Done(message="made")]})
+        invoke(double, "export", "lens", "--form", form, "--bates", "ABC-", "--to", target)
+        assert double.asked == [Export(query="lens", path=target, form=form, bates="ABC-")]
+    refused = invoke(EngineDouble({}), "export", "lens", "--bates", "ABC-", "--to", target)
+    assert (refused.code, "give --form" in refused.err) == (2, True)
 
 
 def test_an_interrupted_export_says_what_is_left_of_it() -> None:

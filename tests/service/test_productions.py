@@ -92,6 +92,12 @@ def test_events_are_on_the_disk_before_the_first_file(vault: Vault, tmp_path: Pa
 
 
 def test_the_trail_says_what_was_numbered(vault: Vault, tmp_path: Path) -> None:
+    words = stream(vault, AUDITOR, api.Export(query="", path=str(tmp_path / "out"), form="csv", bates="B"))
+    next(words)
+    leave(words)
+    (row,) = vault.catalog.audited(1, keys=["kind:export"])
+    assert act(api_event(vault, row)) == "stopped a production"
+    assert "B 1 to 2" in about(api_event(vault, row))
     list(stream(vault, AUDITOR, ask(tmp_path / "out")))
     rows = vault.catalog.audited(2, keys=["kind:export"])
     finished, reserved = (api_event(vault, row) for row in rows)

@@ -133,6 +133,8 @@ def refused(event: AuditEvent) -> bool:
 
 def act(event: AuditEvent) -> str:
     """What someone did, such as "read a message"."""
+    if event.event == "numbered" and event.detail.get("stopped"):
+        return "stopped a production"
     if event.event in _EVENTS:
         return _EVENTS[event.event]
     past, infinitive = _act_of(event)

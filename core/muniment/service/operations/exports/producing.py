@@ -135,5 +135,9 @@ def _sentence(production: Production, numbers: BatesNumbers, path: Path) -> str:
     if not production.documents:
         return f"The production in {where} has no documents."
     span = f"{label(numbers.prefix, numbers.first)} to {label(numbers.prefix, numbers.last)}"
-    messages = f"{count(production.messages)} message{'' if production.messages == 1 else 's'}"
-    return f"{count(production.documents)} documents of {messages} are in {where}, with the numbers {span}."
+    documents, messages = _counted(production.documents, "document"), _counted(production.messages, "message")
+    return f"{documents} of {messages} in {where}, with the numbers {span}."
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{count(number)} {noun}{'' if number == 1 else 's'}"
