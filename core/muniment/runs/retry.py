@@ -9,12 +9,16 @@ from muniment.archive.catalog import QuarantineRow
 from muniment.archive.files.temp_files import make_work, own_work
 from muniment.archive.operations.indexing import IndexFeeder
 from muniment.archive.vault.vault import Vault
+from muniment.runs.pipeline.archive_batch import CopyOutcome
 from muniment.runs.pipeline.archivist import Archivist
 from muniment.runs.pipeline.fetch import FetchedBatch, discard
 from muniment.runs.pipeline.plan import RunPlan
 from muniment.runs.prepare.prepared_copy import CopyJob
 from muniment.runs.prepare.worker_pool import WorkerPool
 from muniment.sources.base import SPOOL_ABOVE, FetchedItem, MailItem, MailPlace
+
+NOT_KEPT = frozenset({CopyOutcome.ERASED, CopyOutcome.LEFT})
+"""What becomes of an item with mail that was erased."""
 
 
 def chosen(vault: Vault, ids: Sequence[str]) -> list[QuarantineRow]:
@@ -74,11 +78,12 @@ def _retry_one(vault: Vault, row: QuarantineRow, plan: RunPlan, pool: WorkerPool
         archivist = Archivist(vault, replace(plan, unknown="catch-all", delete=False))
         try:
             archivist.take(fetched, copy)
-            archivist.commit()
+            committed = archivist.commit()
         except BaseException:
             vault.rollback()
             raise
-        return ""
+        kept = committed is None or committed.outcomes[-1][1] not in NOT_KEPT
+        return "" if kept else "it has mail that was erased: it is not archived again"
     finally:
         discard(FetchedBatch([fetched], future))
 

@@ -16,7 +16,8 @@ from muniment.archive.ledger.records import VERSION, canonical, deletion_fact, d
 from muniment.archive.operations.indexing import IndexFeeder
 from muniment.archive.vault.vault import Vault
 from muniment.errors import MunimentError, RunFailed, VaultError
-from muniment.runs.pipeline.archivist import Archivist, CommittedBatch, CopyOutcome
+from muniment.runs.pipeline.archive_batch import CommittedBatch, CopyOutcome
+from muniment.runs.pipeline.archivist import Archivist
 from muniment.runs.pipeline.fetch import (
     CommitBarrier,
     DeletedItems,
@@ -239,7 +240,7 @@ class ArchiveRun:
     def _book(self, committed: CommittedBatch) -> None:
         books = self.books
         for item, outcome in committed.outcomes:
-            books.fetched += 1
+            books.fetched += outcome is not CopyOutcome.ERASED
             match outcome:
                 case CopyOutcome.NEW:
                     books.new += 1
@@ -249,6 +250,8 @@ class ArchiveRun:
                     books.quarantined += 1
                 case CopyOutcome.LEFT:
                     books.left += 1
+                case CopyOutcome.ERASED:
+                    books.already += 1
             if outcome is not CopyOutcome.LEFT:
                 self._safe.append(item)
                 self.progress.stored += 1

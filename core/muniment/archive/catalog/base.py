@@ -155,11 +155,14 @@ class MessageReader(Protocol):
     def regenerated(self) -> bool:
         """Whether there are copies whose bytes a service wrote when they were fetched."""
 
-    def erased_among(self, hashes: Collection[bytes]) -> set[bytes]:
-        """Return the subset of hashes of what was erased: messages, copies, and contents of messages.
+    def erased_among(self, hashes: Collection[bytes]) -> dict[bytes, bytes]:
+        """Return those of the hashes that are of erased messages, copies, or contents of messages.
 
         Args:
             hashes: SHA-256 of messages and copies, and content hashes; an empty one is never erased.
+
+        Returns:
+            Each such hash, with the SHA-256 of the erased message or copy.
         """
 
     def erasure_of(self, sha: bytes) -> Erasure | None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from muniment.archive.facts import DeletionFact, OriginalFact, ReceiptFact, RoutingReason
+from muniment.archive.facts import ERASED_BEFORE, DeletionFact, OriginalFact, ReceiptFact, RoutingReason
 from muniment.archive.ledger.codec import RecordEncoder
 from muniment.archive.ledger.model import LedgerRecord, RecordKind
 from muniment.mail.headers.addresses import normalise
@@ -206,6 +206,7 @@ def receipt_facts(group: ReceiptGroup, sequence: int, time: int) -> Iterator[Rec
             time=time,
             report=r.report,
             people=() if r.report else tuple(map(str, r.envelope.get("people", ()))),
+            erased=r.messages[0] if r.messages and ERASED_BEFORE in r.notes else b"",
         )
         for former, original in r.instead.items():
             yield OriginalFact(sequence, original, former)

@@ -10,17 +10,15 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from enum import Enum, auto
 from pathlib import Path
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from muniment.archive.catalog.derive import copy_time, envelope_fact, mentions, message_fact
-from muniment.archive.facts import DAMAGED, Fact, PartFact, QuarantineFact, RoutingReason, public_size
+from muniment.archive.facts import DAMAGED, PartFact, QuarantineFact, RoutingReason, public_size
 from muniment.archive.index import IndexDocument
-from muniment.archive.ledger.model import AppendedRecord, LedgerHead, LedgerRecord, RecordKind
+from muniment.archive.ledger.model import AppendedRecord, LedgerRecord, RecordKind
 from muniment.archive.ledger.records import (
     DISPLACEMENT_RULE,
     Receipt,
@@ -34,7 +32,9 @@ from muniment.errors import NotFound
 from muniment.mail.headers.dates import message_date
 from muniment.mail.notes import PLACEHOLDER
 from muniment.people.routing import RoutedEnvelope, names_user
+from muniment.runs.pipeline.archive_batch import CommittedBatch, CopyOutcome, CurrentBatch
 from muniment.runs.pipeline.envelope_encoder import EnvelopeEncoder
+from muniment.runs.pipeline.erased_before import ErasedBefore, ErasedShare
 from muniment.runs.pipeline.known_forks import KnownForks
 from muniment.runs.pipeline.link_copies import CopyLinks, CopyOrigin, bringer
 from muniment.runs.pipeline.plan import RunPlan
@@ -49,52 +49,6 @@ BATCH_BYTES = 8 * 1024 * 1024
 BATCH_SECONDS = 0.5
 REMEMBERED = 10_000
 """Parts that are known to be kept and are cached."""
-
-
-class CopyOutcome(Enum):
-    """What became of a fetched item. The names are those of the books' columns."""
-
-    NEW = auto()
-    MERGED = auto()
-    QUARANTINED = auto()
-    LEFT = auto()
-
-
-@dataclass(slots=True)
-class CommittedBatch:
-    """A batch that is safely kept."""
-
-    head: LedgerHead
-    outcomes: list[tuple[MailItem, CopyOutcome]]
-    documents: list[IndexDocument]
-    touched: list[bytes]
-    """Messages that were kept before and got a further copy. They must be indexed again."""
-
-
-@dataclass(slots=True)
-class _Batch:
-    """Everything that was appended since the last commit."""
-
-    now: int = field(default_factory=lambda: time.time_ns() // 1000)
-    started: float = field(default_factory=time.monotonic)
-    facts: list[Fact] = field(default_factory=list)
-    outcomes: list[tuple[MailItem, CopyOutcome]] = field(default_factory=list)
-    receipts: list[ReceiptGroup] = field(default_factory=list)
-    groups: dict[tuple[MailPlace, str], ReceiptGroup] = field(default_factory=dict)
-    """The latest group of receipts for each place and title. Gmail's labels are titles in one place."""
-    received: set[bytes] = field(default_factory=set)
-    """The hashes of the copies that its receipts name."""
-    documents: dict[bytes, IndexDocument] = field(default_factory=dict)
-    touched: set[bytes] = field(default_factory=set)
-    originals: dict[bytes, tuple[bytes, int, int]] = field(default_factory=dict)
-    """Where the bytes of this batch's messages are, for forks of them: [start, end) of a copy."""
-    copies: dict[tuple[bytes, bool], tuple[bytes, ...]] = field(default_factory=dict)
-    """The messages of each copy, by its hash and by whether it was unwrapped as a report."""
-    instead: dict[bytes, bytes] = field(default_factory=dict)
-    """Hashes of messages that others replace, with the hashes of these in this batch."""
-    quarantined: set[bytes] = field(default_factory=set)
-    parts: set[bytes] = field(default_factory=set)
-    bytes: int = 0
 
 
 class _Stored(NamedTuple):
@@ -141,13 +95,14 @@ class Archivist:
         self._plan = plan
         self._reads_back = plan.delete or bool(vault.damage)
         """Whether a known copy counts as kept only after it was read back from the ledger."""
-        self._batch = _Batch()
+        self._batch = CurrentBatch()
         self._expected: set[bytes] = set()
         self._maybe_known: set[bytes] = set()
         self._parts_kept: set[bytes] = set()
         self._links = CopyLinks(vault)
         self._forks = KnownForks(vault, self._links, self._surely_new)
         self._encoder = EnvelopeEncoder(vault, self._part, self._batch_original)
+        self._erased = ErasedBefore(vault.catalog)
 
     @property
     def due(self) -> bool:
@@ -173,6 +128,7 @@ class Archivist:
             [part.sha for message in messages for part in message.parts],
         )
         self._maybe_known = self._vault.catalog.possibly_known(*hashes)
+        self._erased.expect(coming)
         self._expected = set[bytes]().union(*hashes)
         if self._plan.journal:
             self._links.expect(messages)
@@ -203,10 +159,14 @@ class Archivist:
             self._batch.now, self._batch.started = time.time_ns() // 1000, time.monotonic()
         people = people_of(fetched.item, copy)
         route, notes = self._plan.route(copy, bool(people))
-        if self._leaves(copy, route, fetched.item):
+        erased = self._erased.share(copy)
+        if erased is ErasedShare.SOME or (not erased and self._leaves(copy, route, fetched.item)):
             self._batch.outcomes.append((fetched.item, CopyOutcome.LEFT))
             return
-        if copy.problem:
+        if erased:
+            archived = _Archived(CopyOutcome.ERASED, self._erased.messages_of(copy), {})
+            notes = (*notes, *self._erased.notes_of(copy))
+        elif copy.problem:
             archived = _Archived(self._quarantine(copy), (), {})
         else:
             archived = self._archive(fetched, copy, route)
@@ -225,7 +185,7 @@ class Archivist:
         Raises:
             OSError: it could not be written. The batch is void.
         """
-        batch, self._batch = self._batch, _Batch()
+        batch, self._batch = self._batch, CurrentBatch()
         contents = self._forks.contents
         self._links.clear()
         self._forks.clear()
@@ -251,7 +211,7 @@ class Archivist:
         """Forget the batch. The caller rolls the ledger back."""
         self._links.clear()
         self._forks.clear()
-        self._batch = _Batch()
+        self._batch = CurrentBatch()
 
     # --- one copy -------------------------------------------------------------------------
 
@@ -437,6 +397,7 @@ class Archivist:
         notes: tuple[str, ...],
     ) -> None:
         group = self._group(item.place, copy)
+        erased = archived.outcome is CopyOutcome.ERASED
         self._batch.received.add(copy.sha)
         group.receipts.append(
             Receipt(
@@ -450,8 +411,8 @@ class Archivist:
                 flags=item.flags,
                 notes=(*notes, *copy.notes),
                 reason=copy.problem,
-                delivered=dict(item.delivered),
-                envelope=envelope_value(item.envelope, copy.named),
+                delivered={} if erased else dict(item.delivered),
+                envelope={} if erased else envelope_value(item.envelope, copy.named),
                 instead=archived.instead,
                 rule=self._rule,
             )

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 
 from muniment.archive.operations.indexing import IndexFeeder
-from muniment.runs.pipeline.archivist import CommittedBatch
+from muniment.runs.pipeline.archive_batch import CommittedBatch
 from muniment.system.memory import give_back
 
 COMMIT_SECONDS = 300.0

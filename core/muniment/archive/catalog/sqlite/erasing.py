@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from muniment.archive.catalog.model import Erasure
 from muniment.archive.catalog.sqlite import sql, sql_writes
 from muniment.archive.catalog.sqlite.encoding import clean, fetch_many
-from muniment.archive.facts import RedactionFact
+from muniment.archive.facts import ReceiptFact, RedactionFact
 
 
 def write_redactions(connection: Connection, facts: Iterable[RedactionFact]) -> None:
@@ -23,13 +23,22 @@ def write_redactions(connection: Connection, facts: Iterable[RedactionFact]) -> 
             connection.exec_driver_sql(sql_writes.PUT_TOMBSTONE, [*messages, *copies])
 
 
-def erased_among(connection: Connection, hashes: Collection[bytes]) -> set[bytes]:
-    """Return the subset of hashes of erased messages, erased copies, and contents of erased messages."""
+def erased_among(connection: Connection, hashes: Collection[bytes]) -> dict[bytes, bytes]:
+    """Return those of the hashes that are of erased mail, with the SHA-256 of the erased message or copy."""
     if connection.execute(sql.ANY_TOMBSTONE).first() is None:
-        return set()
+        return {}
     wanted = [sha for sha in hashes if sha]
-    found = {row.sha for row in fetch_many(connection, sql.TOMBSTONES, wanted)}
-    return found | {row.content for row in fetch_many(connection, sql.TOMBSTONES_BY_CONTENT, wanted)}
+    found = {row.content: row.sha for row in fetch_many(connection, sql.TOMBSTONES_BY_CONTENT, wanted)}
+    return found | {row.sha: row.sha for row in fetch_many(connection, sql.TOMBSTONES, wanted)}
+
+
+def note_copies(connection: Connection, receipts: Iterable[ReceiptFact]) -> None:
+    """Remember copies of erased mail that came again in another form, so that they are not fetched again."""
+    for fact in receipts:
+        decision = erasure_of(connection, fact.erased) if fact.erased else None
+        if decision is not None:
+            row = (fact.sha, 1, decision.record, None)
+            connection.exec_driver_sql(sql_writes.PUT_TOMBSTONE, row)
 
 
 def erased_by_prefix(connection: Connection, low: bytes, high: bytes) -> tuple[bytes, Erasure] | None:

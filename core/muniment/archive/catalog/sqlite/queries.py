@@ -59,7 +59,7 @@ class SqliteQueries:
     def regenerated(self) -> bool:
         return self._store.read(reading.regenerated)
 
-    def erased_among(self, hashes: Collection[bytes]) -> set[bytes]:
+    def erased_among(self, hashes: Collection[bytes]) -> dict[bytes, bytes]:
         return self._store.read(erasing.erased_among, hashes)
 
     def erasure_of(self, sha: bytes) -> Erasure | None:

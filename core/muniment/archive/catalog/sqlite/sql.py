@@ -199,7 +199,7 @@ PART_SHAS = select(part.c.sha).where(part.c.sha.in_(bindparam("many", expanding=
 PART = select(part.c.segment, part.c.offset).where(part.c.sha == bindparam("sha"))
 ANY_TOMBSTONE = select(tombstone.c.sha).limit(1)
 TOMBSTONES = select(tombstone.c.sha).where(tombstone.c.sha.in_(bindparam("many", expanding=True)))
-TOMBSTONES_BY_CONTENT = select(tombstone.c.content).where(
+TOMBSTONES_BY_CONTENT = select(tombstone.c.content, tombstone.c.sha).where(
     tombstone.c.content.in_(bindparam("many", expanding=True))
 )
 TOMBSTONES_BY_RANGE = (

@@ -21,7 +21,7 @@ from muniment.archive.catalog.sqlite.encoding import (
     split,
     words,
 )
-from muniment.archive.catalog.sqlite.erasing import write_redactions
+from muniment.archive.catalog.sqlite.erasing import note_copies, write_redactions
 from muniment.archive.catalog.sqlite.filing import (
     BatchMessages,
     FiledCopy,
@@ -106,6 +106,7 @@ class FactWriter:
         self._write_quarantines(connection, batch, copies)
         _write_rest(connection, batch)
         write_redactions(connection, batch.redactions)
+        note_copies(connection, batch.receipts)
         displaced = displace(connection, batch.originals, directory, self.boxes)
         forgotten = forget(connection, batch.redactions)
         if batch.redactions:
