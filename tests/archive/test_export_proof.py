@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from muniment.archive.ledger.frame import FrameHeader, leaf_hash
 from muniment.archive.ledger.inclusion import InclusionProofs
 from muniment.archive.operations.export import ExportChoice, ExportView, export_messages
-from muniment.archive.operations.export_explanation import SCRIPTS, script
+from muniment.archive.operations.export_explanation import SCRIPTS, Explanation, script
 from muniment.archive.vault.open_vault import open_vault
 from muniment.archive.vault.vault import Vault
 from muniment.evidence.merkle import MerkleFrontier
@@ -352,6 +352,30 @@ def test_every_proof_leads_to_the_root(size: int, data: st.DataObject) -> None:
             "size": header.size, "path": [one.hex() for one in proofs.paths[position]],
         }  # fmt: skip
         assert verifier["root_of"](verifier["Line"]("", proof), size) == tree.root()
+
+
+@pytest.mark.parametrize("share", [1, 4, 20])
+def test_a_few_proofs_are_made_alone_and_equal_those_of_one_pass(vault: Vault, share: int) -> None:
+    rows = vault.catalog.rows(range(vault.head.tree_size))[::share]
+    records = {row.sequence: row.sha for row in rows}
+    made = []
+    for alone in (0, 1_000_000):
+        found = Explanation(vault.segments, vault.tree, vault.head, records, alone=alone)
+        list(found.read())
+        made.append({name: b"".join(pieces) for name, pieces in found.files()})
+    assert made[0] == made[1]
+    assert made[0]["proof.jsonl"].count(b"\n") == 1 + len(records)
+
+
+@pytest.mark.parametrize("alone", [0, 1_000_000])
+def test_a_record_that_is_not_the_message_leaves_all_unproven(vault: Vault, alone: int) -> None:
+    records = {row.sequence: row.sha for row in vault.catalog.rows(range(20))}
+    records[next(iter(records))] = bytes(32)
+    found = Explanation(vault.segments, vault.tree, vault.head, records, alone=alone)
+    list(found.read())
+    files = {name: b"".join(pieces) for name, pieces in found.files()}
+    assert files["proof.jsonl"].count(b"\n") == 1
+    assert b"the ledger is damaged" in files["README.txt"]
 
 
 def test_a_plain_users_zip_reveals_nothing_of_the_ledger(vault: Vault, tmp_path: Path) -> None:

@@ -202,7 +202,8 @@ class ExportView:
 
     def explanation(self) -> Explanation:
         """Return what explains and proves the messages; call it after all entries were made."""
-        return Explanation(self.vault.segments, self.head, self._records, self._unproven)
+        vault = self.vault
+        return Explanation(vault.segments, vault.tree, self.head, self._records, self._unproven)
 
 
 def export_messages(edition: ExportView, path: Path) -> Generator[int, None, None]:

@@ -11,7 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import muniment
+from muniment.archive.ledger.checkpoints import Checkpoint
 from muniment.archive.ledger.inclusion import InclusionProofs, ledger_headers
+from muniment.archive.ledger.ledger_tree import InclusionProof, LedgerTree
 from muniment.archive.ledger.model import LedgerHead
 from muniment.archive.ledger.segment_store import SegmentStore
 from muniment.errors import VaultError
@@ -20,6 +22,8 @@ README, PROOF = "README.txt", "proof.jsonl"
 SCRIPTS = ("verify_export.py", "verify_ledger.py")
 OFTEN = 20_000
 """Records between two reports of progress."""
+ALONE = 300
+"""Records that one pass over the ledger reads in the time in which one proof is made by itself."""
 FORMAT = 1
 _ENVELOPES = "folders and envelopes: who really sent and received it, Bcc included"
 _HEAD = """\
@@ -80,41 +84,70 @@ class Explanation:
     """The files that explain and prove an export."""
 
     def __init__(
-        self, segments: SegmentStore, head: LedgerHead, records: Mapping[int, bytes], more: int = 0
+        self,
+        segments: SegmentStore,
+        tree: LedgerTree,
+        head: LedgerHead,
+        records: Mapping[int, bytes],
+        more: int = 0,
+        *,
+        alone: int = ALONE,
     ) -> None:
         """Keep what is to be proven.
 
         Args:
             segments: The ledger's segments.
+            tree: The ledger's tree.
             head: The state of the ledger in which the messages are proven.
             records: SHA-256 of each message, by the position of its record.
             more: Messages that get no proof.
+            alone: As ALONE.
         """
         self._segments = segments
+        self._tree = tree
+        self._alone = alone
         self._head = head
         self._records = records
         self._more = more
         self.about = _HEAD.format(more=_ENVELOPES)
         """The beginning of the README: what the files are."""
-        self._proofs = InclusionProofs(records)
+        self._proofs: dict[int, InclusionProof] = {}
+        """The proof of each message, by the position of its record."""
         self._problem = ""
 
     def read(self) -> Iterator[int]:
-        """Read the ledger, and yield the number of records that were read now and then.
+        """Prove all messages, and yield a number of records now and then.
 
-        If it is damaged, no message is proven, and the README says so.
+        If the ledger is damaged, no message is proven, and the README says so.
         """
-        proofs = self._proofs
+        few = len(self._records) * self._alone < self._head.tree_size
         try:
-            for number, header in enumerate(ledger_headers(self._segments, self._head.tree_size), start=1):
-                proofs.add(header)
-                if number % OFTEN == 0:
-                    yield number
-            right = proofs.size == self._head.tree_size and proofs.finish() == self._head.root
+            yield from self._look_up() if few else self._walk()
         except VaultError:
-            right = False
-        if not right or any(proofs.headers[at].sha != sha for at, sha in self._records.items()):
+            self._proofs.clear()
+        found = {position: proof.header.sha for position, proof in self._proofs.items()}
+        if found != dict(self._records):
             self._problem = "the ledger is damaged, or was written meanwhile"
+
+    def _look_up(self) -> Iterator[int]:
+        """Make each proof by itself, from the tiles of the tree."""
+        head = Checkpoint(self._head.tree_size, self._head.root)
+        yield from self._tree.grow(head.tree_size)
+        for number, position in enumerate(sorted(self._records), start=1):
+            self._proofs[position] = self._tree.inclusion(position, head)
+            if number % OFTEN == 0:
+                yield number
+
+    def _walk(self) -> Iterator[int]:
+        """Make all proofs in one pass over the ledger, which is quicker for many of them."""
+        proofs = InclusionProofs(self._records)
+        for number, header in enumerate(ledger_headers(self._segments, self._head.tree_size), start=1):
+            proofs.add(header)
+            if number % OFTEN == 0:
+                yield number
+        if proofs.size == self._head.tree_size and proofs.finish() == self._head.root:
+            for position, path in proofs.paths.items():
+                self._proofs[position] = InclusionProof(position, proofs.headers[position], tuple(path))
 
     def files(self) -> Iterator[tuple[str, Iterable[bytes]]]:
         """Yield the name and the content of each file; call it after `read`."""
@@ -134,14 +167,14 @@ class Explanation:
         head = {"format": FORMAT, "tree_size": self._head.tree_size, "root": self._head.root.hex()}
         yield json.dumps(head).encode() + b"\n"
         for position in () if self._problem else sorted(self._records):
-            header = self._proofs.headers[position]
+            header = self._proofs[position].header
             proof = {
                 "sha256": header.sha.hex(),
                 "sequence": position,
                 "kind": header.kind,
                 "time": header.time,
                 "size": header.size,
-                "path": [one.hex() for one in self._proofs.paths[position]],
+                "path": [one.hex() for one in self._proofs[position].path],
             }
             yield json.dumps(proof).encode() + b"\n"
 
@@ -154,6 +187,26 @@ class PublicExplanation(Explanation):
 
     def read(self) -> Iterator[int]:
         return iter(())
+
+    def _look_up(self) -> Iterator[int]:
+        """Make each proof by itself, from the tiles of the tree."""
+        head = Checkpoint(self._head.tree_size, self._head.root)
+        yield from self._tree.grow(head.tree_size)
+        for number, position in enumerate(sorted(self._records), start=1):
+            self._proofs[position] = self._tree.inclusion(position, head)
+            if number % OFTEN == 0:
+                yield number
+
+    def _walk(self) -> Iterator[int]:
+        """Make all proofs in one pass over the ledger, which is quicker for many of them."""
+        proofs = InclusionProofs(self._records)
+        for number, header in enumerate(ledger_headers(self._segments, self._head.tree_size), start=1):
+            proofs.add(header)
+            if number % OFTEN == 0:
+                yield number
+        if proofs.size == self._head.tree_size and proofs.finish() == self._head.root:
+            for position, path in proofs.paths.items():
+                self._proofs[position] = InclusionProof(position, proofs.headers[position], tuple(path))
 
     def files(self) -> Iterator[tuple[str, Iterable[bytes]]]:
         yield README, [PUBLIC.encode()]
