@@ -18,16 +18,19 @@ import pytest
 
 from muniment import api
 from muniment.archive.ledger.checkpoints import Checkpoint
+from muniment.archive.ledger.frame import leaf_entry
+from muniment.archive.ledger.tree_tiles import TILE
 from muniment.archive.operations.message_proof import MessageProof, newest_state
 from muniment.archive.vault.open_vault import open_vault
 from muniment.archive.vault.signed_checkpoints import SignedCheckpoints
 from muniment.archive.vault.vault import Vault
-from muniment.errors import LedgerDamaged, UsageError, VaultError
+from muniment.errors import Erased, LedgerDamaged, UsageError, VaultError
 from muniment.evidence.checkpoint_body import CheckpointBody
 from muniment.evidence.note_keys import KeyKind, SigningKey, new_key
 from muniment.evidence.plain_zip import PlainZip
 from muniment.evidence.proof_file import parse_proof
 from muniment.evidence.signed_note import signed
+from support.erased import erase
 from support.reports import fork, line, plain, report
 from support.scripts import loaded
 from support.vaults import TestVault
@@ -363,6 +366,50 @@ def test_a_signed_checkpoint_of_another_ledger_proves_nothing(vault: Vault, note
     )
     with pytest.raises(LedgerDamaged, match="not those of the checkpoint"):
         proof_of(vault)
+
+
+# --- erasure --------------------------------------------------------------------------------------
+
+
+def leaf_and_path(vault: Vault, sequence: int, of: Checkpoint) -> tuple[bytes, tuple[bytes, ...]]:
+    proof = vault.tree.inclusion(sequence, of)
+    header = proof.header
+    return leaf_entry(header.kind, header.time, header.size, header.sha), proof.path
+
+
+def test_what_was_proven_before_an_erasure_stays_proven(script: ModuleType, tmp_path: Path) -> None:
+    """The tree has what the headers of frames state, and erasure leaves these alone."""
+    made = TestVault(tmp_path / "vault")
+    kept, doomed = plain(subject="stays"), plain(subject="goes", body="forget me\n")
+    both = report(kept, second=doomed, recipients=["bob@example.com"])
+    made.archive([both, *(report(plain(subject=f"other {number}")) for number in range(130))])
+    made.archive([report(fork(kept, 3), recipients=["eve@example.com"])])
+    stays, goes = (made.search(f"subject:{word}")[0].id for word in ("stays", "goes"))
+    with closing(open_vault(made.folder, write=True)) as vault:
+        old = Checkpoint(vault.head.tree_size, vault.head.root)
+        proofs = [leaf_and_path(vault, number, old) for number in range(old.tree_size)]
+        files = {prefix: proof_of(vault, prefix) for prefix in (stays, goes)}
+    assert old.tree_size > TILE
+    erase(made, [goes])
+    for fresh in (False, True):
+        if fresh:
+            (made.folder / "tree.tiles").unlink()
+        with closing(open_vault(made.folder, write=True)) as vault:
+            now = Checkpoint(vault.head.tree_size, vault.head.root)
+            again = [leaf_and_path(vault, number, old) for number in range(old.tree_size)]
+            assert sum(one != other for one, other in zip(again, proofs, strict=True)) == 0
+            assert vault.tree.consistency(old.tree_size, now).old_root == old.root
+            after = proof_of(vault, stays)
+            with pytest.raises(Erased, match="was erased on"):
+                proof_of(vault, goes)
+        assert all(accepted(script, data) for data in (*files.values(), after))
+        with zipfile.ZipFile(io.BytesIO(after)) as packed:
+            assert b"forget me" not in after
+            assert packed.read("copies/2.eml") == made.report(stays, 2)
+            assert "copies/1.eml" not in packed.namelist()
+            assert "Copies that were erased, since they held another message too: 1" in (
+                packed.read("README.txt").decode()
+            )
 
 
 # --- the request ----------------------------------------------------------------------------------

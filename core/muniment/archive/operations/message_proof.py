@@ -7,6 +7,7 @@ files", specifies it; `tools/verify_ledger.py --proof` checks it.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from muniment.archive.operations.export_explanation import script
 from muniment.archive.operations.proof_page import page
 from muniment.archive.vault.signed_checkpoints import SignedCheckpoints
 from muniment.archive.vault.vault import Vault
-from muniment.errors import LedgerDamaged, MunimentError, VaultError
+from muniment.errors import Erased, LedgerDamaged, MunimentError, VaultError
 from muniment.evidence.checkpoint_body import CheckpointBody, read_body
 from muniment.evidence.plain_zip import PlainZip
 from muniment.evidence.proof_file import ProofText
@@ -61,6 +62,8 @@ class MessageProof:
         self._vault = vault
         self._row = row
         self._state = checkpoint
+        self._erased = 0
+        """Copies that are left out since they are erased."""
         self._more = 0
         """Events that are left out since they are too many."""
         self._listed: list[dict[str, object]] = []
@@ -105,7 +108,12 @@ class MessageProof:
         facts: dict[str, object] = {"date": row.date}
         yield ProvenRecord(row.sequence, RecordKind.MESSAGE, "message.eml", reader.content(row.sha), facts)
         for number, copy in enumerate(self._vault.catalog.envelopes_of(row.sequence), start=1):
-            name, content = f"copies/{number}.eml", reader.content_at(copy.position)
+            name = f"copies/{number}.eml"
+            try:
+                content = _begun(reader.content_at(copy.position))
+            except Erased:  # it has also brought a message that was erased
+                self._erased += 1
+                continue
             yield ProvenRecord(copy.sequence, RecordKind.ENVELOPE, name, content, _envelope(copy))
         for number, read in enumerate(reads, start=1):
             name, content = f"reads/{number}.json", reader.content_at(read.position)
@@ -157,6 +165,7 @@ class MessageProof:
             "signed": self._state.signed,
             "records": self._listed,
             "reads_left_out": self._more,
+            "copies_erased": self._erased,
         }
 
 
@@ -193,6 +202,11 @@ def newest_state(vault: Vault, sequence: int) -> SignedState:
             return SignedState(Checkpoint(size, body.root), body.origin, str(note), signed=True)
     body = CheckpointBody(f"muniment/{vault.catalog.vault_id.hex()}", present.tree_size, present.root)
     return SignedState(present, body.origin, f"{body.text}\n", signed=False)
+
+
+def _begun(content: Iterator[bytes]) -> Iterable[bytes]:
+    """Read the first piece of content, so that what can't be read is known at once."""
+    return itertools.chain([next(content, b"")], content)
 
 
 def _entry(header: FrameHeader) -> bytes:

@@ -75,9 +75,17 @@ def page(about: dict[str, Any]) -> str:
         origin=clean(about["origin"]),
         checkpoint=about["checkpoint"],
         signature=_SIGNED if about["signed"] else _UNSIGNED,
-        parties="".join(_copy(one) for one in about["records"] if one["kind"] == "envelope"),
+        parties=_copies(about),
         reads=_reads(about),
     )
+
+
+def _copies(about: dict[str, Any]) -> str:
+    shown = "".join(_copy(one) for one in about["records"] if one["kind"] == "envelope")
+    if about["copies_erased"]:
+        many = about["copies_erased"]
+        shown += f"Copies that were erased, since they held another message too: {many}\n\n"
+    return shown
 
 
 def _copy(record: dict[str, Any]) -> str:
