@@ -183,6 +183,7 @@ UNRECORDED: dict[str, set[type[Request]]] = {
         api.ReportHeld,
     },
     "says who may or could read what, and shows nothing of it": {api.ListAccess, api.GetRightsOf},
+    "shows what administrators asked for, and no mail": {api.ListApprovals, api.ShowApproval},
     "shows why items are in quarantine; reading one is recorded": {api.ListQuarantine},
     "reads the trail itself, where each page would make the next one longer": {api.GetAudit},
     "writes its own event, with what was said": {api.AffirmSetup},
@@ -332,6 +333,8 @@ def attempts(house: House, target: Path) -> Iterator[Request]:
     yield from (api.ListHolds(), api.CountHold(name="xyzzycarol"), api.ReportHeld(), api.ListHeld())
     yield api.PlaceHold(name="bob", reason="mine", everything=True)
     yield api.ReleaseHold(name="xyzzycarol", reason="mine")
+    yield from (api.ListApprovals(), api.ShowApproval(id="3"), api.AnswerApproval(id="3", answer="approve"))
+    yield api.RelaxApprovals(act="hold release", reason="mine")
     yield from (api.ShowUser(user=user) for user in users)
     yield from (
         api.ListMessages(user=user, folder=folder, limit=limit)

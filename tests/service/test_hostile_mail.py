@@ -161,6 +161,7 @@ UNCONCERNED = {
     *(api.GetAudit, api.CancelRun, api.GetHistory, api.TestProfile, api.SignIn, api.TestNotify),
     *(api.RunAll, api.WatchRuns, api.Backup, api.ForgetBackup, api.GetProof, api.WatchWork, api.StopWork),
     *(api.GetSettings, api.CheckSettings, api.PutSettings),
+    *(api.ListApprovals, api.ShowApproval, api.AnswerApproval, api.RelaxApprovals),
     *(api.PlaceHold, api.ReleaseHold, api.ListHolds, api.CountHold, api.ReportHeld, api.ListHeld),
     *(api.SetRules, api.EndRule, api.ListRules, api.ShowRetention),
     *(api.GetCheckpoint, api.PublishCheckpoint, api.VerifyCheckpoint, api.NewCheckpointKey),

@@ -134,6 +134,12 @@ WORDS: dict[str, list[tuple[str, str]]] = {
         ("wbody --to {home}/out{number}", ""), ("wbody --to {home}/out{number}.zip", ""),
         ("wbody --to {home}/out{number}.form --form csv", ""),
     ],
+    "approvals list": [("", ""), ("--all", "")],
+    "approvals show": [("{hostile}", "")],
+    "approvals approve": [("{hostile} --reason {hostile} --yes", "")],
+    "approvals refuse": [("{hostile} --reason {hostile}", "")],
+    "approvals withdraw": [("{hostile}", "")],
+    "approvals relax": [("{hostile} --reason {hostile}", "")],
     "hold place": [
         ("h1 --reason {hostile} --case 7 --query wbody", ""), ("{hostile} --reason x --person {hostile}", ""),
     ],

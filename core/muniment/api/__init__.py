@@ -34,6 +34,14 @@ from muniment.api.access import (
     SealWord,
     UnsealMail,
 )
+from muniment.api.approvals import (
+    AnswerApproval,
+    Approvals,
+    ApprovalWord,
+    ListApprovals,
+    RelaxApprovals,
+    ShowApproval,
+)
 from muniment.api.archive import (
     AUDIT_KINDS,
     Audit,
@@ -217,6 +225,9 @@ __all__ = [
     "AddUser",
     "AddressWord",
     "AffirmSetup",
+    "AnswerApproval",
+    "ApprovalWord",
+    "Approvals",
     "ArrivalSeries",
     "Attachment",
     "Audit",
@@ -272,6 +283,7 @@ __all__ = [
     "ImportUsers",
     "Init",
     "ListAccess",
+    "ListApprovals",
     "ListHeld",
     "ListHolds",
     "ListLogins",
@@ -317,6 +329,7 @@ __all__ = [
     "Readers",
     "Rebuild",
     "Refiling",
+    "RelaxApprovals",
     "ReleaseHold",
     "RemoveProfile",
     "RemoveUser",
@@ -348,6 +361,7 @@ __all__ = [
     "SetupProfile",
     "SetupStep",
     "Show",
+    "ShowApproval",
     "ShowProfile",
     "ShowRetention",
     "ShowUser",

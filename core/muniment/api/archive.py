@@ -120,6 +120,10 @@ class Status(WireWord, frozen=True):
     """Since when it holds the lock, seconds since 1970 UTC; 0 as `owner_pid`."""
     demo: bool = False
     """Whether `muniment demo` made the vault, with made-up mail."""
+    holds: int = 0
+    """Open legal holds."""
+    approvals: int = 0
+    """Approvals that an administrator must answer or try again."""
 
 
 # --- verification and upkeep -----------------------------------------------------------------------

@@ -23,7 +23,7 @@ from muniment.cli import (
 )
 from muniment.cli.command import CommandGroup
 from muniment.cli.evidence import checkpoint, prove, witness
-from muniment.cli.retention import holds
+from muniment.cli.retention import approvals, holds
 from muniment.cli.retention import rules as retention_rules
 from muniment.cli.rules import access
 
@@ -32,7 +32,7 @@ TASKS = (
     ("Archive", ("run", "watch", "cancel", "history", "service", "notify", "status", "quarantine")),
     ("Find and read", ("tree", "list", "search", "show", "export")),
     ("Keep it sound", ("verify", "prove", "rebuild", "backup", "audit", "access", "checkpoint", "witness")),
-    ("Keep what the law demands", ("hold", "retention")),
+    ("Keep what the law demands", ("hold", "retention", "approvals")),
     ("This program", ("completion",)),
 )
 
@@ -106,6 +106,7 @@ def root() -> None:
 
 for family in (
     access,
+    approvals,
     audit,
     checkpoint,
     completion,

@@ -108,8 +108,16 @@ def status_lines(answer: Status, health: Health) -> list[tuple[str, str]]:
             f"index {size(answer.bytes_index)}",
         ),
         ("Raw mail", size(answer.bytes_raw)),
+        *([("Decisions", _decisions(answer))] if answer.holds or answer.approvals else []),
         *[("Login", refused_login(login)) for login in answer.logins],
     ]
+
+
+def _decisions(answer: Status) -> str:
+    """How many legal holds are open, and how many approvals wait."""
+    holds = f"{count(answer.holds)} legal hold{'' if answer.holds == 1 else 's'}"
+    waiting = f"{count(answer.approvals)} approval{'' if answer.approvals == 1 else 's'} waiting"
+    return f"{holds}, {waiting}"
 
 
 def _owner(answer: Status) -> str:

@@ -14,7 +14,7 @@ from muniment.config.check_checkpoints import checkpoint_problems
 from muniment.config.check_feed import feed_problems
 from muniment.config.check_notify import Problems, notify_problems
 from muniment.config.check_retention import retention_problems
-from muniment.config.model import AccessSection, GatewaySection, JournalingSection, Profile, Settings
+from muniment.config.model import ACTS, AccessSection, GatewaySection, JournalingSection, Profile, Settings
 from muniment.config.setting_fields import in_file
 from muniment.errors import ConfigError
 from muniment.profiles.fields import MAX_PORT, MAX_SECONDS, is_address, is_domain, is_host, name_problem
@@ -57,6 +57,9 @@ def setting_problems(settings: Settings) -> Problems:
             yield "domains", f"{{domains}}: {domain[:80]!r} is not a mail domain; write it like example.org"
     yield from gateway_problems(settings.gateway)
     yield from access_problems(settings.access)
+    for act in settings.approvals.need:
+        if act not in ACTS:
+            yield "approvals.need", f"{{need}}: {act[:80]!r} is not one of {', '.join(ACTS)}"
     yield from journaling_problems(settings.journaling)
     yield from notify_problems(settings.notify)
     yield from feed_problems(settings.audit_feed)

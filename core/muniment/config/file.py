@@ -17,6 +17,7 @@ from muniment.config.check import check, check_settings
 from muniment.config.model import (
     PROFILE_KEYS,
     AccessSection,
+    ApprovalsSection,
     AuditFeedSection,
     CheckpointsSection,
     GatewaySection,
@@ -45,6 +46,7 @@ _TOP = (
     "demo",
     "gateway",
     "access",
+    "approvals",
     "notify",
     "audit_feed",
     "checkpoints",
@@ -109,6 +111,7 @@ def interpret(text: str, where: str) -> Settings:
         settings = Settings(
             gateway=_convert(GatewaySection, _table(tables, "gateway"), "gateway: "),
             access=_convert(AccessSection, _table(tables, "access"), "access: "),
+            approvals=_convert(ApprovalsSection, _table(tables, "approvals"), "approvals: "),
             notify=_notify(_table(tables, "notify")),
             audit_feed=_convert(AuditFeedSection, _table(tables, "audit_feed"), "audit_feed: "),
             checkpoints=_convert(CheckpointsSection, _table(tables, "checkpoints"), "checkpoints: "),

@@ -209,6 +209,10 @@ class JournalingSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     """A DNS server with the data that senders see, as `address` or `address:port`; "" for this machine's."""
 
 
+ACTS = ("hold release", "retention dispose", "erase", "access grant")
+"""The acts that [approvals] can name."""
+
+
 class AccessSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who can do what, by the system's login names. The vault's owner and root can do everything."""
 
@@ -298,6 +302,14 @@ class NotifySection(Discreet, msgspec.Struct, frozen=True, kw_only=True, forbid_
     """Local time of the daily summary, such as "07:30"; "" for none."""
 
 
+class ApprovalsSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which acts need a second person. An act that is left out again still needs one until another
+    administrator has approved that."""
+
+    need: tuple[str, ...] = ()
+    """Names of acts, of ACTS."""
+
+
 class AuditFeedSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where events of the audit trail are sent as they happen. It is off unless `syslog` is given."""
 
@@ -372,6 +384,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Whether `muniment demo` made the vault. It is shown, and changes nothing else."""
     gateway: GatewaySection = GatewaySection()
     access: AccessSection = AccessSection()
+    approvals: ApprovalsSection = ApprovalsSection()
     notify: NotifySection = NotifySection()
     audit_feed: AuditFeedSection = AuditFeedSection()
     checkpoints: CheckpointsSection = CheckpointsSection()

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from muniment.config.model import (
     AccessSection,
+    ApprovalsSection,
     AuditFeedSection,
     CheckpointsSection,
     GatewaySection,
@@ -73,7 +74,8 @@ class SettingsSection:
 
 
 _DEFAULTS: dict[str, Any] = {
-    "": Settings(), "gateway": GatewaySection(), "access": AccessSection(), "journaling": JournalingSection(),
+    "": Settings(), "gateway": GatewaySection(), "access": AccessSection(), "approvals": ApprovalsSection(),
+    "journaling": JournalingSection(),
     "audit_feed": AuditFeedSection(), "checkpoints": CheckpointsSection(), "notify": NotifySection(),
     "notify.mail": NotifyMail(), "notify.command": NotifyCommand(), "retention": RetentionSection(),
 }  # fmt: skip
@@ -148,6 +150,9 @@ ACCESS = SettingsSection(
             "Login names that read the mail of one person, as LOGIN = ADDRESS.", "bob = bob@example.org"),
         _F("access.require_reason", "Reason to read", "flag",
             "Whether a reason is needed to read another person's mail.", says=("required", "not required")),
+        _F("approvals.need", "Second person for", "list",
+            "Acts that another administrator must approve: hold release, retention dispose, erase, access "
+            "grant. To remove one takes an approval as well.", "hold release", more=True),
     ),
 )  # fmt: skip
 AUDIT_FEED = SettingsSection(

@@ -88,6 +88,8 @@ class HealthFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Logins of vault.toml that can't read any mail."""
     silence: SilenceFacts = SilenceFacts()
     quarantined: int = 0
+    decisions: tuple[str, ...] = ()
+    """Problems with legal holds and approvals, as sentences."""
     days_left: int | None = None
     """Days until the disk is full; None if that is not known, or far away."""
     verified: UpkeepFacts | None = None

@@ -260,8 +260,14 @@ def _access(facts: HealthFacts, limits: NotifySection) -> Iterator[FoundProblem]
         )
 
 
+def _decisions(facts: HealthFacts, limits: NotifySection) -> Iterator[FoundProblem]:
+    for number, text in enumerate(facts.decisions):
+        yield FoundProblem(key=f"decision:{number}", verdict=WARNING, text=_sentence(text))
+
+
 RULES: tuple[Rule, ...] = (
     _broken, _found, _verified, _access, _disk, _backed_up, _stopped, _silence, _journaling, _quarantine,
+    _decisions,
 )  # fmt: skip
 
 

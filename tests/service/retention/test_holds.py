@@ -89,7 +89,7 @@ def test_holds_are_shown_at_each_message_they_cover(vault: TestVault) -> None:
     place(vault, "Pie", query="plum")
     decided = vault.client.call(api.ReleaseHold(name="ANNA", reason="settled"), api.Decided)
     assert decided.approval == ""
-    assert "Anna (case 7)" in decided.message
+    assert "The hold Anna is released" in decided.message
     old, now = vault.show(ids["plum"]).holds
     assert (old.name, old.case, old.since, now.name, now.until) == ("Anna", "7", first.placed, "Pie", 0)
     assert old.until >= old.since

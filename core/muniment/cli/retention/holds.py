@@ -205,7 +205,7 @@ def release(session: CommandSession, name: str, reason: str, yes: bool) -> None:
     if found.hold.released:
         raise UsageError(f"The hold {found.hold.name} is released already, on {local(found.hold.released)}.")
     if not session.json:
-        session.out.prose(_loss(found))
+        session.out.prose(loss(found))
     if not yes and not _confirmed(session, found):
         session.out.line("Nothing was changed.")
         return
@@ -217,8 +217,8 @@ def release(session: CommandSession, name: str, reason: str, yes: bool) -> None:
     session.out.prose(answer.message)
 
 
-def _loss(found: HoldCountWord) -> str:
-    """What a release would do, in words."""
+def loss(found: HoldCountWord) -> str:
+    """What the release of a hold would do, in words."""
     one, mail = found.hold, found.mail
     words = f"{title(one)} covers {_messages(mail.messages)}. "
     if not mail.messages:

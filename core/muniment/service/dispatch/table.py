@@ -28,11 +28,11 @@ from muniment.service.operations import (
 from muniment.service.operations.access import readers, rights
 from muniment.service.operations.evidence import checkpoints
 from muniment.service.operations.operation import AuditRule, Operation
-from muniment.service.operations.retention import holds, rules, simulating
+from muniment.service.operations.retention import approvals, holds, rules, simulating
 
 MODULES = (
-    audit, checklist, checkpoints, health, history, holds, logins, message_proof, notifying, own_mail,
-    profile_test, profiles, proving, readers, rebuilding, rights, rules, runs, settings, sign_in,
+    approvals, audit, checklist, checkpoints, health, history, holds, logins, message_proof, notifying,
+    own_mail, profile_test, profiles, proving, readers, rebuilding, rights, rules, runs, settings, sign_in,
     simulating, users, vaults,
 )  # fmt: skip
 

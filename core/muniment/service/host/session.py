@@ -16,7 +16,13 @@ from muniment.archive.vault.open_vault import open_vault
 from muniment.archive.vault.vault import Vault
 from muniment.client.socket_path import SETTINGS, has_settings, no_vault
 from muniment.config.file import interpret, load, read, version_of
-from muniment.config.model import AuditFeedSection, CheckpointsSection, RetentionSection, Settings
+from muniment.config.model import (
+    ApprovalsSection,
+    AuditFeedSection,
+    CheckpointsSection,
+    RetentionSection,
+    Settings,
+)
 from muniment.config.notify_urls import scheme_of
 from muniment.errors import VaultError
 from muniment.mail.headers.domains import canonical
@@ -25,6 +31,7 @@ from muniment.people.directory import Directory
 from muniment.runs.run import sentence
 from muniment.service.access.rights import record_roles
 from muniment.service.access.roles import Caller
+from muniment.service.access.second_person import record_needs
 from muniment.service.host.login_records import record_logins
 
 if TYPE_CHECKING:
@@ -197,11 +204,13 @@ def without_secrets(settings: Settings) -> dict[str, Any]:
     value: dict[str, Any] = msgspec.to_builtins(settings)
     if not settings.demo:
         del value["demo"]  # no record of it in other vaults
-    for section, default in (
-        ("audit_feed", AuditFeedSection()),
-        ("retention", RetentionSection()),
-        ("checkpoints", CheckpointsSection()),
-    ):
+    defaults = {
+        "audit_feed": AuditFeedSection(),
+        "retention": RetentionSection(),
+        "checkpoints": CheckpointsSection(),
+        "approvals": ApprovalsSection(),
+    }
+    for section, default in defaults.items():
         if getattr(settings, section) == default:
             del value[section]  # the same
     value["profiles"] = [profile.table() for profile in settings.profiles]
@@ -242,6 +251,7 @@ def apply_settings(vault: Vault, read: Callable[[], Settings]) -> None:
         vault.change_directory(lambda directory: _domain_changes(directory, read()), now)
     record_logins(vault, lambda: read().access.users)
     record_roles(vault, lambda: read().access)
+    record_needs(vault, lambda: read().approvals.need)
 
 
 def _domain_changes(directory: Directory, settings: Settings) -> list[Change]:

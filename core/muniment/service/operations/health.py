@@ -47,6 +47,7 @@ from muniment.service.operations.report_problems import (
     ReportProblems,
     report_problems,
 )
+from muniment.service.operations.retention.waiting import waiting_decisions
 from muniment.service.operations.time_zone import zone_asked
 
 DAYS, HOURS = 30, 24
@@ -150,6 +151,7 @@ def _read(
             days=settings.journaling.quiet_days,
         ),
         quarantined=totals.quarantined,
+        decisions=waiting_decisions(vault, settings, now).problems,
     )
     return base, facts
 

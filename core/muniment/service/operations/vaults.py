@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from muniment import api
 from muniment.archive.files.disk_usage import vault_sizes
 from muniment.archive.files.lock import require_own
@@ -19,6 +21,7 @@ from muniment.service.operations import own_mail
 from muniment.service.operations.gateway_state import gateway_troubles
 from muniment.service.operations.logins import refused_logins
 from muniment.service.operations.operation import Operation
+from muniment.service.operations.retention.waiting import waiting_decisions
 
 
 def init(session: ClientSession, request: api.Init) -> api.Done:
@@ -55,6 +58,7 @@ def status(session: ClientSession, request: api.GetStatus) -> api.Status:
     with session.reading() as vault:
         owner = vault.owner_process()
         head, totals = vault.catalog.snapshot()
+        decisions = waiting_decisions(vault, settings, int(time.time()))
         profiles = tuple(
             api.ProfileStatus(
                 name=profile.name,
@@ -92,6 +96,8 @@ def status(session: ClientSession, request: api.GetStatus) -> api.Status:
             owner_pid=owner.pid if owner else 0,
             owner_since=owner.since if owner else 0,
             demo=settings.demo,
+            holds=decisions.holds,
+            approvals=decisions.approvals,
         )
 
 

@@ -10,6 +10,7 @@ from muniment import api
 from muniment.archive.catalog import MessageRow
 from muniment.archive.catalog.model import DecisionRow
 from muniment.archive.ledger.model import RecordKind
+from muniment.archive.retention.approvals import Approval
 from muniment.archive.retention.hold_report import HoldCount, MailCount, count_held, held_messages
 from muniment.archive.retention.holds import (
     Actor,
@@ -25,14 +26,13 @@ from muniment.archive.retention.holds import (
 )
 from muniment.archive.retention.selection import describe, selection_value
 from muniment.archive.vault.vault import Vault
-from muniment.config.model import AccessSection
 from muniment.errors import UsageError
 from muniment.people.directory import CATCH_ALL
-from muniment.service.access.audit_trail import Event, audit_event
 from muniment.service.access.roles import AccessRole
 from muniment.service.host.session import ClientSession
 from muniment.service.operations.operation import AuditRule, Operation
 from muniment.service.operations.proving import StageSteps
+from muniment.service.operations.retention.approving import Act, act_events, actor, asked_for
 from muniment.service.operations.retention.criteria import selection_asked
 from muniment.service.operations.retention.held import held_by_word
 
@@ -42,7 +42,7 @@ PEOPLE = 1_000
 
 def place_hold(session: ClientSession, request: api.PlaceHold) -> api.HoldWord:
     """Answer PlaceHold."""
-    by = Actor(session.caller.name, session.caller.uid)
+    by = actor(session)
     if request.everything == (request.mail != api.MailCriteria()):
         raise UsageError(
             "all mail is meant, and criteria are given: leave out one of the two"
@@ -69,13 +69,6 @@ def place_hold(session: ClientSession, request: api.PlaceHold) -> api.HoldWord:
             lambda made: act_events(session, request, case=request.case),
         )
         return hold_word(read_holds(rows)[0])
-
-
-def act_events(session: ClientSession, request: api.Request, **detail: Any) -> list[Event]:
-    """The event of an administrator's act; it is left out where that of a read is."""
-    if not session.shared and session.settings().access == AccessSection():
-        return []
-    return [audit_event("changed", session.caller, AccessRole.ADMINISTRATOR, request, **detail)]
 
 
 def hold_word(hold: Hold) -> api.HoldWord:
@@ -156,31 +149,45 @@ def _mail(found: MailCount) -> api.MailCountWord:
 
 
 def release_hold(session: ClientSession, request: api.ReleaseHold) -> api.Decided:
-    """Answer ReleaseHold."""
+    """Answer ReleaseHold: release it, or ask another administrator."""
     with session.writing() as vault:
-        hold = open_named(holds_of(vault), request.name)
-        release(session, vault, request, hold.number if request.number < 0 else request.number)
-    return api.Decided(
-        message=f"The hold {hold.title} is released. Mail that it alone covered may be erased."
-    )
+        earlier = vault.catalog.decisions(RecordKind.HOLD)
+        value = release_value(earlier, request.name, request.number, request.reason, actor(session))
+        hold = open_named(read_holds(earlier), request.name)
+        of = {"hold": hold.number, "name": hold.name, "reason": value["reason"]}
+        asked = asked_for(session, vault, request, RELEASE, of, value["reason"])
+        return asked or api.Decided(message=_release(session, vault, request, of, actor(session)))
 
 
-def release(
-    session: ClientSession, vault: Vault, request: api.ReleaseHold, number: int, approval: str = ""
-) -> None:
-    """Record that a hold is released.
+def _release(
+    session: ClientSession,
+    vault: Vault,
+    request: api.ReleaseHold,
+    of: dict[str, Any],
+    by: Actor,
+    approval: str = "",
+) -> str:
+    """Record that a hold is released; returns a sentence.
 
     Raises:
         NotFound: it is not open any more.
-        UsageError: the reason is missing or too long.
     """
-    by = Actor(session.caller.name, session.caller.uid)
     vault.decide(
         RecordKind.HOLD,
-        lambda earlier: [release_value(earlier, request.name, number, request.reason, by, approval)],
+        lambda earlier: [release_value(earlier, of["name"], of["hold"], of["reason"], by, approval)],
         int(time.time()),
         lambda made: act_events(session, request, approval=approval),
     )
+    return f"The hold {of['name']} is released. Mail that it alone covered may be erased."
+
+
+def _released_by_two(session: ClientSession, vault: Vault, approval: Approval) -> str:
+    of = approval.of
+    request = api.ReleaseHold(name=of["name"], reason=of["reason"], number=of["hold"])
+    return _release(session, vault, request, of, approval.by, approval.id)
+
+
+RELEASE = Act("hold release", lambda of: f"release the hold {of['name']!r}", _released_by_two)
 
 
 # --- what is held -----------------------------------------------------------------------------------------
