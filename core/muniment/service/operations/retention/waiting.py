@@ -1,10 +1,10 @@
-"""What of holds and approvals an administrator should know without asking: counts, and what waits too long."""
+"""What an administrator should know of holds and approvals: counts, and what waits too long."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from muniment.archive.retention.approvals import approvals_of
+from muniment.archive.retention.approvals import Approval, approvals_of
 from muniment.archive.retention.holds import open_holds
 from muniment.archive.vault.vault import Vault
 from muniment.config.model import Settings
@@ -40,15 +40,19 @@ def waiting_decisions(vault: Vault, settings: Settings, now: int) -> WaitingDeci
     except VaultError as error:
         return WaitingDecisions(problems=(str(error),))
     waiting = book.waiting(now)
-    problems = [
-        f"The approval {one.id} ({one.act}, asked by {one.by.who}) waits for {(now - one.asked) // DAY} days. "
-        f"Another administrator must approve or refuse it: `muniment approvals show {one.id}`."
-        for one in waiting
-        if now - one.asked > LONG * DAY
-    ]
+    problems = [_too_long(one, now) for one in waiting if now - one.asked > LONG * DAY]
     problems += [
-        f"[approvals] in vault.toml no longer asks for a second person for {act!r}, which needs one until another "
-        f'administrator has approved that: `muniment approvals relax "{act}" --reason TEXT`, or name it again.'
+        f"[approvals] in vault.toml no longer asks for a second person for {act!r}, which needs one until "
+        f'another administrator has approved that: `muniment approvals relax "{act}" --reason TEXT`, or name '
+        "it again."
         for act in left_out(book, settings)
     ]
     return WaitingDecisions(len(holds), len(waiting), tuple(problems))
+
+
+def _too_long(one: Approval, now: int) -> str:
+    days = (now - one.asked) // DAY
+    return (
+        f"The approval {one.id} ({one.act}, asked by {one.by.who}) waits for {days} days. "
+        f"Another administrator must approve or refuse it: `muniment approvals show {one.id}`."
+    )
