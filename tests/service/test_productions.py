@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -173,3 +174,26 @@ def test_a_vault_that_can_not_be_written_numbers_nothing(vault: Vault, tmp_path:
         with pytest.raises(VaultError, match="open for reading only"):
             list(guard.stream(session, ask(tmp_path / "out")))
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "choice", [{"query": ""}, {"query": "number"}, {"folder": "Sent", "user": "anna@example.com"}]
+)
+@pytest.mark.parametrize("form", ["dat", "gobd"])
+def test_a_production_leaves_sealed_mail_out(
+    vault: Vault, tmp_path: Path, choice: dict[str, Any], form: str
+) -> None:
+    root = Caller(0, 0, 1, "root")
+    session = ClientSession(vault.folder, vault, root)
+    (row,) = vault.catalog.rows(
+        [vault.catalog.page(vault.directory.find("bob@example.com").id, "Inbox").sequences[0]]
+    )
+    answers(session, api.SealMail(user="bob@example.com", logins=("carla",), reason="doctor"))
+    request = api.Export(**{"query": "", **choice}, path=str(tmp_path / "out"), form=form)
+    done = list(receive(stream(vault, AUDITOR, request), tmp_path / "out"))[-1]
+    assert isinstance(done, api.Done)
+    assert "has no documents" in done.message
+    assert not (tmp_path / "out/NATIVES").exists()
+    named = api.Export(query="", ids=(row.sha.hex(),), path=str(tmp_path / "named"), form=form)
+    with pytest.raises(AccessRefused, match="sealed"):
+        list(stream(vault, AUDITOR, named))

@@ -65,6 +65,9 @@ class ExportChoice:
 class ExportView:
     """What an export holds of each message: everything. Subclasses leave out what a reader must not see."""
 
+    oldest_first = False
+    """Whether the oldest message comes first; otherwise the newest."""
+
     def __init__(self, vault: Vault, choice: ExportChoice) -> None:
         self.vault = vault
         self.choice = choice
@@ -136,7 +139,7 @@ class ExportView:
         user = self.owner()
         after = ""
         while True:
-            page = self.vault.catalog.page(user.id, self.choice.folder, PAGE, after)
+            page = self.vault.catalog.page(user.id, self.choice.folder, PAGE, after, self.oldest_first)
             self.total = self.total or page.total
             yield self._kept(page.rows)
             after = page.after
@@ -167,6 +170,7 @@ class ExportView:
             self.choice.user,
             PAGE,
             after,
+            oldest_first=self.oldest_first,
             zone=self.choice.tz,
             conversations=self.conversations,
             without=self.choice.without,

@@ -22,11 +22,9 @@ from typing import IO, Any, NamedTuple
 
 from muniment.archive.catalog import EnvelopeRow, MessageRow
 from muniment.archive.files.temp_files import make_work, own_work
-from muniment.archive.index import SearchPage
 from muniment.archive.operations.export import PAGE, ExportChoice, ExportView
 from muniment.archive.operations.export_explanation import Explanation
 from muniment.archive.operations.export_targets import MANIFEST
-from muniment.archive.operations.search import find
 from muniment.archive.productions.bates import BatesNumbers, label
 from muniment.archive.productions.documents import (
     PIECE,
@@ -80,6 +78,8 @@ Piece = FileStart | bytes
 class ProductionView(ExportView):
     """What a production holds of each message: as an export, but the oldest message comes first."""
 
+    oldest_first = True
+
     def __init__(self, vault: Vault, choice: ExportChoice, form_name: str, form: type[LoadForm]) -> None:
         """Choose the messages; `form_name` is the name of the production's form, for its manifest."""
         super().__init__(vault, choice)
@@ -106,25 +106,9 @@ class ProductionView(ExportView):
         rows = sorted(chain.from_iterable(super()._named()), key=lambda row: (row.date, row.sequence))
         yield from (rows[start : start + PAGE] for start in range(0, len(rows), PAGE))
 
-    def _placed(self) -> Iterator[list[MessageRow]]:
-        user, after = self.owner(), ""
-        while True:
-            page = self.vault.catalog.page(user.id, self.choice.folder, PAGE, after, oldest_first=True)
-            self.total = self.total or page.total
-            yield page.rows
-            after = page.after
-            if not after:
-                return
-
     def custodian(self) -> str:
         """Return the primary address of the person whose mail is produced; "" for everybody's mail."""
         return self.vault.directory.find(self.choice.user).primary if self.choice.user else ""
-
-    def find(self, after: str) -> SearchPage:
-        return find(
-            self.vault, self.choice.query, self.choice.user, PAGE, after, oldest_first=True,
-            zone=self.choice.tz, conversations=self.conversations,
-        )  # fmt: skip
 
     def explanation(self) -> Explanation:
         explanation = super().explanation()
