@@ -27,7 +27,7 @@ from muniment.service.dispatch import guard
 from muniment.service.host.session import ClientSession
 from muniment.service.operations import reading
 from support.asking import answers, leave
-from support.productions import native, read_dat, verified
+from support.productions import native, read_dat, read_manifest, verified
 from support.reports import line, plain, report
 from support.vaults import TestVault
 
@@ -193,6 +193,8 @@ def test_a_production_leaves_sealed_mail_out(
     done = list(receive(stream(vault, AUDITOR, request), tmp_path / "out"))[-1]
     assert isinstance(done, api.Done)
     assert "has no documents" in done.message
+    assert done.warnings == ("messages that are sealed from you, if there are any, are left out",)
+    assert "sealed" in read_manifest(tmp_path / "out")[0]["left_out"]
     assert not (tmp_path / "out/NATIVES").exists()
     named = api.Export(query="", ids=(row.sha.hex(),), path=str(tmp_path / "named"), form=form)
     with pytest.raises(AccessRefused, match="sealed"):

@@ -47,6 +47,8 @@ NATIVES, TEXTS = "NATIVES", "TEXT"
 IN_FOLDER = 1_000
 """Documents in one folder."""
 CATCH_ALL = "catch-all"
+SEALED = "messages that are sealed from whoever made this, if there are any"
+"""What a manifest says is left out, where people's mail is sealed."""
 README = """\
 This file was produced from a Muniment archive.
 
@@ -92,7 +94,8 @@ class ProductionView(ExportView):
         return self._form.texts
 
     def chosen(self) -> dict[str, object]:
-        return {**super().chosen(), "form": self._form_name}
+        left_out = {"left_out": SEALED} if self.choice.without else {}
+        return {**super().chosen(), "form": self._form_name, **left_out}
 
     def pages(self) -> Iterator[list[MessageRow]]:
         """Yield the messages in pages; those that are newer than the checkpoint are left out.

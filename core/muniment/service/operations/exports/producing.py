@@ -98,7 +98,7 @@ def _words(
                     elif piece:
                         yield api.Chunk(data=piece)
                     yield from steps.due(production.messages, total)
-            yield api.Done(message=_sentence(production, numbers, path))
+            yield api.Done(message=_sentence(production, numbers, path), warnings=_warnings(view.choice))
 
 
 def _form(session: ClientSession, vault: Vault, form: type[LoadForm], choice: ExportChoice) -> LoadForm:
@@ -137,6 +137,11 @@ def _sentence(production: Production, numbers: BatesNumbers, path: Path) -> str:
     span = f"{label(numbers.prefix, numbers.first)} to {label(numbers.prefix, numbers.last)}"
     documents, messages = _counted(production.documents, "document"), _counted(production.messages, "message")
     return f"{documents} of {messages} in {where}, with the numbers {span}."
+
+
+def _warnings(choice: ExportChoice) -> tuple[str, ...]:
+    """What whoever makes a production must know of it."""
+    return ("messages that are sealed from you, if there are any, are left out",) if choice.without else ()
 
 
 def _counted(number: int, noun: str) -> str:
