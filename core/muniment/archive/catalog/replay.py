@@ -9,6 +9,7 @@ from pathlib import Path
 
 from muniment.archive.catalog.base import Catalog, CatalogReader
 from muniment.archive.catalog.projection import project
+from muniment.archive.catalog.replay_erasures import ErasureJudge
 from muniment.archive.erasure.kept_copies import kept_copies
 from muniment.archive.facts import DirectoryFact, Fact, FramePosition, KeptCopy
 from muniment.archive.ledger.model import Frame, LedgerHead
@@ -112,9 +113,10 @@ def replay(
         VaultError: The ledger or the catalog can't be used.
     """
     observed = _Observed(catalog, segments, since)
-    reader = LedgerReader(segments, observed.locate)
+    reader, judge = LedgerReader(segments, observed.locate), ErasureJudge(segments, since)
     try:
-        for facts, head in project(_frames(segments, since), reader, work, observed):
+        frames = (judged for item in _frames(segments, since) for judged in judge.judged(item))
+        for facts, head in project(frames, reader, work, observed):
             catalog.apply(_fitting(facts, catalog.directory, observed), head)
             observed.forget_positions()
             for _ in catalog.refile():
@@ -128,6 +130,7 @@ def replay(
         observed.save_damage()
     finally:
         reader.close()
+        judge.close()
 
 
 def _frames(segments: SegmentStore, since: LedgerHead | None) -> Iterator[Frame | Damage]:

@@ -212,7 +212,7 @@ class _Chain:
         if not self.ended:
             self._bytes += gap.length
             self._gaps.append((self._segment, gap))
-        if gap.header is None or gap.cut_short:
+        if gap.header is None or not gap.is_one_frame:
             self._tree = None
         else:
             self._leaf(gap.header.kind, gap.header.time, gap.header.size, gap.header.sha)

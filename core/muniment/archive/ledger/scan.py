@@ -169,7 +169,7 @@ class _Stretch:
             if self.sequence is None:
                 self.sequence = sequence_at(self._segments, self._number, self._tag, gap.offset)
             lost = make_frame(self.sequence, FramePosition(self._number, gap.offset), gap.header, b"")
-            self.sequence += 1
+            self.sequence = self.sequence + 1 if gap.is_one_frame else None
         self._report_damage(gap.offset, gap.length, what + gap.reason, lost)
 
     def _report_damage(self, offset: int, length: int, reason: str, lost: Frame | None = None) -> None:

@@ -62,6 +62,11 @@ class FrameGap:
     stated: tuple[int, bytes] = (0, b"")
     """Kind and hash from a damaged header."""
 
+    @property
+    def is_one_frame(self) -> bool:
+        """Whether it is one frame, by its header; otherwise more frames may be lost in it."""
+        return self.header is not None and self.length == HEADER_SIZE + self.header.length
+
 
 def walk(
     segments: SegmentStore, number: int, tag: bytes, offset: int = 0, *, payloads: Payloads = True

@@ -16,6 +16,7 @@ from muniment.archive.catalog.sqlite.encoding import chunks, exact, join, split
 from muniment.archive.facts import FramePosition
 from muniment.archive.ledger.check import Progress, unwatched
 from muniment.archive.ledger.erased.frames import is_erased
+from muniment.archive.ledger.erased.named import NamedFrames, committed_redactions
 from muniment.archive.ledger.model import LedgerHead, RecordKind
 from muniment.archive.ledger.reader import LedgerReader
 from muniment.archive.ledger.records import deletion_fact, read_receipts
@@ -66,6 +67,8 @@ class CatalogLookups:
         """Keys that are not looked up yet."""
         self._missing: dict[tuple[Place, str], None] = {}
         """Keys that the catalog does not have, although no deletion was read so far."""
+        self._named: NamedFrames | None = None
+        """What decisions have erased, once that matters."""
         self._error = ""
 
     def take(self, segment: int, sequence: int | None, found: FoundFrame) -> None:
@@ -113,6 +116,8 @@ class CatalogLookups:
                 self._missing |= dict.fromkeys(_unknown(tables, fetched))
         except (sqlite3.Error, OSError) as error:
             self._error = f"the catalog can't be read ({clean(str(error))[:200]})"
+        except MunimentError as error:
+            self._error = f"a record can't be read ({clean(str(error))[:200]})"
 
     def _look_up_content(
         self, catalog: sqlite3.Connection, content: list[tuple[RecordKind, bytes, tuple[int, int]]]
@@ -124,7 +129,15 @@ class CatalogLookups:
                 wanted = {
                     sha: place for sha, place in wanted.items() if not (sha in found and found[sha] >= place)
                 }
-            self._lost[what] += len(wanted)
+            self._lost[what] += sum(not self._is_named(place) for place in wanted.values())
+
+    def _is_named(self, place: tuple[int, int]) -> bool:
+        """Return whether a decision erases a record that is still there: the erasure is not finished."""
+        if self._named is None:
+            self._named = NamedFrames()
+            for one in committed_redactions(self._segments):
+                self._named.add(one.redaction.frames)
+        return bool(self._named.at(*place))
 
     def differences(self, head: LedgerHead, progress: Progress = unwatched) -> list[str]:
         """Return a sentence for each kind of record that the catalog does not find.
@@ -140,6 +153,8 @@ class CatalogLookups:
                 self._read_on(head, progress)
         finally:
             self._reader.close()
+            if self._named is not None:
+                self._named.close()
         return list(self._differences())
 
     def _differences(self) -> Iterator[str]:

@@ -44,7 +44,7 @@ def decode_redaction(frame: Frame) -> CommittedRedaction:
     return CommittedRedaction(frame.sequence, frame.position, redaction)
 
 
-def fault_of(header: FrameHeader, payload: bytes) -> str:
+def fault_of(header: FrameHeader | Frame, payload: bytes) -> str:
     """Return what is wrong with an erased frame as such, as text for messages; "" if nothing is."""
     if header.codec != PayloadCodec.ERASED:
         return f"codec {header.codec:#x} is not known"
