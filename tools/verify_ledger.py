@@ -657,6 +657,9 @@ DIRECTORY_END = struct.Struct("<4s4H2IH")
 ENTRY = struct.Struct("<BBqQ32s")
 DAY_ONE = 33
 """1980-01-01, the earliest date of a zip."""
+ED25519, COSIGNATURE, ML_DSA_44 = 1, 4, 6
+KEYS = {ED25519: 33, COSIGNATURE: 33, ML_DSA_44: 1313}
+"""The kinds of keys that sign checkpoints, and the length of each with its kind."""
 PIECE = 1 << 20
 TEXT = 64 << 20
 """Most bytes of a file that is read whole; messages and their copies are read in pieces."""
@@ -847,28 +850,47 @@ def check_signature(tree: Signed, key: str) -> str:
     """What a key has signed, as a sentence.
 
     Raises Damaged if it has not signed the checkpoint, ValueError if this is no key, ImportError without the
-    module `cryptography`.
+    module `cryptography`, or with one that is too old for the key.
     """
-    from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
     name, stated, data = key.split("+", 2)
     raw = base64.b64decode(data, validate=True)
     known = hashlib.sha256(name.encode() + b"\n" + raw).digest()[:4]
-    if len(raw) != 33 or raw[0] not in (1, 4) or known.hex() != stated:
+    if KEYS.get(raw[0]) != len(raw) or known.hex() != stated:
         raise ValueError("not a key")
     for signer, signature in tree.signatures:
-        if signer != name or signature[:4] != known:
-            continue
-        text, time = tree.text, signature[4:12] if raw[0] == 4 else b""
-        if time:
-            text = f"cosignature/v1\ntime {int.from_bytes(time, 'big')}\n{text}"
-        try:
-            Ed25519PublicKey.from_public_bytes(raw[1:]).verify(signature[4 + len(time) :], text.encode())
-        except InvalidSignature:
-            break
-        return f"signed by {shown(name)}"
+        if signer == name and signature[:4] == known and is_signed(tree, name, raw, signature[4:]):
+            return f"signed by {shown(name)}"
     raise Damaged(f"the checkpoint is not signed by {shown(name)}")
+
+
+def is_signed(tree: Signed, name: str, key: bytes, signature: bytes) -> bool:
+    """Whether a signature of a checkpoint is right (C2SP signed-note and tlog-cosignature)."""
+    from cryptography.exceptions import InvalidSignature
+
+    public: Any
+    text, time = tree.text.encode(), b"" if key[0] == ED25519 else signature[:8]
+    if key[0] == ML_DSA_44:
+        from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
+
+        public = MLDSA44PublicKey.from_public_bytes(key[1:])
+        sizes = (0).to_bytes(8, "big") + tree.size.to_bytes(8, "big")
+        text = b"subtree/v1\n\0" + short(name) + time + short(tree.origin) + sizes + tree.root
+    else:
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+        public = Ed25519PublicKey.from_public_bytes(key[1:])
+        if key[0] == COSIGNATURE:
+            text = b"cosignature/v1\ntime %d\n" % int.from_bytes(time, "big") + text
+    try:
+        public.verify(signature[len(time) :], text)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def short(text: str) -> bytes:
+    """A text behind its length in one byte."""
+    return bytes([len(text.encode()) & 0xFF]) + text.encode()
 
 
 def pinned(tree: Signed, roots: list[tuple[int, bytes]], keys: list[str]) -> tuple[list[str], bool]:
@@ -883,7 +905,7 @@ def pinned(tree: Signed, roots: list[tuple[int, bytes]], keys: list[str]) -> tup
     try:
         said = [check_signature(tree, key) for key in keys]
     except ImportError:
-        return ["its signature was not checked: install the module cryptography"], False
+        return ["its signature was not checked: install the module cryptography, or a newer one"], False
     if not roots and not keys:
         said = ["the file itself names this checkpoint: compare it with your own, or use --root or --key"]
     return said, True

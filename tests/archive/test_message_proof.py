@@ -312,7 +312,8 @@ def test_a_signed_checkpoint_is_used_and_checked(
 ) -> None:
     key, other = new_key(ORIGIN, KeyKind.ED25519), new_key(ORIGIN, KeyKind.ED25519)
     witness, foreign = new_key("witness.example", KeyKind.COSIGNATURE), new_key("x.example", KeyKind.ED25519)
-    checkpoint = sign(vault, notes, [key, witness])
+    newer = new_key(ORIGIN, KeyKind.ML_DSA_44)
+    checkpoint = sign(vault, notes, [key, newer, witness])
     path = tmp_path / "proof.zip"
     path.write_bytes(proof_of(vault))
     said = alone(path, "--key", str(key.verifier), "--key", str(witness.verifier), isolated=("-I",))
@@ -326,7 +327,11 @@ def test_a_signed_checkpoint_is_used_and_checked(
         assert "no public key" in alone(path, "--key", text, code=2, isolated=("-I",))
     assert "install the module cryptography" in alone(path, "--key", str(key.verifier), code=3)
     with zipfile.ZipFile(path) as packed:
-        assert "--key 'NAME+ID+KEY'" in packed.read("README.txt").decode()
+        page = packed.read("README.txt").decode()
+    assert "--key 'NAME+ID+KEY'" in page
+    assert f"Signed by        {ORIGIN}+{key.verifier.id.hex()}\n" in page
+    said = alone(path, "--key", str(newer.verifier), isolated=("-I",))
+    assert f"signed by {ORIGIN}\nall is well\n" in said
 
 
 def test_a_signature_is_of_this_text_alone(vault: Vault, notes: SignedCheckpoints, tmp_path: Path) -> None:
@@ -352,10 +357,10 @@ def test_a_message_that_is_newer_than_the_signature_is_proven_without(
     row = vault.catalog.message_by_prefix(message(vault))
     key = new_key(ORIGIN, KeyKind.ED25519)
     notes.keep(signed(CheckpointBody(ORIGIN, row.sequence, bytes(32)).text, [key]))
-    assert not newest_state(vault, row.sequence).signed
-    assert newest_state(vault, row.sequence - 1).signed
+    assert newest_state(vault, row.sequence).signers == ()
+    assert newest_state(vault, row.sequence - 1).signers == (f"{ORIGIN}+{key.verifier.id.hex()}",)
     notes.path(row.sequence + 1).write_text("broken")
-    assert not newest_state(vault, row.sequence).signed
+    assert newest_state(vault, row.sequence).signers == ()
 
 
 def test_a_signed_checkpoint_of_another_ledger_proves_nothing(vault: Vault, notes: SignedCheckpoints) -> None:

@@ -27,6 +27,7 @@ from muniment.errors import Erased, LedgerDamaged, MunimentError, VaultError
 from muniment.evidence.checkpoint_body import CheckpointBody, read_body
 from muniment.evidence.plain_zip import PlainZip
 from muniment.evidence.proof_file import ProofText
+from muniment.evidence.signed_note import SignedNote
 
 FORMAT = 1
 ABOUT, README, SCRIPT = "proof.json", "README.txt", "verify_ledger.py"
@@ -162,7 +163,7 @@ class MessageProof:
             "message": self._row.sha.hex(),
             "checkpoint": str(self._state.checkpoint),
             "origin": self._state.origin,
-            "signed": self._state.signed,
+            "signers": list(self._state.signers),
             "records": self._listed,
             "reads_left_out": self._more,
             "copies_erased": self._erased,
@@ -177,7 +178,8 @@ class SignedState:
     origin: str
     note: str
     """The note: its text, an empty line, and a line for each signature, of which there may be none."""
-    signed: bool
+    signers: tuple[str, ...] = ()
+    """Name and id of each key that has signed it, as its public key begins."""
 
 
 def newest_state(vault: Vault, sequence: int) -> SignedState:
@@ -199,9 +201,9 @@ def newest_state(vault: Vault, sequence: int) -> SignedState:
         except (OSError, MunimentError):
             continue
         if size <= present.tree_size and body.size == size:
-            return SignedState(Checkpoint(size, body.root), body.origin, str(note), signed=True)
+            return SignedState(Checkpoint(size, body.root), body.origin, str(note), _signers(note))
     body = CheckpointBody(f"muniment/{vault.catalog.vault_id.hex()}", present.tree_size, present.root)
-    return SignedState(present, body.origin, f"{body.text}\n", signed=False)
+    return SignedState(present, body.origin, f"{body.text}\n")
 
 
 def _begun(content: Iterator[bytes]) -> Iterable[bytes]:
@@ -216,6 +218,10 @@ def _entry(header: FrameHeader) -> bytes:
 def _names(row: AuditRow, wanted: str) -> bool:
     """Return whether an event names a message by its id. Most do not have its digits at all."""
     return wanted in row.event and wanted in decoded(row.event).get("messages", ())
+
+
+def _signers(note: SignedNote) -> tuple[str, ...]:
+    return tuple(f"{one.name}+{one.id.hex()}" for one in note.signatures)
 
 
 def _look(read: AuditRow) -> dict[str, object]:

@@ -24,6 +24,7 @@ What is in it
 The message      {message}
 Its archive      {origin}
 Proven in        {checkpoint}
+Signed by        {signers}
 
 How it proves this
 
@@ -57,8 +58,9 @@ which bytes were in the archive, in which place, when the checkpoint was made. `
 explain the proof, and are not proven themselves: if they contradict the message or a copy, those are right.
 """
 _SIGNED = """
-The checkpoint is signed. With the archive's public key, which you must have from elsewhere as well, the
-script checks the signature (with Python's module `cryptography`, on Debian the package python3-cryptography):
+The checkpoint is signed. With the public key of the archive or of a witness, which you must have from
+elsewhere as well, the script checks the signature (with Python's module `cryptography`, on Debian the package
+python3-cryptography). The key must begin with one of the names and ids above:
 
     python3 verify_ledger.py --proof THIS-FILE.zip --key 'NAME+ID+KEY'
 """
@@ -74,7 +76,8 @@ def page(about: dict[str, Any]) -> str:
         message=about["message"],
         origin=clean(about["origin"]),
         checkpoint=about["checkpoint"],
-        signature=_SIGNED if about["signed"] else _UNSIGNED,
+        signers=clean(f"\n{'':17}".join(about["signers"]), newline=True) or "no one",
+        signature=_SIGNED if about["signers"] else _UNSIGNED,
         parties=_copies(about),
         reads=_reads(about),
     )
