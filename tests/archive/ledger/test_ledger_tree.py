@@ -327,11 +327,23 @@ def test_a_reader_changes_no_file(made: Made, path: Path, tiles: bytes) -> None:
 
 def test_a_file_that_can_not_be_opened_is_done_without(made: Made, path: Path) -> None:
     path.mkdir()
-    made.check(made.tree(path), 1000, made.last)
-    path.rmdir()
-    path.symlink_to(path.parent / "elsewhere")
-    made.check(made.tree(path), 1000, made.last)
-    assert not (path.parent / "elsewhere").exists()
+    for writes in (True, False):
+        made.check(made.tree(path, writes=writes), 1000, made.last)
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("writes", [True, False])
+def test_no_link_is_followed(made: Made, path: Path, tiles: bytes, writes: bool) -> None:
+    elsewhere = path.parent / "elsewhere"
+    for content in (None, b"important"):
+        if content is not None:
+            elsewhere.write_bytes(content)
+        path.unlink(missing_ok=True)
+        path.symlink_to(elsewhere)
+        made.check(made.tree(path, writes=writes), 1000, made.last)
+        assert (elsewhere.read_bytes() if elsewhere.exists() else None) == content
+        assert path.is_symlink() != writes
+        assert not writes or path.read_bytes() == tiles
 
 
 def test_tiles_grow_in_steps_while_proofs_are_made(made: Made, path: Path) -> None:

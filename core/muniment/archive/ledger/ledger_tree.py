@@ -33,6 +33,7 @@ from muniment.evidence.tree_proofs import (
     verify_consistency,
     verify_inclusion,
 )
+from muniment.system.atomic_files import PRIVATE
 
 log = logging.getLogger("muniment.ledger")
 
@@ -195,15 +196,25 @@ class LedgerTree:
         """Return the tiles; those of an empty file if there are none."""
         if self._tiles is None:
             self._tag = read_vault_id(self._segments)
-            how = os.O_RDWR | os.O_CREAT if self._writes else os.O_RDONLY
             try:
-                descriptor = os.open(self._path, how | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+                descriptor = self._open_file()
                 self._use(TreeTiles(descriptor, self._tag), descriptor, own=self._writes)
             except OSError:
                 descriptor = self._temporary()
                 self._use(TreeTiles(descriptor, self._tag), descriptor, own=True)
         assert self._tiles is not None
         return self._tiles
+
+    def _open_file(self) -> int:
+        """Open the file, and return its descriptor. The writer makes it, also in place of another user's."""
+        how = os.O_NOFOLLOW | os.O_CLOEXEC | (os.O_RDWR | os.O_CREAT if self._writes else os.O_RDONLY)
+        try:
+            return os.open(self._path, how, PRIVATE)
+        except OSError:
+            if not self._writes:
+                raise
+            self._path.unlink()
+            return os.open(self._path, how, PRIVATE)
 
     def _use(self, tiles: TreeTiles | None, descriptor: int, *, own: bool = False) -> None:
         if self._tiles is not None:
