@@ -26,6 +26,8 @@ class Settings:
     """Bytes of the huge message."""
     queries: int = 500
     """Number of searches of each kind."""
+    leaves: int = 1_000_000
+    """Records of the smaller ledger in which proofs are made; the larger one has ten times as many."""
     profiled: int = 5_000
     """Reports in the profiled run."""
 
@@ -40,6 +42,7 @@ QUICK = Settings(
     large=500,
     giant=20_000_000,
     queries=50,
+    leaves=2_000,
     profiled=500,
 )
 """Enough to see that everything works. The figures are meaningless."""

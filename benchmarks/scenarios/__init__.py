@@ -6,7 +6,19 @@ from collections.abc import Callable
 
 from benchmarks.lab import Lab
 from benchmarks.report import Section
-from benchmarks.scenarios import app, delay, exchange, graph, local, memory, profile, search, servers, space
+from benchmarks.scenarios import (
+    app,
+    delay,
+    exchange,
+    graph,
+    local,
+    memory,
+    profile,
+    proofs,
+    search,
+    servers,
+    space,
+)
 
 SCENARIOS: dict[str, Callable[[Lab], Section]] = {
     "local": local.measure,
@@ -17,6 +29,7 @@ SCENARIOS: dict[str, Callable[[Lab], Section]] = {
     "space": space.measure,
     "memory": memory.measure,
     "search": search.measure,
+    "proofs": proofs.measure,
     "app": app.measure,
     "profile": profile.measure,
 }
