@@ -1,1 +1,1 @@
-"""Commands for checkpoints of the ledger, and for those who watch them elsewhere."""
+"""Commands that give others evidence about the vault."""
