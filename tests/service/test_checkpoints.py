@@ -3,36 +3,28 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from muniment import api
-from muniment.archive.vault.open_vault import open_vault
-from muniment.archive.vault.signed_checkpoints import SignedCheckpoints
-from muniment.archive.vault.vault import Vault
-from muniment.config.file import load
 from muniment.evidence.checkpoint_body import read_body
-from muniment.evidence.note_keys import VerifierKey, read_verifier
 from muniment.evidence.signed_note import SignedNote, parse_note, verified
-from muniment.service.checkpoints.keeper import CheckpointKeeper, checkpoint_keeper_of
+from muniment.service.checkpoints.keeper import checkpoint_keeper_of
 from muniment.service.host.session import ClientSession
 from muniment.witness.judge import judge
 from muniment.witness.state import WitnessState
 from support.asking import answers
+from support.checkpoints import DAY, House
 from support.reports import plain, report
 from support.services import muniment, service_of, socket_of, stop_service
-from support.vaults import TestVault, put
+from support.vaults import put
 from support.waiting import eventually
 from support.witnesses import RunningWitness, make_witness, serving
-
-DAY = 86_400.0
 
 
 @pytest.fixture(scope="module")
@@ -41,66 +33,6 @@ def witness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningWitness
     folder = tmp_path_factory.mktemp("witness") / "w"
     with serving(folder, make_witness(folder)) as running:
         yield running
-
-
-class House:
-    """A vault, opened as in a service, with its keeper."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.lines: list[tuple[str, str]] = []
-        self.now = 1_800_000_000.0
-        self.kept = SignedCheckpoints(folder)
-
-    def configure(self, *lines: str) -> None:
-        path = self.folder / "vault.toml"
-        bare = path.read_text().partition("\n[checkpoints]")[0]
-        new = path.with_suffix(".new")
-        new.write_text("\n".join((bare, "[checkpoints]", "sign = true", *lines, "")))
-        new.replace(path)
-
-    def archive(self, *subjects: str) -> None:
-        """Run a profile with new mail, without a service."""
-        vault = TestVault(self.folder)
-        try:
-            assert vault.archive([report(plain(subject=one)) for one in subjects]).new == len(subjects)
-        finally:
-            vault.client.close()
-
-    @contextmanager
-    def keeping(self, **options: Any) -> Iterator[tuple[CheckpointKeeper, Vault]]:
-        with closing(open_vault(self.folder, write=True)) as vault:
-            session = ClientSession(self.folder, vault)
-            fast: dict[str, Any] = {"look": 0.02, "pace": 0.0, "first_wait": 0.05, "standing": 0.0} | options
-            keeper = CheckpointKeeper(
-                session,
-                lambda: load(self.folder / "vault.toml"),
-                lambda *line: self.lines.append(line),
-                clock=lambda: self.now,
-                **fast,
-            )
-            with keeper:
-                yield keeper, vault
-        if self.size():  # the file has the time of this clock, as after a restart in its world
-            os.utime(self.kept.path(self.size()), (self.now, self.now))
-
-    def note(self) -> SignedNote | None:
-        return self.kept.newest()
-
-    def size(self) -> int:
-        note = self.note()
-        return read_body(note.text).size if note is not None else 0
-
-    def keys(self) -> list[VerifierKey]:
-        lines = (self.folder / "signed" / "keys").read_text().splitlines()
-        return [read_verifier(line) for line in lines if not line.startswith("#")]
-
-    def trusted_by(self, witness: RunningWitness) -> None:
-        WitnessState(witness.folder).trust(self.keys())
-
-    def ask(self, request: api.Request) -> Any:
-        (answer,) = answers(ClientSession(self.folder), request)
-        return answer
 
 
 @pytest.fixture

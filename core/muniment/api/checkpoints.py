@@ -45,6 +45,8 @@ class VerifyCheckpoint(Request, frozen=True):
 
     note: str
     """The whole text of the note."""
+    stamp: bytes = b""
+    """A time stamp of the note's text (RFC 3161); else the one that the vault has is checked."""
     keys: tuple[str, ...] = ()
     """Public keys to trust, of the archive or of witnesses; else those that the vault and vault.toml have."""
 
@@ -114,3 +116,11 @@ class CheckpointVerdict(WireWord, frozen=True):
     size: int
     root: str
     signers: tuple[NoteSigner, ...] = ()
+    stamped: int | None = None
+    """When a time-stamp authority has seen the note's text, seconds since 1970 UTC; None without a stamp."""
+    stamped_by: str = ""
+    """The name of that authority."""
+    renewed: int | None = None
+    """When the stamp was renewed last."""
+    stamp_problem: str = ""
+    """Why the stamp proves nothing, as a sentence; then `ok` is false."""

@@ -15,7 +15,7 @@ from muniment.evidence.signed_note import SignedNote, parse_note
 from muniment.system.atomic_files import write_file
 
 FOLDER = "signed"
-NOTE = ".note"
+NOTE, STAMP = ".note", ".tsr"
 
 
 class SignedCheckpoints:
@@ -79,6 +79,17 @@ class SignedCheckpoints:
         for path in [path for path in self.folder.iterdir() if path.stem.isdecimal()]:
             path.rename(aside / path.name)
         return aside
+
+    def stamp(self, size: int) -> bytes | None:
+        """Return the time stamp of a note's text; None if there is none. It is not checked.
+
+        Raises:
+            OSError: It can't be read.
+        """
+        try:
+            return self.path(size).with_suffix(STAMP).read_bytes()
+        except FileNotFoundError:
+            return None
 
     def path(self, size: int) -> Path:
         """Return the file of a tree's size, which need not be there."""

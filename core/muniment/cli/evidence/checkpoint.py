@@ -127,9 +127,12 @@ def publish(session: CommandSession) -> int:
 
 @checkpoint.command("verify")
 @click.argument("file", metavar="FILE", type=click.Path(allow_dash=True))
+@click.option(
+    "--stamp", metavar="FILE", type=click.Path(), help="A time stamp of it; else the vault's own is checked."
+)
 @click.option("--key", "keys", multiple=True, metavar="KEY", help="Trust this public key alone.")
 @pass_session
-def verify(session: CommandSession, file: str, keys: tuple[str, ...]) -> int:
+def verify(session: CommandSession, file: str, stamp: str | None, keys: tuple[str, ...]) -> int:
     """Compare a signed checkpoint with the ledger.
 
     FILE is a note, as published; - is standard input. Its signatures are checked
@@ -140,7 +143,9 @@ def verify(session: CommandSession, file: str, keys: tuple[str, ...]) -> int:
     Example:
       muniment checkpoint verify 20852163.note
     """
-    answer = session.ask(VerifyCheckpoint(note=_content(file), keys=keys), CheckpointVerdict)
+    seen = _bytes(stamp) if stamp is not None else b""
+    request = VerifyCheckpoint(note=_content(file), stamp=seen, keys=keys)
+    answer = session.ask(request, CheckpointVerdict)
     if session.json:
         session.out.json(plain(answer))
     else:
@@ -148,21 +153,29 @@ def verify(session: CommandSession, file: str, keys: tuple[str, ...]) -> int:
         for one in answer.signers:
             when = f", {local(one.time)}" if one.time else ""
             session.out.line(f"  signed by the {one.kind} {one.name}{when}")
+        if answer.stamped is not None:
+            again = f", renewed {local(answer.renewed)}" if answer.renewed is not None else ""
+            session.out.prose(f"  stamped by {answer.stamped_by}, {local(answer.stamped)}{again}", 4)
+        if answer.stamp_problem:
+            session.out.prose(f"  STAMP: {answer.stamp_problem}", 4)
     return 0 if answer.ok else LedgerDamaged.exit_code
 
 
 def _content(name: str) -> str:
     try:
-        if name == "-":
-            data = sys.stdin.buffer.read(LARGEST + 1)
-        else:
-            with Path(name).open("rb") as file:
-                data = file.read(LARGEST + 1)
-        return data.decode()
-    except OSError as error:
-        raise UsageError(f"{name!r} can't be read: {error.strerror}") from None
+        return _bytes(name).decode()
     except UnicodeDecodeError:
         raise UsageError(f"{name!r} is no note: it is not UTF-8") from None
+
+
+def _bytes(name: str) -> bytes:
+    try:
+        if name == "-":
+            return sys.stdin.buffer.read(LARGEST + 1)
+        with Path(name).open("rb") as file:
+            return file.read(LARGEST + 1)
+    except OSError as error:
+        raise UsageError(f"{name!r} can't be read: {error.strerror}") from None
 
 
 @checkpoint.command("new-key")

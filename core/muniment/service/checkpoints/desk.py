@@ -15,7 +15,7 @@ from typing import NamedTuple
 from muniment.archive.ledger.checkpoints import Checkpoint
 from muniment.archive.ledger.ledger_tree import ConsistencyProof
 from muniment.archive.ledger.scan import has_commit
-from muniment.archive.vault.signed_checkpoints import SignedCheckpoints
+from muniment.archive.vault.signed_checkpoints import FOLDER, SignedCheckpoints
 from muniment.archive.vault.vault import Vault
 from muniment.config.model import Settings
 from muniment.errors import MunimentError, VaultError
@@ -24,6 +24,7 @@ from muniment.evidence.note_keys import VerifierKey, read_verifier
 from muniment.evidence.signed_note import SignedNote, signed
 from muniment.notify.telling import ArchiveOrigin
 from muniment.service.checkpoints.log_keys import LogKeys, log_keys
+from muniment.service.checkpoints.stamping import StampTarget
 from muniment.service.checkpoints.targets import (
     FolderTarget,
     GitTarget,
@@ -49,6 +50,8 @@ class Outlets(NamedTuple):
     """Targets that get each checkpoint."""
     daily: tuple[Target, ...] = ()
     """Targets that get one a day."""
+    stamps: tuple[Target, ...] = ()
+    """The time-stamp authority, which stamps one a day before the others get it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +135,11 @@ class CheckpointDesk:
     def publication(self, note: SignedNote) -> Publication:
         """What targets get of a note."""
         body = read_body(note.text)
-        return Publication(note, self.keys.present(), self.prove(Checkpoint(body.size, body.root)))
+        try:
+            stamp = self.kept.stamp(body.size)
+        except OSError:
+            stamp = None
+        return Publication(note, self.keys.present(), self.prove(Checkpoint(body.size, body.root)), stamp)
 
     def cosigned(self, note: SignedNote, witness: WitnessClient) -> SignedNote:
         """Ask a witness, and keep its signatures with the note; returns that.
@@ -180,6 +187,7 @@ def outlets_of(settings: Settings, folder: Path, origin: Callable[[], ArchiveOri
         tuple(WitnessClient(url, keys, ca_file) for url in section.witnesses),
         tuple(_always(settings, folder)),
         tuple(_daily(settings, folder, origin)),
+        tuple(_stamps(settings, folder, ca_file)),
     )
 
 
@@ -188,6 +196,13 @@ def _always(settings: Settings, folder: Path) -> Iterator[Target]:
         yield FolderTarget(folder / as_path(settings.checkpoints.folder))
     if settings.checkpoints.git:
         yield GitTarget(folder / as_path(settings.checkpoints.git))
+
+
+def _stamps(settings: Settings, folder: Path, ca_file: str) -> Iterator[Target]:
+    section = settings.checkpoints
+    if section.authority:
+        root = folder / as_path(section.authority_root)
+        yield StampTarget(section.authority, root, folder / FOLDER, ca_file)
 
 
 def _daily(settings: Settings, folder: Path, origin: Callable[[], ArchiveOrigin]) -> Iterator[Target]:
@@ -206,11 +221,10 @@ def publish_all(desk: CheckpointDesk, note: SignedNote, outlets: Outlets) -> Ite
         except MunimentError as error:
             problem = str(error)
         yield witness.name, problem
-    what = desk.publication(note)
-    for target in (*outlets.always, *outlets.daily):
+    for target in (*outlets.stamps, *outlets.always, *outlets.daily):
         problem = ""
         try:
-            target.publish(what)
+            target.publish(desk.publication(note))
         except MunimentError as error:
             problem = str(error)
         yield target.name, problem

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from muniment.archive.vault.signed_checkpoints import FOLDER, STAMP
 from muniment.archive.vault.vault import Vault
 from muniment.config.model import CheckpointsSection, Settings
 from muniment.errors import MunimentError
@@ -220,14 +221,21 @@ class CheckpointKeeper:
         for witness in self._outlets.witnesses:
             if self._attempt(witness.name).done != self._signed and self._may_try(witness.name):
                 self._try(witness.name, lambda witness=witness: self._ask(desk, witness))  # type: ignore[misc]
+        for target in self._outlets.stamps:
+            self._publish_daily(desk, target)
         assert self._note is not None
+        stamped = desk.kept.path(read_body(self._note.text).size).with_suffix(STAMP).exists()
         for target in self._outlets.always:
-            self._publish(desk, target, str(self._note))
+            self._publish(desk, target, f"{self._note}{stamped}")
         for target in self._outlets.daily:
-            if self._attempt(target.name).done is None:
-                self._attempt(target.name).done = self._sent().get(target.name)
-            if self._publish(desk, target, _day(self._clock())):
-                self._note_sent(target.name)
+            self._publish_daily(desk, target)
+
+    def _publish_daily(self, desk: CheckpointDesk, target: Target) -> None:
+        """Publish the note unless that was done today, also before a restart."""
+        if self._attempt(target.name).done is None:
+            self._attempt(target.name).done = self._sent().get(target.name)
+        if self._publish(desk, target, _day(self._clock())):
+            self._note_sent(target.name)
 
     def _ask(self, desk: CheckpointDesk, witness: WitnessClient) -> None:
         assert self._note is not None
@@ -280,7 +288,7 @@ class CheckpointKeeper:
 
     def _sent(self) -> dict[str, str]:
         try:
-            found = json.loads((self._session.folder / "signed" / SENT).read_bytes())
+            found = json.loads((self._session.folder / FOLDER / SENT).read_bytes())
             return {str(name): str(day) for name, day in found.items()}
         except (OSError, ValueError, AttributeError):
             return {}
@@ -288,7 +296,7 @@ class CheckpointKeeper:
     def _note_sent(self, name: str) -> None:
         value = self._sent() | {name: _day(self._clock())}
         with suppress(OSError):  # then it is sent once more after a restart
-            write_file(self._session.folder / "signed" / SENT, json.dumps(value).encode(), durable=False)
+            write_file(self._session.folder / FOLDER / SENT, json.dumps(value).encode(), durable=False)
 
 
 def _day(when: float) -> str:

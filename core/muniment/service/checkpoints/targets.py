@@ -50,6 +50,8 @@ class Publication(NamedTuple):
     keys: Sequence[VerifierKey]
     """The public keys of the vault's checkpoints."""
     prove: Prove
+    stamp: bytes | None = None
+    """The time stamp of the note's text, if there is one."""
 
     @property
     def body(self) -> CheckpointBody:
@@ -100,6 +102,8 @@ class FolderTarget:
         old = before.size if before is not None else 0
         path = continued(self.name, before, what).path if before is not None and old else ()
         _put(self.folder / f"{old}-{body.size}.request", str(WitnessRequest(old, path, what.note)))
+        if what.stamp is not None:
+            _put(self.folder / f"{body.size}.tsr", what.stamp)
         _put(self.folder / f"{body.size}.note", str(what.note))
         _put(self.folder / LATEST, str(what.note))
 
@@ -159,8 +163,8 @@ def set_back(name: str, known: int, held: int) -> str:
     )
 
 
-def _put(path: Path, text: str) -> None:
-    data = text.encode()
+def _put(path: Path, content: str | bytes) -> None:
+    data = content.encode() if isinstance(content, str) else content
     with suppress(OSError):
         if path.read_bytes() == data:
             return
@@ -176,7 +180,14 @@ class GitTarget(FolderTarget):
 
     def publish(self, what: Publication) -> None:
         super().publish(what)
-        self._git("add", "--", "*.note", "*.request")
+        size = what.body.size
+        names = [
+            LATEST,
+            f"{size}.note",
+            f"{size}.tsr",
+            *(one.name for one in self.folder.glob(f"*-{size}.request")),
+        ]
+        self._git("add", "--", *(name for name in names if (self.folder / name).exists()))
         if self._ask("diff", "--cached", "--quiet")[0] != 0:
             self._git("commit", "--quiet", "--message", f"Checkpoint of {what.body.size} records")
         if self._ask("remote")[1].strip():

@@ -30,6 +30,7 @@ _LIMITS = {
     "values": VALUE_LIMIT,
     "password": VALUE_LIMIT,
     "note": VALUE_LIMIT,
+    "stamp": VALUE_LIMIT,
 }
 """Limits of other fields. A query between MAX_QUERY and twice that is refused by the parser, which shows
 where it becomes too long."""

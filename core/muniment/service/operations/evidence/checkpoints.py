@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 import msgspec
 
@@ -17,11 +18,13 @@ from muniment.evidence.signed_note import SignedNote, parse_note, verified
 from muniment.evidence.witness_request import WitnessRequest
 from muniment.service.access.roles import AccessRole
 from muniment.service.checkpoints.desk import CheckpointDesk, desk_of, outlets_of, publish_all
+from muniment.service.checkpoints.stamping import StampVerdict, judge_stamp, roots_in
 from muniment.service.checkpoints.targets import SetBack
 from muniment.service.host.session import ClientSession
 from muniment.service.operations.evidence.checkpoint_state import checkpoint_facts
 from muniment.service.operations.notifying import origin
 from muniment.service.operations.operation import AuditRule, Changed, Operation
+from muniment.system.paths import as_path
 
 LONGEST_REASON = 400
 
@@ -143,7 +146,41 @@ def verify_checkpoint(session: ClientSession, request: api.VerifyCheckpoint) -> 
     with session.reading() as vault:
         desk = desk_of(vault, settings)
         known = given or [*desk.keys.public(), *_witness_keys(settings)]
-        return _verdict(vault, desk, note, body, known)
+        verdict = _verdict(vault, desk, note, body, known)
+        return _with_stamp(session, settings, desk, note, verdict, request.stamp)
+
+
+def _with_stamp(
+    session: ClientSession,
+    settings: Settings,
+    desk: CheckpointDesk,
+    note: SignedNote,
+    verdict: api.CheckpointVerdict,
+    stamp: bytes,
+) -> api.CheckpointVerdict:
+    """Add what the time stamp of a note proves; nothing if there is none."""
+    if not stamp and verdict.state != "forged":
+        with suppress(OSError, NoteInvalid):
+            if desk.kept.load(verdict.size).text == note.text:
+                stamp = desk.kept.stamp(verdict.size) or b""
+    if not stamp:
+        return verdict
+    root = settings.checkpoints.authority_root
+    try:
+        if not root:
+            raise UsageError("the time stamp can't be checked: vault.toml has no checkpoints.authority_root")
+        roots = roots_in(session.folder / as_path(root))
+        found = judge_stamp(desk.kept.folder, stamp, note.text.encode(), roots)
+    except MunimentError as error:
+        found = StampVerdict(problem=str(error))
+    return msgspec.structs.replace(
+        verdict,
+        ok=verdict.ok and not found.problem,
+        stamped=found.stamp.time if found.stamp else None,
+        stamped_by=found.stamp.authority if found.stamp else "",
+        renewed=found.renewed,
+        stamp_problem=found.problem,
+    )
 
 
 def _verdict(
