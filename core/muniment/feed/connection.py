@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Self
 
 from muniment.errors import CertificateRefused, ConfigError
-from muniment.feed.tls_line import TlsLine
+from muniment.feed.tls_line import TlsLine, is_cut
 from muniment.net.dial import dial
 from muniment.net.events import ConnectionEvent, Security
 from muniment.net.limits import AnswerLimits
@@ -145,7 +145,9 @@ class SyslogConnection:
             ended = not (self._line.receive() if self._line is not None else self._sock.recv(4096))
         except BlockingIOError:
             return
-        except ssl.SSLEOFError:
+        except ssl.SSLError as error:
+            if not is_cut(error):
+                raise
             ended = True
         if ended:
             raise ConnectionAbortedError(errno.ECONNABORTED, "the receiver ended it first")
@@ -162,8 +164,8 @@ class SyslogConnection:
         line.end()
         try:
             self._await_end(lambda most: line.receive(), ends)
-        except ssl.SSLEOFError:
-            if line.version != "TLSv1.2":
+        except ssl.SSLError as error:
+            if not is_cut(error) or line.version != "TLSv1.2":
                 raise
 
     def _await_end(self, receive: Callable[[int], bytes], ends: float) -> None:

@@ -13,6 +13,14 @@ _PIECE = 16 * 1024
 """Bytes of a record (RFC 8446 5.1)."""
 
 
+def is_cut(error: ssl.SSLError) -> bool:
+    """Return whether a connection has ended without a word.
+
+    Early releases of Python 3.11 raise no SSLEOFError for it, but have OpenSSL's reason.
+    """
+    return isinstance(error, ssl.SSLEOFError) or error.reason == "UNEXPECTED_EOF_WHILE_READING"
+
+
 class TlsLine:
     """An encrypted connection. The timeout is that of its socket."""
 
@@ -49,7 +57,7 @@ class TlsLine:
         """The next bytes; none if the other side has said its end.
 
         Raises:
-            ssl.SSLEOFError: The connection ended without such a word.
+            ssl.SSLError: The connection ended without such a word (`is_cut`).
             OSError: It failed, or the other side has sent an alert.
         """
         while True:
