@@ -20,7 +20,7 @@ from muniment import api
 from muniment.archive.ledger.checkpoints import Checkpoint
 from muniment.archive.ledger.frame import leaf_entry
 from muniment.archive.ledger.tree_tiles import TILE
-from muniment.archive.operations.message_proof import MessageProof, newest_state
+from muniment.archive.operations.message_proof import MessageProof, newest_state, noted_state
 from muniment.archive.vault.open_vault import open_vault
 from muniment.archive.vault.signed_checkpoints import SignedCheckpoints
 from muniment.archive.vault.vault import Vault
@@ -435,6 +435,48 @@ def test_the_request_writes_the_file_and_is_recorded(folder: Path, tmp_path: Pat
         list(client.client.stream(api.Prove(id=hit.id, path=str(path))))
     with pytest.raises(UsageError, match="can't be written"):
         list(client.client.stream(api.Prove(id=hit.id, path="/proc/none/proof.zip")))
+
+
+def test_a_proof_in_a_checkpoint_that_was_noted(folder: Path, vault: Vault, tmp_path: Path) -> None:
+    """Copies and looks after it are left out; a checkpoint that is no state of the ledger is refused."""
+    client = TestVault(folder)
+    (hit,) = client.search("subject:letter")
+    row = vault.catalog.message_by_prefix(hit.id)
+    copies = vault.catalog.envelopes_of(row.sequence)
+    assert len(copies) == 2
+    size = copies[1].sequence
+    noted = Checkpoint(
+        size, vault.tree.consistency(size, Checkpoint(vault.head.tree_size, vault.head.root)).old_root
+    )
+    path = tmp_path / "proof.zip"
+    list(client.client.stream(api.Prove(id=hit.id, path=str(path), at=str(noted))))
+    said = alone(path, "--root", str(noted))
+    assert "copies that brought it: 1, recorded looks at it: 0\n" in said
+    assert said.endswith("all is well\n")
+    with zipfile.ZipFile(path) as packed:
+        page = packed.read("README.txt").decode()
+    assert "Copies that came after the checkpoint, and are not here: 1" in page
+    wrong: dict[str, tuple[type[Exception], str]] = {
+        f"{row.sequence}:{'ab' * 32}": (UsageError, "archived after this checkpoint"),
+        f"{size}:{'ab' * 32}": (LedgerDamaged, "not those of the checkpoint"),
+        f"{10**9}:{'ab' * 32}": (LedgerDamaged, "was cut or set back"),
+        "5": (UsageError, "not a checkpoint"),
+    }
+    for at, (error, words) in wrong.items():
+        with pytest.raises(error, match=words):
+            list(client.client.stream(api.Prove(id=hit.id, path=str(tmp_path / "none.zip"), at=at)))
+    assert [one.name for one in tmp_path.iterdir()] == ["proof.zip"]
+
+
+def test_the_signatures_of_a_noted_checkpoint_are_in_the_proof(
+    vault: Vault, notes: SignedCheckpoints
+) -> None:
+    row = vault.catalog.message_by_prefix(message(vault))
+    key, head = new_key(ORIGIN, KeyKind.ED25519), Checkpoint(vault.head.tree_size, vault.head.root)
+    sign(vault, notes, [key])
+    assert noted_state(vault, head, row.sequence).signers == (f"{ORIGIN}+{key.verifier.id.hex()}",)
+    assert noted_state(vault, Checkpoint(head.tree_size, bytes(32)), row.sequence).signers == ()
+    assert noted_state(vault, Checkpoint(head.tree_size - 1, head.root), row.sequence).signers == ()
 
 
 def test_a_message_that_is_too_large_leaves_nothing(

@@ -16,8 +16,8 @@ class GetProof(Request, frozen=True):
 class Prove(Request, frozen=True):
     """Write the proof of a message: a zip that a stranger can check with a stand-alone script.
 
-    It holds the message, each copy that brought it, who read it, and the proofs of these records in the
-    newest signed checkpoint that has them, or else in the present state of the ledger.
+    It holds the message, each copy that brought it, who read it, and the proofs of these records in `at`,
+    else in the newest signed checkpoint that has them, else in the present state of the ledger.
 
     Role: auditor. It has Bcc recipients and who read the message, so plain users get none.
     Stream: Step for each stage, then Done. If the caller is not the service's own user, the file comes as
@@ -27,7 +27,8 @@ class Prove(Request, frozen=True):
         LedgerDamaged: a record can't be read back, or the ledger can't prove it.
         NotFound: no message, or more than one, has this id.
         ReasonNeeded: see `api.reading`.
-        UsageError: `path` exists already, or can't be written.
+        UsageError: `path` exists already, or can't be written; or `at` is no checkpoint, or older than the
+            message.
         VaultError: the message is too large for one proof, or the disk has too little space.
     """
 
@@ -37,6 +38,9 @@ class Prove(Request, frozen=True):
     """A file that does not exist yet."""
     reason: str = ""
     """As in ListMessages."""
+    at: str = ""
+    """The checkpoint `SIZE:ROOT` in which to prove, such as one that the reader of the proof has noted.
+    Copies and events after it are left out."""
 
 
 class ForgetBackup(Request, frozen=True):

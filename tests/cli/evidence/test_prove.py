@@ -17,8 +17,9 @@ DONE = Done(message="The proof of message 3f7a is in p.zip.")
 def test_prove(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     double = EngineDouble({Prove: [Step(text="proving message.eml"), DONE]})
-    result = invoke(double, "prove", "3f7a91c2", "--to", "p.zip", "--reason", "case 7")
-    assert double.asked == [Prove(id="3f7a91c2", path=str(tmp_path / "p.zip"), reason="case 7")]
+    result = invoke(double, "prove", "3f7a91c2", "--to", "p.zip", "--reason", "case 7", "--at", "5:ab")
+    path = str(tmp_path / "p.zip")
+    assert double.asked == [Prove(id="3f7a91c2", path=path, reason="case 7", at="5:ab")]
     assert (result.code, result.out) == (0, "The proof of message 3f7a is in p.zip.\n")
 
 

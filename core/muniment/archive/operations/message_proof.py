@@ -23,7 +23,7 @@ from muniment.archive.operations.export_explanation import script
 from muniment.archive.operations.proof_page import page
 from muniment.archive.vault.signed_checkpoints import SignedCheckpoints
 from muniment.archive.vault.vault import Vault
-from muniment.errors import Erased, LedgerDamaged, MunimentError, VaultError
+from muniment.errors import Erased, LedgerDamaged, MunimentError, UsageError, VaultError
 from muniment.evidence.checkpoint_body import CheckpointBody, read_body
 from muniment.evidence.plain_zip import PlainZip
 from muniment.evidence.proof_file import ProofText
@@ -65,6 +65,8 @@ class MessageProof:
         self._state = checkpoint
         self._erased = 0
         """Copies that are left out since they are erased."""
+        self._newer = 0
+        """Copies that are left out since they came after the checkpoint."""
         self._more = 0
         """Events that are left out since they are too many."""
         self._listed: list[dict[str, object]] = []
@@ -109,6 +111,9 @@ class MessageProof:
         facts: dict[str, object] = {"date": row.date}
         yield ProvenRecord(row.sequence, RecordKind.MESSAGE, "message.eml", reader.content(row.sha), facts)
         for number, copy in enumerate(self._vault.catalog.envelopes_of(row.sequence), start=1):
+            if copy.sequence >= self._state.checkpoint.tree_size:
+                self._newer += 1
+                continue
             name = f"copies/{number}.eml"
             try:
                 content = _begun(reader.content_at(copy.position))
@@ -167,6 +172,7 @@ class MessageProof:
             "records": self._listed,
             "reads_left_out": self._more,
             "copies_erased": self._erased,
+            "copies_newer": self._newer,
         }
 
 
@@ -182,15 +188,47 @@ class SignedState:
     """Name and id of each key that has signed it, as its public key begins."""
 
 
-def newest_state(vault: Vault, sequence: int) -> SignedState:
+def noted_state(vault: Vault, checkpoint: Checkpoint, sequence: int) -> SignedState:
+    """Return a checkpoint that someone has noted, with the signatures that the vault has for it.
+
+    Args:
+        vault: The vault.
+        checkpoint: What was noted. Whether it is the ledger's own is not compared here.
+        sequence: The leaf index of the record to prove.
+
+    Raises:
+        UsageError: The record came after it.
+        LedgerDamaged: The ledger has fewer records.
+    """
+    head = vault.head.tree_size
+    if checkpoint.tree_size > head:
+        raise LedgerDamaged(
+            f"the ledger has {head} records, and the checkpoint {checkpoint.tree_size}: the ledger was cut "
+            "or set back, or the checkpoint is of another vault"
+        )
+    if sequence >= checkpoint.tree_size:
+        raise UsageError("the message was archived after this checkpoint: name a later one")
+    signed = newest_state(vault, checkpoint.tree_size - 1, upto=checkpoint.tree_size)
+    if signed.signers and signed.checkpoint == checkpoint:
+        return signed
+    return _unsigned(vault, checkpoint)
+
+
+def _unsigned(vault: Vault, checkpoint: Checkpoint) -> SignedState:
+    origin = f"muniment/{vault.catalog.vault_id.hex()}"
+    body = CheckpointBody(origin, checkpoint.tree_size, checkpoint.root)
+    return SignedState(checkpoint, origin, f"{body.text}\n")
+
+
+def newest_state(vault: Vault, sequence: int, upto: int | None = None) -> SignedState:
     """Return the newest signed checkpoint whose tree has a record, else the present state, not signed.
 
     Args:
         vault: The vault.
         sequence: The leaf index of the record.
+        upto: The largest tree to consider; by default the present one.
     """
     head = vault.head
-    present = Checkpoint(head.tree_size, head.root)
     notes = SignedCheckpoints(vault.folder)
     for size in reversed(notes.sizes()):
         if size <= sequence:
@@ -200,10 +238,9 @@ def newest_state(vault: Vault, sequence: int) -> SignedState:
             body = read_body(note.text)
         except (OSError, MunimentError):
             continue
-        if size <= present.tree_size and body.size == size:
+        if size <= (head.tree_size if upto is None else upto) and body.size == size:
             return SignedState(Checkpoint(size, body.root), body.origin, str(note), _signers(note))
-    body = CheckpointBody(f"muniment/{vault.catalog.vault_id.hex()}", present.tree_size, present.root)
-    return SignedState(present, body.origin, f"{body.text}\n")
+    return _unsigned(vault, Checkpoint(head.tree_size, head.root))
 
 
 def _begun(content: Iterator[bytes]) -> Iterable[bytes]:

@@ -88,6 +88,8 @@ def _copies(about: dict[str, Any]) -> str:
     if about["copies_erased"]:
         many = about["copies_erased"]
         shown += f"Copies that were erased, since they held another message too: {many}\n\n"
+    if about["copies_newer"]:
+        shown += f"Copies that came after the checkpoint, and are not here: {about['copies_newer']}\n\n"
     return shown
 
 

@@ -10,8 +10,9 @@ from tempfile import TemporaryFile
 from muniment import api
 from muniment.archive.catalog import MessageRow
 from muniment.archive.files.temp_files import make_work, own_work
+from muniment.archive.ledger.checkpoints import read_checkpoint
 from muniment.archive.operations.export_targets import PIECE, new_file
-from muniment.archive.operations.message_proof import MessageProof, newest_state
+from muniment.archive.operations.message_proof import MessageProof, SignedState, newest_state, noted_state
 from muniment.archive.vault.vault import Vault
 from muniment.errors import UsageError
 from muniment.service.access.roles import AccessRole
@@ -33,18 +34,21 @@ def prove(session: ClientSession, request: api.Prove) -> Iterator[api.WireWord]:
         raise UsageError(f"{str(path)!r} can't be the name of a proof: name a new file")
     with session.reading() as vault:
         row = message_named(vault, request.id)
+        proof = MessageProof(vault, row, _state(vault, row, request.at))
         if session.caller.uid == os.geteuid():
-            yield from _written(_proof(vault, row), path)
+            yield from _written(proof, path)
         else:
-            yield from _sent(_proof(vault, row), vault, path)
+            yield from _sent(proof, vault, path)
         shown = row.sha.hex()[:12]
         yield api.Done(message=f"The proof of message {shown} is in {readable(as_path(request.path))}.")
 
 
-def _proof(vault: Vault, row: MessageRow) -> MessageProof:
+def _state(vault: Vault, row: MessageRow, at: str) -> SignedState:
+    """The checkpoint that was named, else the newest one that has the message and all its copies."""
+    if at:
+        return noted_state(vault, read_checkpoint(at), row.sequence)
     copies = vault.catalog.envelopes_of(row.sequence)
-    last = max([row.sequence, *(copy.sequence for copy in copies)])
-    return MessageProof(vault, row, newest_state(vault, last))
+    return newest_state(vault, max([row.sequence, *(copy.sequence for copy in copies)]))
 
 
 def _written(proof: MessageProof, path: Path) -> Iterator[api.Step]:
