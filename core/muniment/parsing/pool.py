@@ -18,6 +18,7 @@ from typing import IO, TypeVar
 
 from muniment.errors import MailUnreadable
 from muniment.mail.model import Likeness, MessageText
+from muniment.mail.signatures.model import MessageSignatures
 from muniment.parsing.process import WorkerDied, WorkerProcess, WorkersUnusable
 from muniment.parsing.reader import MailReader, OpenMail
 from muniment.parsing.tasks import (
@@ -28,6 +29,7 @@ from muniment.parsing.tasks import (
     DOCUMENT,
     LIKENESS,
     MESSAGE,
+    SIGNATURES,
     TEXT,
     VIEW,
     AttachmentContent,
@@ -192,6 +194,9 @@ class ReaderPool:
 
     def copies(self, mails: Iterable[tuple[OpenMail, bool]]) -> Iterator[CopyFacts | MailUnreadable]:
         return self._many(COPY, ((mail, int(journal)) for mail, journal in mails))
+
+    def signatures(self, mails: Iterable[OpenMail]) -> Iterator[MessageSignatures | MailUnreadable]:
+        return self._many(SIGNATURES, ((mail, 0) for mail in mails))
 
     def _many(self, task: ReaderTask[V], questions: Iterable[Question]) -> Iterator[V | MailUnreadable]:
         """Read in batches, several at a time. One worker is left to callers that read a single mail."""

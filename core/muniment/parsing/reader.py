@@ -10,6 +10,7 @@ from typing import IO, Protocol
 
 from muniment.errors import MailUnreadable
 from muniment.mail.model import Likeness, MessageText
+from muniment.mail.signatures.model import MessageSignatures
 from muniment.parsing.tasks import AttachmentContent, CopyFacts, MessageDocument, MessageFacts, MessageView
 
 IN_MEMORY = 8 * 1024 * 1024
@@ -124,3 +125,6 @@ class MailReader(Protocol):
 
     def copies(self, mails: Iterable[tuple[OpenMail, bool]]) -> Iterator[CopyFacts | MailUnreadable]:
         """Yield the result of `copy` for each mail and its `journal`, in order."""
+
+    def signatures(self, mails: Iterable[OpenMail]) -> Iterator[MessageSignatures | MailUnreadable]:
+        """Yield what the signatures of each message sign, in order."""

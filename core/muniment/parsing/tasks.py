@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from muniment.mail.model import EnvelopeParty, Likeness, MessageSummary, MessageText
+from muniment.mail.signatures.model import MessageSignatures
 
 V = TypeVar("V")
 
@@ -127,6 +128,7 @@ MESSAGE = ReaderTask("message", msgspec.msgpack.Decoder(MessageFacts))
 LIKENESS = ReaderTask("likeness", msgspec.msgpack.Decoder(Likeness))
 COPY = ReaderTask("copy", msgspec.msgpack.Decoder(CopyFacts))
 DOCUMENT = ReaderTask("document", msgspec.msgpack.Decoder(MessageDocument))
+SIGNATURES = ReaderTask("signatures", msgspec.msgpack.Decoder(MessageSignatures))
 
 SHOWN = (b"From", b"To", b"Cc", b"Bcc", b"Date", b"Subject", b"Message-ID")
 """Header fields that a person sees, in order."""

@@ -27,6 +27,8 @@ from muniment.mail.mime.parts import NOTE, FilePart, files
 from muniment.mail.mime.stated_charsets import labels_of
 from muniment.mail.mime.walker import content, leaves
 from muniment.mail.model import Likeness, MailBuffer, MessageText, UnwrapError
+from muniment.mail.signatures.model import MessageSignatures
+from muniment.mail.signatures.read_signatures import read_signatures
 from muniment.mail.text.drawn_text import DrawnText, read_drawn
 from muniment.mail.text.likeness import likeness
 from muniment.mail.text.outline import read_outline
@@ -44,6 +46,7 @@ from muniment.parsing.tasks import (
     LIKENESS,
     MESSAGE,
     SHOWN,
+    SIGNATURES,
     TEXT,
     VIEW,
     AttachmentContent,
@@ -180,6 +183,11 @@ def likeness_of(buffer: MailBuffer, ask: ReaderRequest, into: int) -> Likeness:
     return likeness(buffer)
 
 
+def signatures_of(buffer: MailBuffer, ask: ReaderRequest, into: int) -> MessageSignatures:
+    """What the signatures of a message sign."""
+    return read_signatures(buffer)
+
+
 TASKS: dict[str, Callable[[MailBuffer, ReaderRequest, int], object]] = {
     VIEW.name: view,
     CONTENT.name: content_of,
@@ -189,6 +197,7 @@ TASKS: dict[str, Callable[[MailBuffer, ReaderRequest, int], object]] = {
     COPY.name: copy_of,
     LIKENESS.name: likeness_of,
     DOCUMENT.name: document_of,
+    SIGNATURES.name: signatures_of,
 }
 
 
