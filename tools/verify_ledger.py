@@ -60,7 +60,7 @@ MAX_PAYLOAD = 64 * 1024 * 1024
 KINDS = (
     *("nothing", "message", "part", "chunks", "envelope", "receipt", "deletion", "quarantine"),
     *("directory", "configuration", "hold", "redaction", "audit", "run", "dictionary", "commit"),
-    *("rule", "grant", "approval"),
+    *("rule", "grant", "approval", "nothing", "sender evidence"),
 )
 MESSAGE, PART, CHUNKS, ENVELOPE, QUARANTINE, REDACTION, AUDIT = 1, 2, 3, 4, 7, 11, 12
 DICTIONARY, COMMIT = 14, 15
@@ -105,7 +105,7 @@ def parse(file: BinaryIO, segment: int, offset: int, tag: bytes) -> Frame:
     magic, version, kind, codec, flags, found, time, size, length, dictionary, sha, payload_crc, crc = fields
     if magic != b"MUNF" or found != tag or crc32(head[:-4]) != crc or length > MAX_PAYLOAD:
         raise Damaged("no intact header")
-    if version != 1 or flags or not 0 < kind < len(KINDS):
+    if version != 1 or flags or not 0 < kind < len(KINDS) or KINDS[kind] == KINDS[0]:
         raise Damaged(f"format {version}, kind {kind}: newer than this program")
     payload = file.read(length)
     if len(payload) < length:

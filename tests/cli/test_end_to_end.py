@@ -148,6 +148,7 @@ def test_show_in_json(program: Program) -> None:
     shown = program.ask("show", one(program, "subject:forked")["id"])
     assert list(shown) == [
         "id", "date", "size", "headers", "text", "attachments", "envelopes", "folders", "notes",
+        "holds", "judged", "signatures",
     ]  # fmt: skip
     assert {"name": "Subject", "value": "Forked"} in shown["headers"]
     assert shown["text"].strip() == "To three."

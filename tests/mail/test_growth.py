@@ -36,6 +36,9 @@ from muniment.mail.headers import fields as headers
 from muniment.mail.journal import envelope, report
 from muniment.mail.mime import cms, delimiters, parts, rtf, split, stated_charsets, tnef, uuencode, walker
 from muniment.mail.model import UnwrapError
+from muniment.mail.signatures import judge, signed_header
+from muniment.mail.signatures.model import DKIM, KeyRecord, SignatureFacts
+from muniment.mail.signatures.read_signatures import read_signatures
 from muniment.mail.text import (
     drawn_text,
     folding,
@@ -323,12 +326,28 @@ def read_page(value: bytes) -> None:
     list(table_drawing.wrapped(value.decode("utf-8", "replace"), 20))
 
 
+def read_signed(value: bytes) -> None:
+    """Read the value as a signed body, as a signature, and as the record of a key."""
+    signature = b"DKIM-Signature: v=1; a=rsa-sha256; d=a.example; s=b; bh=AA==; b=AA==; "
+    for form in (b"relaxed/relaxed", b"simple/simple"):
+        read_signatures(signature + b"h=from; c=" + form + b"\r\n" + HEAD + b"\r\n" + value)
+    for begun in (b"DKIM-Signature: ", signature + b"h=from:", b"ARC-Seal: i=1; ", b"ARC-Message-Signature:"):
+        found = read_signatures(begun + value + b"\r\n" + HEAD + b"\r\ntext").found
+        judge.best(judge.judge(found, lambda domain, selector: KeyRecord(value)))
+    facts = SignatureFacts(DKIM, "a.example", "b", "rsa-sha256", bytes(32), b"x")
+    judge.needs_key(facts)
+    judge.judge([facts], lambda domain, selector: KeyRecord(b"p=AAAA; " + value))
+    with suppress(ValueError):
+        signed_header.read_tags(value)
+
+
 READERS: dict[str, Callable[[bytes], None]] = {
     function.__name__: function
     for function in (
         *(read_query, read_words, read_people, read_header, read_value, read_bytes, read_envelope),
         read_address,
         read_page,
+        read_signed,
         read_wrapping,
     )
 }

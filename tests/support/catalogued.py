@@ -28,6 +28,7 @@ from muniment.archive.facts import (
     RedactionFact,
     RoutingReason,
     RunFact,
+    SenderEvidenceFact,
 )
 from muniment.archive.ledger.model import LedgerHead, RecordKind
 from muniment.mail.model import AddressRole, EnvelopeParty
@@ -124,6 +125,11 @@ class Batches:
 
     def decision(self, kind: RecordKind, content: str) -> None:
         self.facts.append(DecisionFact(self._next(), kind, 9, content))
+
+    def evidence(self, first: int, through: int) -> None:
+        """Add a record of what signatures of the messages with these numbers gave."""
+        position = self._position
+        self.facts.append(SenderEvidenceFact(self._next(), position, 9, bytes(32), 99, first, through))
 
     def configuration(self, name: str) -> None:
         self.facts.append(ConfigurationFact(self._next(), sha(name)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from muniment.archive.ledger.model import RecordKind
+from muniment.archive.senders.evidence_record import SenderEvidence
 from muniment.archive.vault.open_vault import open_vault
 from support.program import Program
 from support.reports import line, plain, report
@@ -40,4 +41,5 @@ def rich_vault(folder: Path) -> None:
     for n in range(4):
         writer.log([{"event": "read", "who": f"auditor{n}", "uid": 1000 + n, "word": "Show", "at": 1}])
     writer.decide(RecordKind.HOLD, lambda earlier: [{"op": "place", "name": "Case 7"}], 2)
+    writer.record_senders(SenderEvidence(first=0, through=9), 3)
     writer.close()

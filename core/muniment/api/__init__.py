@@ -146,6 +146,7 @@ from muniment.api.reading import (
     ReadRaw,
     Search,
     Show,
+    SignatureWord,
     Tree,
     UserFolders,
 )
@@ -366,6 +367,7 @@ __all__ = [
     "ShowRetention",
     "ShowUser",
     "SignIn",
+    "SignatureWord",
     "SignedCheckpoint",
     "SignedIn",
     "SilentUser",

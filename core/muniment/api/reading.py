@@ -232,6 +232,32 @@ class EnvelopeWord(WireWord, frozen=True):
     """Remarks on the copy, such as that its report failed the tenant pin."""
 
 
+class SignatureWord(WireWord, frozen=True):
+    """What one signature of a message gave when it was judged. It never says that a message is authentic."""
+
+    kind: str
+    """"dkim" or "arc"."""
+    state: str
+    """"valid", "body intact, key unknown", "broken" or "none"."""
+    domain: str
+    """Who signed; "" if that can't be read."""
+    selector: str
+    """The name of the key."""
+    algorithm: str = ""
+    instance: int = 0
+    """For "arc": how many relays have sealed the message."""
+    signed: int | None = None
+    """When it was signed, by its own account, in seconds since 1970 UTC."""
+    expires: int | None = None
+    """Until when the signer meant it to be used."""
+    asked: int | None = None
+    """When DNS was asked for the key."""
+    authentic: bool = False
+    """Whether the DNS server said that it had checked the key's record by DNSSEC."""
+    reason: str = ""
+    """Why it is not valid."""
+
+
 class Message(WireWord, frozen=True):
     """One message, decoded to be read. A user gets no Bcc, unless they sent the message."""
 
@@ -263,6 +289,11 @@ class Message(WireWord, frozen=True):
     holds: tuple[HeldByWord, ...] = ()
     """The legal holds that cover the message, and those that did until they were released, oldest first. A
     user gets none: a hold may be secret."""
+    judged: int = 0
+    """When the message's signatures were judged, in seconds since 1970 UTC; 0 if they were not. For auditors
+    and administrators, as `signatures`."""
+    signatures: tuple[SignatureWord, ...] = ()
+    """What its signatures gave; empty if it has none."""
 
 
 class ReadRaw(Request, frozen=True):

@@ -245,6 +245,23 @@ class KeptCopy(Struct, frozen=True):
     """Content hash of a placeholder in it; else empty."""
 
 
+class SenderEvidenceFact(Struct, frozen=True):
+    """The signatures of some messages were judged."""
+
+    sequence: int
+    position: FramePosition
+    time: int
+    """When the record was written, in seconds since 1970 UTC."""
+    sha: bytes
+    """SHA-256 of the record's content."""
+    size: int
+    """Size of the record's content, in bytes."""
+    first: int
+    """The first number of the messages that were judged."""
+    through: int
+    """The last one."""
+
+
 class RedactionFact(Struct, frozen=True):
     """Content was erased by a decision that is recorded."""
 
@@ -292,6 +309,7 @@ Fact = (
     | AuditFact
     | ConfigurationFact
     | DecisionFact
+    | SenderEvidenceFact
     | RedactionFact
     | ErasedFact
 )

@@ -26,6 +26,7 @@ from muniment.cli.answers import show_hits, streaming, work
 from muniment.cli.command import CommandSession, VaultCommand, pass_session
 from muniment.cli.complete_names import users
 from muniment.cli.layout.list_columns import chosen_columns, columns_option
+from muniment.cli.layout.signature_lines import signature_sentences
 from muniment.cli.output import complain, plain
 from muniment.cli.retention.hold_json import cover_words, held_as_json
 from muniment.errors import UsageError
@@ -299,6 +300,8 @@ def _show_message(session: CommandSession, message: Message, text_only: bool) ->
         out.prose(f"Note        {note}", INDENT)
     for one in message.holds:
         out.prose(f"Hold        {cover_words(one)}", INDENT)
+    for sentence in signature_sentences(message):
+        out.prose(f"Signature   {sentence}", INDENT)
     for folder in message.folders:
         out.line(f"Folder      {folder}")
     out.line(f"ID          {message.id}")
@@ -325,10 +328,19 @@ def message_as_json(message: Message) -> dict[str, object]:
     for drawn in ("drawn", "styles"):
         del fields[drawn]
     headers = [{"name": name, "value": value} for name, value in message.headers]
+    fields["judged"] = iso(message.judged) if message.judged else None
+    times = ("signed", "expires", "asked")
+    fields["signatures"] = [
+        plain(word) | {name: _iso(getattr(word, name)) for name in times} for word in message.signatures
+    ]
     holds = [held_as_json(one) for one in message.holds]
     return fields | {
         "date": iso(message.date), "headers": headers, "envelopes": envelopes, "holds": holds
     }  # fmt: skip
+
+
+def _iso(time: int | None) -> str | None:
+    return None if time is None else iso(time)
 
 
 @click.command(cls=VaultCommand)

@@ -332,6 +332,13 @@ class AuditFeedSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """The facility of the syslog messages."""
 
 
+class EvidenceSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is kept as evidence of who sent a message."""
+
+    dns: bool = False
+    """Whether the keys of signatures (DKIM, ARC) are looked up in DNS, which the domains' owners can see."""
+
+
 class RetentionSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How retention rules are applied. The rules themselves are records of the ledger."""
 
@@ -388,6 +395,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     notify: NotifySection = NotifySection()
     audit_feed: AuditFeedSection = AuditFeedSection()
     checkpoints: CheckpointsSection = CheckpointsSection()
+    evidence: EvidenceSection = EvidenceSection()
     journaling: JournalingSection = JournalingSection()
     retention: RetentionSection = RetentionSection()
     profiles: tuple[Profile, ...] = ()

@@ -16,6 +16,7 @@ from muniment.config.model import (
     ApprovalsSection,
     AuditFeedSection,
     CheckpointsSection,
+    EvidenceSection,
     GatewaySection,
     JournalingSection,
     NotifyCommand,
@@ -76,7 +77,8 @@ class SettingsSection:
 _DEFAULTS: dict[str, Any] = {
     "": Settings(), "gateway": GatewaySection(), "access": AccessSection(), "approvals": ApprovalsSection(),
     "journaling": JournalingSection(),
-    "audit_feed": AuditFeedSection(), "checkpoints": CheckpointsSection(), "notify": NotifySection(),
+    "audit_feed": AuditFeedSection(), "checkpoints": CheckpointsSection(), "evidence": EvidenceSection(),
+    "notify": NotifySection(),
     "notify.mail": NotifyMail(), "notify.command": NotifyCommand(), "retention": RetentionSection(),
 }  # fmt: skip
 _FACILITIES = ("audit", "auth", "authpriv", "daemon", "user", *(f"local{number}" for number in range(8)))
@@ -201,6 +203,13 @@ CHECKPOINTS = SettingsSection(
             "Trust the authorities in this file for https:// instead of the system's.", more=True),
     ),
 )  # fmt: skip
+EVIDENCE = SettingsSection(
+    "evidence", "Evidence", "What is kept as evidence of who sent a message.", (
+        _F("evidence.dns", "Look up keys", "flag",
+            "Whether the keys of senders' signatures (DKIM) are looked up in DNS; their owners can see that.",
+            says=("looked up", "not looked up")),
+    ),
+)  # fmt: skip
 SCHEDULE = SettingsSection("schedule", "Schedule", "Which profiles run automatically, and how often.")
 """Its fields are those of the profiles."""
 GATEWAY = SettingsSection(
@@ -276,6 +285,7 @@ RETENTION = SettingsSection(
 
 SECTIONS = (
     ORGANISATION, NOTIFICATIONS, ACCESS, SCHEDULE, GATEWAY, JOURNALING, AUDIT_FEED, RETENTION, CHECKPOINTS,
+    EVIDENCE,
 )  # fmt: skip
 FIELDS = {field.key: field for section in SECTIONS for field in section.fields}
 _NAMED = re.compile(r'\{(\w+)(?:=("?[\w-]+"?))?\}')

@@ -111,10 +111,12 @@ EDITS = {
         "holds, rules, grants and approvals",
         "UPDATE decision SET content = replace(content, 'Case 7', 'Case 8')",
     ),
+    "evidence deleted": ("evidence of senders", "DELETE FROM evidence"),
+    "evidence of another message": ("evidence of senders", "UPDATE evidence SET through = through + 1"),
     "another route": ("copies", "UPDATE envelope SET route = 8 WHERE route = 1"),
 }
 """Edits by someone who has the disk, each with a text that the finding must have."""
-DEEP_ALONE = {"subject changed"}
+DEEP_ALONE = {"subject changed", "evidence of another message"}
 """Edits that only deep verification finds, as `docs/commands.md` says."""
 
 

@@ -10,6 +10,7 @@ from muniment.archive.catalog.model import (
     AuditRow,
     DecisionRow,
     EnvelopeRow,
+    EvidenceRow,
     RunRow,
 )
 from muniment.archive.ledger.model import LedgerHead, RecordKind
@@ -129,6 +130,16 @@ class RunHistory(Protocol):
 
         A record without a key of its kind does not count (see catalog.audit_keys).
         """
+
+    def evidence_for(self, message: int) -> EvidenceRow | None:
+        """Return the record of what a message's signatures gave; None if they were not judged.
+
+        Args:
+            message: The message's number.
+        """
+
+    def evidence_reached(self) -> int:
+        """Return the last number up to which the signatures of messages were judged; -1 if none were."""
 
     def decisions(self, kind: RecordKind) -> list[DecisionRow]:
         """Return all decisions of a kind (see ledger.model.DECISIONS), oldest first."""

@@ -253,3 +253,14 @@ class Erasure:
     """When it was decided, in seconds since 1970 UTC."""
     basis: str
     """Why, such as the article of a law."""
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceRow:
+    """A record of what the signatures of some messages gave."""
+
+    record: int
+    """Sequence of the record."""
+    position: FramePosition
+    time: int
+    """When it was written, in seconds since 1970 UTC."""

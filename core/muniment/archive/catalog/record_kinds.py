@@ -25,6 +25,9 @@ from muniment.archive.ledger.erased.frames import decode_redaction
 from muniment.archive.ledger.model import DECISIONS, Frame, RecordKind
 from muniment.archive.ledger.reader import LedgerReader
 from muniment.archive.ledger.records import deletion_fact, read_receipts
+from muniment.archive.ledger.stored import describe_position
+from muniment.archive.senders.evidence_record import evidence_fact, read_evidence
+from muniment.errors import LedgerDamaged
 
 FactsOfMail = Mapping[int, Fact]
 """The facts of a batch's envelopes and messages, by sequence. They are made from the mail itself."""
@@ -134,6 +137,17 @@ def _collect_redaction(
     batch.plain.append(redaction_fact(redaction, frame.sha, frame.size, frame.sequence, light.received))
 
 
+def _collect_evidence(
+    light: LightFrame, frame: Frame, batch: ReplayBatch, reader: LedgerReader, observer: ReplayObserver
+) -> None:
+    try:
+        evidence = read_evidence(reader.payload(frame))
+    except ValueError as error:
+        raise LedgerDamaged(f"{describe_position(frame.position)}: {error}") from error
+    fact = evidence_fact(evidence, frame.sequence, frame.position, frame.sha, frame.size, light.received)
+    batch.plain.append(fact)
+
+
 def _part_facts(light: LightFrame, batch: ReplayBatch, facts_of_mail: FactsOfMail) -> Iterable[Fact]:
     yield PartFact(light.sequence, light.position, light.sha)
 
@@ -208,6 +222,15 @@ RECORD_KINDS: dict[RecordKind, RecordHandler] = {
         _collect_run,
         rows=CatalogRows(
             "history of runs", "runs", "SELECT id, time, summary FROM run WHERE id < ? ORDER BY id"
+        ),
+    ),
+    RecordKind.SENDER_EVIDENCE: RecordHandler(
+        _collect_evidence,
+        rows=CatalogRows(
+            "evidence of senders",
+            "records",
+            "SELECT id, time, lower(hex(record)) || ' ' || size FROM evidence WHERE id < ? ORDER BY id",
+            by_hash=True,
         ),
     ),
     RecordKind.DICTIONARY: RecordHandler(),

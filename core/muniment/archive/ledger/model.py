@@ -43,6 +43,8 @@ class RecordKind(IntEnum):
     """A right to read other people's mail, or its end."""
     APPROVAL = 18
     """A request for a second person's consent, or the answer to one."""
+    SENDER_EVIDENCE = 20
+    """What the signatures of messages gave, and the keys that they were judged by."""
 
 
 DECISIONS = (RecordKind.HOLD, RecordKind.RULE, RecordKind.GRANT, RecordKind.APPROVAL)

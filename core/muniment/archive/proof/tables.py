@@ -133,6 +133,7 @@ VIEWS = (
     _view("audit_key", "keys of the audit trail", "key audit", ""),
     _view("run", "history of runs", "id", "profile time summary"),
     _view("decision", "holds, rules, grants and approvals", "id", "kind time content"),
+    _view("evidence", "evidence of senders", "id", "segment offset time record size first through"),
     _view("redaction", "erasures", "id", "time record size at basis"),
     _view("tombstone", "erased messages and copies", "sha copy", "redaction content"),
     _view("directory", "directory of users", "id", "sequence time change"),

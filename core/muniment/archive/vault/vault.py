@@ -35,6 +35,7 @@ from muniment.archive.ledger.records import VERSION, json_record
 from muniment.archive.ledger.scan import scan
 from muniment.archive.ledger.training import SAMPLES, train_dictionaries
 from muniment.archive.ledger.writer import Ledger
+from muniment.archive.senders.evidence_record import SenderEvidence, encode_evidence, evidence_fact
 from muniment.archive.vault.changes import CatalogBehind, DirectoryChange, Events, Plan, RefilingProgress
 from muniment.archive.vault.commit_coordinator import CLOCK, CommitCoordinator
 from muniment.archive.vault.contents import VaultContents
@@ -295,6 +296,27 @@ class Vault(VaultContents):
             VaultError: A run did not end its batch, or the vault can't be written; nothing is recorded.
         """
         return self._decisions.record(kind, decide, time, events)
+
+    def record_senders(self, evidence: SenderEvidence, time: int) -> None:
+        """Record what the signatures of messages gave, and the keys that they were judged by.
+
+        Thread-safe, but not for a thread that has begun a batch.
+
+        Args:
+            evidence: The results. Its messages follow those of the last record.
+            time: The time now, in seconds since 1970 UTC.
+
+        Raises:
+            OSError: The record could not be written.
+            VaultError: A run did not end its batch, or the vault can't be written.
+            CatalogBehind: The record is kept, but the catalog could not apply it yet.
+        """
+        with self._commits.between_batches():
+            self.require_writable()
+            record = json_record(self.encoder, RecordKind.SENDER_EVIDENCE, encode_evidence(evidence))
+            appended = self.append(record, time * CLOCK)
+            place = appended.sequence, appended.position
+            self.commit([evidence_fact(evidence, *place, record.sha, record.size, time)])
 
     def note_configuration(self, read: Callable[[], dict[str, Any]], time: int) -> None:
         """Record the configuration if it differs from the last one that was recorded.

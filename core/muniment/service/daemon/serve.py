@@ -29,6 +29,7 @@ from muniment.service.host.client_register import ClientRegister
 from muniment.service.host.feed_keeper import FeedKeeper
 from muniment.service.host.gateway_keeper import GatewayKeeper
 from muniment.service.host.run_host import RunHost, RunObserver
+from muniment.service.host.sender_keeper import SenderKeeper
 from muniment.service.host.session import ClientSession
 from muniment.service.host.tree_keeper import TreeKeeper
 from muniment.service.transport.listener import listening
@@ -90,6 +91,7 @@ def serve(folder: Path, say: Say | None = None, *, ready: Callable[[], None] | N
                 at_once=ready is None,
             ),
             FeedKeeper(ClientSession(folder, vault), current.settings, host.announce),
+            SenderKeeper(ClientSession(folder, vault), current.settings),
             TreeKeeper(vault),
             CheckpointKeeper(ClientSession(folder, vault), current.settings, host.announce),
             listening(

@@ -20,6 +20,7 @@ from muniment.config.model import (
     ApprovalsSection,
     AuditFeedSection,
     CheckpointsSection,
+    EvidenceSection,
     RetentionSection,
     Settings,
 )
@@ -209,6 +210,7 @@ def without_secrets(settings: Settings) -> dict[str, Any]:
         "retention": RetentionSection(),
         "checkpoints": CheckpointsSection(),
         "approvals": ApprovalsSection(),
+        "evidence": EvidenceSection(),
     }
     for section, default in defaults.items():
         if getattr(settings, section) == default:

@@ -27,6 +27,7 @@ from muniment.archive.operations.public_ids import PublicIds
 from muniment.archive.operations.search import find
 from muniment.archive.query import PrefixTerm, parse
 from muniment.archive.query.highlight import highlight_terms
+from muniment.archive.senders.message_results import MessageResults, results_of
 from muniment.archive.vault.vault import Vault
 from muniment.errors import NotFound, UsageError, VaultError
 from muniment.mail.headers.fields import block
@@ -41,6 +42,7 @@ from muniment.service.operations.message_view import OpenAttachment, read_view
 from muniment.service.operations.retention.held import holds_over
 from muniment.service.operations.time_zone import zone_asked
 from muniment.system.paths import as_path, readable
+from muniment.system.sanitise import clean
 
 ROLES = {
     AddressRole.SENDER: "sender",
@@ -175,8 +177,31 @@ def show(session: ClientSession, request: api.Show) -> api.Message:
         row = message_named(vault, request.id)
         envelopes = tuple(_envelopes(vault, row.sequence))
         folders = tuple(vault.catalog.folders_of([row.sequence]).get(row.sequence, ()))
-        shown = message_reply(vault, row, envelopes, folders, row.notes, bcc=True, width=request.width)
-        return replace(shown, holds=holds_over(vault, row))
+        found = results_of(vault, row)
+        notes = (*row.notes, clean(found.problem)) if found.problem else row.notes
+        reply = message_reply(vault, row, envelopes, folders, notes, bcc=True, width=request.width)
+        return replace(
+            reply, holds=holds_over(vault, row), judged=found.judged, signatures=_signatures(found)
+        )
+
+
+def _signatures(found: MessageResults) -> tuple[api.SignatureWord, ...]:
+    return tuple(
+        api.SignatureWord(
+            kind=clean(one.kind),
+            state=clean(one.state),
+            domain=clean(one.domain),
+            selector=clean(one.selector),
+            algorithm=clean(one.algorithm),
+            instance=one.instance,
+            signed=one.signed,
+            expires=one.expires,
+            asked=key.asked if key is not None else None,
+            authentic=key is not None and key.authentic,
+            reason=clean(one.reason),
+        )
+        for one, key in found.results
+    )
 
 
 def message_named(vault: Vault, id_: str) -> MessageRow:

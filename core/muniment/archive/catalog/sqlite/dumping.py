@@ -49,6 +49,7 @@ def dump(connection: Connection) -> dict[str, Any]:
         "audit": [tuple(row) for row in connection.execute(sql_dump.ALL_AUDITS).all()],
         "audit keys": [tuple(row) for row in connection.execute(sql_dump.ALL_AUDIT_KEYS).all()],
         "decisions": [tuple(row) for row in connection.execute(sql_dump.ALL_DECISIONS).all()],
+        "evidence": [tuple(row) for row in connection.execute(sql_dump.ALL_EVIDENCE).all()],
         "directory": [tuple(row) for row in connection.execute(sql.GET_DIRECTORY).all()],
     }
 

@@ -12,6 +12,7 @@ from muniment.archive.catalog.model import (
     DecisionRow,
     EnvelopeRow,
     Erasure,
+    EvidenceRow,
     FolderPage,
     IndexChange,
     KnownKey,
@@ -22,7 +23,16 @@ from muniment.archive.catalog.model import (
     TrustedReport,
     VaultTotals,
 )
-from muniment.archive.catalog.sqlite import auditing, counting, dumping, erasing, listing, reading, refiling
+from muniment.archive.catalog.sqlite import (
+    auditing,
+    counting,
+    dumping,
+    erasing,
+    judging,
+    listing,
+    reading,
+    refiling,
+)
 from muniment.archive.catalog.sqlite.store import CatalogStore
 from muniment.archive.facts import FramePosition
 from muniment.archive.ledger.model import LedgerHead, RecordKind
@@ -212,6 +222,12 @@ class SqliteQueries:
 
     def count_audits(self) -> tuple[LedgerHead, int]:
         return self._store.read(auditing.count_audits)
+
+    def evidence_for(self, message: int) -> EvidenceRow | None:
+        return self._store.read(judging.evidence_for, message)
+
+    def evidence_reached(self) -> int:
+        return self._store.read(judging.evidence_reached)
 
     def decisions(self, kind: RecordKind) -> list[DecisionRow]:
         return self._store.read(auditing.decisions, kind)

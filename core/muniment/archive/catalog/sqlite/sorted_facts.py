@@ -22,6 +22,7 @@ from muniment.archive.facts import (
     ReceiptFact,
     RedactionFact,
     RunFact,
+    SenderEvidenceFact,
 )
 from muniment.archive.ledger.model import RecordKind
 
@@ -41,6 +42,7 @@ class SortedFacts:
     audits: list[AuditFact] = field(default_factory=list)
     configurations: list[ConfigurationFact] = field(default_factory=list)
     decisions: list[DecisionFact] = field(default_factory=list)
+    evidence: list[SenderEvidenceFact] = field(default_factory=list)
     redactions: list[RedactionFact] = field(default_factory=list)
     erased: list[ErasedFact] = field(default_factory=list)
 
@@ -60,6 +62,7 @@ class SortedFacts:
             AuditFact: found.audits,
             ConfigurationFact: found.configurations,
             DecisionFact: found.decisions,
+            SenderEvidenceFact: found.evidence,
             RedactionFact: found.redactions,
             ErasedFact: found.erased,
         }

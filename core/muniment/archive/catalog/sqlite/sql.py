@@ -20,6 +20,7 @@ from muniment.archive.catalog.sqlite.tables import (
     decision,
     directory,
     envelope,
+    evidence,
     former,
     known,
     link,
@@ -72,6 +73,13 @@ TOUCH = "SELECT 1 FROM sqlite_master LIMIT 1"
 """Reads something from any SQLite file, so that SQLite opens the file and its log."""
 GET_SCHEMA = select(state.c.schema)
 GET_META = select(meta.c.value).where(meta.c.name == bindparam("name"))
+EVIDENCE_FOR = (
+    select(evidence)
+    .where(evidence.c.through >= bindparam("message"))
+    .order_by(evidence.c.through, evidence.c.id)
+    .limit(1)
+)
+EVIDENCE_REACHED = select(func.max(evidence.c.through))
 DECISIONS_OF_KIND = select(decision).where(decision.c.kind == bindparam("kind")).order_by(decision.c.id)
 GET_DIRECTORY = select(directory).order_by(directory.c.id)
 COUNT_DIRECTORY = select(func.count()).select_from(directory)

@@ -13,6 +13,7 @@ from muniment.archive.catalog.sqlite.tables import (
     box,
     decision,
     envelope,
+    evidence,
     former,
     known,
     link,
@@ -63,5 +64,6 @@ ALL_REDACTIONS = select(redaction).order_by(redaction.c.id)
 ALL_TOMBSTONES = select(tombstone).order_by(tombstone.c.sha, tombstone.c.copy)
 ALL_RUNS = select(run).order_by(run.c.id)
 ALL_DECISIONS = select(decision).order_by(decision.c.id)
+ALL_EVIDENCE = select(evidence).order_by(evidence.c.id)
 ALL_AUDITS = select(audit).order_by(audit.c.id)
 ALL_AUDIT_KEYS = select(audit_key).order_by(audit_key.c.key, audit_key.c.audit)

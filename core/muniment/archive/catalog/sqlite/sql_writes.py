@@ -21,6 +21,7 @@ from muniment.archive.catalog.sqlite.tables import (
     decision,
     directory,
     envelope,
+    evidence,
     former,
     known,
     link,
@@ -142,6 +143,7 @@ INSERT_RUN = _driver(insert(run))
 INSERT_AUDIT = _driver(insert(audit))
 INSERT_AUDIT_KEY = _driver(sqlite.insert(audit_key).on_conflict_do_nothing())
 INSERT_DECISION = _driver(insert(decision))
+INSERT_EVIDENCE = _driver(insert(evidence))
 INSERT_DIRECTORY = _driver(insert(directory))
 INSERT_REDACTION = _driver(insert(redaction))
 PUT_TOMBSTONE = _driver(insert(tombstone).prefix_with("OR REPLACE"))

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Column, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
 
-SCHEMA = 16
+SCHEMA = 17
 """Version of the tables; a catalog of an older version is rebuilt."""
 
 metadata = MetaData()
@@ -217,3 +217,17 @@ directory = _table("directory", _id(), _int("sequence"), _int("time"), _text("ch
 decision = _table("decision", _id(), _int("kind"), _int("time"), _text("content"))
 """Holds, retention rules, grants and approvals, as they were recorded."""
 Index("decision_kind", decision.c.kind, decision.c.id)
+evidence = _table(
+    "evidence",
+    _id(),
+    _int("segment"),
+    _int("offset"),
+    _int("time"),
+    _bytes("record"),
+    _int("size"),
+    _int("first"),
+    _int("through"),
+)
+"""Records of what signatures gave, for the messages with numbers from `first` to `through`; `record` and
+`size` are those of the record's content."""
+Index("evidence_through", evidence.c.through)

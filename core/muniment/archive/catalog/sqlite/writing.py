@@ -33,6 +33,7 @@ from muniment.archive.catalog.sqlite.filing import (
     load_messages,
 )
 from muniment.archive.catalog.sqlite.forgetting import ForgottenTotals, forget
+from muniment.archive.catalog.sqlite.judging import write_evidence
 from muniment.archive.catalog.sqlite.numbering import BoxNumbers, PlaceNumbers, TextNumbers
 from muniment.archive.catalog.sqlite.originals import DisplacedTotals, displace
 from muniment.archive.catalog.sqlite.refiling import note_affected, relabel
@@ -400,6 +401,7 @@ def _write_rest(connection: Connection, batch: SortedFacts) -> None:
     _write(connection, sql_writes.INSERT_AUDIT_KEY, sorted(keys))
     decisions = [(fact.sequence, fact.kind, fact.time, fact.content) for fact in batch.decisions]
     _write(connection, sql_writes.INSERT_DECISION, decisions)
+    write_evidence(connection, batch.evidence)
     for fact in batch.configurations[-1:]:
         connection.execute(sql_writes.SET_META, {"name": tables.CONFIGURATION, "value": fact.sha.hex()})
 
