@@ -151,6 +151,7 @@ def read_dat(path: Path) -> list[Row]:
     """The documents of a Concordance DAT file."""
     text = path.read_bytes().decode("utf-8")
     assert text.startswith("\ufeff")
+    assert text.count("\xfe") == 2 * (text.count("\x14") + text.count("\r\n")), "a quote inside a field"
     rows = csv.reader(
         io.StringIO(text[1:], newline=""), delimiter="\x14", quotechar="\xfe", doublequote=True, strict=True
     )

@@ -105,7 +105,7 @@ def test_every_program_reads_hostile_values_back(program: Program, tmp_path: Pat
     tax = read_index(produced(program, tmp_path / "gobd", "gobd"))
     for one, other, tag in zip(dat, table, tags, strict=True):
         exact = tag.get("#FileName", "")
-        assert one["FILENAME"] == exact.replace("®", "(R)")
+        assert one["FILENAME"] == exact.replace("®", "(R)").replace("þ", "th")
         assert other["FILENAME"] in (exact, f"'{exact}")
         assert (one["SHA256"], one["MD5"]) == (other["SHA256"], other["MD5"])
     assert [
@@ -114,7 +114,7 @@ def test_every_program_reads_hostile_values_back(program: Program, tmp_path: Pat
     cells = [cell for rows in tax.values() for row in rows for cell in row.values() if isinstance(cell, str)]
     assert [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t"))] == []
     shown = {row["FILENAME"] for row in dat}
-    assert {"../../etc/passwd", "con.txt", "þorn(R)\ufffd.txt", "x" * 300 + ".pdf", "=cmd|calc!A1"} <= shown
+    assert {"../../etc/passwd", "con.txt", "thorn(R)\ufffd.txt", "x" * 300 + ".pdf", "=cmd|calc!A1"} <= shown
     assert {"'=1+1", "'+49 30 1", "'@SUM(A1)"} <= {row["SUBJECT"] for row in table}
     endings = {row["FILENAME"]: row["FILEEXT"] for row in dat if row["DOCTYPE"] == "Attachment"}
     assert (endings["z.tar.gz"], endings["e.ÄÖÜ"], endings["NUL"], endings["con.txt"]) == (

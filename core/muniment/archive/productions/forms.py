@@ -72,8 +72,8 @@ def without_formula(text: str) -> str:
 class DatForm(LoadForm):
     """A Concordance DAT file: UTF-8 with a byte order mark.
 
-    A quote inside a field is doubled, as in CSV. The character for line ends is written `(R)`, so that no
-    reader takes it for one.
+    Review programs know no way to write a quote inside a field, so the letter is written `th`, as Icelandic
+    names are where it is missing. The character for line ends is written `(R)`.
     """
 
     about = (
@@ -87,8 +87,8 @@ class DatForm(LoadForm):
         self._line(COLUMNS)
 
     def _line(self, cells: Iterable[str]) -> None:
-        quoted = (f"{QUOTE}{cell.replace(QUOTE, QUOTE * 2)}{QUOTE}" for cell in cells)
-        self._file.write((FIELD.join(quoted) + "\r\n").encode("utf-8", "backslashreplace"))
+        quoted = FIELD.join(f"{QUOTE}{cell}{QUOTE}" for cell in cells)
+        self._file.write(f"{quoted}\r\n".encode("utf-8", "backslashreplace"))
 
     def add(self, document: Document) -> None:
         self._line(_dat_cell(name, value(document)) for name, value in COLUMNS.items())
@@ -98,8 +98,10 @@ class DatForm(LoadForm):
 
 
 def _dat_cell(name: str, text: str) -> str:
-    """A value for a DAT file, which has a convention of its own for paths and line ends."""
-    return text.replace("/", "\\") if name in PATHS else text.replace(NEWLINE, "(R)")
+    """A value for a DAT file, without the characters that mean something there."""
+    if name in PATHS:
+        return text.replace("/", "\\")
+    return text.replace(QUOTE, "th").replace(NEWLINE, "(R)")
 
 
 class CsvForm(LoadForm):
