@@ -64,6 +64,8 @@ class ListAccess(Request, frozen=True):
 class GrantAccess(Request, frozen=True):
     """Let a login read one person's mail.
 
+    With "access grant" in [approvals], this asks another administrator for it.
+
     Role: administrator.
     Reply: Done.
 

@@ -186,6 +186,8 @@ class HeldReport(WireWord, frozen=True):
 class ListHeld(Request, frozen=True):
     """Ask for every message that an open hold covers. The audit trail records it as a search.
 
+    Mail that is sealed from the caller has no content.
+
     Role: auditor.
     Stream: HeldMessage for each message, in the order of receipt.
 

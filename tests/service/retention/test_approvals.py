@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -253,6 +254,35 @@ def test_an_act_that_vault_toml_leaves_out_is_a_problem(house: House) -> None:
     assert [text.partition(",")[0] for text in texts] == [
         "[approvals] in vault.toml no longer asks for a second person for 'hold release'"
     ]
+
+
+def test_a_grant_waits_for_another_administrator(house: House) -> None:
+    house.send(ADA, api.AddUser(name="Carl", addresses=("carl@example.com",)))
+    house.need("access grant")
+    grant = api.GrantAccess(login="ben", user="carl@example.com", reason="leave", until="2199-03-31")
+    assert "second person" in house.send(ADA, grant).message
+    one = house.approval()
+    assert (one.act, one.what) == (
+        "access grant", "let ben read the mail of carl@example.com, until 2199-04-01 00:00 UTC",
+    )  # fmt: skip
+    assert house.send(AUDREY, api.ListAccess()).grants == ()
+    assert "ben may read the mail of carl@example.com" in house.answer(EVE).message
+    (made,) = house.send(AUDREY, api.ListAccess()).grants
+    assert (made.login, made.person, made.by, made.reason) == ("ben", "carl@example.com", "ada", "leave")
+    with pytest.raises(UsageError, match="has this right already"):
+        house.send(ADA, grant)
+
+
+def test_a_grant_that_has_ended_meanwhile_fails(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    house.send(ADA, api.AddUser(name="Carl", addresses=("carl@example.com",)))
+    house.need("access grant")
+    tomorrow = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 86_400))
+    house.send(ADA, api.GrantAccess(login="ben", user="carl@example.com", reason="leave", until=tomorrow))
+    late = time.time() + 3 * 86_400
+    monkeypatch.setattr(time, "time", lambda: late)
+    with pytest.raises(VaultError, match="would have ended"):
+        house.answer(EVE)
+    assert house.send(AUDREY, api.ListAccess(former=True)).grants == ()
 
 
 # --- the list of acts -------------------------------------------------------------------------------------

@@ -179,3 +179,15 @@ def test_what_erasure_asks(vault: TestVault) -> None:
     opened = open_vault(vault.folder, write=False)
     assert holds_on(opened, rows) == {}
     opened.close()
+
+
+def test_sealed_mail_is_held_and_listed_without_content(vault: TestVault) -> None:
+    place(vault, "All", everything=True)
+    vault.client.call(
+        api.SealMail(user="bob@example.com", logins=("carla",), reason="works council"), api.Done
+    )
+    words = [word for word in vault.client.stream(api.ListHeld()) if isinstance(word, api.HeldMessage)]
+    assert sorted((word.subject, word.sender == "" and word.to == "") for word in words) == [
+        ("(sealed)", True), ("(sealed)", True), ("plum", False),
+    ]  # fmt: skip
+    assert count(vault, "All").mail.messages == 3

@@ -12,6 +12,8 @@ from muniment.archive.catalog.model import DecisionRow
 from muniment.archive.ledger.model import RecordKind
 from muniment.archive.operations.check_names import person
 from muniment.archive.operations.public_ids import new_key
+from muniment.archive.retention.approvals import Approval
+from muniment.archive.retention.holds import Actor
 from muniment.archive.vault.vault import Vault
 from muniment.errors import NotFound, UsageError
 from muniment.people.changes import Change, set_id_key
@@ -31,6 +33,7 @@ from muniment.service.access.rights import book_of
 from muniment.service.access.roles import AccessRole, login_name
 from muniment.service.host.session import ClientSession
 from muniment.service.operations.operation import AuditRule, Operation
+from muniment.service.operations.retention.approving import Act, actor, asked_for
 from muniment.service.operations.time_zone import zone_asked
 from muniment.system.periods import period
 
@@ -78,31 +81,62 @@ def seal_word(seal: MailSeal, directory: Directory) -> api.SealWord:
 
 
 def grant_access(session: ClientSession, request: api.GrantAccess) -> api.Done:
-    """Answer GrantAccess."""
+    """Answer GrantAccess: record the grant, or ask another administrator."""
     now, reason = int(time.time()), _reason(request.reason)
     login = _login(request.login)
     until = _last_day(request.until, request.zone, now)
     with session.writing() as vault:
         user = _grantable(vault, request.user)
-        _need_public_ids(vault)
+        _require_new(book_of(vault), login, user.id, until)
+        of = {"login": login, "user": user.id, "person": user.primary, "until": until or 0}
+        asked = asked_for(session, vault, request, GRANT, of, reason)
+        if asked is not None:
+            return api.Done(message=asked.message)
+        return api.Done(message=_grant(session, vault, request, user, until, actor(session)))
 
-        def decide(earlier: list[DecisionRow]) -> list[dict[str, Any]]:
-            book = _book(earlier)
-            for known in book.grants_of(login, now):
-                if known.user == user.id and (known.until or 0) == (until or 0):
-                    raise UsageError(
-                        f"{login} has this right already, as grant {known.id}: nothing was changed"
-                    )
-            caller = session.caller
-            id_ = _new_id(book)
-            return [grant_value(id_, login, user.id, user.primary, until, reason, caller.name, caller.uid)]
 
-        (made,) = _record(session, vault, request, decide, user)
-    end = "until it is revoked" if until is None else f"until {_utc(until)} UTC"
-    return api.Done(
-        message=f"{login} may read the mail of {user.primary}, {end}: grant {_id_of(made)}. "
-        f"Each time is recorded in the audit trail."
+def _require_new(book: AccessBook, login: str, user: str, until: int | None) -> None:
+    for known in book.grants_of(login, int(time.time())):
+        if known.user == user and (known.until or 0) == (until or 0):
+            raise UsageError(f"{login} has this right already, as grant {known.id}: nothing was changed")
+
+
+def _grant(
+    session: ClientSession, vault: Vault, request: api.GrantAccess, user: User, until: int | None, by: Actor
+) -> str:
+    """Record a grant; returns a sentence."""
+    login, reason = request.login.strip(), _reason(request.reason)
+    _need_public_ids(vault)
+
+    def decide(earlier: list[DecisionRow]) -> list[dict[str, Any]]:
+        book = _book(earlier)
+        _require_new(book, login, user.id, until)
+        return [grant_value(_new_id(book), login, user.id, user.primary, until, reason, by.who, by.uid)]
+
+    (made,) = _record(session, vault, request, decide, user)
+    return (
+        f"{login} may read the mail of {user.primary}, {_end(until)}: grant {_id_of(made)}. "
+        "Each time is recorded in the audit trail."
     )
+
+
+def _end(until: int | None) -> str:
+    return f"until {_utc(until)} UTC" if until else "until it is revoked"
+
+
+def _granted_by_two(session: ClientSession, vault: Vault, approval: Approval) -> str:
+    of, until = approval.of, approval.of["until"] or None
+    if until is not None and until <= int(time.time()):
+        raise UsageError(f"the right would have ended on {_utc(until)} UTC: ask again with a later day")
+    request = api.GrantAccess(login=of["login"], user=of["person"], reason=approval.reason)
+    return _grant(session, vault, request, vault.directory.user(of["user"]), until, approval.by)
+
+
+def _says_grant(of: dict[str, Any]) -> str:
+    return f"let {of['login']} read the mail of {of['person']}, {_end(of['until'])}"
+
+
+GRANT = Act("access grant", _says_grant, _granted_by_two)
 
 
 def _utc(at: int) -> str:

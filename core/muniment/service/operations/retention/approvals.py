@@ -27,6 +27,7 @@ from muniment.errors import MunimentError, NotFound, UsageError, VaultError
 from muniment.service.access.roles import AccessRole
 from muniment.service.access.second_person import left_out, needed_acts
 from muniment.service.host.session import ClientSession
+from muniment.service.operations.access.rights import GRANT
 from muniment.service.operations.operation import AuditRule, Operation
 from muniment.service.operations.retention.approving import Act, act_events, actor, asked_for
 from muniment.service.operations.retention.holds import RELEASE
@@ -190,7 +191,7 @@ def _says_relax(of: dict[str, Any]) -> str:
 
 
 RELAXING = Act(RELAX, _says_relax, _relax)
-ACTS = {act.name: act for act in (RELAXING, RELEASE)}
+ACTS = {act.name: act for act in (RELAXING, RELEASE, GRANT)}
 """Every act that may need a second person, by its name."""
 
 OPERATIONS = (

@@ -28,6 +28,7 @@ from muniment.archive.retention.selection import describe, selection_value
 from muniment.archive.vault.vault import Vault
 from muniment.errors import UsageError
 from muniment.people.directory import CATCH_ALL
+from muniment.service.access.rights import closed_mail
 from muniment.service.access.roles import AccessRole
 from muniment.service.host.session import ClientSession
 from muniment.service.operations.operation import AuditRule, Operation
@@ -36,6 +37,8 @@ from muniment.service.operations.retention.approving import Act, act_events, act
 from muniment.service.operations.retention.criteria import selection_asked
 from muniment.service.operations.retention.held import held_by_word
 
+SEALED = "(sealed)"
+"""The subject of a message whose mail is sealed."""
 PEOPLE = 1_000
 """Most people that a count names; those with the most messages."""
 
@@ -206,16 +209,23 @@ def report_held(session: ClientSession, request: api.ReportHeld) -> Iterator[api
 
 
 def list_held(session: ClientSession, request: api.ListHeld) -> Iterator[api.WireWord]:
-    """Answer ListHeld."""
+    """Answer ListHeld. Of mail that is sealed from the caller, it has no content."""
     with session.reading() as vault:
+        closed = closed_mail(vault, session.caller.name)
         for page, held in held_messages(vault, open_holds(vault)):
-            yield from (_held_message(row, held[row.sequence]) for row in page.rows if row.sequence in held)
+            sealed = closed.sealed_of(held)
+            yield from (
+                _held_message(row, held[row.sequence], row.sequence in sealed)
+                for row in page.rows
+                if row.sequence in held
+            )
 
 
-def _held_message(row: MessageRow, held: Iterable[HeldBy]) -> api.HeldMessage:
+def _held_message(row: MessageRow, held: Iterable[HeldBy], sealed: bool) -> api.HeldMessage:
     return api.HeldMessage(
-        id=row.sha.hex(), received=row.received, date=row.date, size=row.size, sender=row.sender, to=row.to,
-        subject=row.subject, holds=tuple(map(held_by_word, held)),
+        id=row.sha.hex(), received=row.received, date=row.date, size=row.size,
+        sender="" if sealed else row.sender, to="" if sealed else row.to,
+        subject=SEALED if sealed else row.subject, holds=tuple(map(held_by_word, held)),
     )  # fmt: skip
 
 
