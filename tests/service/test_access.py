@@ -682,3 +682,18 @@ def test_a_call_sent_as_a_stream_is_refused_and_recorded(house: House) -> None:
             list(wrong(session, request))
     refused = [event for event in house.trail() if event.event == "refused"]
     assert {type(request).__name__ for request in requests} <= {event.word for event in refused}
+
+
+def test_a_hold_is_shown_to_auditors_and_never_to_plain_users(house: House) -> None:
+    owner = Caller.this_process()
+    house.send(owner, api.PlaceHold(name="secret", reason="inquiry", everything=True))
+    (shown,) = house.send(AUDITOR, api.Show(id=house.ids["plughbob"]))
+    assert isinstance(shown, api.Message)
+    assert [one.name for one in shown.holds] == ["secret"]
+    (own,) = house.send(BOB, api.Show(id=house.own(BOB)["plughbob"]))
+    assert isinstance(own, api.Message)
+    assert own.holds == ()
+    (status,) = house.send(BOB, api.GetStatus())
+    assert isinstance(status, api.Status)
+    assert (status.holds, status.approvals) == (0, 0)
+    house.send(owner, api.ReleaseHold(name="secret", reason="over"))
