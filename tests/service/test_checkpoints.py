@@ -20,6 +20,7 @@ from muniment.witness.judge import judge
 from muniment.witness.state import WitnessState
 from support.asking import answers
 from support.checkpoints import DAY, House
+from support.program import Program
 from support.reports import plain, report
 from support.services import muniment, service_of, socket_of, stop_service
 from support.vaults import put
@@ -255,6 +256,49 @@ def test_another_key_in_the_file_signs_nothing(house: House) -> None:
         assert "is not the one" in keeper.problems[0]
         assert "PRIVATE" not in keeper.problems[0]
     assert house.kept.path(first).read_bytes() == before
+
+
+def test_a_vault_without_its_list_of_keys_goes_on_with_its_key(house: House) -> None:
+    with house.keeping():
+        eventually(lambda: house.size())
+    before, first = house.keys(), house.size()
+    (house.folder / "signed" / "keys").unlink()
+    house.archive("Second")
+    with house.keeping() as (keeper, _):
+        eventually(lambda: house.size() > first)
+        assert keeper.problems == []
+    assert house.keys() == before
+
+
+def test_a_restored_backup_goes_on_with_the_same_key(house: House, tmp_path: Path) -> None:
+    with house.keeping():
+        eventually(lambda: house.size())
+    house.archive("Second")
+    first = house.size()
+    later = house.kept.path(first + 1000)
+    later.write_bytes(house.kept.path(first).read_bytes())  # signed after the backup has begun
+    backup = tmp_path / "backup"
+    Program(house.folder)("backup", str(backup))
+    later.unlink()
+    assert sorted(path.name for path in (backup / "signed").iterdir()) == [f"{first}.note", "keys"]
+
+    copy = House(backup)
+    Program(backup)("rebuild")
+    with copy.keeping() as (keeper, _):
+        eventually(lambda: copy.size() > first)
+        assert keeper.alarms == keeper.problems == []
+    assert copy.keys() == house.keys()
+
+
+def test_under_systemd_the_key_is_in_the_folder_of_the_unit(
+    house: House, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "lib"))
+    with house.keeping():
+        eventually(lambda: house.size())
+    shown = Path(house.ask(api.GetCheckpoint()).key_file)
+    assert shown.is_relative_to(tmp_path / "lib")
+    assert shown.exists()
 
 
 def test_git_gets_a_commit_that_is_pushed(house: House, tmp_path: Path) -> None:

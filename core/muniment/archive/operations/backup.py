@@ -32,6 +32,7 @@ from muniment.archive.operations.backup_erasures import (
 from muniment.archive.operations.stage_progress import StageProgress
 from muniment.archive.vault.known_roots import as_json
 from muniment.archive.vault.layout import LEDGER, beside_segments, segments_of, vault_id_file
+from muniment.archive.vault.signed_checkpoints import SignedCheckpoints
 from muniment.archive.vault.vault import Vault
 from muniment.errors import UsageError, VaultError, VaultLocked
 from muniment.system.atomic_files import copy_file, is_temporary, sync_folder, write_file
@@ -110,6 +111,7 @@ def _copy(source: Path, target: Path, head: LedgerHead) -> Iterator[str | StageP
     sync_folder(target / LEDGER)
     if (source / SETTINGS).is_file():
         copy_file(source / SETTINGS, target / SETTINGS, durable=True)
+    SignedCheckpoints(source).copy_to(target, head.tree_size)
     _write_state(target, head, vault_id_file(source).read_text().strip())
 
 

@@ -12,10 +12,13 @@ from pathlib import Path
 
 from muniment.evidence.checkpoint_body import read_body
 from muniment.evidence.signed_note import SignedNote, parse_note
-from muniment.system.atomic_files import write_file
+from muniment.system.atomic_files import copy_file, is_temporary, write_file
 
 FOLDER = "signed"
 NOTE, STAMP = ".note", ".tsr"
+DAY = 86_400
+KEPT = 30 * DAY
+"""Seconds for which every note stays; of earlier days only the last one does."""
 
 
 class SignedCheckpoints:
@@ -65,6 +68,46 @@ class SignedCheckpoints:
         """
         sizes = self.sizes()
         return self.load(sizes[-1]) if sizes else None
+
+    def thin(self, now: float) -> int:
+        """Remove old notes but the last of each day, and those with a time stamp; returns how many.
+
+        Args:
+            now: Seconds since 1970 UTC. Notes of the last `KEPT` seconds stay.
+        """
+        sizes = self.sizes()
+        times = {size: self.path(size).stat().st_mtime for size in sizes}
+        last = {int(times[size] // DAY): size for size in sizes}
+        gone = [
+            size
+            for size in sizes[:-1]
+            if times[size] < now - KEPT
+            and last[int(times[size] // DAY)] != size
+            and not self.path(size).with_suffix(STAMP).exists()
+        ]
+        for size in gone:
+            self.path(size).unlink(missing_ok=True)
+        return len(gone)
+
+    def copy_to(self, vault: Path, most: int) -> None:
+        """Copy what a backup needs: the public keys, and all notes and stamps of at most so many records.
+
+        Args:
+            vault: The backup's folder.
+            most: Records that the backup holds. A later note would say that it was cut.
+
+        Raises:
+            OSError: A file can't be copied.
+        """
+        if not self.folder.is_dir():
+            return
+        target = vault / FOLDER
+        for path in sorted(self.folder.rglob("*")):
+            inside = path.relative_to(self.folder)
+            known = len(inside.parts) == 1 and inside.stem.isascii() and inside.stem.isdecimal()
+            if path.is_file() and not is_temporary(path.name) and not (known and int(inside.stem) > most):
+                (target / inside.parent).mkdir(mode=0o700, parents=True, exist_ok=True)
+                copy_file(path, target / inside, durable=False)
 
     def put_aside(self) -> Path:
         """Move all files of sizes to a folder inside, since notes of another key follow; returns it.

@@ -80,7 +80,7 @@ class CheckpointDesk:
             SetBack: The ledger does not continue the last signed checkpoint; nothing was signed.
             MunimentError: There is no key, or a file can't be used.
         """
-        if not self.keys.public():
+        if not self.keys.public() and not self.keys.adopt():
             self.begin("first")
         signing, at = self.keys.signing(), self.head()
         body = CheckpointBody(signing[0].name, at.tree_size, at.root)

@@ -212,8 +212,12 @@ class CheckpointKeeper:
         return bool(runs) and runs[0].sequence >= known
 
     def _sign(self, desk: CheckpointDesk) -> None:
+        new_day = self._note is None or _day(self._clock()) != _day(self._signed)
         self._note = desk.sign()
         self._signed = self._clock()
+        if new_day:
+            with suppress(OSError):  # it is tried again tomorrow
+                desk.kept.thin(self._clock())
         self._say(f"signed the checkpoint of {read_body(self._note.text).size} records", "info")
 
     def _send(self, desk: CheckpointDesk) -> None:

@@ -8,6 +8,7 @@ would refuse a second history under the old one.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,6 +96,33 @@ class LogKeys:
             )
         return keys
 
+    def adopt(self) -> bool:
+        """Take the key in the file for that of this vault, whose `signed/keys` is lost.
+
+        Returns:
+            Whether there was a key.
+
+        Raises:
+            VaultError: A file can't be read or written.
+        """
+        try:
+            lines = self.path.read_text("utf-8").split("\n")
+            public = [read_signing_key(line).verifier for line in lines if line]
+        except FileNotFoundError:
+            return False
+        except (OSError, NoteInvalid, UnicodeDecodeError):
+            raise VaultError(
+                f"the key that signs checkpoints in {self.path} can't be read: restore it from your copy, "
+                "or move it away to begin with a new one"
+            ) from None
+        try:
+            self._write_public(public)
+        except OSError as error:
+            raise VaultError(
+                f"the folder {self.folder / FOLDER} can't be written ({error.strerror})"
+            ) from None
+        return bool(public)
+
     def begin(self) -> list[VerifierKey]:
         """Make a new key, with an origin that was not used before; returns its public keys.
 
@@ -128,11 +156,13 @@ class LogKeys:
             self.path.rename(former)
         lines = "".join(f"{key.secret_line()}\n" for key in keys)
         create_file(self.path, lines.encode(), durable=True)
-        folder = self.folder / FOLDER
-        folder.mkdir(mode=0o700, exist_ok=True)
         if known:
             SignedCheckpoints(self.folder).put_aside()
-        public = [*known, *(key.verifier for key in keys)]
+        self._write_public([*known, *(key.verifier for key in keys)])
+
+    def _write_public(self, public: list[VerifierKey]) -> None:
+        folder = self.folder / FOLDER
+        folder.mkdir(mode=0o700, exist_ok=True)
         text = _HEAD + "".join(f"{key}\n" for key in public)
         write_file(folder / NAME, text.encode(), durable=True)
 
@@ -147,12 +177,20 @@ def log_keys(folder: Path, vault_id: bytes, settings: Settings) -> LogKeys:
     """
     section = settings.checkpoints
     named = section.key
-    path = folder / as_path(named) if named else _state() / "checkpoints" / f"{vault_id.hex()}.key"
+    path = folder / as_path(named) if named else _usual(f"{vault_id.hex()}.key")
     domain = settings.domains[0] if settings.domains else "muniment"
     return LogKeys(folder, path, section.origin or f"{domain}/muniment/{vault_id.hex()}")
 
 
-def _state() -> Path:
-    """The folder for state: that of the systemd unit, else the user's own."""
-    named = os.environ.get(SYSTEMD, "").partition(":")[0]
-    return Path(named) if named.startswith("/") else state_folder()
+def _usual(name: str) -> Path:
+    """The place of a key that no setting names: in the state folder of the systemd unit, or the user's own.
+
+    A key that a service outside of systemd has made stays where it is, as long as the unit can read it.
+    """
+    named, own = os.environ.get(SYSTEMD, "").partition(":")[0], state_folder() / "checkpoints" / name
+    if not named.startswith("/"):
+        return own
+    path = Path(named) / "checkpoints" / name
+    with suppress(OSError):
+        return own if own.exists() and not path.exists() else path
+    return path

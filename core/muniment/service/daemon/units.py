@@ -136,6 +136,9 @@ LimitCORE=0
 # The socket for local users is in /run/muniment. The service authorises each request by its caller.
 RuntimeDirectory=muniment
 RuntimeDirectoryMode=0755
+# The key that signs checkpoints is in /var/lib/muniment, outside the vault.
+StateDirectory=muniment
+StateDirectoryMode=0700
 
 ProtectSystem=strict
 ReadWritePaths={writable}
