@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from muniment.api import Backup, Done, ForgetBackup, Rebuild, Step, StopWork, Verified, Verify
@@ -24,6 +25,13 @@ def test_a_sound_vault_is_verified() -> None:
     assert "ab" * 32 in result.out
 
 
+def test_verify_counts_what_is_erased() -> None:
+    erased = msgspec.structs.replace(SOUND, erased=1_234)
+    result = invoke(EngineDouble({Verify: [erased]}), "verify")
+    assert "1,234 of the records are erased, by recorded decisions." in result.out
+    assert "erased" not in invoke(EngineDouble({Verify: [SOUND]}), "verify").out
+
+
 def test_verify_in_json_is_the_contract() -> None:
     data = json.loads(invoke(EngineDouble({Verify: [Step(text="x"), SOUND]}), "verify", "--json").out)
     assert data == {
@@ -36,6 +44,7 @@ def test_verify_in_json_is_the_contract() -> None:
         "checkpoint": "",
         "was": [],
         "notes": [],
+        "erased": 0,
     }
     assert list(data)[:6] == ["ok", "records", "messages", "tree_size", "root", "problems"]
 

@@ -186,6 +186,8 @@ class Verified(WireWord, frozen=True):
     """A result for each checkpoint in `Verify.was`, without duplicates, in the same order."""
     notes: tuple[str, ...] = ()
     """A sentence for each remark that is not a problem."""
+    erased: int = 0
+    """Frames whose content is erased, by a decision that the ledger records."""
 
 
 class Rebuild(Request, frozen=True):

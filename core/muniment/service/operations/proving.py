@@ -101,6 +101,7 @@ def _verified(report: LedgerCheck) -> api.Verified:
         checkpoint=str(Checkpoint(report.tree_size, report.root)),
         was=tuple(map(_noted, report.proofs)),
         notes=tuple(report.notes),
+        erased=report.erased,
     )
 
 
