@@ -650,6 +650,7 @@ def cut(chunks: Iterator[bytes], offset: int, length: int) -> Iterator[bytes]:
 # --- the proof of a message ---------------------------------------------------------------
 
 ABOUT, README, SCRIPT = "proof.json", "README.txt", "verify_ledger.py"
+TEXT_SIGNED, STAMP = "checkpoint.txt", "checkpoint.tsr"
 PROVEN = {"message": MESSAGE, "envelope": ENVELOPE, "audit": AUDIT}
 LOCAL = struct.Struct("<4s5H3I2H")
 CENTRAL = struct.Struct("<4s4B4H3I5H2I")
@@ -836,11 +837,14 @@ def check_proof(file: BinaryIO) -> tuple[dict[str, Any], Signed]:
         messages = [record["sha256"] for record in records if record["kind"] == "message"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise Damaged(f"{ABOUT} can't be read ({error!r})") from None
-    if len(named) != 2 * len(records) or proof.files.keys() != named | {ABOUT, README, SCRIPT}:
+    named |= {ABOUT, README, SCRIPT, TEXT_SIGNED}
+    if len(named) != 2 * len(records) + 4 or proof.files.keys() - {STAMP} != named:
         raise Damaged("a file is missing, or is there that belongs to no record")
     if len(notes) != 1 or messages != [about["message"]]:
         raise Damaged("its records are not one message and what belongs to it, in one checkpoint")
     tree = read_signed(notes.pop())
+    if proof.text(TEXT_SIGNED) != tree.text:
+        raise Damaged(f"{TEXT_SIGNED} is another checkpoint than that of the proofs")
     if (about["checkpoint"], about["origin"]) != (f"{tree.size}:{tree.root.hex()}", tree.origin):
         raise Damaged(f"{ABOUT} names another checkpoint than the proofs")
     return about, tree

@@ -264,6 +264,8 @@ FORGERIES: dict[str, Callable[[Files], object]] = {
     "another origin": edit("proofs/message.tlog-proof", b"\nmuniment/", b"\nmuniment.com/"),
     "swapped copies": swap("copies/1.eml", "copies/2.eml"),
     "swapped proofs": swap("proofs/copies-1.tlog-proof", "proofs/copies-2.tlog-proof"),
+    "another text": edit("checkpoint.txt", b"muniment/", b"muniment."),
+    "no text": lambda files: files.pop("checkpoint.txt"),
     "another index": edit("proofs/message.tlog-proof", b"index ", b"index 1"),
     "a leading zero": edit("proofs/message.tlog-proof", b"index ", b"index 0"),
     "another version": edit("proofs/message.tlog-proof", b"@v1", b"@v2"),
@@ -332,6 +334,23 @@ def test_a_signed_checkpoint_is_used_and_checked(
     assert f"Signed by        {ORIGIN}+{key.verifier.id.hex()}\n" in page
     said = alone(path, "--key", str(newer.verifier), isolated=("-I",))
     assert f"signed by {ORIGIN}\nall is well\n" in said
+
+
+def test_a_time_stamp_is_in_the_proof(vault: Vault, notes: SignedCheckpoints, tmp_path: Path) -> None:
+    """OpenSSL checks it against the text beside it; the script only checks that no byte was changed."""
+    key = new_key(ORIGIN, KeyKind.ED25519)
+    sign(vault, notes, [key])
+    stamp = notes.path(vault.head.tree_size).with_suffix(".tsr")
+    stamp.write_bytes(b"the answer of an authority")
+    path = tmp_path / "proof.zip"
+    path.write_bytes(proof_of(vault))
+    stamp.unlink()
+    assert alone(path, "--key", str(key.verifier), isolated=("-I",)).endswith("all is well\n")
+    with zipfile.ZipFile(path) as packed:
+        assert packed.read("checkpoint.tsr") == b"the answer of an authority"
+        assert packed.read("checkpoint.txt").decode() == notes.load(vault.head.tree_size).text
+        page = packed.read("README.txt").decode()
+    assert "openssl ts -verify -in checkpoint.tsr -data checkpoint.txt -CAfile ROOT.pem" in page
 
 
 def test_a_signature_is_of_this_text_alone(vault: Vault, notes: SignedCheckpoints, tmp_path: Path) -> None:

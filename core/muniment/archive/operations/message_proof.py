@@ -31,6 +31,7 @@ from muniment.evidence.signed_note import SignedNote
 
 FORMAT = 1
 ABOUT, README, SCRIPT = "proof.json", "README.txt", "verify_ledger.py"
+CHECKPOINT, STAMP = "checkpoint.txt", "checkpoint.tsr"
 READS = 1_000
 """Most events in a proof, the newest ones."""
 SCANNED = 2_000
@@ -104,6 +105,9 @@ class MessageProof:
         packed.add(ABOUT, [json.dumps(about, indent=1, sort_keys=True).encode() + b"\n"])
         packed.add(README, [page(about).encode()])
         packed.add(SCRIPT, [script(SCRIPT)])
+        packed.add(CHECKPOINT, [self._state.text.encode()])
+        if self._state.stamp:
+            packed.add(STAMP, [self._state.stamp])
         packed.finish()
 
     def _records(self, reads: list[AuditRow]) -> Iterator[ProvenRecord]:
@@ -169,6 +173,7 @@ class MessageProof:
             "checkpoint": str(self._state.checkpoint),
             "origin": self._state.origin,
             "signers": list(self._state.signers),
+            "stamped": bool(self._state.stamp),
             "records": self._listed,
             "reads_left_out": self._more,
             "copies_erased": self._erased,
@@ -186,6 +191,13 @@ class SignedState:
     """The note: its text, an empty line, and a line for each signature, of which there may be none."""
     signers: tuple[str, ...] = ()
     """Name and id of each key that has signed it, as its public key begins."""
+    stamp: bytes = b""
+    """A time stamp of its text (RFC 3161); empty if there is none."""
+
+    @property
+    def text(self) -> str:
+        """What is signed and stamped: the note without its signatures."""
+        return self.note.partition("\n\n")[0] + "\n"
 
 
 def noted_state(vault: Vault, checkpoint: Checkpoint, sequence: int) -> SignedState:
@@ -239,7 +251,8 @@ def newest_state(vault: Vault, sequence: int, upto: int | None = None) -> Signed
         except (OSError, MunimentError):
             continue
         if size <= (head.tree_size if upto is None else upto) and body.size == size:
-            return SignedState(Checkpoint(size, body.root), body.origin, str(note), _signers(note))
+            checkpoint, stamp = Checkpoint(size, body.root), notes.stamp(size)
+            return SignedState(checkpoint, body.origin, str(note), _signers(note), stamp or b"")
     return _unsigned(vault, Checkpoint(head.tree_size, head.root))
 
 

@@ -18,6 +18,9 @@ What is in it
   reads/             each look of an administrator or auditor at the message, as the archive
                      recorded it. A person who reads their own mail is not recorded
   proofs/            for each of these, its proof (C2SP tlog-proof, a public format)
+  checkpoint.txt     the checkpoint in which they are proven: the archive's name, its number of
+                     records, and their root
+  checkpoint.tsr     a time stamp of it, if the archive had it stamped
   proof.json         a list of the above, for programs
   verify_ledger.py   checks all of this
 
@@ -67,6 +70,12 @@ python3-cryptography). The key must begin with one of the names and ids above:
 _UNSIGNED = """
 This checkpoint is not signed: the archive signs none, or the message is newer than the last signed one.
 """
+_STAMPED = """
+A time-stamping authority has confirmed when the checkpoint existed (RFC 3161). With the authority's root
+certificate, which you must have from elsewhere, this checks it:
+
+    openssl ts -verify -in checkpoint.tsr -data checkpoint.txt -CAfile ROOT.pem
+"""
 _WIDTH = 12
 
 
@@ -77,7 +86,7 @@ def page(about: dict[str, Any]) -> str:
         origin=clean(about["origin"]),
         checkpoint=about["checkpoint"],
         signers=clean(f"\n{'':17}".join(about["signers"]), newline=True) or "no one",
-        signature=_SIGNED if about["signers"] else _UNSIGNED,
+        signature=(_SIGNED if about["signers"] else _UNSIGNED) + (_STAMPED if about["stamped"] else ""),
         parties=_copies(about),
         reads=_reads(about),
     )
