@@ -4,6 +4,7 @@ the caller's own client.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -117,6 +118,30 @@ def test_a_production_of_named_messages_concerns_those_who_have_them(vault: Vaul
     event = api_event(vault, made)
     assert event.people == ("anna@example.com", "bob@example.com")
     assert not event.everybody
+
+
+def test_a_production_says_that_the_index_is_behind(vault: Vault, tmp_path: Path) -> None:
+    words = list(receive(stream(vault, AUDITOR, ask(tmp_path / "whole")), tmp_path / "whole"))
+    assert isinstance(words[-1], api.Done)
+    assert words[-1].warnings == ()
+    assert "behind" not in read_manifest(tmp_path / "whole")[0]
+    vault.close()
+    shutil.rmtree(vault.folder / "index")
+    with closing(open_vault(vault.folder, write=True)) as again:
+        words = list(receive(stream(again, AUDITOR, ask(tmp_path / "part")), tmp_path / "part"))
+    assert isinstance(words[-1], api.Done)
+    (warning,) = words[-1].warnings
+    assert warning.startswith("3 messages that the archive has kept may be missing")
+    assert read_manifest(tmp_path / "part")[0]["behind"] == 3
+
+
+def test_a_grant_opens_no_production(vault: Vault, tmp_path: Path) -> None:
+    """It lets someone read as the person does, who gets none either."""
+    root, ben = Caller(0, 0, 1, "root"), Caller(61_009, 61_009, 1, "ben")
+    granted = api.GrantAccess(login="ben", user="bob@example.com", reason="Case 7")
+    answers(ClientSession(vault.folder, vault, root), granted)
+    with pytest.raises(AccessRefused, match="name all recipients"):
+        list(stream(vault, ben, ask(tmp_path / "out", user="bob@example.com")))
 
 
 @pytest.mark.parametrize("form", ["dat", "csv", "edrm", "gobd", "other"])

@@ -25,6 +25,7 @@ from muniment.archive.files.temp_files import make_work, own_work
 from muniment.archive.operations.export import PAGE, ExportChoice, ExportView
 from muniment.archive.operations.export_explanation import Explanation
 from muniment.archive.operations.export_targets import MANIFEST
+from muniment.archive.operations.indexing import behind
 from muniment.archive.productions.bates import BatesNumbers, label
 from muniment.archive.productions.documents import (
     PIECE,
@@ -87,6 +88,8 @@ class ProductionView(ExportView):
         super().__init__(vault, choice)
         self._form_name = form_name
         self._form = form
+        self.late = 0 if choice.ids or choice.folder else behind(vault)
+        """How many messages the index lacks; a query may miss them."""
 
     @property
     def texts(self) -> bool:
@@ -94,8 +97,10 @@ class ProductionView(ExportView):
         return self._form.texts
 
     def chosen(self) -> dict[str, object]:
-        left_out = {"left_out": SEALED} if self.choice.without else {}
-        return {**super().chosen(), "form": self._form_name, **left_out}
+        more: dict[str, object] = {"left_out": SEALED} if self.choice.without else {}
+        if self.late:
+            more["behind"] = self.late
+        return {**super().chosen(), "form": self._form_name, **more}
 
     def pages(self) -> Iterator[list[MessageRow]]:
         """Yield the messages in pages; those that are newer than the checkpoint are left out.

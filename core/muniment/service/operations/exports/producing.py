@@ -98,7 +98,7 @@ def _words(
                     elif piece:
                         yield api.Chunk(data=piece)
                     yield from steps.due(production.messages, total)
-            yield api.Done(message=_sentence(production, numbers, path), warnings=_warnings(view.choice))
+            yield api.Done(message=_sentence(production, numbers, path), warnings=tuple(_warnings(view)))
 
 
 def _form(session: ClientSession, vault: Vault, form: type[LoadForm], choice: ExportChoice) -> LoadForm:
@@ -139,9 +139,13 @@ def _sentence(production: Production, numbers: BatesNumbers, path: Path) -> str:
     return f"{documents} of {messages} in {where}, with the numbers {span}."
 
 
-def _warnings(choice: ExportChoice) -> tuple[str, ...]:
+def _warnings(view: ProductionView) -> Iterator[str]:
     """What whoever makes a production must know of it."""
-    return ("messages that are sealed from you, if there are any, are left out",) if choice.without else ()
+    if view.choice.without:
+        yield "messages that are sealed from you, if there are any, are left out"
+    if view.late:
+        late = _counted(view.late, "message")
+        yield f"{late} that the archive has kept may be missing, since the index lacks them: try again later"
 
 
 def _counted(number: int, noun: str) -> str:
