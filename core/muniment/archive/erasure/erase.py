@@ -119,8 +119,19 @@ class Erasing:
         plan = plan_erasure(self._vault, rows, lambda sequence: self._check())
         yield f"erasing {len(plan.frames)} records"
         begin_erasing(self._vault.folder, self._vault.head)
-        self.result.records += self._vault.erase(list(plan.redactions(self._order)), int(time.time()))
+        redactions = list(plan.redactions(self._order))
+        made = self._vault.erase(redactions, int(time.time()), lambda: not self._newly_protected(rows))
+        if not made:
+            yield from self._batch([row for row in rows if row.sha not in self.result.refused])
+            return
+        self.result.records += made
         self._count(plan, len(rows))
+
+    def _newly_protected(self, rows: list[MessageRow]) -> bool:
+        """Whether one of the messages has been protected since they were looked at."""
+        refused = self._protected(rows)
+        self.result.refused |= refused
+        return bool(refused)
 
     def _count(self, plan: ErasurePlan, messages: int) -> None:
         self.result.messages += messages

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from muniment.archive.catalog.model import MessageRow
@@ -12,6 +13,7 @@ from muniment.archive.retention.judging import RuleJudge, rules_of
 from muniment.archive.retention.minimums import RuleTime
 from muniment.archive.retention.protection import Protection, protections
 from muniment.archive.vault.vault import Vault
+from muniment.errors import UsageError
 
 
 class DueMessage(NamedTuple):
@@ -34,13 +36,58 @@ class DuePage(NamedTuple):
     """Messages that stay since it is not certain that the rule is about them, by number, with the reason."""
 
 
+_NAME = re.compile(r"([0-9]{1,9}):[0-9a-f]{64}", re.ASCII)
 LIST_LIMIT = 100_000
 """Most messages that one disposal takes."""
 
 
-def list_digest(messages: Iterable[bytes]) -> str:
-    """Return the SHA-256, in hex, over the sorted SHA-256 of messages: the name of this list."""
-    return hashlib.sha256(b"".join(sorted(messages))).hexdigest()
+class DueList:
+    """What one disposal takes: the first messages that are due, in the order of the ledger."""
+
+    def __init__(self, vault: Vault, most: int = LIST_LIMIT, hashes: int = -1) -> None:
+        """Make an empty list of at most `most` messages and, unless negative, exactly `hashes` hashes."""
+        self.rules: dict[tuple[str, int], list[int]] = {}
+        """Numbers of messages, by name and version of the rule, in the order of the ledger."""
+        self.messages = 0
+        """Number of messages."""
+        self.hashes: set[bytes] = set()
+        """SHA-256 of each message, and of those that it has displaced."""
+        self._vault = vault
+        self._most = most
+        self._wanted = hashes
+
+    @property
+    def full(self) -> bool:
+        """Whether it takes no more messages."""
+        return self.messages >= self._most or 0 <= self._wanted <= len(self.hashes)
+
+    def add(self, due: Sequence[DueMessage]) -> None:
+        """Take messages until it is full."""
+        formers = self._vault.catalog.displaced_by([one.row.sequence for one in due])
+        for one in due:
+            if self.full:
+                return
+            rule = one.time.rule
+            self.rules.setdefault((rule.name, rule.version), []).append(one.row.sequence)
+            self.messages += 1
+            self.hashes |= {one.row.sha, *(sha for _, sha in formers.get(one.row.sequence, ()))}
+
+
+def list_name(hashes: Collection[bytes]) -> str:
+    """Return the name of a list: how many hashes it has, and the SHA-256 over them, sorted, in hex."""
+    return f"{len(hashes)}:{hashlib.sha256(b''.join(sorted(hashes))).hexdigest()}"
+
+
+def size_of(name: str) -> int:
+    """Return how many hashes the list with a name has.
+
+    Raises:
+        UsageError: It is no name of a list.
+    """
+    found = _NAME.fullmatch(name)
+    if found is None:
+        raise UsageError(f"{name[:80]!r} is not the name of a list: take it from a simulation")
+    return int(found[1])
 
 
 def due_pages(vault: Vault, at: int, size: int = PAGE) -> Iterator[DuePage]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from muniment.archive.catalog.model import MessageRow
 from muniment.archive.retention.coverage import PAGE
-from muniment.archive.retention.due import LIST_LIMIT, DueMessage, DuePage, due_pages, list_digest
+from muniment.archive.retention.due import LIST_LIMIT, DueList, DueMessage, DuePage, due_pages, list_name
 from muniment.archive.vault.vault import Vault
 from muniment.people.directory import CATCH_ALL
 from muniment.system.formatting import moment
@@ -61,8 +61,8 @@ class Simulation:
     examples: list[DueMessage] = field(default_factory=list)
     listed: int = 0
     """How many of them one disposal takes: the first in the order of the ledger."""
-    digest: str = ""
-    """The name of that list (see `due.list_digest`)."""
+    name: str = ""
+    """The name of that list (see `due.list_name`)."""
 
 
 class Simulator:
@@ -76,8 +76,7 @@ class Simulator:
         self.result = Simulation(at)
         self._vault = vault
         self._size = size
-        self._most = most
-        self._listed: list[bytes] = []
+        self._list = DueList(vault, most)
 
     def run(self) -> Iterator[int]:
         """Look at all messages; yields after each page how many were looked at.
@@ -88,8 +87,8 @@ class Simulator:
         for page in due_pages(self._vault, self.result.at, self._size):
             self._add(page)
             yield self.result.examined
-        self.result.listed = len(self._listed)
-        self.result.digest = list_digest(self._listed)
+        self.result.listed = self._list.messages
+        self.result.name = list_name(self._list.hashes)
 
     def _add(self, page: DuePage) -> None:
         result = self.result
@@ -98,9 +97,8 @@ class Simulator:
         result.kept["doubt"] += len(page.doubts)
         result.doubts.update(page.doubts.values())
         labels = self._labels(page)
+        self._list.add(page.due)
         for one in page.due:
-            if len(self._listed) < self._most:
-                self._listed.append(one.row.sha)
             result.goes.add(one.row)
             share = result.rules.setdefault((one.time.rule.name, one.time.rule.version), MailShare())
             share.add(one.row)

@@ -350,7 +350,9 @@ class Vault(VaultContents):
         """Whether the vault must be opened again before it can be written, since its disk failed."""
         return self._commits.dead
 
-    def erase(self, redactions: Sequence[Redaction], time: int) -> list[int]:
+    def erase(
+        self, redactions: Sequence[Redaction], time: int, allowed: Callable[[], bool] = lambda: True
+    ) -> list[int]:
         """Record a decision to erase, then erase the content of the records that it names. Thread-safe.
 
         Not for a thread that has begun a batch. All redactions are committed in one batch, before anything is
@@ -359,9 +361,11 @@ class Vault(VaultContents):
         Args:
             redactions: The decision, in one or more records.
             time: The time now, in seconds since 1970 UTC.
+            allowed: Called when no other thread can record anything, such as a legal hold. If it returns
+                false, nothing is erased.
 
         Returns:
-            The sequences of the decision's records.
+            The sequences of the decision's records; none if it was not allowed.
 
         Raises:
             ValueError: A redaction is too large, or contradicts itself; nothing was committed.
@@ -374,6 +378,8 @@ class Vault(VaultContents):
         records = [(redaction, redaction_record(redaction)) for redaction in redactions]
         with self._commits.between_batches():
             self.require_writable()
+            if not allowed():
+                return []
             for redaction in redactions:
                 require_frames(self.segments, redaction.frames)
             facts = []
