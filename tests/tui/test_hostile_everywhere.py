@@ -169,6 +169,7 @@ WORDS: dict[str, list[tuple[str, str]]] = {
     "retention list": [("--history", "wbody")],
     "retention show": [("{message}", "all"), ("{hostile}", "")],
     "retention simulate": [("--at 2100-01-01", SUBJECT)],
+    "retention dispose": [("--dry-run", "")],
     "retention end": [("{hostile}", ""), ("all", "")],
     "checkpoint publish": [("", "")],
     "checkpoint show": [("", ""), ("--from 0", "")],

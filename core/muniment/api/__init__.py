@@ -151,6 +151,8 @@ from muniment.api.reading import (
     UserFolders,
 )
 from muniment.api.retention import (
+    Disposed,
+    DisposeMail,
     DueExample,
     EndRule,
     ListRules,
@@ -246,6 +248,8 @@ __all__ = [
     "CountHold",
     "Decided",
     "DiskState",
+    "DisposeMail",
+    "Disposed",
     "Done",
     "DueExample",
     "EndRule",

@@ -265,5 +265,44 @@ class Simulation(WireWord, frozen=True):
     """The oldest messages that would go by each rule, at most 5 of each."""
     listed: int = 0
     """How many of them one disposal takes: the first 100,000 in the order of the ledger."""
-    digest: str = ""
-    """SHA-256 in hex over the sorted ids of these, as bytes: the name of the list."""
+    list: str = ""
+    """The name of the list of these, `NUMBER:HASH`: the number of its hashes, and the SHA-256 over these.
+    It has the hash of each message, and of those that the message has displaced."""
+
+
+class DisposeMail(Request, frozen=True):
+    """Erase what is due by the rules, exactly as a simulation has listed it.
+
+    It waits for runs, verifications, backups and rebuilds, and goes on if its client leaves. What it has
+    erased before it is stopped stays erased; a new simulation lists the rest. If [approvals] demands a second
+    person for "retention dispose", it only asks for one.
+
+    Role: administrator.
+    Stream: Step..., Disposed.
+
+    Raises:
+        UsageError: `list` is no list, `at` is in the future, what is due has changed since the simulation, or
+            a second person is needed and the reason is missing.
+    """
+
+    at: int
+    """The moment of the simulation: `Simulation.at`."""
+    list: str
+    """`Simulation.list`."""
+    reason: str = ""
+    """Why, for the second person and the audit trail."""
+
+
+class Disposed(WireWord, frozen=True):
+    """What a disposal has done."""
+
+    message: str
+    """A sentence that says what was done."""
+    messages: int = 0
+    """Number of erased messages."""
+    records: tuple[int, ...] = ()
+    """Sequences of the ledger's records of the erasure."""
+    refused: dict[str, str] = field(default_factory=dict)
+    """Why messages were not erased, by id, at most 100: they were protected in the meantime."""
+    approval: str = ""
+    """The id of the approval that was asked for; "" if the disposal is done."""

@@ -32,7 +32,7 @@ def simulation(**fields: object) -> EngineDouble:
             id=ID, received=1736186997, due=NEW_YEAR, rule="all", version=3, size=77, sender="a@b.example",
             to="c@d.example", subject="lunch",
         ),),
-        "digest": "ab" * 32,
+        "listed": 1200, "list": "1200:" + "ab" * 32,
     }  # fmt: skip
     answer = Simulation(**values | fields)  # type: ignore[arg-type]
     return EngineDouble({SimulateRetention: [Step(text="7 of 5,000 messages", percent=1), answer]})
@@ -71,7 +71,12 @@ def test_a_simulation_in_json() -> None:
     assert answer["rules"][0]["version"] == 3
     assert len(answer["people"]) == 25
     assert answer["examples"][0]["due"] == "2035-01-01T00:00:00Z"
-    assert (answer["held"], answer["kept"], answer["unsure"], answer["digest"]) == (1, 17, 3, "ab" * 32)
+    assert (answer["held"], answer["kept"], answer["unsure"], answer["list"]) == (
+        1,
+        17,
+        3,
+        "1200:" + "ab" * 32,
+    )
 
 
 def test_nothing_would_go() -> None:

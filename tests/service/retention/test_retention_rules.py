@@ -215,8 +215,8 @@ def test_a_simulation_says_how_much_of_whom_would_go(vault: TestVault) -> None:
     assert late.months == {f"{YEAR + 12}-01": 3}
     assert {one.subject for one in late.examples} == {"invoice of june", "lunch", "meeting"}
     ids = sorted(bytes.fromhex(hit.id) for hit in vault.messages())
-    assert (early.listed, early.digest) == (0, sha256(b"").hexdigest())
-    assert (late.listed, late.digest) == (3, sha256(b"".join(ids)).hexdigest())
+    assert (early.listed, early.list) == (0, f"0:{sha256(b'').hexdigest()}")
+    assert (late.listed, late.list) == (3, f"3:{sha256(b''.join(ids)).hexdigest()}")
 
 
 def test_a_simulation_counts_what_another_rule_keeps(vault: TestVault) -> None:

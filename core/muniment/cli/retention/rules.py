@@ -22,6 +22,7 @@ from muniment.cli.answers import done
 from muniment.cli.command import CommandGroup, CommandSession, pass_session
 from muniment.cli.output import TableColumn, complain, plain
 from muniment.cli.retention.criteria import KEYS, criteria_options
+from muniment.cli.retention.dispose import dispose
 from muniment.cli.retention.rules_file import read_rules_file, spec_of
 from muniment.cli.retention.simulate import simulate
 from muniment.errors import UsageError
@@ -205,5 +206,6 @@ def named(rule: RuleWord) -> str:
 
 
 retention.add_command(simulate)
+retention.add_command(dispose)
 
 COMMANDS = (retention,)

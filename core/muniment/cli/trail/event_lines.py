@@ -46,6 +46,7 @@ _ACTS = {
     "EndRule": ("ended a retention rule", "end a retention rule"),
     "ListRules": ("listed retention rules", "list retention rules"),
     "ShowRetention": ("asked what keeps a message", "ask what keeps a message"),
+    "DisposeMail": ("started a disposal", "dispose of mail"),
     "SimulateRetention": ("simulated a disposal", "simulate a disposal"),
     "GetSettings": ("read the settings", "read the settings"),
     "GetProof": ("looked at the proof", "look at the proof"),

@@ -50,7 +50,7 @@ TEXT = 1_000
 
 RECORDED = (
     "id", "what", "query", "user", "folder", "path", "reason", "name", "to", "alias", "filename", "since",
-    "profile", "zone", "of", "form", "bates",
+    "profile", "zone", "of", "form", "bates", "list",
 )  # fmt: skip
 """The text fields of requests that events have."""
 

@@ -21,6 +21,7 @@ from muniment.errors import MunimentError, VaultError, VaultLocked
 from muniment.service.access.roles import Caller
 from muniment.service.checkpoints.keeper import CheckpointKeeper
 from muniment.service.daemon.alerts import VaultAlerts
+from muniment.service.daemon.disposal_task import DailyDisposal
 from muniment.service.daemon.systemd import SystemdNotifier, Watchdog, inherited_sockets
 from muniment.service.daemon.units import GATEWAY
 from muniment.service.daemon.watchdog import HostPulse
@@ -229,7 +230,8 @@ def _serving(vault: Vault, current: _Current, by_hand: bool) -> str:
 
 def _work(vault: Vault, current: _Current, host: RunHost, stop: threading.Event, pulse: HostPulse) -> None:
     """Run profiles when they are due, until `stop` is set. `RunHost.close` ends the runs after that."""
-    host.schedule(current.profiles)
+    session = ClientSession(vault.folder, vault, host=host)
+    host.schedule(current.profiles, DailyDisposal(session, current.settings, host.announce).tasks)
     while not stop.wait(AWAKE) and not vault.dead:
         pulse.feel()
     if vault.dead:
@@ -270,9 +272,10 @@ class _Current:
         self._problem = problem
 
     def scheduled(self) -> bool:
-        """Whether there is work without requests: profiles on schedule, the gateway, or the audit feed."""
+        """Whether there is work without requests: profiles on schedule, the gateway, disposal, or a feed."""
         settings = self._settings
-        return bool(self.profiles()) or bool(settings.gateway.listen) or bool(settings.audit_feed.syslog)
+        others = (settings.gateway.listen, settings.audit_feed.syslog, settings.retention.dispose)
+        return bool(self.profiles()) or any(others)
 
     def profiles(self) -> list[Profile]:
         """The profiles that the service runs on schedule."""

@@ -393,9 +393,11 @@ class RunHost:
 
     # --- the schedule, and the end ------------------------------------------------------------------
 
-    def schedule(self, profiles: Callable[[], Iterable[Profile]]) -> None:
-        """Start the schedule; `profiles` gives the profiles that it runs, at each look."""
-        self._schedule = RunSchedule(lambda: map(self._task, profiles()))
+    def schedule(
+        self, profiles: Callable[[], Iterable[Profile]], others: Callable[[], Iterable[ScheduledTask]] = tuple
+    ) -> None:
+        """Start the schedule; `profiles` and `others` give, at each look, what it runs."""
+        self._schedule = RunSchedule(lambda: [*map(self._task, profiles()), *others()])
         self._schedule.start()
 
     def _task(self, profile: Profile) -> ScheduledTask:

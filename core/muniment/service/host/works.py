@@ -1,4 +1,4 @@
-"""Work that a service does to its end, watched or not: verifications, backups and rebuilds.
+"""Work that a service does to its end, watched or not: verifications, backups, rebuilds and disposals.
 
 A client that leaves, or loses its connection, does not stop the work. Another client can watch it, and stop
 it by its number.
@@ -309,4 +309,4 @@ def _outcome(work: Work) -> str:
     result: Any = work.result
     if isinstance(result, api.Verified):
         return "the archive is whole" if result.ok else "problems were found, see Proof"
-    return result.message if isinstance(result, api.Done) else "it has ended"
+    return result.message if isinstance(result, api.Done | api.Disposed) else "it has ended"

@@ -30,6 +30,7 @@ from muniment.service.host.session import ClientSession
 from muniment.service.operations.access.rights import GRANT
 from muniment.service.operations.operation import AuditRule, Operation
 from muniment.service.operations.retention.approving import Act, act_events, actor, asked_for
+from muniment.service.operations.retention.disposing import DISPOSE
 from muniment.service.operations.retention.holds import RELEASE
 
 
@@ -191,7 +192,7 @@ def _says_relax(of: dict[str, Any]) -> str:
 
 
 RELAXING = Act(RELAX, _says_relax, _relax)
-ACTS = {act.name: act for act in (RELAXING, RELEASE, GRANT)}
+ACTS = {act.name: act for act in (DISPOSE, GRANT, RELAXING, RELEASE)}
 """Every act that may need a second person, by its name."""
 
 OPERATIONS = (

@@ -66,7 +66,7 @@ def simulation_word(result: Simulation, sealed: Collection[int] = ()) -> api.Sim
         doubts=dict(result.doubts.most_common()),
         examples=tuple(_example(one, one.row.sequence in sealed) for one in result.examples),
         listed=result.listed,
-        digest=result.digest,
+        list=result.name,
     )
 
 

@@ -1,0 +1,88 @@
+"""A job that does an act on the vault between two runs, such as an erasure, and reports its stages."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, suppress
+
+from muniment import api
+from muniment.archive.operations.stage_progress import StageProgress
+from muniment.archive.vault.vault import Vault
+from muniment.config.model import Settings
+from muniment.errors import VaultError
+from muniment.runs.prepare.worker_pool import WorkerPool
+
+SELDOM = 1.0
+"""Seconds after which the last step is given again if nothing is new."""
+WAITING = "waiting until the runs before it have ended"
+
+Stages = Iterator[str | StageProgress]
+ActOnVault = Callable[[Vault, Callable[[], bool]], Stages]
+"""Does the act on a vault that is open for writing. It is given a function that says whether to stop."""
+
+
+class VaultAct:
+    """A job for `RunHost.submit` (see jobs.WriterJob)."""
+
+    repairs_catalog = False
+
+    def __init__(
+        self,
+        act: ActOnVault,
+        step: Callable[[str | StageProgress], api.Step],
+        result: Callable[[], api.WireWord],
+    ) -> None:
+        """Make the job.
+
+        Args:
+            act: does the act, in the host's thread.
+            step: makes a reply of a stage, in the thread of `replies`.
+            result: makes the last reply, once the act has succeeded.
+        """
+        self.cancel = threading.Event()
+        self.ended = threading.Event()
+        self.error: BaseException | None = None
+        self._act = act
+        self._step = step
+        self._result = result
+        self._stages: queue.SimpleQueue[str | StageProgress] = queue.SimpleQueue()
+
+    @property
+    def progress_mark(self) -> object:
+        """A new object each time, since an act may take any time."""
+        return object()
+
+    def work(self, vault: Vault, pool: WorkerPool, settings: Settings) -> None:
+        """Do the act.
+
+        Raises:
+            Exception: it failed, or was stopped.
+        """
+        with closing(_generator(self._act(vault, self.cancel.is_set))) as stages:
+            for stage in stages:
+                self._stages.put(stage)
+
+    def give_up(self) -> None:
+        """End without a start."""
+        self.error = VaultError("it was stopped before it began: nothing was changed")
+
+    def replies(self) -> Iterator[api.WireWord]:
+        """Yield a step for each stage, at least one every SELDOM seconds, and the result.
+
+        Raises:
+            BaseException: it failed.
+        """
+        last = self._step(WAITING)
+        while not self.ended.is_set() or not self._stages.empty():
+            with suppress(queue.Empty):
+                last = self._step(self._stages.get(timeout=SELDOM))
+            yield last
+        if self.error is not None:
+            raise self.error
+        yield self._result()
+
+
+def _generator(stages: Stages) -> Generator[str | StageProgress, None, None]:
+    yield from stages
