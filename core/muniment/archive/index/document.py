@@ -10,6 +10,7 @@ matched as a whole go into one field, `tags`:
     in:inbox  in:inbox\\0anna@example.com         filed in a folder; in that folder of that address
     party:anna@example.com\\0+                    addressed to her with a `+tag`; also in:
     has:attachment  id:3f9a...                   the first 16 hex digits of the SHA-256
+    ends:pdf                                     the name of a file ends like this
     msgid:a1@example.com  ref:a0@example.com     the Message-ID; the ids in References and In-Reply-To
 
 Text fields hold words as `mail.text.folding` folds them. A word with an umlaut is also in the field
@@ -32,7 +33,7 @@ from muniment.mail.model import INBOX_ROLES, SENT_ROLES, AddressRole, MessageTex
 from muniment.mail.text.folding import halfway, plain, second_spellings
 from muniment.mail.text.links import reduced
 
-FORMAT = 5
+FORMAT = 6
 """Increased when the schema or the cutting of words changes; an index of another format is rebuilt."""
 INBOX, SENT = "inbox", "sent"
 TEXT_FIELDS = ("subject", "sender", "to", "cc", "bcc", "filename", "body", "link")
@@ -43,6 +44,8 @@ MAX_DATE = (1 << 33) - 1
 ID_DIGITS = 16
 MENTION_WEIGHT = 150
 """Estimated bytes of the tags for one address on an envelope."""
+LONGEST_END = 16
+"""Most characters of the end of a file's name."""
 MAX_NAME = 1024
 """Most characters of an address or folder; longer ones are not real and are not indexed."""
 
@@ -153,6 +156,7 @@ def _tags(doc: IndexDocument) -> set[str]:
     tags = {f"id:{sha.hex()[:ID_DIGITS]}" for sha in (doc.sha, *doc.formers)}
     if doc.attachments:
         tags.add("has:attachment")
+    tags.update(f"ends:{end}" for end in map(file_end, doc.text.filenames) if end)
     if doc.text.message_id:
         tags.add(f"msgid:{clean(doc.text.message_id)}")
     tags.update(f"ref:{clean(name)}" for name in doc.text.references)
@@ -167,6 +171,12 @@ def _tags(doc: IndexDocument) -> set[str]:
         if mention.trusted:
             tags.update(_place_tags(mention, address))
     return tags
+
+
+def file_end(name: str) -> str:
+    """Return the end of a file's name behind its last dot, such as `pdf`; "" if it has none."""
+    _, dot, end = name.rstrip().rpartition(".")
+    return end.casefold() if dot and end.isalnum() and len(end) <= LONGEST_END else ""
 
 
 def _header_tags(text: MessageText) -> set[str]:

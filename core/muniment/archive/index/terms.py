@@ -316,6 +316,8 @@ def _condition(node: q.Node, size_field: str) -> Query:
             return Query.empty_query() if number < 0 else with_ids(everything(), [number])
         case q.RecordNumbers(numbers):
             return with_ids(everything(), numbers)
+        case q.FileEnd(end):
+            return has_tag(f"ends:{clean(end)}")
         case q.HasAttachment():
             return has_tag("has:attachment")
         case q.MessageId(name):

@@ -127,6 +127,13 @@ class RecordNumbers:
 
 
 @dataclass(frozen=True, slots=True)
+class FileEnd:
+    """Messages with a file whose name ends in a dot and this, in lower case. It can't be typed."""
+
+    end: str
+
+
+@dataclass(frozen=True, slots=True)
 class IdPrefix:
     """Messages whose SHA-256 begins with these hex digits, in lower case."""
 
@@ -169,6 +176,7 @@ Condition = (
     | IdPrefix
     | RecordNumber
     | RecordNumbers
+    | FileEnd
     | MessageId
     | InThread
     | Conversation

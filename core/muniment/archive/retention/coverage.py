@@ -17,7 +17,7 @@ from muniment.archive.catalog.model import CatalogMention
 from muniment.archive.facts import DAMAGED
 from muniment.archive.operations.conversations import Known, with_conversations
 from muniment.archive.operations.index_binding import is_bound
-from muniment.archive.query import EVERYTHING, And, Node, RecordNumbers, WordTerm, both, either
+from muniment.archive.query import EVERYTHING, And, FileEnd, Node, RecordNumbers, both, either
 from muniment.archive.retention.selected_people import DirectionMatch, Fit, PersonMatch
 from muniment.archive.retention.selection import MailSelection, negates, query_of
 from muniment.archive.vault.vault import Vault
@@ -232,8 +232,8 @@ class _QueryMatch:
 
 
 def _kinds(selection: MailSelection) -> list[Node]:
-    """Return the condition for the ends of file names: the index knows their words."""
-    return [either([WordTerm(kind, "filename") for kind in selection.kinds])] if selection.kinds else []
+    """Return the condition for the ends of file names."""
+    return [either(map(FileEnd, selection.kinds))] if selection.kinds else []
 
 
 def covers(vault: Vault, selection: MailSelection, rows: Sequence[MessageRow]) -> Coverage:

@@ -25,6 +25,8 @@ from muniment.people.directory import CATCH_ALL, Directory
 from muniment.system.formatting import size as shown_size
 from muniment.system.time_zones import zone_of
 
+LONGEST_END = 16
+"""Most characters of the end of a file's name; the index knows no longer ones."""
 DIRECTIONS = {"in": "incoming", "out": "outgoing", "internal": "internal"}
 """Directions of mail, with the word for each."""
 
@@ -172,8 +174,8 @@ def _domain(name: str) -> str:
 
 
 def _kind(name: str) -> str:
-    made = name.strip().lstrip("*.").lower()
-    if not made or not made.isalnum():
+    made = name.strip().lstrip("*.").casefold()
+    if not made.isalnum() or len(made) > LONGEST_END:
         raise UsageError(f"{name!r} is not the end of a file's name; write it as pdf or docx.")
     return made
 

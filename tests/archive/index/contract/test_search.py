@@ -19,7 +19,7 @@ from muniment.archive.index import (
     UserAddress,
     UserAddresses,
 )
-from muniment.archive.query import parse
+from muniment.archive.query import FileEnd, Node, Not, RecordNumbers, parse
 from muniment.errors import NotFound, QueryError
 from muniment.mail.model import AddressRole
 from support.indexed import DAY, JANUARY, document, mention
@@ -502,3 +502,22 @@ def test_results_are_read_from_either_end_and_from_any_date(make: Make, scoped: 
         down, up = page(limit=5, around=date), page(limit=5, around=date, oldest_first=True)
         assert (list(down.ids), down.first, down.total) == (newest[later:][:5], later, len(mine))
         assert (list(up.ids), up.first, up.total) == (newest[::-1][earlier:][:5], earlier, len(mine))
+
+
+@pytest.mark.parametrize(
+    ("node", "found"),
+    [
+        (FileEnd("pdf"), {0, 1}),
+        (FileEnd("docx"), {1, 2}),
+        (FileEnd("notes"), set()),
+        (FileEnd("gz"), {3}),
+        (FileEnd("tar.gz"), set()),
+        (Not(FileEnd("pdf")), {2, 3, 4}),
+        (RecordNumbers((0, 2, 99)), {0, 2}),
+        (RecordNumbers(()), set()),
+    ],
+)
+def test_ends_of_file_names_and_sets_of_numbers(make: Make, node: Node, found: set[int]) -> None:
+    files = (["Q3.PDF"], ["x.pdf", "y.docx"], ["pdf notes.docx"], ["a.tar.gz", "nothing", "a."], [])
+    index = make(*(document(number, attachments=names) for number, names in enumerate(files)), part=2)
+    assert set(index.search(node).ids) == found
