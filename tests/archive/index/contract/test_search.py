@@ -518,6 +518,12 @@ def test_results_are_read_from_either_end_and_from_any_date(make: Make, scoped: 
     ],
 )
 def test_ends_of_file_names_and_sets_of_numbers(make: Make, node: Node, found: set[int]) -> None:
-    files = (["Q3.PDF"], ["x.pdf", "y.docx"], ["pdf notes.docx"], ["a.tar.gz", "nothing", "a."], [])
+    files: Sequence[Sequence[str]] = (
+        ["Q3.PDF"],
+        ["x.pdf", "y.docx"],
+        ["pdf notes.docx"],
+        ["a.tar.gz", "nothing", "a."],
+        [],
+    )
     index = make(*(document(number, attachments=names) for number, names in enumerate(files)), part=2)
     assert set(index.search(node).ids) == found
