@@ -6,6 +6,8 @@ import io
 import json
 import os
 import random
+import shutil
+import sqlite3
 import subprocess
 import sys
 import zipfile
@@ -24,7 +26,7 @@ from muniment.archive.operations.message_proof import MessageProof, newest_state
 from muniment.archive.vault.open_vault import open_vault
 from muniment.archive.vault.signed_checkpoints import SignedCheckpoints
 from muniment.archive.vault.vault import Vault
-from muniment.errors import Erased, LedgerDamaged, UsageError, VaultError
+from muniment.errors import Erased, LedgerDamaged, MunimentError, UsageError, VaultError
 from muniment.evidence.checkpoint_body import CheckpointBody
 from muniment.evidence.note_keys import KeyKind, SigningKey, new_key
 from muniment.evidence.plain_zip import PlainZip
@@ -434,6 +436,33 @@ def test_what_was_proven_before_an_erasure_stays_proven(script: ModuleType, tmp_
             assert "Copies that were erased, since they held another message too: 1" in (
                 packed.read("README.txt").decode()
             )
+
+
+# --- a catalog that names other records -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        "UPDATE message SET id = -1 - id WHERE subject = 'the letter'",
+        "UPDATE envelope SET segment = segment, offset = (SELECT offset FROM envelope ORDER BY id LIMIT 1)",
+        "UPDATE audit SET offset = (SELECT offset FROM audit ORDER BY id LIMIT 1)",
+    ],
+)
+def test_an_edited_catalog_makes_no_wrong_proof(
+    folder: Path, script: ModuleType, tmp_path: Path, edit: str
+) -> None:
+    copied = Path(shutil.copytree(folder, tmp_path / "vault", ignore=shutil.ignore_patterns("work")))
+    with closing(sqlite3.connect(copied / "catalog.db")) as database, database:
+        database.execute(edit)
+    with closing(open_vault(copied, write=False)) as opened:
+        try:
+            data = proof_of(opened, message(opened))
+        except (MunimentError, StopIteration):
+            return
+    assert accepted(script, data)
+    with zipfile.ZipFile(io.BytesIO(data)) as packed:
+        assert packed.read("message.eml") == MAIL
 
 
 # --- the request ----------------------------------------------------------------------------------

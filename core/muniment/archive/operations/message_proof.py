@@ -44,6 +44,8 @@ class ProvenRecord:
 
     sequence: int
     kind: RecordKind
+    sha: bytes
+    """SHA-256 of its content."""
     file: str
     """The name of the file with its content."""
     content: Iterable[bytes]
@@ -113,26 +115,30 @@ class MessageProof:
     def _records(self, reads: list[AuditRow]) -> Iterator[ProvenRecord]:
         reader, row = self._vault.reader, self._row
         facts: dict[str, object] = {"date": row.date}
-        yield ProvenRecord(row.sequence, RecordKind.MESSAGE, "message.eml", reader.content(row.sha), facts)
+        message = reader.content(row.sha)
+        yield ProvenRecord(row.sequence, RecordKind.MESSAGE, row.sha, "message.eml", message, facts)
         for number, copy in enumerate(self._vault.catalog.envelopes_of(row.sequence), start=1):
             if copy.sequence >= self._state.checkpoint.tree_size:
                 self._newer += 1
                 continue
             name = f"copies/{number}.eml"
             try:
-                content = _begun(reader.content_at(copy.position))
+                frame = reader.read_frame(copy.position)
+                content = _begun(reader.content_of(frame))
             except Erased:  # it has also brought a message that was erased
                 self._erased += 1
                 continue
-            yield ProvenRecord(copy.sequence, RecordKind.ENVELOPE, name, content, _envelope(copy))
+            facts = _envelope(copy)
+            yield ProvenRecord(copy.sequence, RecordKind.ENVELOPE, frame.sha, name, content, facts)
         for number, read in enumerate(reads, start=1):
-            name, content = f"reads/{number}.json", reader.content_at(read.position)
-            yield ProvenRecord(read.sequence, RecordKind.AUDIT, name, content, _look(read))
+            name, frame = f"reads/{number}.json", reader.read_frame(read.position)
+            content = reader.content_of(frame)
+            yield ProvenRecord(read.sequence, RecordKind.AUDIT, frame.sha, name, content, _look(read))
 
     def _add(self, packed: PlainZip, record: ProvenRecord) -> None:
         proof = self._vault.tree.inclusion(record.sequence, self._state.checkpoint)
         header = proof.header
-        if header.kind != record.kind:
+        if (header.kind, header.sha) != (record.kind, record.sha):
             raise LedgerDamaged(
                 f"record {record.sequence} of the ledger is not the one that the catalog names: "
                 "run `muniment rebuild --catalog`"

@@ -56,9 +56,10 @@ Who read it
 {reads}
 What this does not prove
 
-It does not prove that the message tells the truth, nor that its sender is who they claim to be. It proves
-which bytes were in the archive, in which place, when the checkpoint was made. `README.txt` and `proof.json`
-explain the proof, and are not proven themselves: if they contradict the message or a copy, those are right.
+It does not prove that the message tells the truth, nor that its sender is who they claim to be, nor that no
+one else has read it. It proves which bytes were in the archive, in which place, when the checkpoint was made.
+`README.txt` and `proof.json` explain the proof, and are not proven themselves: if they contradict the message
+or a copy, those are right.
 """
 _SIGNED = """
 The checkpoint is signed. With the public key of the archive or of a witness, which you must have from
