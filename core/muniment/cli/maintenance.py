@@ -54,9 +54,7 @@ def show_verified(session: CommandSession, answer: Verified) -> int:
         head = "The vault is whole and unchanged" if answer.ok else "Verification FAILED"
         session.out.line(f"{head}: {count(answer.records)} records, {count(answer.messages)} messages.")
         if answer.erased:
-            session.out.line(
-                f"{count(answer.erased)} of the records are erased, by decisions that name them."
-            )
+            session.out.line(f"{count(answer.erased)} of the records are erased, by recorded decisions.")
         session.out.line(f"Merkle tree of {count(answer.tree_size)} leaves, root")
         session.out.line(f"  {answer.root}")
         if answer.checkpoint:
