@@ -8,18 +8,21 @@ from pathlib import Path
 
 import pytest
 
+from muniment.archive.catalog.replay import known_damage, replay
+from muniment.archive.catalog.sqlite.catalog import SqliteCatalog
+from muniment.archive.erasure.apply import erase_frames
 from muniment.archive.facts import DAMAGED, ErasedFrame
 from muniment.archive.ledger.check import LedgerCheck
 from muniment.archive.ledger.erased.named import committed_redactions
 from muniment.archive.ledger.frame import HEADER_SIZE, erased_header
-from muniment.archive.ledger.model import RecordKind
+from muniment.archive.ledger.model import LedgerHead, RecordKind
 from muniment.archive.ledger.vault_id import read_vault_id
 from muniment.archive.operations.verify import VerifyLimits, verify_vault
 from muniment.archive.vault.layout import ERASED, segments_of
 from muniment.archive.vault.open_catalog import rebuild_catalog
 from muniment.archive.vault.open_vault import open_vault
 from support.erased import erase
-from support.erasing import named, overwrite, whole
+from support.erasing import commit, named, overwrite, redaction_of_mail, whole
 from support.reports import plain, report
 from support.vaults import TestVault
 
@@ -97,3 +100,34 @@ def test_verification_names_a_forged_erasure_beside_right_ones(vault: TestVault)
     forge(vault.folder, forged)
     problems = verified(vault.folder, True).problems
     assert [one for one in problems if forged.sha.hex() in one and "no committed redaction" in one]
+
+
+def test_what_is_erased_during_a_replay_is_forgotten_by_the_next_one(
+    vault: TestVault, tmp_path: Path
+) -> None:
+    """Its decision comes after the state that the replay ends at, so the first catalog can't know it."""
+    vault.client.close()
+    segments = segments_of(vault.folder)
+    frames = named(segments, lambda one: one.kind in (RecordKind.MESSAGE, RecordKind.ENVELOPE))[-2:]
+    met: list[LedgerHead] = []
+
+    def erase_now(head: LedgerHead) -> bool:
+        if not met:
+            commit(segments, redaction_of_mail(frames))
+            assert erase_frames(segments, frames) == 2
+        met.append(head)
+        return False
+
+    made = []
+    for number, stopped in enumerate((erase_now, lambda head: False)):
+        work = tmp_path / f"work{number}"
+        work.mkdir()
+        catalog = SqliteCatalog.create(tmp_path / f"catalog{number}.db", read_vault_id(segments))
+        replay(catalog, segments, None, work, stopped)
+        replay(catalog, segments, catalog.head, work)
+        made.append(catalog.dump())
+        assert known_damage(catalog) == []
+        catalog.close()
+    assert len(met) > 2
+    assert made[0] == made[1]
+    assert made[0]["totals"].messages == 3

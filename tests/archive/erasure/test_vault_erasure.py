@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from muniment.archive.erasure.apply import erase_frames
-from muniment.archive.erasure.redaction import Redaction, redaction_record
 from muniment.archive.facts import ErasedFrame
 from muniment.archive.ledger.check import check
 from muniment.archive.ledger.erased.named import committed_redactions
 from muniment.archive.ledger.model import RecordKind
 from muniment.archive.ledger.scan import last_head
 from muniment.archive.ledger.segment_store import SegmentStore
-from muniment.archive.ledger.writer import Ledger
 from muniment.archive.vault.layout import ERASED, segments_of
 from muniment.archive.vault.open_catalog import rebuild_catalog
 from muniment.archive.vault.open_vault import open_vault
 from muniment.errors import Erased, VaultError
-from support.erasing import commit_redaction, named, redaction_of, whole
+from support.erasing import commit, commit_redaction, named, redaction_of, redaction_of_mail, whole
 from support.reports import plain, report
 from support.vaults import TestVault
 
@@ -48,13 +45,6 @@ def last_copy(segments: SegmentStore) -> list[ErasedFrame]:
     return named(segments, lambda frame: frame.kind in (RecordKind.MESSAGE, RecordKind.ENVELOPE))[-2:]
 
 
-def decision(frames: Sequence[ErasedFrame]) -> Redaction:
-    found = {frame.kind: frame.sha for frame in frames}
-    made = redaction_of(frames)
-    message, copy = found[RecordKind.MESSAGE], found[RecordKind.ENVELOPE]
-    return Redaction(made.at, made.basis, made.who, made.uid, (message,), made.frames, copies=(copy,))
-
-
 def note(folder: Path) -> int:
     return int(json.loads((folder / ERASED).read_text())["tree_size"])
 
@@ -63,7 +53,7 @@ def test_a_vault_erases_what_a_decision_names(folder: Path) -> None:
     frames = last_copy(segments_of(folder))
     with closing(open_vault(folder, write=True)) as vault:
         before = vault.head.tree_size
-        assert vault.erase([decision(frames)], 1_800_000_000) == [before + 1]
+        assert vault.erase([redaction_of_mail(frames)], 1_800_000_000) == [before + 1]
         found = vault.catalog.erasure_of(frames[0].sha)
         assert found is not None
         assert (found.at, found.basis) == (1_790_000_000, "Art. 17")
@@ -119,20 +109,13 @@ def test_a_reader_is_refused_what_a_decision_has_erased(folder: Path) -> None:
     segments = segments_of(folder)
     frames = last_copy(segments)
     other = named(segments, lambda frame: frame.kind is RecordKind.MESSAGE)[0]
-    commit_only(segments, decision(frames))
+    commit(segments, redaction_of_mail(frames))
     with closing(open_vault(folder, write=False)) as vault:
         for frame in frames:
             with pytest.raises(Erased, match="on this basis: Art"):
                 list(vault.reader.content(frame.sha))
         assert vault.reader.content_bytes(other.sha)
     assert check(segments, deep=True).notes
-
-
-def commit_only(segments: SegmentStore, redaction: Redaction) -> None:
-    ledger = Ledger.open(segments)
-    ledger.append(redaction_record(redaction), 1)
-    ledger.commit()
-    ledger.close()
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"tree_size": "x"}', '{"tree_size": 1e999}', "\xff"])
@@ -161,7 +144,7 @@ def test_a_rebuild_erases_again_even_what_is_noted_as_done(folder: Path) -> None
     """Such as when old segments were copied back beside a newer note."""
     segments = segments_of(folder)
     with closing(open_vault(folder, write=True)) as vault:
-        vault.erase([decision(last_copy(segments))], 1_800_000_000)
+        vault.erase([redaction_of_mail(last_copy(segments))], 1_800_000_000)
     erased = whole(segments, 1)
     (one,) = committed_redactions(segments)
     old = bytearray(erased)

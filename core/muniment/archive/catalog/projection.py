@@ -37,7 +37,7 @@ from muniment.archive.ledger.records import (
     receipt_facts,
 )
 from muniment.archive.ledger.recovery import Damage
-from muniment.errors import LedgerDamaged, MailUnreadable
+from muniment.errors import Erased, LedgerDamaged, MailUnreadable
 from muniment.mail.model import EnvelopeParty, MessageSummary, MessageText
 from muniment.mail.notes import NO_ENVELOPE, OPAQUE, PLACEHOLDER, UNREAD
 from muniment.parsing.pool import mail_reader
@@ -89,7 +89,7 @@ class _Ledger:
         try:
             mail = mail_from(self.reader.content(sha), self.reader.size(sha), self.work, sha)
             return mail_reader().likeness(mail).message
-        except (LedgerDamaged, MailUnreadable):
+        except (LedgerDamaged, Erased, MailUnreadable):
             return b""
 
     def read(
@@ -130,10 +130,12 @@ class _Ledger:
             return mail_from(content, light.size, self.work, light.sha, outline=outline), True
         except LedgerDamaged as error:
             self.observer.damage(str(error))
+        except Erased:  # since its frame was met; a decision follows
+            return None, False
         try:
             rest = self.reader.salvage(light.position)
             return mail_from(rest, light.size, self.work, outline=outline), False
-        except LedgerDamaged:
+        except (LedgerDamaged, Erased):
             return None, False
 
 

@@ -27,7 +27,7 @@ from muniment.archive.query import (
     either,
 )  # fmt: skip
 from muniment.archive.vault.vault import Vault
-from muniment.errors import LedgerDamaged
+from muniment.errors import Erased, LedgerDamaged
 from muniment.mail.model import MessageText
 from muniment.mail.text.folding import fold
 from muniment.parsing.pool import mail_reader
@@ -136,7 +136,7 @@ def mails_of(vault: Vault, rows: Iterable[MessageRow], begun: list[MessageRow]) 
     for row in rows:
         try:
             mail = OpenMail(_begin(vault.reader.content(row.sha)), outline=True)
-        except LedgerDamaged:
+        except (LedgerDamaged, Erased):
             continue
         begun.append(row)
         yield mail

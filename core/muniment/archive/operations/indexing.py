@@ -20,7 +20,7 @@ from muniment.archive.vault.layout import INDEX
 from muniment.archive.vault.open_catalog import INDEX_NEW, INDEX_OLD
 from muniment.archive.vault.open_index import open_for_writing
 from muniment.archive.vault.vault import Vault
-from muniment.errors import LedgerDamaged, MailUnreadable
+from muniment.errors import Erased, LedgerDamaged, MailUnreadable
 from muniment.mail.headers.addresses import mailboxes
 from muniment.mail.model import MessageText
 from muniment.mail.notes import OPAQUE, UNREAD
@@ -275,9 +275,11 @@ class IndexFeeder:
             return mail_from(reader.content(row.sha), row.size, work, row.sha, outline=outline)
         except LedgerDamaged as error:
             log.error("message %s is damaged and indexed only in part: %s", row.sha.hex()[:12], error)
+        except Erased:  # since its row was read
+            return None
         try:
             return mail_from(reader.salvage(row.position), row.size, work, outline=outline)
-        except LedgerDamaged:
+        except (LedgerDamaged, Erased):
             return None
 
     def _outlined(self, row: MessageRow, why: MailUnreadable) -> MessageText:

@@ -25,7 +25,7 @@ from muniment.archive.facts import RoutingReason
 from muniment.archive.files.contents import mail_from
 from muniment.archive.files.temp_files import own_work
 from muniment.archive.vault.vault import Vault
-from muniment.errors import LedgerDamaged, MailUnreadable
+from muniment.errors import Erased, LedgerDamaged, MailUnreadable
 from muniment.mail.headers.addresses import mailboxes, normalise
 from muniment.mail.model import SENT_ROLES, EnvelopeParty, Likeness
 from muniment.mail.names import name_of
@@ -253,7 +253,7 @@ class CopyLinks:
         try:
             work = own_work(self._vault.folder)
             return mail_reader().likeness(mail_from(reader.content(sha), reader.size(sha), work, sha))
-        except (LedgerDamaged, MailUnreadable):
+        except (LedgerDamaged, Erased, MailUnreadable):
             return NOTHING
 
 

@@ -20,7 +20,7 @@ from muniment.archive.senders.evidence_record import KeyEvidence, MessageEvidenc
 from muniment.archive.vault.vault import Vault
 from muniment.config.check import resolver_address
 from muniment.config.model import Settings
-from muniment.errors import LedgerDamaged, MailUnreadable, MunimentError
+from muniment.errors import Erased, LedgerDamaged, MailUnreadable, MunimentError
 from muniment.mail.notes import OPAQUE
 from muniment.mail.signatures.judge import judge, needs_key
 from muniment.mail.signatures.model import KeyRecord, MessageSignatures
@@ -170,7 +170,7 @@ def _signatures(vault: Vault, rows: Sequence[MessageRow]) -> Iterator[Read]:
                     content = vault.reader.content(row.sha)
                     yield mail_from(content, row.size, own_work(vault.folder), row.sha)
                     continue
-            except LedgerDamaged:
+            except (LedgerDamaged, Erased):
                 pass
             lost.add(row.sha)
             yield OpenMail(b"")
