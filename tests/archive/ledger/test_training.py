@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 
+import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -106,6 +107,7 @@ def test_only_what_several_mails_share_is_left(mails: list[bytes], more: list[by
                 assert window in kept
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None)
 @given(st.integers(0, 1 << 30), st.integers(60, 100), st.integers(0, MAILS - 1))
 def test_a_dictionary_holds_nothing_of_fewer_mails(seed: int, size: int, secrets: int) -> None:
@@ -129,6 +131,7 @@ def test_a_secret_that_one_mail_repeats_is_left_out(tmp_path: Path) -> None:
     assert SECRET[:12] in train(mails, SIZES[RecordKind.MESSAGE])  # without the filter it is there
 
 
+@pytest.mark.slow
 def test_copies_of_one_mail_count_once(tmp_path: Path) -> None:
     """By Message-ID, and without one by the text after the header."""
     secret = letter(7, SECRET)
@@ -150,6 +153,7 @@ def test_what_three_mails_share_may_be_held(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_envelopes_of_one_message_count_once(tmp_path: Path) -> None:
     """Journal reports of one message have ids of their own, and refer to it."""
     message = letter(1)
@@ -201,6 +205,7 @@ def test_a_filtered_dictionary_displaces_older_ones() -> None:
         assert PayloadDecoder({3: newer}).payload(record) == letter(1000)
 
 
+@pytest.mark.slow
 def test_real_mail_shrinks_almost_as_much() -> None:
     """The figures of docs/decisions/09-compression.md, on fewer mails."""
     mails = [raw[:16384] for _, raw in islice(real(), 600)]

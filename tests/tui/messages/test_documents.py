@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from rich.cells import cell_len
 
-from muniment.api import Attachment, Mark
+from muniment.api import Attachment, Mark, SignatureWord
 from muniment_tui.messages.dates import date_problem, period
 from muniment_tui.messages.document import DocumentRows, DocumentWriter
 from muniment_tui.messages.highlight import MOST, find
@@ -43,6 +43,16 @@ def rows_of(text: str, width: int) -> list[str]:
 def test_a_message_has_no_text_if_nothing_is_shown(text: str, drawn: str, says: bool) -> None:
     document = message_document(replace(message(), text=text, drawn=drawn, styles=()))
     assert ("(no text)" in document.text) == says
+
+
+def test_a_message_says_what_its_signatures_gave() -> None:
+    """And nothing if they were not judged."""
+    judged = replace(message(), judged=1_764_583_200)
+    word = SignatureWord("dkim", "broken", "a.example", "s1", reason="its body is not what was signed")
+    assert "Signature" not in message_document(message()).text
+    assert "none: the message has no signature of DKIM or ARC" in message_document(judged).text
+    shown = message_document(replace(judged, signatures=(word,))).text
+    assert "broken: DKIM of a.example; its body is not what was signed" in shown
 
 
 @given(text=TEXT, width=st.integers(1, 12))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from muniment.api import Attachment, EnvelopeWord, Hit, Message
+from muniment.cli.layout.signature_lines import signature_sentences
 from muniment.system.formatting import count, local, size
 from muniment_tui.messages.document import DocumentWriter, TextDocument
 
@@ -110,6 +111,8 @@ def _evidence(writer: DocumentWriter, message: Message) -> None:
     _filed(writer, message.folders)
     _field(writer, "Archived", f"{size(message.size)}, dated {local(message.date)}")
     _field(writer, "Id", message.id)
+    for sentence in signature_sentences(message):
+        _field(writer, "Signature", sentence)
     for envelope in message.envelopes:
         _envelope(writer, envelope)
 
