@@ -271,6 +271,68 @@ def test_only_administrators_change_rights_and_each_change_is_one_batch_with_its
     )  # fmt: skip
 
 
+# --- a second person --------------------------------------------------------------------------------
+
+
+INES = Caller(61_003, 61_003, 1, "ines")
+
+
+def test_a_user_asks_and_an_administrator_grants(house: House) -> None:
+    asked = house.ask(BOB, api.AskAccess(user="carol@example.com", until="2099-01-31", reason="Offer of May"))
+    (waiting,) = house.ask(AUDREY, api.ListApprovals()).approvals
+    assert (waiting.id, waiting.by, waiting.act) == (asked.approval, "bob", "access grant")
+    assert waiting.what == "let bob read the mail of carol@example.com, until 2099-02-01 00:00 UTC"
+    assert house.subjects(BOB) == {"anna to bob", "dora to bob", "bob to carol"}
+    event = next(one for one in house.trail() if one.word == "AskAccess")
+    assert (event.who, event.role, event.detail["approval"]) == ("bob", "user", asked.approval)
+    for caller in (BOB, AUDREY):
+        with pytest.raises(AccessRefused):
+            house.ask(caller, api.AnswerApproval(id=asked.approval, answer="approve"))
+    house.ask(ROOT, api.AnswerApproval(id=asked.approval, answer="approve"))
+    assert house.subjects(BOB, user="carol@example.com") == {"anna to carol", "dora to bob", "bob to carol"}
+    (grant,) = house.ask(AUDREY, api.ListAccess()).grants
+    assert (grant.login, grant.reason, grant.by) == ("bob", "Offer of May", "root")
+
+
+@pytest.mark.parametrize("user", ["carol@example.com", "nobody@example.com"])
+def test_a_request_reveals_nothing_of_the_person(house: House, user: str) -> None:
+    asked = house.ask(BOB, api.AskAccess(user=user, until="2099-01-31", reason="x"))
+    assert asked.message.startswith(f"This needs a second person: to let bob read the mail of {user}, until")
+    for wrong in ({"until": ""}, {"until": "2020-01-01"}, {"user": " "}, {"reason": " "}):
+        with pytest.raises(UsageError):
+            house.ask(BOB, api.AskAccess(**{"user": user, "until": "2099-01-31", "reason": "y"} | wrong))
+
+
+def test_a_request_for_nobody_fails_when_it_is_approved(house: House) -> None:
+    asked = house.ask(BOB, api.AskAccess(user="nobody@else.example", until="2099-01-31", reason="x"))
+    with pytest.raises(MunimentError, match="there is no user"):
+        house.ask(ROOT, api.AnswerApproval(id=asked.approval, answer="approve"))
+    assert house.ask(AUDREY, api.ListAccess()).grants == ()
+
+
+def test_grants_and_the_lifting_of_seals_wait_for_a_second_person(house: House) -> None:
+    with (house.folder / "vault.toml").open("a") as file:
+        file.write('\n[approvals]\nneed = ["access grant", "access unseal"]\n')
+    settings = house.folder / "vault.toml"
+    settings.write_text(settings.read_text().replace("[access]\n", '[access]\nadministrators = ["ines"]\n'))
+    house.seal("dora@example.com", "carla")
+    acts: list[Request] = [
+        api.GrantAccess(login="ben", user="carol@example.com", reason="Case 7"),
+        api.UnsealMail(user="dora@example.com", reason="over"),
+    ]
+    for act in acts:
+        asked = house.ask(INES, act)
+        assert asked.approval
+        with pytest.raises(AccessRefused):
+            house.ask(INES, api.AnswerApproval(id=asked.approval, answer="approve"))
+    rights = house.ask(AUDREY, api.ListAccess())
+    assert (rights.grants, len(rights.seals)) == ((), 1)
+    for waiting in house.ask(AUDREY, api.ListApprovals()).approvals:
+        house.ask(ROOT, api.AnswerApproval(id=waiting.id, answer="approve"))
+    rights = house.ask(AUDREY, api.ListAccess())
+    assert ([one.login for one in rights.grants], rights.seals) == (["ben"], ())
+
+
 # --- seals ------------------------------------------------------------------------------------------
 
 

@@ -158,6 +158,7 @@ WORDS: dict[str, list[tuple[str, str]]] = {
     ],
     "access grant": [(f"ben{{number}} {VICTIM} --reason {{hostile}}", "")],
     "access seal": [(f"{VICTIM} --only root --reason {{hostile}}", "")],
+    "access ask": [(f"{VICTIM} --until 2099-01-31 --reason {{hostile}}", "")],
     "access list": [("", VICTIM), ("--all", VICTIM)],
     "access could-read": [("{message}", ""), ("{hostile}", "")],
     "access of": [(VICTIM, ""), ("{hostile}", "")],

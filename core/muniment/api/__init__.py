@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from muniment.api.access import (
     AccessRights,
+    AskAccess,
     GetReaders,
     GetRightsOf,
     GrantAccess,
@@ -232,6 +233,7 @@ __all__ = [
     "ApprovalWord",
     "Approvals",
     "ArrivalSeries",
+    "AskAccess",
     "Attachment",
     "Audit",
     "AuditEvent",

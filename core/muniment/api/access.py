@@ -67,7 +67,7 @@ class GrantAccess(Request, frozen=True):
     With "access grant" in [approvals], this asks another administrator for it.
 
     Role: administrator.
-    Reply: Done.
+    Reply: Decided.
 
     Raises:
         NotFound: There is no such person.
@@ -80,6 +80,25 @@ class GrantAccess(Request, frozen=True):
     reason: str
     until: str = ""
     """The last day of the right; "" for no end."""
+    zone: str = ""
+    """Time zone of that day; "" for UTC."""
+
+
+class AskAccess(Request, frozen=True):
+    """Ask an administrator for the right to read one person's mail. Another person's approval grants it.
+
+    Role: user. It reveals nothing of the person.
+    Reply: Decided, which always waits for an administrator.
+
+    Raises:
+        UsageError: The person, the reason or the end is missing or wrong, or just this waits already.
+    """
+
+    user: str
+    """Address of the person."""
+    reason: str
+    until: str
+    """The last day of the right."""
     zone: str = ""
     """Time zone of that day; "" for UTC."""
 
@@ -119,8 +138,10 @@ class SealMail(Request, frozen=True):
 class UnsealMail(Request, frozen=True):
     """Lift the seal of a person's mail.
 
+    With "access unseal" in [approvals], this asks another administrator for it.
+
     Role: administrator.
-    Reply: Done.
+    Reply: Decided.
 
     Raises:
         NotFound: There is no such person, or the mail is not sealed.

@@ -209,7 +209,7 @@ class JournalingSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     """A DNS server with the data that senders see, as `address` or `address:port`; "" for this machine's."""
 
 
-ACTS = ("hold release", "retention dispose", "erase", "access grant")
+ACTS = ("hold release", "retention dispose", "erase", "access grant", "access unseal")
 """The acts that [approvals] can name."""
 
 

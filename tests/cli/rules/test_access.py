@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from muniment.api import (
     AccessRights,
+    AskAccess,
+    Decided,
     Done,
     GetReaders,
     GetRightsOf,
@@ -14,6 +17,7 @@ from muniment.api import (
     ListAccess,
     Readers,
     ReaderWord,
+    Request,
     RevokeAccess,
     SealMail,
     SealWord,
@@ -66,17 +70,20 @@ def test_rights_as_json_have_all_fields() -> None:
 
 
 def test_each_change_is_passed_on_with_its_reason() -> None:
-    kinds = (GrantAccess, RevokeAccess, SealMail, UnsealMail)
-    double = EngineDouble(dict.fromkeys(kinds, DONE))
+    kinds: tuple[type[Request], ...] = (GrantAccess, RevokeAccess, SealMail, UnsealMail, AskAccess)
+    waits = Decided(message="Done.", approval="aa")
+    answers: dict[type[Request], Any] = dict.fromkeys(kinds, waits)
+    double = EngineDouble(answers | {RevokeAccess: DONE, SealMail: DONE})
     for words in (
         "grant ben ada@quill.example --until 2027-03-31 --reason Leave",
         "revoke 3f9a --reason Back",
         "seal ada@quill.example --only carla --only dan --reason Council",
         "unseal ada@quill.example --reason Over",
+        "ask ada@quill.example --until 2027-03-31 --reason Offer",
     ):
         assert invoke(double, "access", *words.split()).out == "Done.\n"
     assert [type(one) for one in double.asked] == list(kinds)
-    granted, revoked, sealed, lifted = double.asked
+    granted, revoked, sealed, lifted, asked = double.asked
     assert isinstance(granted, GrantAccess)
     assert (granted.login, granted.user, granted.until, granted.reason) == (
         "ben", "ada@quill.example", "2027-03-31", "Leave",
@@ -84,10 +91,12 @@ def test_each_change_is_passed_on_with_its_reason() -> None:
     assert revoked == RevokeAccess(id="3f9a", reason="Back")
     assert sealed == SealMail(user="ada@quill.example", logins=("carla", "dan"), reason="Council")
     assert lifted == UnsealMail(user="ada@quill.example", reason="Over")
+    assert isinstance(asked, AskAccess)
+    assert (asked.user, asked.until, asked.reason) == ("ada@quill.example", "2027-03-31", "Offer")
 
 
 def test_a_change_without_a_reason_is_refused() -> None:
-    for words in ("grant ben ada", "revoke 3f9a", "seal ada --only x", "unseal ada"):
+    for words in ("grant ben ada", "revoke 3f9a", "seal ada --only x", "unseal ada", "ask ada --until x"):
         assert invoke(EngineDouble(), "access", *words.split()).code == 2
 
 

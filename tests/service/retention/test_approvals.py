@@ -268,7 +268,7 @@ def test_a_grant_waits_for_another_administrator(house: House) -> None:
     assert house.send(AUDREY, api.ListAccess()).grants == ()
     assert "ben may read the mail of carl@example.com" in house.answer(EVE).message
     (made,) = house.send(AUDREY, api.ListAccess()).grants
-    assert (made.login, made.person, made.by, made.reason) == ("ben", "carl@example.com", "ada", "leave")
+    assert (made.login, made.person, made.by, made.reason) == ("ben", "carl@example.com", "eve", "leave")
     with pytest.raises(UsageError, match="has this right already"):
         house.send(ADA, grant)
 

@@ -8,6 +8,8 @@ import click
 
 from muniment.api import (
     AccessRights,
+    AskAccess,
+    Decided,
     Done,
     GetReaders,
     GetRightsOf,
@@ -112,8 +114,35 @@ def grant(session: CommandSession, login: str, person: str, until: str, reason: 
       muniment access grant ben ada@example.com --until 2027-03-31
           --reason "Ada is on leave"
     """
-    request = GrantAccess(login=login, user=person, until=until, reason=reason)
-    done(session, session.ask(request, Done))
+    _decided(session, GrantAccess(login=login, user=person, until=until, reason=reason))
+
+
+@access.command()
+@click.argument("person")
+@click.option("--until", required=True, metavar="DAY", help="The last day on which you need it.")
+@reason
+@pass_session
+def ask(session: CommandSession, person: str, until: str, reason: str) -> None:
+    """Ask for the right to read one person's mail.
+
+    An administrator, who must be another person, approves or refuses it.
+    Approval grants it at once.
+
+    \b
+    Example:
+      muniment access ask ada@example.com --until 2027-03-31
+          --reason "Offer of May, Ada is on leave"
+    """
+    _decided(session, AskAccess(user=person, until=until, reason=reason))
+
+
+def _decided(session: CommandSession, request: AskAccess | GrantAccess | UnsealMail) -> None:
+    """Print what became of an act that may need a second person."""
+    answer = session.ask(request, Decided)
+    if session.json:
+        session.out.json(plain(answer))
+    else:
+        session.out.prose(answer.message)
 
 
 @access.command()
@@ -163,7 +192,7 @@ def unseal(session: CommandSession, person: str, reason: str) -> None:
     Example:
       muniment access unseal council@example.com --reason "Dissolved"
     """
-    done(session, session.ask(UnsealMail(user=person, reason=reason), Done))
+    _decided(session, UnsealMail(user=person, reason=reason))
 
 
 @access.command("could-read")

@@ -13,7 +13,6 @@ from muniment.archive.ledger.model import RecordKind
 from muniment.archive.operations.check_names import person
 from muniment.archive.operations.public_ids import new_key
 from muniment.archive.retention.approvals import Approval
-from muniment.archive.retention.holds import Actor
 from muniment.archive.vault.vault import Vault
 from muniment.errors import NotFound, UsageError
 from muniment.people.changes import Change, set_id_key
@@ -33,7 +32,7 @@ from muniment.service.access.rights import book_of
 from muniment.service.access.roles import AccessRole, login_name
 from muniment.service.host.session import ClientSession
 from muniment.service.operations.operation import AuditRule, Operation
-from muniment.service.operations.retention.approving import Act, actor, asked_for
+from muniment.service.operations.retention.approving import Act, ask_for_approval, asked_for
 from muniment.service.operations.time_zone import zone_asked
 from muniment.system.periods import period
 
@@ -80,38 +79,68 @@ def seal_word(seal: MailSeal, directory: Directory) -> api.SealWord:
 # --- changes ----------------------------------------------------------------------------------------
 
 
-def grant_access(session: ClientSession, request: api.GrantAccess) -> api.Done:
-    """Answer GrantAccess: record the grant, or ask another administrator."""
+def grant_access(session: ClientSession, request: api.GrantAccess) -> api.Decided:
+    """Answer GrantAccess."""
     now, reason = int(time.time()), _reason(request.reason)
-    login = _login(request.login)
-    until = _last_day(request.until, request.zone, now)
+    login, until = _login(request.login), _last_day(request.until, request.zone, now)
     with session.writing() as vault:
         user = _grantable(vault, request.user)
-        _require_new(book_of(vault), login, user.id, until)
-        of = {"login": login, "user": user.id, "person": user.primary, "until": until or 0}
+        of = {"login": login, "user": user.id, "person": user.primary, "until": until or 0, "reason": reason}
+        _require_new(book_of(vault), of, now)
         asked = asked_for(session, vault, request, GRANT, of, reason)
-        if asked is not None:
-            return api.Done(message=asked.message)
-        return api.Done(message=_grant(session, vault, request, user, until, actor(session)))
+        return asked or api.Decided(message=_grant(session, vault, request, of))
 
 
-def _require_new(book: AccessBook, login: str, user: str, until: int | None) -> None:
-    for known in book.grants_of(login, int(time.time())):
-        if known.user == user and (known.until or 0) == (until or 0):
-            raise UsageError(f"{login} has this right already, as grant {known.id}: nothing was changed")
+def ask_access(session: ClientSession, request: api.AskAccess) -> api.Decided:
+    """Answer AskAccess, for any login with a role: an administrator, who is another person, decides."""
+    now = int(time.time())
+    reason, until = _reason(request.reason), _last_day(request.until, request.zone, now)
+    if until is None:
+        raise UsageError("give the last day of the right with --until")
+    of = {
+        "login": session.caller.name, "user": "", "person": request.user.strip()[:LONGEST_LOGIN],
+        "until": until, "reason": reason,
+    }  # fmt: skip
+    if not of["person"]:
+        raise UsageError("name the person whose mail you need to read")
+    with session.writing() as vault:
+        return ask_for_approval(session, vault, request, GRANT, of, reason, AccessRole.USER)
+
+
+def _ask_own(session: ClientSession, user: User, request: api.AskAccess) -> api.Decided:
+    """The same for a plain user. Whether there is such a person shows only to who decides."""
+    return ask_access(session, request)
+
+
+def _require_new(book: AccessBook, of: dict[str, Any], now: int) -> None:
+    for known in book.grants_of(of["login"], now):
+        if known.user == of["user"] and (known.until or 0) == of["until"]:
+            raise UsageError(
+                f"{of['login']} has this right already, as grant {known.id}: nothing was changed"
+            )
 
 
 def _grant(
-    session: ClientSession, vault: Vault, request: api.GrantAccess, user: User, until: int | None, by: Actor
+    session: ClientSession, vault: Vault, request: api.Request, of: dict[str, Any], approval: str = ""
 ) -> str:
-    """Record a grant; returns a sentence."""
-    login, reason = request.login.strip(), _reason(request.reason)
+    """Record a grant; returns a sentence.
+
+    Raises:
+        NotFound: there is no such person.
+        UsageError: the login has this right, or its end is over.
+    """
+    now, until, login = int(time.time()), of["until"] or None, of["login"]
+    user = vault.directory.user(of["user"]) if of["user"] else _grantable(vault, of["person"])
+    if until is not None and until <= now:
+        raise UsageError(f"the right would have ended on {_utc(until)} UTC: ask again with a later day")
     _need_public_ids(vault)
 
     def decide(earlier: list[DecisionRow]) -> list[dict[str, Any]]:
-        book = _book(earlier)
-        _require_new(book, login, user.id, until)
-        return [grant_value(_new_id(book), login, user.id, user.primary, until, reason, by.who, by.uid)]
+        book = access_book(earlier)
+        _require_new(book, of | {"user": user.id}, now)
+        caller, id_ = session.caller, _new_id(book)
+        value = grant_value(id_, login, user.id, user.primary, until, of["reason"], caller.name, caller.uid)
+        return [value | ({"approval": approval} if approval else {})]
 
     (made,) = _record(session, vault, request, decide, user)
     return (
@@ -120,20 +149,18 @@ def _grant(
     )
 
 
-def _end(until: int | None) -> str:
-    return f"until {_utc(until)} UTC" if until else "until it is revoked"
-
-
 def _granted_by_two(session: ClientSession, vault: Vault, approval: Approval) -> str:
-    of, until = approval.of, approval.of["until"] or None
-    if until is not None and until <= int(time.time()):
-        raise UsageError(f"the right would have ended on {_utc(until)} UTC: ask again with a later day")
-    request = api.GrantAccess(login=of["login"], user=of["person"], reason=approval.reason)
-    return _grant(session, vault, request, vault.directory.user(of["user"]), until, approval.by)
+    """Record a grant that was approved."""
+    request = api.AnswerApproval(id=approval.id, answer="approve")
+    return _grant(session, vault, request, approval.of, approval.id)
 
 
 def _says_grant(of: dict[str, Any]) -> str:
     return f"let {of['login']} read the mail of {of['person']}, {_end(of['until'])}"
+
+
+def _end(until: int | None) -> str:
+    return f"until {_utc(until)} UTC" if until else "until it is revoked"
 
 
 GRANT = Act("access grant", _says_grant, _granted_by_two)
@@ -154,7 +181,7 @@ def revoke_access(session: ClientSession, request: api.RevokeAccess) -> api.Done
         grant = _active_grant(book_of(vault), request.id, now)
 
         def decide(earlier: list[DecisionRow]) -> list[dict[str, Any]]:
-            _active_grant(_book(earlier), grant.id, now)
+            _active_grant(access_book(earlier), grant.id, now)
             return [revoke_value(grant.id, reason, session.caller.name, session.caller.uid)]
 
         _record(session, vault, request, decide, vault.directory.user(grant.user))
@@ -191,20 +218,45 @@ def seal_mail(session: ClientSession, request: api.SealMail) -> api.Done:
     )
 
 
-def unseal_mail(session: ClientSession, request: api.UnsealMail) -> api.Done:
+def unseal_mail(session: ClientSession, request: api.UnsealMail) -> api.Decided:
     """Answer UnsealMail."""
-    reason, now = _reason(request.reason), int(time.time())
+    reason = _reason(request.reason)
     with session.writing() as vault:
         user = person(vault, request.user)
-        caller = session.caller
+        of = {"user": user.id, "person": user.primary, "reason": reason}
+        _require_sealed(book_of(vault), of)
+        asked = asked_for(session, vault, request, UNSEAL, of, reason)
+        return asked or api.Decided(message=_unseal(session, vault, request, of))
 
-        def decide(earlier: list[DecisionRow]) -> list[dict[str, Any]]:
-            if user.id not in _book(earlier).seals_on(now):
-                raise NotFound(f"the mail of {user.primary} is not sealed: nothing was changed")
-            return [unseal_value(user.id, user.primary, reason, caller.name, caller.uid)]
 
-        _record(session, vault, request, decide, user)
-    return api.Done(message=f"The mail of {user.primary} is no longer sealed.")
+def _require_sealed(book: AccessBook, of: dict[str, Any]) -> None:
+    if of["user"] not in book.seals_on(int(time.time())):
+        raise NotFound(f"the mail of {of['person']} is not sealed: nothing was changed")
+
+
+def _unseal(session: ClientSession, vault: Vault, request: api.Request, of: dict[str, Any]) -> str:
+    """Record that a seal is lifted; returns a sentence.
+
+    Raises:
+        NotFound: the mail is not sealed any more.
+    """
+    caller = session.caller
+
+    def decide(earlier: list[DecisionRow]) -> list[dict[str, Any]]:
+        _require_sealed(access_book(earlier), of)
+        return [unseal_value(of["user"], of["person"], of["reason"], caller.name, caller.uid)]
+
+    _record(session, vault, request, decide, vault.directory.user(of["user"]))
+    return f"The mail of {of['person']} is no longer sealed."
+
+
+UNSEAL = Act(
+    "access unseal",
+    lambda of: f"lift the seal of the mail of {of['person']}",
+    lambda session, vault, approval: _unseal(
+        session, vault, api.AnswerApproval(id=approval.id, answer="approve"), approval.of
+    ),
+)
 
 
 def _record(
@@ -224,10 +276,6 @@ def _record(
             )
 
     return vault.decide(RecordKind.GRANT, decide, int(time.time()), events)
-
-
-def _book(earlier: Sequence[DecisionRow]) -> AccessBook:
-    return access_book(earlier)
 
 
 def _new_id(book: AccessBook) -> str:
@@ -282,9 +330,14 @@ def _last_day(text: str, zone: str, now: int) -> int | None:
 
 
 OPERATIONS = (
+    Operation(
+        api.AskAccess, (api.Decided,), AccessRole.USER, ask_access, own_mail=_ask_own, audit=AuditRule.WITHIN
+    ),
     Operation(api.ListAccess, (api.AccessRights,), AccessRole.AUDITOR, list_access),
-    Operation(api.GrantAccess, (api.Done,), AccessRole.ADMINISTRATOR, grant_access, audit=AuditRule.WITHIN),
+    Operation(
+        api.GrantAccess, (api.Decided,), AccessRole.ADMINISTRATOR, grant_access, audit=AuditRule.WITHIN
+    ),
     Operation(api.RevokeAccess, (api.Done,), AccessRole.ADMINISTRATOR, revoke_access, audit=AuditRule.WITHIN),
     Operation(api.SealMail, (api.Done,), AccessRole.ADMINISTRATOR, seal_mail, audit=AuditRule.WITHIN),
-    Operation(api.UnsealMail, (api.Done,), AccessRole.ADMINISTRATOR, unseal_mail, audit=AuditRule.WITHIN),
+    Operation(api.UnsealMail, (api.Decided,), AccessRole.ADMINISTRATOR, unseal_mail, audit=AuditRule.WITHIN),
 )

@@ -27,7 +27,7 @@ from muniment.errors import MunimentError, NotFound, UsageError, VaultError
 from muniment.service.access.roles import AccessRole
 from muniment.service.access.second_person import left_out, needed_acts
 from muniment.service.host.session import ClientSession
-from muniment.service.operations.access.rights import GRANT
+from muniment.service.operations.access.rights import GRANT, UNSEAL
 from muniment.service.operations.operation import AuditRule, Operation
 from muniment.service.operations.retention.approving import Act, act_events, actor, asked_for
 from muniment.service.operations.retention.disposing import DISPOSE
@@ -124,7 +124,7 @@ def _record(
         RecordKind.APPROVAL,
         lambda earlier: answer_values(earlier, one.id, answer, request.reason, actor(session), now),
         now,
-        lambda made: act_events(session, request, **detail),
+        lambda made: act_events(session, request, AccessRole.ADMINISTRATOR, **detail),
     )
 
 
@@ -152,7 +152,7 @@ def _note(
         RecordKind.APPROVAL,
         lambda earlier: [done_value(one.id, actor(session), error)],
         int(time.time()),
-        lambda made: act_events(session, request, **detail),
+        lambda made: act_events(session, request, AccessRole.ADMINISTRATOR, **detail),
     )
 
 
@@ -192,7 +192,7 @@ def _says_relax(of: dict[str, Any]) -> str:
 
 
 RELAXING = Act(RELAX, _says_relax, _relax)
-ACTS = {act.name: act for act in (DISPOSE, GRANT, RELAXING, RELEASE)}
+ACTS = {act.name: act for act in (DISPOSE, GRANT, RELAXING, RELEASE, UNSEAL)}
 """Every act that may need a second person, by its name."""
 
 OPERATIONS = (

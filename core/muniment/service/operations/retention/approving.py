@@ -41,6 +41,24 @@ def asked_for(
 ) -> api.Decided | None:
     """Ask another administrator for an act, if it needs a second person; else return None.
 
+    The arguments are those of `ask_for_approval`, which raises the same errors.
+    """
+    if act.name not in needed_acts(approvals_of(vault), session.settings()):
+        return None
+    return ask_for_approval(session, vault, request, act, of, reason)
+
+
+def ask_for_approval(
+    session: ClientSession,
+    vault: Vault,
+    request: api.Request,
+    act: Act,
+    of: dict[str, Any],
+    reason: str,
+    role: AccessRole = AccessRole.ADMINISTRATOR,
+) -> api.Decided:
+    """Ask an administrator, who is not the caller, for an act.
+
     Args:
         session: the session of who wants it.
         vault: the vault, open for writing.
@@ -48,18 +66,17 @@ def asked_for(
         act: the act.
         of: its exact arguments, as plain values of JSON.
         reason: why it is wanted.
+        role: the caller's role, for the audit trail.
 
     Raises:
         UsageError: the reason is missing or too long, or just this waits already.
     """
-    if act.name not in needed_acts(approvals_of(vault), session.settings()):
-        return None
     now, by = int(time.time()), actor(session)
     (row,) = vault.decide(
         RecordKind.APPROVAL,
         lambda earlier: [ask_value(earlier, act.name, of, reason, by, now)],
         now,
-        lambda made: act_events(session, request, approval=made[0]["id"], act=act.name, answer="ask"),
+        lambda made: act_events(session, request, role, approval=made[0]["id"], act=act.name, answer="ask"),
     )
     id_ = next(one.id for one in approvals_of(vault).approvals if one.number == row.sequence)
     return api.Decided(
@@ -74,8 +91,13 @@ def actor(session: ClientSession) -> Actor:
     return Actor(session.caller.name, session.caller.uid)
 
 
-def act_events(session: ClientSession, request: api.Request, **detail: Any) -> list[Event]:
-    """The event of an administrator's act; it is left out where that of a read is."""
+def act_events(
+    session: ClientSession,
+    request: api.Request,
+    role: AccessRole = AccessRole.ADMINISTRATOR,
+    **detail: Any,
+) -> list[Event]:
+    """The event of an act by a caller in a role; it is left out where that of a read is."""
     if not session.shared and session.settings().access == AccessSection():
         return []
-    return [audit_event("changed", session.caller, AccessRole.ADMINISTRATOR, request, **detail)]
+    return [audit_event("changed", session.caller, role, request, **detail)]
