@@ -137,7 +137,7 @@ def test_release_says_what_loses_protection() -> None:
     double = engine()
     text = out("hold", "release", "fall 7", "--reason", "settled", "--yes", double=double)
     assert "Fall 7 (case 7 O 12) covers 1,200 messages. 1,000 messages lose protection." in text
-    assert "Still held: 200 by Other (case 8)." in text
+    assert "2 are held only because nobody can be sure (`muniment hold show`). Still held: 200" in text
     request = sent(double, ReleaseHold)
     assert (request.name, request.number, request.reason) == ("Fall 7", 9, "settled")
     alone = HoldCountWord(hold=HOLD, mail=MailCountWord(messages=1, bytes=1), alone=1)
