@@ -164,6 +164,6 @@ class Productions(RuleBasedStateMachine):
 BRIEF = settings(
     max_examples=8, stateful_step_count=12, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
-LONG = settings(BRIEF, max_examples=300, stateful_step_count=60)
+LONG = settings(BRIEF, max_examples=100, stateful_step_count=40)
 TestProductions = pytest.mark.slow(machine_test(Productions, BRIEF))
 TestProductionsAtLength = pytest.mark.soak(pytest.mark.timeout(3600)(machine_test(Productions, LONG)))
