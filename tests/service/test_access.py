@@ -180,7 +180,7 @@ UNRECORDED: dict[str, set[type[Request]]] = {
     },
     "names people, folders and counts; what is in them is recorded when it is read": {
         api.GetTree, api.ListUsers, api.ShowUser, api.ListLogins, api.ListHolds, api.CountHold,
-        api.ReportHeld,
+        api.ReportHeld, api.CheckErasure, api.GetErasureCertificate,
     },
     "says who may or could read what, and shows nothing of it": {api.ListAccess, api.GetRightsOf},
     "shows what administrators asked for, and no mail": {api.ListApprovals, api.ShowApproval},
@@ -335,6 +335,8 @@ def attempts(house: House, target: Path) -> Iterator[Request]:
     yield api.ReleaseHold(name="xyzzycarol", reason="mine")
     yield from (api.ListApprovals(), api.ShowApproval(id="3"), api.AnswerApproval(id="3", answer="approve"))
     yield api.RelaxApprovals(act="hold release", reason="mine")
+    yield from (api.GetErasureCertificate(name="xyzzycarol"), api.CheckErasure(ids=("xyzzycarol",)))
+    yield api.Erase(ids=("xyzzycarol",), basis="mine")
     yield from (api.ShowUser(user=user) for user in users)
     yield from (
         api.ListMessages(user=user, folder=folder, limit=limit)

@@ -95,6 +95,8 @@ WORDS: dict[str, list[tuple[str, str]]] = {
     "users logins": [("", "")],
     "users bind": [("{hostile}", "")],
     "users remove": [("new@example.com", "")],
+    "erase": [("{message} --basis {hostile} --yes 9", "")],
+    "certificate": [("{message}", "")],
     "profile add": [
         ("{hostile} --source eml --path {home}", SUBJECT),
         ("files --source eml --path {home} --disabled", ""),

@@ -23,7 +23,7 @@ from muniment.cli import (
 )
 from muniment.cli.command import CommandGroup
 from muniment.cli.evidence import checkpoint, prove, witness
-from muniment.cli.retention import approvals, holds
+from muniment.cli.retention import approvals, erasing, holds
 from muniment.cli.retention import rules as retention_rules
 from muniment.cli.rules import access
 
@@ -32,7 +32,7 @@ TASKS = (
     ("Archive", ("run", "watch", "cancel", "history", "service", "notify", "status", "quarantine")),
     ("Find and read", ("tree", "list", "search", "show", "export")),
     ("Keep it sound", ("verify", "prove", "rebuild", "backup", "audit", "access", "checkpoint", "witness")),
-    ("Keep what the law demands", ("hold", "retention", "approvals")),
+    ("Keep what the law demands", ("hold", "retention", "approvals", "erase", "certificate")),
     ("This program", ("completion",)),
 )
 
@@ -55,6 +55,7 @@ EXIT_CODES = {
     14: "vault.toml was changed by someone else meanwhile",
     15: "a message's text can't be read; its bytes can (show --raw)",
     16: "it was erased by a decision; the message says when and why",
+    17: "mail was not erased, since a hold or a rule keeps it",
     70: "a fault of this program",
     130: "interrupted (Ctrl-C); 143 when terminated",
     141: "the reader of the output has closed it",
@@ -111,6 +112,7 @@ for family in (
     checkpoint,
     completion,
     demo,
+    erasing,
     holds,
     maintenance,
     messages,

@@ -165,6 +165,16 @@ class MessageReader(Protocol):
             Each such hash, with the SHA-256 of the erased message or copy.
         """
 
+    def erasure_by_prefix(self, prefix: str) -> Erasure | None:
+        """Return the decision by which the only erased message was erased whose id begins with `prefix`.
+
+        Args:
+            prefix: 8 to 64 hex digits, in any case.
+
+        Raises:
+            NotFound: The prefix has another form.
+        """
+
     def erasure_of(self, sha: bytes) -> Erasure | None:
         """Return the last decision by which something with this SHA-256 was erased; None if there is none.
 

@@ -7,6 +7,7 @@ records are overwritten. At the end the index, the catalog's file and other file
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing
@@ -22,7 +23,9 @@ from muniment.archive.ledger.model import LedgerHead, RecordKind
 from muniment.archive.operations.indexing import forget_messages
 from muniment.archive.operations.stage_progress import StageProgress
 from muniment.archive.vault.vault import Vault
-from muniment.errors import VaultError
+from muniment.errors import MunimentError, VaultError
+
+log = logging.getLogger("muniment.vault")
 
 Protected = Callable[[Collection[MessageRow]], dict[bytes, str]]
 """Takes messages, and returns why some of them must not be erased, by their SHA-256."""
@@ -65,6 +68,7 @@ class Erasing:
         order: ErasureOrder,
         protected: Protected,
         stopped: Callable[[], bool] = lambda: False,
+        batch: int = MAX_MESSAGES,
     ) -> None:
         """Prepare it; nothing happens yet.
 
@@ -73,8 +77,10 @@ class Erasing:
             order: Who erases, and why.
             protected: Says which messages must not be erased.
             stopped: Whether to stop; it is asked often.
+            batch: Messages that are erased by one decision, at most MAX_MESSAGES.
         """
         self._vault = vault
+        self._size = batch
         self._order = order
         self._protected = protected
         self._stopped = stopped
@@ -95,8 +101,8 @@ class Erasing:
             VaultError: The vault can't be written, or contradicts itself. What is erased stays erased.
         """
         self._vault.require_writable()
-        for start in range(0, len(messages), MAX_MESSAGES):
-            yield from self._batch(self._allowed(messages[start : start + MAX_MESSAGES]))
+        for start in range(0, len(messages), self._size):
+            yield from self._batch(self._allowed(messages[start : start + self._size]))
             self._check()
         yield from finish_erasing(self._vault, self._stopped, self.result.traces)
 
@@ -175,6 +181,15 @@ def finish_erasing(
     yield "copying the catalog without it"
     vault.clean_catalog()
     clear_erasing(vault.folder)
+
+
+def finish_interrupted(vault: Vault) -> None:
+    """Finish an erasure that was interrupted, before a job. If that fails, the next job tries again."""
+    try:
+        for _ in finish_erasing(vault):
+            pass
+    except (MunimentError, OSError) as error:
+        log.error("traces of erased mail are not removed yet: %s", error)
 
 
 def _erased_since(vault: Vault, since: LedgerHead) -> tuple[list[int], set[bytes]]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
+import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,7 +76,8 @@ def remove_traces(vault: Vault, erased: Collection[bytes], found: Traces) -> Non
         shutil.rmtree(aside)
         found.indexes += 1
     if found.any and str(found) != before:
-        vault.log([{"event": "traces erased", "said": str(found)}])
+        event = {"event": "traces erased", "uid": os.getuid(), "at": int(time.time()), "said": str(found)}
+        vault.log([event])
 
 
 def _files(folder: Path) -> list[Path]:

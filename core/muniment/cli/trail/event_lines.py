@@ -47,6 +47,9 @@ _ACTS = {
     "ListRules": ("listed retention rules", "list retention rules"),
     "ShowRetention": ("asked what keeps a message", "ask what keeps a message"),
     "DisposeMail": ("started a disposal", "dispose of mail"),
+    "Erase": ("erased messages", "erase messages"),
+    "CheckErasure": ("asked what an erasure takes", "ask what an erasure takes"),
+    "GetErasureCertificate": ("read a certificate of erasure", "read a certificate of erasure"),
     "SimulateRetention": ("simulated a disposal", "simulate a disposal"),
     "GetSettings": ("read the settings", "read the settings"),
     "GetProof": ("looked at the proof", "look at the proof"),
@@ -86,6 +89,7 @@ _EVENTS = {
     "loss accepted": "accepted a loss of the ledger",
     "checkpoint key": "made a key for checkpoints",
     "checkpoints lost": "found the checkpoints lost",
+    "traces erased": "removed traces of erased mail",
 }
 
 _FLAGS = {

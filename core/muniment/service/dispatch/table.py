@@ -28,12 +28,12 @@ from muniment.service.operations import (
 from muniment.service.operations.access import readers, rights
 from muniment.service.operations.evidence import checkpoints
 from muniment.service.operations.operation import AuditRule, Operation
-from muniment.service.operations.retention import approvals, disposing, holds, rules, simulating
+from muniment.service.operations.retention import approvals, disposing, erasing, holds, rules, simulating
 
 MODULES = (
-    approvals, audit, checklist, checkpoints, disposing, health, history, holds, logins, message_proof,
-    notifying, own_mail, profile_test, profiles, proving, readers, rebuilding, rights, rules, runs,
-    settings, sign_in, simulating, users, vaults,
+    approvals, audit, checklist, checkpoints, disposing, erasing, health, history, holds, logins,
+    message_proof, notifying, own_mail, profile_test, profiles, proving, readers, rebuilding, rights, rules,
+    runs, settings, sign_in, simulating, users, vaults,
 )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from contextlib import closing
 from typing import Any
 
 from muniment import api
+from muniment.archive.erasure.erase import finish_interrupted
 from muniment.archive.vault.vault import Vault
 from muniment.config.model import Profile, Settings
 from muniment.errors import NotFound, VaultError
@@ -204,12 +205,12 @@ class RunHost:
         go_behind()
         try:
             self._settings()  # raises if there is no vault
-            # The workers start while the vault is opened.
-            with closing(WorkerPool()) as pool, self._session.owning() as vault:
+            with closing(WorkerPool()) as pool, self._session.owning() as vault:  # workers start meanwhile
                 while (job := self._next()) is not None:
                     try:
                         if not job.repairs_catalog:
                             apply_settings(vault, self._settings)
+                            finish_interrupted(vault)
                         self._begin(job)
                         job.work(vault, pool, self._settings())
                     except BaseException as error:  # noqa: BLE001 - raised for the watchers

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
+from muniment.archive.catalog.id_prefixes import prefix_range
 from muniment.archive.catalog.model import (
     ArrivalCount,
     AuditRow,
@@ -71,6 +72,10 @@ class SqliteQueries:
 
     def erased_among(self, hashes: Collection[bytes]) -> dict[bytes, bytes]:
         return self._store.read(erasing.erased_among, hashes)
+
+    def erasure_by_prefix(self, prefix: str) -> Erasure | None:
+        found = self._store.read(erasing.erased_by_prefix, *prefix_range(prefix))
+        return None if found is None else found[1]
 
     def erasure_of(self, sha: bytes) -> Erasure | None:
         return self._store.read(erasing.erasure_of, sha)

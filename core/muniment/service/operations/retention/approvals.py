@@ -31,6 +31,7 @@ from muniment.service.operations.access.rights import GRANT, UNSEAL
 from muniment.service.operations.operation import AuditRule, Operation
 from muniment.service.operations.retention.approving import Act, act_events, actor, asked_for
 from muniment.service.operations.retention.disposing import DISPOSE
+from muniment.service.operations.retention.erasing import ERASE
 from muniment.service.operations.retention.holds import RELEASE
 
 
@@ -192,7 +193,7 @@ def _says_relax(of: dict[str, Any]) -> str:
 
 
 RELAXING = Act(RELAX, _says_relax, _relax)
-ACTS = {act.name: act for act in (DISPOSE, GRANT, RELAXING, RELEASE, UNSEAL)}
+ACTS = {act.name: act for act in (DISPOSE, ERASE, GRANT, RELAXING, RELEASE, UNSEAL)}
 """Every act that may need a second person, by its name."""
 
 OPERATIONS = (
