@@ -465,6 +465,27 @@ def test_an_edited_catalog_makes_no_wrong_proof(
         assert packed.read("message.eml") == MAIL
 
 
+def test_hidden_looks_are_said(folder: Path, script: ModuleType, tmp_path: Path) -> None:
+    """Whoever can write the catalog can remove a look from it, but not the ledger's count."""
+    copied = Path(shutil.copytree(folder, tmp_path / "vault", ignore=shutil.ignore_patterns("work")))
+    with closing(sqlite3.connect(copied / "catalog.db")) as database, database:
+        database.execute("DELETE FROM audit WHERE event LIKE '%audrey1%'")
+        database.execute("UPDATE audit SET event = replace(event, 'audrey2', 'mallory')")
+    client = TestVault(copied)
+    (hit,) = client.search("subject:letter")
+    *_, done = client.client.stream(api.Prove(id=hit.id, path=str(tmp_path / "proof.zip")))
+    assert isinstance(done, api.Done)
+    assert len(done.warnings) == 2
+    assert all("the catalog's audit trail was changed" in warning for warning in done.warnings)
+    data = (tmp_path / "proof.zip").read_bytes()
+    assert accepted(script, data)
+    with zipfile.ZipFile(io.BytesIO(data)) as packed:
+        page = packed.read("README.txt").decode()
+    assert "audrey2, because: case 7" in page
+    assert "mallory" not in page
+    assert "some may be missing here" in page
+
+
 # --- the request ----------------------------------------------------------------------------------
 
 

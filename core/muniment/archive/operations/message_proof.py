@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import IO, Any
@@ -21,6 +21,7 @@ from muniment.archive.ledger.frame import FrameHeader, leaf_entry
 from muniment.archive.ledger.model import RecordKind
 from muniment.archive.operations.export_explanation import script
 from muniment.archive.operations.proof_page import page
+from muniment.archive.proof.trail import read_trail
 from muniment.archive.vault.signed_checkpoints import SignedCheckpoints
 from muniment.archive.vault.vault import Vault
 from muniment.errors import Erased, LedgerDamaged, MunimentError, UsageError, VaultError
@@ -66,6 +67,8 @@ class MessageProof:
         self._vault = vault
         self._row = row
         self._state = checkpoint
+        self.problems: tuple[str, ...] = ()
+        """After `write`: why the events may not be all, a sentence each."""
         self._erased = 0
         """Copies that are left out since they are erased."""
         self._newer = 0
@@ -93,13 +96,15 @@ class MessageProof:
         for found in self._reads():
             reads = found
             yield f"looking for who read the message, {len(reads):,} times"
+        checked = read_trail(self._vault, reads)
+        self.problems = checked.problems
         try:
             with PlainZip(file) as packed:
-                yield from self._fill(packed, reads)
+                yield from self._fill(packed, checked.rows)
         except ValueError as error:
             raise VaultError(f"{error}: export the message instead") from error
 
-    def _fill(self, packed: PlainZip, reads: list[AuditRow]) -> Iterator[str]:
+    def _fill(self, packed: PlainZip, reads: Sequence[AuditRow]) -> Iterator[str]:
         for record in self._records(reads):
             yield f"proving {record.file}"
             self._add(packed, record)
@@ -112,7 +117,7 @@ class MessageProof:
             packed.add(STAMP, [self._state.stamp])
         packed.finish()
 
-    def _records(self, reads: list[AuditRow]) -> Iterator[ProvenRecord]:
+    def _records(self, reads: Sequence[AuditRow]) -> Iterator[ProvenRecord]:
         reader, row = self._vault.reader, self._row
         facts: dict[str, object] = {"date": row.date}
         message = reader.content(row.sha)
@@ -182,6 +187,7 @@ class MessageProof:
             "stamped": bool(self._state.stamp),
             "records": self._listed,
             "reads_left_out": self._more,
+            "reads_complete": not self.problems,
             "copies_erased": self._erased,
             "copies_newer": self._newer,
         }

@@ -117,6 +117,8 @@ def _reads(about: dict[str, Any]) -> str:
     lines = [_look(one) for one in reads]
     if about["reads_left_out"]:
         lines.insert(0, f"  and {about['reads_left_out']:,} times before that")
+    if not about["reads_complete"]:
+        lines.append("  The archive's list of such looks was changed, so some may be missing here.")
     return "\n".join(lines or ["  No one whose look is recorded, until the checkpoint was made."]) + "\n"
 
 

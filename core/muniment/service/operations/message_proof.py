@@ -40,7 +40,8 @@ def prove(session: ClientSession, request: api.Prove) -> Iterator[api.WireWord]:
         else:
             yield from _sent(proof, vault, path)
         shown = row.sha.hex()[:12]
-        yield api.Done(message=f"The proof of message {shown} is in {readable(as_path(request.path))}.")
+        where = readable(as_path(request.path))
+        yield api.Done(message=f"The proof of message {shown} is in {where}.", warnings=proof.problems)
 
 
 def _state(vault: Vault, row: MessageRow, at: str) -> SignedState:
