@@ -74,6 +74,12 @@ def test_every_recorded_request_has_words() -> None:
             assert act(event(name, event=kind)) != spelt, name
 
 
+def test_an_act_that_waits_for_a_second_person_is_not_called_done() -> None:
+    asked = event("ReleaseHold", event="changed", answer="ask")
+    assert act(asked) == "asked a second person to release a legal hold"
+    assert act(event("ReleaseHold", event="changed")) == "released a legal hold"
+
+
 def test_kinds_are_those_of_the_catalog() -> None:
     assert api.AUDIT_KINDS == audit_keys.KINDS
 

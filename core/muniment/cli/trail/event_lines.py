@@ -42,6 +42,12 @@ _ACTS = {
     "RenameProfile": ("renamed a profile", "rename a profile"),
     "RemoveProfile": ("removed a profile", "remove a profile"),
     "PutSettings": ("changed settings", "change settings"),
+    "AnswerApproval": ("answered a request for a second person", "answer a request for a second person"),
+    "RelaxApprovals": ("asked to let one person do an act", "ask to let one person do an act"),
+    "AskAccess": ("asked for the right to read", "ask for the right to read"),
+    "PlaceHold": ("placed a legal hold", "place a legal hold"),
+    "ReleaseHold": ("released a legal hold", "release a legal hold"),
+    "ListHeld": ("listed held mail", "list held mail"),
     "SetRules": ("set retention rules", "set retention rules"),
     "EndRule": ("ended a retention rule", "end a retention rule"),
     "ListRules": ("listed retention rules", "list retention rules"),
@@ -155,6 +161,9 @@ def _act_of(event: AuditEvent) -> tuple[str, str]:
         return f"opened attachment {detail['number']}", "open an attachment"
     if event.word == "Export" and isinstance(total, int):
         return f"exported {count(total)} {'message' if total == 1 else 'messages'}", _ACTS["Export"][1]
+    if detail.get("answer") == "ask" and event.word in _ACTS:
+        infinitive = _ACTS[event.word][1]
+        return f"asked a second person to {infinitive}", infinitive
     if event.word == "PutProfile" and detail.get("new"):
         return "added a profile", "add a profile"
     if event.word == "AddUser" and detail.get("of"):
