@@ -40,7 +40,7 @@ GIVEN: dict[str, tuple[str, ...]] = {
     "init": (),
     "history": (),
 }
-"""The arguments that a command needs besides the tested option."""
+"""The arguments that a command needs besides the tested option, where `x` for each will not do."""
 NEVER = {"service", "demo", "watch"}
 """Commands that run until they are stopped, which these tests leave out."""
 
@@ -66,6 +66,15 @@ def places() -> Iterator[Any]:
             yield pytest.param(name, found, param, id=f"{name} {shown}")
 
 
+def needed(found: click.Command, param: click.Parameter) -> list[str]:
+    """The arguments and options that a command can't do without; the tested argument is TYPED."""
+    words = [TYPED if one is param else "x" for one in found.params if isinstance(one, click.Argument)]
+    for one in found.params:
+        if isinstance(one, click.Option) and one.required and one is not param and one.name != "to":
+            words += [one.opts[0], one.type.choices[0] if isinstance(one.type, click.Choice) else "x"]
+    return words
+
+
 @pytest.fixture(scope="module")
 def vault(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestVault]:
     made = TestVault(tmp_path_factory.mktemp("bytes") / "vault")
@@ -88,9 +97,9 @@ def test_an_argument_that_is_not_utf_8_is_refused_or_is_a_path(
     vault: TestVault, name: str, found: click.Command, param: click.Parameter
 ) -> None:
     if isinstance(param, click.Option):
-        words = [*GIVEN.get(name, ()), param.opts[0], TYPED]
+        words = [*(GIVEN[name] if name in GIVEN else needed(found, param)), param.opts[0], TYPED]
     else:
-        words = [TYPED if one is param else "x" for one in found.params if isinstance(one, click.Argument)]
+        words = needed(found, param)
         words += ["--to", "out"] if name == "export" else ["--source", "eml"] if name == "profile add" else []
     result = Program(vault.folder).say(*name.split(), *words)
     if isinstance(param.type, click.Path):
@@ -98,7 +107,7 @@ def test_an_argument_that_is_not_utf_8_is_refused_or_is_a_path(
         assert "should not have happened" not in result.err
         return
     sentence = one_sentence(result, 2)
-    if not isinstance(param.type, click.Choice | click.types.IntParamType):
+    if not isinstance(param.type, click.Choice | click.types.IntParamType | click.types.FloatParamType):
         assert "is not UTF-8" in sentence
 
 

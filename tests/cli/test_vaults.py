@@ -21,7 +21,7 @@ def answering(state: Status, *problems: HealthProblem) -> EngineDouble:
 def test_init_passes_domains_on() -> None:
     double = EngineDouble({Init: Done(message="Vault made in /v.", warnings=("no domain",))})
     result = invoke(double, "init", "--domain", "Quill.example ", "--domain", "b.example", "--name", "Quill")
-    assert double.asked == [Init(domains=("quill.example", "b.example"), name="Quill")]
+    assert double.asked == [Init(domains=("quill.example", "b.example"), name="Quill", sign=True)]
     assert (result.code, result.out) == (0, "Vault made in /v.\n")
     assert result.err == "muniment: Note: no domain\n"
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from muniment import api
+from muniment.config.file import load
 from muniment.evidence.checkpoint_body import read_body
 from muniment.evidence.signed_note import SignedNote, parse_note, verified
 from muniment.service.checkpoints.keeper import checkpoint_keeper_of
@@ -23,7 +24,7 @@ from support.checkpoints import DAY, House
 from support.program import Program
 from support.reports import plain, report
 from support.services import muniment, service_of, socket_of, stop_service
-from support.vaults import put
+from support.vaults import TestVault, put
 from support.waiting import eventually
 from support.witnesses import RunningWitness, make_witness, serving
 
@@ -349,6 +350,13 @@ def test_services_of_notifications_get_one_a_day(house: House, tmp_path: Path) -
 def _note_in(message: dict[str, Any]) -> SignedNote:
     """The note in a notification, as a person copies it out."""
     return parse_note(message["text"].split("\n\n", 1)[1].encode())
+
+
+def test_a_new_vault_of_the_command_line_signs_and_others_do_not(tmp_path: Path) -> None:
+    Program(tmp_path / "new")("init", "--domain", "example.com")
+    assert load(tmp_path / "new" / "vault.toml").checkpoints.sign
+    TestVault(tmp_path / "other").client.close()
+    assert not load(tmp_path / "other" / "vault.toml").checkpoints.sign
 
 
 def test_without_the_setting_nothing_is_signed(house: House) -> None:

@@ -34,4 +34,4 @@ def test_a_vault_is_created_with_keys_alone(tmp_path: Path) -> None:
         assert pilot.app.current_mode == "home"
 
     drive(app_on(engine, tmp_path / "new", vault=False, blank=True), script)
-    assert Init(domains=("quill.example",), name="Quill") in engine.asked
+    assert Init(domains=("quill.example",), name="Quill", sign=True) in engine.asked

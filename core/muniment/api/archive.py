@@ -28,6 +28,8 @@ class Init(Request, frozen=True):
     """The organisation's name."""
     demo: bool = False
     """Whether it is the vault of `muniment demo`, with made-up mail."""
+    sign: bool = False
+    """Whether the service signs checkpoints of the ledger ([checkpoints] in vault.toml)."""
 
 
 class Done(WireWord, frozen=True):

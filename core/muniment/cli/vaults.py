@@ -35,7 +35,8 @@ def init(session: CommandSession, domains: tuple[str, ...], name: str) -> None:
     Example:
       muniment init --vault /srv/mail --domain example.com --domain example.org
     """
-    answer = session.ask(Init(domains=tuple(d.strip().lower() for d in domains), name=name), Done)
+    request = Init(domains=tuple(d.strip().lower() for d in domains), name=name, sign=True)
+    answer = session.ask(request, Done)
     note_vault(session.vault, name)
     done(session, answer)
 

@@ -45,6 +45,13 @@ domains = {domains}
 # networks = ["192.0.2.0/24"]
 # certificate = "/etc/ssl/private/archive.pem"
 
+# Signed states of the ledger, by which strangers notice a change of it, and where they go (docs/proof.md).
+{sign}[checkpoints]
+{sign}sign = true
+# folder = "/mnt/elsewhere/checkpoints"
+# witnesses = ["https://witness.example.org/"]
+# witness_keys = ["witness.example.org/w1+..."]
+
 # Who is notified of problems: by mail, by an Apprise URL, by a program (docs/service.md).
 # [notify]
 # urls = [{{ file = "/etc/muniment/ntfy.url" }}]
@@ -66,7 +73,9 @@ domains = {domains}
 """
 
 
-def create(path: Path, *, name: str = "", domains: Iterable[str] = (), demo: bool = False) -> Settings:
+def create(
+    path: Path, *, name: str = "", domains: Iterable[str] = (), demo: bool = False, sign: bool = False
+) -> Settings:
     """Write a new vault.toml, with comments that explain it.
 
     Args:
@@ -74,6 +83,7 @@ def create(path: Path, *, name: str = "", domains: Iterable[str] = (), demo: boo
         name: The organisation's name.
         domains: The organisation's mail domains.
         demo: Whether this is the vault of `muniment demo`.
+        sign: Whether the service signs checkpoints.
 
     Raises:
         ConfigError: A value is wrong.
@@ -81,7 +91,11 @@ def create(path: Path, *, name: str = "", domains: Iterable[str] = (), demo: boo
     """
     wanted = [domain.lower() for domain in domains]
     text = _NEW.format(
-        version=FORMAT, name=literal(name), domains=literal(wanted), demo=_DEMO if demo else ""
+        version=FORMAT,
+        name=literal(name),
+        domains=literal(wanted),
+        demo=_DEMO if demo else "",
+        sign="" if sign else "# ",
     )
     settings = interpret(text, path.name)
     if path.exists():

@@ -134,7 +134,7 @@ class FirstScreen(FrameScreen):
         self.muniment.tell(f"Creating a vault in {folder} ...")
         app = self.muniment
         engine = Bridge(app.connect, folder, app.refuse, every=app.times.states)
-        request = Init(domains=tuple(_domains(values["domains"])), name=values["name"].strip())
+        request = Init(domains=tuple(_domains(values["domains"])), name=values["name"].strip(), sign=True)
         engine.ask(self, request, Done, self._made(folder, engine), failed=self._not_made(engine))
 
     def _made(self, folder: Path, engine: Bridge) -> Callable[[Done], None]:

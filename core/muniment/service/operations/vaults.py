@@ -41,7 +41,13 @@ def init(session: ClientSession, request: api.Init) -> api.Done:
             f"no vault could be made in {folder} ({error.strerror}): choose a folder that you can write to"
         ) from error
     try:
-        create(folder / SETTINGS, name=request.name, domains=request.domains, demo=request.demo)
+        create(
+            folder / SETTINGS,
+            name=request.name,
+            domains=request.domains,
+            demo=request.demo,
+            sign=request.sign,
+        )
         apply_settings(vault, session.settings)
     finally:
         vault.close()
