@@ -193,7 +193,7 @@ ELSEWHERE = {
     "witness status": "the same",
     "demo": "creates its own vault with the program's sample mail, and opens the app",
 }
-TEXT = ("--raw", "--report", "--attachment", "--columns", "--csv", "--lines", "--case", "--yes")
+TEXT = ("--raw", "--report", "--attachment", "--columns", "--csv", "--lines", "--case", "--yes", "--until")
 """Options that exclude --json, or of acts that succeed once."""
 FULL = ("users list", "users show", "list", "search", "show")
 """Commands whose JSON has the same content as their text."""
