@@ -31,8 +31,16 @@ def test_exactly_what_was_simulated_is_erased() -> None:
     double = engine()
     result = invoke(double, "retention", "dispose", "--yes", "2", "--reason", "yearly")
     assert result.code == 0
-    assert result.out.endswith("2 messages are erased.\n")
+    assert result.out.endswith("2 messages are erased.\nCertificates: muniment certificate 7\n")
     assert double.asked[-1] == DisposeMail(at=1736187000, list=LIST, reason="yearly")
+
+
+def test_of_many_certificates_the_first_are_named() -> None:
+    answer = Disposed(message="done.", messages=2000, records=(7, 9, 11, 13, 15))
+    out = invoke(engine(answer=answer), "retention", "dispose", "--yes", "2").out
+    assert out.endswith(
+        "Certificates: muniment certificate 7, muniment certificate 9, muniment certificate 11 and 2 more\n"
+    )
 
 
 def test_the_result_in_json() -> None:

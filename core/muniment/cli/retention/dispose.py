@@ -13,6 +13,8 @@ from muniment.errors import UsageError
 from muniment.system.formatting import count, size
 from muniment.system.time_zones import local_zone
 
+CERTIFICATES = 3
+"""Most certificates that are named; --json has the numbers of all records."""
 REASON = click.option("--reason", default="", metavar="TEXT", help="Why, for the audit trail.")
 
 
@@ -90,6 +92,15 @@ def _dispose(session: CommandSession, request: DisposeMail) -> int:
         session.out.json(plain(answer))
     else:
         session.out.prose(answer.message)
+        if answer.records:
+            session.out.prose(f"Certificates: {_certificates(answer.records)}", 2)
         for id_, why in answer.refused.items():
             complain(f"{id_[:12]} stays: {why}.")
     return 0
+
+
+def _certificates(records: tuple[int, ...]) -> str:
+    """How to print the certificates of the first records of an erasure."""
+    commands = ", ".join(f"muniment certificate {record}" for record in records[:CERTIFICATES])
+    more = len(records) - CERTIFICATES
+    return f"{commands} and {count(more)} more" if more > 0 else commands

@@ -116,6 +116,7 @@ def disposal_words(
         yield from job.replies()
     finally:
         session.host.stop(job)
+        job.ended.wait()  # so that no verification or backup begins beside its last batch
 
 
 def _disposed(result: DisposalResult) -> api.Disposed:
