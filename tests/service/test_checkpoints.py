@@ -15,7 +15,10 @@ from muniment import api
 from muniment.config.file import load
 from muniment.evidence.checkpoint_body import read_body
 from muniment.evidence.signed_note import SignedNote, parse_note, verified
+from muniment.service.checkpoints.desk import desk_of
 from muniment.service.checkpoints.keeper import checkpoint_keeper_of
+from muniment.service.checkpoints.targets import SetBack
+from muniment.service.checkpoints.witnesses import WitnessClient
 from muniment.service.host.session import ClientSession
 from muniment.witness.judge import judge
 from muniment.witness.state import WitnessState
@@ -165,6 +168,11 @@ def test_a_vault_that_was_set_back_is_noticed_by_its_witness(
         assert isinstance(health, api.Health)
         assert health.verdict == "critical"
         assert any(one.key == "checkpoint-refused" for one in health.problems)
+        note, again = house.note(), WitnessClient(witness.url, witness.keys)
+        assert note is not None
+        for _ in range(2):
+            with pytest.raises(SetBack, match=f"has signed {known} records"):
+                desk_of(vault, load(house.folder / "vault.toml")).cosigned(note, again)
 
     # and when it has grown again, so that only the history differs
     house.archive("Other", "mail", "follows")
