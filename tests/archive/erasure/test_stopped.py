@@ -122,6 +122,7 @@ def test_other_files_lose_erased_mail_alone(vault: TestVault) -> None:
         beside(vault, f"ledger/{TORN}/000000000001-99-2.bin", other + b"no frame"),
         beside(vault, "work/99999999-dead/fetched", OTHER),
         beside(vault, "spool/new/1.2", REPORTS[0]),
+        beside(vault, "spool/delivered/1.2.json", b'{"envelope": {}}'),
         beside(vault, "index.broken-20260101T000000/0/x.term", b"zyxwvut0"),
     ]
     kept = [

@@ -17,7 +17,7 @@ from muniment.archive.ledger.vault_id import read_vault_id
 from muniment.archive.vault.layout import INDEX, LEDGER
 from muniment.archive.vault.vault import Vault
 
-SPOOL = "spool"
+SPOOL, DELIVERED = "spool", "delivered"
 BLOCK = 1024 * 1024
 
 
@@ -70,8 +70,11 @@ def remove_traces(vault: Vault, erased: Collection[bytes], found: Traces) -> Non
             path.unlink(missing_ok=True)
             found.torn += 1
     clean_work(vault.folder)
-    found.temporary += _remove_by_hash(vault.folder / WORK, erased)
-    found.spooled += _remove_by_hash(vault.folder / SPOOL, erased)
+    found.temporary += len(_remove_by_hash(vault.folder / WORK, erased))
+    spooled = _remove_by_hash(vault.folder / SPOOL, erased)
+    for path in spooled:  # the note of its delivery has its SMTP envelope
+        (vault.folder / SPOOL / DELIVERED / f"{path.name}.json").unlink(missing_ok=True)
+    found.spooled += len(spooled)
     for aside in vault.folder.glob(f"{INDEX}.broken-*"):
         shutil.rmtree(aside)
         found.indexes += 1
@@ -84,8 +87,8 @@ def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
 
 
-def _remove_by_hash(folder: Path, erased: Collection[bytes]) -> int:
-    removed = 0
+def _remove_by_hash(folder: Path, erased: Collection[bytes]) -> list[Path]:
+    removed: list[Path] = []
     for path in _files(folder):
         try:
             gone = _hash(path) in erased
@@ -93,7 +96,7 @@ def _remove_by_hash(folder: Path, erased: Collection[bytes]) -> int:
             continue
         if gone:
             path.unlink(missing_ok=True)
-            removed += 1
+            removed.append(path)
     return removed
 
 
