@@ -95,8 +95,6 @@ WORDS: dict[str, list[tuple[str, str]]] = {
     "users logins": [("", "")],
     "users bind": [("{hostile}", "")],
     "users remove": [("new@example.com", "")],
-    "erase": [("{message} --basis {hostile} --yes 9", "")],
-    "certificate": [("{message}", "")],
     "profile add": [
         ("{hostile} --source eml --path {home}", SUBJECT),
         ("files --source eml --path {home} --disabled", ""),
@@ -180,6 +178,8 @@ WORDS: dict[str, list[tuple[str, str]]] = {
     "checkpoint new-key": [("--reason lost", "")],
     "completion": [("bash", "")],
     "service install": [("--print", "ExecStart")],
+    "erase": [("{message} --basis {hostile} --yes 1", "")],
+    "certificate": [("{message}", SUBJECT)],
 }  # fmt: skip
 """The calls of each command, in this order, each with a harmless text of the mail that must appear."""
 ELSEWHERE = {
