@@ -40,6 +40,7 @@ def rich_vault(folder: Path) -> None:
     writer = open_vault(folder, write=True)
     for n in range(4):
         writer.log([{"event": "read", "who": f"auditor{n}", "uid": 1000 + n, "word": "Show", "at": 1}])
-    writer.decide(RecordKind.HOLD, lambda earlier: [{"op": "place", "name": "Case 7"}], 2)
+    hold = {"op": "place", "name": "Case 7", "case": "", "reason": "a suit", "selection": {}}
+    writer.decide(RecordKind.HOLD, lambda earlier: [hold | {"who": "ada", "uid": 1000}], 2)
     writer.record_senders(SenderEvidence(first=0, through=9), 3)
     writer.close()

@@ -20,9 +20,12 @@ FILES = {"fcntl", "mmap", "muniment.system.atomic_files", "pathlib", "shutil", "
 HARMLESS = {"io.BufferedReader", "os.sched_getaffinity"}
 """Calls that open nothing."""
 LEDGER = "muniment/archive/ledger"
+OWN_FILE = {"ledger_tree", "tree_tiles"}
+"""Modules of the tree's tiles: a file beside the ledger, which is made again from the segments."""
 LEDGER_MODULES = sorted(
-    path.relative_to(ROOT / "core" / LEDGER).with_suffix("").as_posix()
+    name
     for path in (ROOT / "core" / LEDGER).rglob("*.py")
+    if (name := path.relative_to(ROOT / "core" / LEDGER).with_suffix("").as_posix()) not in OWN_FILE
 )
 FOLDER = {
     CHOICE: "makes the store, and names the files beside the segments",

@@ -12,9 +12,8 @@ from pathlib import Path
 
 from muniment.archive.files.temp_files import WORK, clean_work
 from muniment.archive.ledger.frame import HEADER_SIZE, FrameError, parse_header
-from muniment.archive.ledger.local_segments import TORN
 from muniment.archive.ledger.vault_id import read_vault_id
-from muniment.archive.vault.layout import INDEX, LEDGER
+from muniment.archive.vault.layout import INDEX, torn_folder
 from muniment.archive.vault.vault import Vault
 
 SPOOL, DELIVERED = "spool", "delivered"
@@ -65,7 +64,7 @@ def remove_traces(vault: Vault, erased: Collection[bytes], found: Traces) -> Non
     """
     before = str(found)
     tag = read_vault_id(vault.segments)
-    for path in _files(vault.folder / LEDGER / TORN):
+    for path in _files(torn_folder(vault.folder)):
         if _is_suspect(path, tag, erased):
             path.unlink(missing_ok=True)
             found.torn += 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from muniment.archive.ledger.local_segments import SUFFIX, VAULT_ID, LocalSegments
+from muniment.archive.ledger.local_segments import SUFFIX, TORN, VAULT_ID, LocalSegments
 from muniment.archive.ledger.segment_store import SegmentStore
 
 LEDGER, CATALOG, INDEX, TREE = "ledger", "catalog.db", "index", "tree.tiles"
@@ -26,6 +26,11 @@ def segments_of(folder: Path) -> SegmentStore:
 def vault_id_file(folder: Path) -> Path:
     """Return the file with the vault's id, of a vault or a backup in `folder`."""
     return folder / LEDGER / VAULT_ID
+
+
+def torn_folder(folder: Path) -> Path:
+    """Return the folder of the torn tails of the vault in `folder`; there need not be one."""
+    return folder / LEDGER / TORN
 
 
 def beside_segments(folder: Path) -> list[Path]:
