@@ -92,6 +92,23 @@ def test_verification_tells_an_interrupted_erasure_from_damage(vault: TestVault,
     assert (report.problems, report.notes, report.erased) == ([], [], 6)
 
 
+@pytest.mark.parametrize("erased", range(5))
+def test_a_catalog_of_a_ledger_that_is_erased_in_part_is_the_same(vault: TestVault, erased: int) -> None:
+    """A copy may still be there when its message is gone: it is no copy that lost its message by damage."""
+    segments = segments_of(vault.folder)
+    before = whole(segments, 1)
+    erase(vault, [hit.id for hit in vault.messages()[:2]])
+    vault.client.close()
+    (one,) = committed_redactions(segments)
+    frames = one.redaction.frames
+    for frame in (*frames[:erased], *frames[erased + 1 :]):
+        end = frame.offset + HEADER_SIZE + frame.length
+        overwrite(segments, frame.segment, frame.offset, before[frame.offset : end])
+    assert len(frames) == 4
+    report = verified(vault.folder, True)
+    assert (report.problems, report.erased) == ([], int(erased < 4))
+
+
 def test_verification_names_a_forged_erasure_beside_right_ones(vault: TestVault) -> None:
     erase(vault, [vault.messages()[0].id])
     assert verified(vault.folder, True).problems == []

@@ -12,7 +12,7 @@ from dataclasses import replace
 from muniment.archive.facts import ErasedFrame, FramePosition
 from muniment.archive.ledger.erased.frames import UNNAMED, end_of, fault_of, is_erased, stated_by
 from muniment.archive.ledger.erased.named import NamedFrames, committed_redactions
-from muniment.archive.ledger.model import Frame, LedgerHead, PayloadCodec, RecordKind
+from muniment.archive.ledger.model import ERASABLE, Frame, LedgerHead, PayloadCodec, RecordKind
 from muniment.archive.ledger.recovery import Damage
 from muniment.archive.ledger.scan import last_head
 from muniment.archive.ledger.segment_store import SegmentStore
@@ -41,7 +41,10 @@ class ErasureJudge:
     def judged(self, item: Frame | Damage) -> Iterator[Frame | Damage]:
         """Yield what a frame or a damage is: itself, damage that looks like an erasure, or erased frames."""
         if isinstance(item, Frame):
-            yield item if not is_erased(item) else self._frame(item)
+            if is_erased(item):
+                yield self._frame(item)
+            else:
+                yield _erased(stated_by(item)) if self._is_waiting(item) else item
             return
         named = self._filling(item)
         yield from map(_erased, named)
@@ -57,6 +60,12 @@ class ErasureJudge:
         length = frame.next_offset - frame.position.offset
         reason = f"{describe_record(frame.kind, frame.sha)}: {fault}"
         return Damage(*_place(frame), length, reason, replace(frame, codec=PayloadCodec.RAW, payload=b""))
+
+    def _is_waiting(self, frame: Frame) -> bool:
+        """Return whether a frame is to be erased, and others are erased already that belong to it."""
+        if self._named is None or frame.kind not in ERASABLE:
+            return False
+        return stated_by(frame) in self._named.at(*_place(frame))
 
     def _filling(self, damage: Damage) -> list[ErasedFrame]:
         """Return the named frames that fill damaged bytes; none if other bytes are damaged as well."""
