@@ -167,7 +167,7 @@ UNCONCERNED = {
     *(api.PlaceHold, api.ReleaseHold, api.ListHolds, api.CountHold, api.ReportHeld, api.ListHeld),
     *(api.ListAccess, api.GrantAccess, api.RevokeAccess, api.SealMail, api.UnsealMail, api.GetReaders),
     *(api.GetRightsOf, api.SetRules, api.EndRule, api.ListRules, api.ShowRetention, api.DisposeMail),
-    api.GetErasureCertificate,
+    *(api.AskAccess, api.GetErasureCertificate),
     *(api.GetCheckpoint, api.PublishCheckpoint, api.VerifyCheckpoint, api.NewCheckpointKey),
 }
 """Requests that do not read mail. RunAll does the same as Run."""
