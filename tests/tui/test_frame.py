@@ -102,7 +102,7 @@ def test_number_keys_go_to_the_areas(run: Run) -> None:
     assert run(script).state.area == AREAS[-1].id
 
 
-@pytest.mark.parametrize(("typed_name", "mode"), [("runs", "runs"), ("mess", "messages"), ("app", "home")])
+@pytest.mark.parametrize(("typed_name", "mode"), [("runs", "runs"), ("mess", "messages"), ("appl", "home")])
 def test_areas_are_reached_by_name(run: Run, typed_name: str, mode: str) -> None:
     async def script(pilot: Pilot[Any]) -> None:
         await pilot.press("colon", *typed_name, "enter")
@@ -117,7 +117,7 @@ def test_ambiguous_and_unknown_names_are_reported(run: Run) -> None:
         await pilot.press("colon", *"nonsense", "enter")
         await shows(pilot, "No action here is called 'nonsense'. Ctrl+P lists all actions.")
         await pilot.press("colon", "r", "enter")
-        await shows(pilot, "Did you mean redraw, runs?")
+        await shows(pilot, "Did you mean redraw, rules, runs?")
         await pilot.press("colon")
         entry = pilot.app.screen.focused
         assert isinstance(entry, SafeInput)

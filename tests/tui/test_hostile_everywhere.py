@@ -158,7 +158,7 @@ WORDS: dict[str, list[tuple[str, str]]] = {
     ],
     "access grant": [(f"ben{{number}} {VICTIM} --reason {{hostile}}", "")],
     "access seal": [(f"{VICTIM} --only root --reason {{hostile}}", "")],
-    "access ask": [(f"{VICTIM} --until 2099-01-31 --reason {{hostile}}", "")],
+    "access ask": [(f"{VICTIM}{{number}} --until 2099-01-31 --reason {{hostile}}", "")],
     "access list": [("", VICTIM), ("--all", VICTIM)],
     "access could-read": [("{message}", ""), ("{hostile}", "")],
     "access of": [(VICTIM, ""), ("{hostile}", "")],
@@ -310,6 +310,11 @@ SCREENS: dict[str, Steps] = {
     "ProofScreen": [
         ("7", "Checkpoint"), ("v", "verification, "), ("w", "Which checkpoint"), ("Escape", "verification, "),
     ],
+    "RulesScreen": [("9", "Legal holds"), ("Down", "Retention"), ("Down", "everything")],
+    "ReadersScreen": [
+        ("w", "Enter confirms"), (VICTIM, VICTIM), ("Enter", "Who could read: "), ("Escape", "everything"),
+    ],
+    "DecisionForm": [("a", "Mail of"), ("Escape", "everything")],
     "SettingsScreen": [("8", "Mail domains"), ("Down", "Mail relay"), ("Up", "Mail domains")],
     "SettingsForm": [
         ("e", "Next field"), ("F2", "Nothing was changed"), ("Escape", ""), ("Escape", "Groups"),

@@ -48,6 +48,7 @@ WORDS = {
     "people": "user users alias address employee leaver import csv directory",
     "audit": "who read access log trail reader",
     "proof": "verify unchanged integrity tamper checkpoint root backup damage evidence",
+    "rules": "legal hold litigation grant access seal retention who could read rights case",
     "settings": "configuration notifications alarm alert schedule access role auditor administrator password",
 }
 """Words for each area, which the palette finds it by."""
@@ -75,5 +76,13 @@ AREAS = (
         "Change notifications, access, schedule, gateway.",
         "settings.screen:SettingsScreen",
         "Set",
+    ),
+    Area(
+        "rules",
+        "9",
+        "Rules",
+        "Legal holds, retention, access, approvals.",
+        "rules.screen:RulesScreen",
+        "Rule",
     ),
 )

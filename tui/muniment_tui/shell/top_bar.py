@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 NAME = 24
 """Maximum width of the organisation's name, in cells, if the areas need the room."""
-BRIEF = 8
+BRIEF = 6
 """The same, if even short titles of the areas do not fit otherwise. A service that answers is a sign then."""
 FACTS = 9
 """Minimum width of the facts, so that the areas do not move when these come."""

@@ -1,0 +1,1 @@
+"""The Rules area: who may read whose mail, and what must be kept."""
