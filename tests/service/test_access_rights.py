@@ -333,6 +333,30 @@ def test_grants_and_the_lifting_of_seals_wait_for_a_second_person(house: House) 
     assert ([one.login for one in rights.grants], rights.seals) == (["ben"], ())
 
 
+def test_an_approval_to_unseal_is_for_one_seal_alone(house: House) -> None:
+    with (house.folder / "vault.toml").open("a") as file:
+        file.write('\n[approvals]\nneed = ["access unseal"]\n')
+    settings = house.folder / "vault.toml"
+    settings.write_text(settings.read_text().replace("[access]\n", '[access]\nadministrators = ["ines"]\n'))
+    house.seal("dora@example.com", "carla", "dan")
+    asked = house.ask(INES, api.UnsealMail(user="dora@example.com", reason="over"))
+    house.seal("dora@example.com", "dan")
+    with pytest.raises(MunimentError, match="is another one by now"):
+        house.ask(ROOT, api.AnswerApproval(id=asked.approval, answer="approve"))
+    assert len(house.ask(AUDREY, api.ListAccess()).seals) == 1
+
+
+def test_nobody_grants_a_right_to_themselves(house: House) -> None:
+    settings = house.folder / "vault.toml"
+    settings.write_text(settings.read_text().replace("[access]\n", '[access]\nadministrators = ["ines"]\n'))
+    with settings.open("a") as file:
+        file.write('\n[approvals]\nneed = ["access grant"]\n')
+    asked = house.ask(ROOT, api.GrantAccess(login="ines", user="carol@example.com", reason="x"))
+    with pytest.raises(MunimentError, match="to themselves"):
+        house.ask(INES, api.AnswerApproval(id=asked.approval, answer="approve"))
+    assert house.ask(AUDREY, api.ListAccess()).grants == ()
+
+
 # --- seals ------------------------------------------------------------------------------------------
 
 
@@ -354,6 +378,7 @@ def test_sealed_mail_is_neither_listed_nor_opened_nor_found(
         api.ReadAttachment(id=sealed, number=1),
         api.Export(query="", ids=(house.ids["anna to bob"], sealed), path=str(tmp_path / "x.zip")),
         api.Export(query="", user="dora@example.com", path=str(tmp_path / "y.zip")),
+        api.Prove(id=sealed, path=str(tmp_path / "proof.zip")),
     ]  # fmt: skip
     for request in requests:
         with pytest.raises(AccessRefused, match="is sealed"):
@@ -379,6 +404,7 @@ def test_the_named_login_and_the_people_themselves_read_sealed_mail(house: House
     assert house.ask(AUDREY, api.Show(id=house.ids["dora to bob"])).id == house.ids["dora to bob"]
     assert "anna to dora" in house.subjects(AUDREY)
     assert "dora to bob" in house.subjects(BOB), "it is bob's own message"
+    house.ask(ROOT, api.UnsealMail(user="dora@example.com", reason="for others"))
     house.seal("dora@example.com", "carla")
     with pytest.raises(AccessRefused):
         house.ask(AUDREY, api.Show(id=house.ids["dora to bob"]))
@@ -386,6 +412,36 @@ def test_the_named_login_and_the_people_themselves_read_sealed_mail(house: House
     assert house.ask(AUDREY, api.Show(id=house.ids["dora to bob"]))
     with pytest.raises(NotFound, match="not sealed"):
         house.ask(ROOT, api.UnsealMail(user="dora@example.com", reason="again"))
+
+
+def test_a_new_seal_opens_nothing_that_the_present_one_closes(house: House) -> None:
+    house.seal("dora@example.com", "carla", "dan")
+    with pytest.raises(UsageError, match="max may not open it"):
+        house.seal("dora@example.com", "carla", "max")
+    house.seal("dora@example.com", "dan")
+    (seal,) = house.ask(AUDREY, api.ListAccess()).seals
+    assert seal.logins == ("dan",)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        api.RemoveUser(user="d@example.com"),
+        api.RemoveUser(user="d@example.com", alias="dora@example.com"),
+        api.AddUser(name="Eve", addresses=("dora@example.com",)),
+        api.ImportUsers(text="name,address\nEve,dora@example.com\n"),
+    ],
+    ids=["removed", "an address removed", "moved", "imported"],
+)
+def test_a_change_of_people_takes_no_mail_from_under_a_seal(house: House, change: Any) -> None:
+    house.ask(ROOT, api.AddUser(name="Dora", addresses=("d@example.com", "dora@example.com")))
+    house.seal("d@example.com", "carla")
+    with pytest.raises(UsageError, match="lift the seal first"):
+        house.ask(ROOT, change)
+    with pytest.raises(AccessRefused, match="is sealed"):
+        house.ask(AUDREY, api.Show(id=house.ids["dora to bob"]))
+    house.ask(ROOT, api.UnsealMail(user="d@example.com", reason="over"))
+    house.ask(ROOT, change)
 
 
 def test_a_grant_does_not_open_what_a_seal_closes(house: House) -> None:

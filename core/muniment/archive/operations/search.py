@@ -157,7 +157,10 @@ def _leaving_out(vault: Vault, node: Node, people: Collection[str]) -> Node:
 def _kept(vault: Vault, page: SearchPage, people: Collection[str]) -> SearchPage:
     """Return a page without messages in folders of people, which the catalog decides."""
     left_out = set().union(*(vault.catalog.placed(user, page.ids) for user in people))
-    return replace(page, ids=tuple(one for one in page.ids if one not in left_out)) if left_out else page
+    if not left_out:
+        return page
+    ids = tuple(one for one in page.ids if one not in left_out)
+    return replace(page, ids=ids, total=max(len(ids), page.total - len(left_out)), exact=False)
 
 
 def _placing(

@@ -55,4 +55,5 @@ def _total(vault: Vault, request: api.Export) -> int:
     if choice.folder:
         folders = dict(vault.catalog.folders(vault.directory.find(choice.user).id))
         return folders.get(choice.folder, 0)
-    return find(vault, choice.query, choice.user, 1, zone=zone_asked(request.zone)).total
+    zone, without = zone_asked(request.zone), choice.without
+    return find(vault, choice.query, choice.user, 1, zone=zone, without=without).total

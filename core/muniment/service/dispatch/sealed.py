@@ -23,6 +23,7 @@ from muniment.service.operations.reading import message_named
 
 READING = (
     api.GetTree, api.ListMessages, api.Search, api.Show, api.ReadRaw, api.ReadAttachment, api.Export,
+    api.Prove,
 )  # fmt: skip
 """Requests that read mail."""
 SEALED = "(sealed)"
@@ -37,7 +38,7 @@ def without_sealed(vault: Vault, closed: ClosedMail, request: Request) -> Reques
     """
     if isinstance(request, api.ListMessages | api.Search | api.Export) and request.user:
         _require_person(vault, closed, request.user)
-    if isinstance(request, api.Show | api.ReadRaw | api.ReadAttachment):
+    if isinstance(request, api.Show | api.ReadRaw | api.ReadAttachment | api.Prove):
         _require_messages(vault, closed, (request.id,))
     if isinstance(request, api.Export):
         _require_messages(vault, closed, request.ids)

@@ -9,13 +9,15 @@ from datetime import tzinfo
 from muniment import api
 from muniment.archive.operations.check_names import person, suggestion
 from muniment.archive.vault.changes import DirectoryChange, affected_by
-from muniment.errors import ConfigError, NotFound
+from muniment.archive.vault.vault import Vault
+from muniment.errors import ConfigError, NotFound, UsageError
 from muniment.mail.headers.addresses import normalise
 from muniment.people.changes import CSV, HAND, Change, with_origin
 from muniment.people.directory import CATCH_ALL, Directory, User
 from muniment.people.importer import import_csv
 from muniment.people.planning import add_changes, edit_changes, remove_changes
 from muniment.service.access.audit_trail import directory_events
+from muniment.service.access.rights import book_of
 from muniment.service.access.roles import AccessRole
 from muniment.service.host.session import ClientSession
 from muniment.service.operations import own_mail
@@ -136,6 +138,7 @@ def _changed(
             nonlocal moves
             made = planned(directory)
             after = preview(directory, made, now)
+            _require_seals(vault, directory, after)
             moves = moved_addresses(directory, after, made, lambda user: bool(vault.catalog.folders(user)))
             return made
 
@@ -154,6 +157,21 @@ def _changed(
         message=message, warnings=sentences(moves, logins), moved=moves, logins=logins,
         people=_people(changed), refiled=changed.refiled,
     )  # fmt: skip
+
+
+def _require_seals(vault: Vault, before: Directory, after: Directory) -> None:
+    """Check that a change takes no mail out of the folders of a person whose mail is sealed.
+
+    Raises:
+        UsageError: it does: the seal must be lifted first.
+    """
+    for user, seal in book_of(vault).seals_on(int(time.time())).items():
+        held = [one for one in before.user(user).addresses if before.holder(one) == user]
+        if lost := [one for one in held if after.holder(one) != user]:
+            raise UsageError(
+                f"the mail of {seal.person} is sealed, and this takes {lost[0]} from them: lift the seal "
+                "first (`muniment access unseal`), and seal the mail again afterwards"
+            )
 
 
 def _people(changed: DirectoryChange) -> tuple[api.PersonChange, ...]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from muniment import api
@@ -14,7 +15,7 @@ from muniment.archive.operations.check_names import person
 from muniment.archive.operations.public_ids import new_key
 from muniment.archive.retention.approvals import Approval
 from muniment.archive.vault.vault import Vault
-from muniment.errors import NotFound, UsageError
+from muniment.errors import AccessRefused, NotFound, UsageError
 from muniment.people.changes import Change, set_id_key
 from muniment.people.directory import CATCH_ALL, Directory, User
 from muniment.people.grants import (
@@ -97,19 +98,29 @@ def ask_access(session: ClientSession, request: api.AskAccess) -> api.Decided:
     reason, until = _reason(request.reason), _last_day(request.until, request.zone, now)
     if until is None:
         raise UsageError("give the last day of the right with --until")
-    of = {
-        "login": session.caller.name, "user": "", "person": request.user.strip()[:LONGEST_LOGIN],
-        "until": until, "reason": reason,
-    }  # fmt: skip
-    if not of["person"]:
+    named = request.user.strip()[:LONGEST_LOGIN]
+    if not named:
         raise UsageError("name the person whose mail you need to read")
     with session.writing() as vault:
+        # The person is fixed now, since the address may move before someone answers.
+        of = {
+            "login": session.caller.name, "user": _user_id(vault, named), "person": named, "until": until,
+            "reason": reason,
+        }  # fmt: skip
         return ask_for_approval(session, vault, request, GRANT, of, reason, AccessRole.USER)
 
 
 def _ask_own(session: ClientSession, user: User, request: api.AskAccess) -> api.Decided:
     """The same for a plain user. Whether there is such a person shows only to who decides."""
     return ask_access(session, request)
+
+
+def _user_id(vault: Vault, name: str) -> str:
+    """The id of a person; "" if there is none, which who asks must not learn."""
+    try:
+        return person(vault, name).id
+    except NotFound:
+        return ""
 
 
 def _require_new(book: AccessBook, of: dict[str, Any], now: int) -> None:
@@ -137,20 +148,30 @@ def _grant(
 
     def decide(earlier: list[DecisionRow]) -> list[dict[str, Any]]:
         book = access_book(earlier)
+        if _is_done(earlier, approval):
+            return []
         _require_new(book, of | {"user": user.id}, now)
         caller, id_ = session.caller, _new_id(book)
         value = grant_value(id_, login, user.id, user.primary, until, of["reason"], caller.name, caller.uid)
         return [value | ({"approval": approval} if approval else {})]
 
-    (made,) = _record(session, vault, request, decide, user)
+    made = _record(session, vault, request, decide, user)
+    if not made:
+        return f"The right of {login} to read the mail of {user.primary} was granted before."
     return (
-        f"{login} may read the mail of {user.primary}, {_end(until)}: grant {_id_of(made)}. "
+        f"{login} may read the mail of {user.primary}, {_end(until)}: grant {_id_of(made[0])}. "
         "Each time is recorded in the audit trail."
     )
 
 
 def _granted_by_two(session: ClientSession, vault: Vault, approval: Approval) -> str:
-    """Record a grant that was approved."""
+    """Record a grant that was approved.
+
+    Raises:
+        AccessRefused: who approves it would read the mail.
+    """
+    if session.caller.name == approval.of["login"]:
+        raise AccessRefused("nobody grants a right to read to themselves: another administrator must approve")
     request = api.AnswerApproval(id=approval.id, answer="approve")
     return _grant(session, vault, request, approval.of, approval.id)
 
@@ -161,6 +182,11 @@ def _says_grant(of: dict[str, Any]) -> str:
 
 def _end(until: int | None) -> str:
     return f"until {_utc(until)} UTC" if until else "until it is revoked"
+
+
+def _is_done(earlier: Sequence[DecisionRow], approval: str) -> bool:
+    """Whether an approval has had its effect, before a crash kept that from being noted."""
+    return bool(approval) and any(json.loads(row.content).get("approval") == approval for row in earlier)
 
 
 GRANT = Act("access grant", _says_grant, _granted_by_two)
@@ -207,15 +233,27 @@ def seal_mail(session: ClientSession, request: api.SealMail) -> api.Done:
     with session.writing() as vault:
         user = _grantable(vault, request.user)
         caller = session.caller
-        _record(
-            session, vault, request,
-            lambda earlier: [seal_value(user.id, user.primary, logins, reason, caller.name, caller.uid)],
-            user,
-        )  # fmt: skip
+
+        def decide(earlier: list[DecisionRow]) -> list[dict[str, Any]]:
+            _require_narrower(access_book(earlier), user, logins)
+            return [seal_value(user.id, user.primary, logins, reason, caller.name, caller.uid)]
+
+        _record(session, vault, request, decide, user)
     return api.Done(
         message=f"Only {', '.join(logins)} may open the mail of {user.primary}, besides {user.primary}. "
         "Whoever can read the vault's files is not held off by that: it is the owner's machine."
     )
+
+
+def _require_narrower(book: AccessBook, user: User, logins: Collection[str]) -> None:
+    """Check that a new seal opens nothing that the present one closes: that is what unsealing is for."""
+    seal = book.seals_on(int(time.time())).get(user.id)
+    more = sorted(set(logins) - seal.logins) if seal is not None else []
+    if more:
+        raise UsageError(
+            f"the mail of {user.primary} is sealed, and {', '.join(more)} may not open it: lift that seal "
+            "first (`muniment access unseal`), then seal it again"
+        )
 
 
 def unseal_mail(session: ClientSession, request: api.UnsealMail) -> api.Decided:
@@ -223,18 +261,29 @@ def unseal_mail(session: ClientSession, request: api.UnsealMail) -> api.Decided:
     reason = _reason(request.reason)
     with session.writing() as vault:
         user = person(vault, request.user)
-        of = {"user": user.id, "person": user.primary, "reason": reason}
+        seal = book_of(vault).seals_on(int(time.time())).get(user.id)
+        of = {
+            "user": user.id, "person": user.primary, "reason": reason, "since": seal.since if seal else 0,
+            "logins": sorted(seal.logins) if seal else [],
+        }  # fmt: skip
         _require_sealed(book_of(vault), of)
         asked = asked_for(session, vault, request, UNSEAL, of, reason)
         return asked or api.Decided(message=_unseal(session, vault, request, of))
 
 
 def _require_sealed(book: AccessBook, of: dict[str, Any]) -> None:
-    if of["user"] not in book.seals_on(int(time.time())):
+    seal = book.seals_on(int(time.time())).get(of["user"])
+    if seal is None:
         raise NotFound(f"the mail of {of['person']} is not sealed: nothing was changed")
+    if (seal.since, sorted(seal.logins)) != (of["since"], of["logins"]):
+        raise UsageError(
+            f"the seal of the mail of {of['person']} is another one by now: ask again for the present one"
+        )
 
 
-def _unseal(session: ClientSession, vault: Vault, request: api.Request, of: dict[str, Any]) -> str:
+def _unseal(
+    session: ClientSession, vault: Vault, request: api.Request, of: dict[str, Any], approval: str = ""
+) -> str:
     """Record that a seal is lifted; returns a sentence.
 
     Raises:
@@ -243,8 +292,11 @@ def _unseal(session: ClientSession, vault: Vault, request: api.Request, of: dict
     caller = session.caller
 
     def decide(earlier: list[DecisionRow]) -> list[dict[str, Any]]:
+        if _is_done(earlier, approval):
+            return []
         _require_sealed(access_book(earlier), of)
-        return [unseal_value(of["user"], of["person"], of["reason"], caller.name, caller.uid)]
+        value = unseal_value(of["user"], of["person"], of["reason"], caller.name, caller.uid)
+        return [value | ({"approval": approval} if approval else {})]
 
     _record(session, vault, request, decide, vault.directory.user(of["user"]))
     return f"The mail of {of['person']} is no longer sealed."
@@ -254,7 +306,7 @@ UNSEAL = Act(
     "access unseal",
     lambda of: f"lift the seal of the mail of {of['person']}",
     lambda session, vault, approval: _unseal(
-        session, vault, api.AnswerApproval(id=approval.id, answer="approve"), approval.of
+        session, vault, api.AnswerApproval(id=approval.id, answer="approve"), approval.of, approval.id
     ),
 )
 
