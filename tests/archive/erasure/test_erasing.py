@@ -134,6 +134,38 @@ def test_a_large_message_goes_with_all_of_its_chunks(vault: TestVault) -> None:
     whole(vault, other)
 
 
+@pytest.mark.slow
+def test_a_large_attachment_that_comes_again_after_its_erasure_stays_with_its_new_mail(
+    vault: TestVault,
+) -> None:
+    large = random.Random(4).randbytes(17 * 1024 * 1024)
+    first, kept, last = (
+        report(plain(subject=name, to=[f"{name}@example.com"], attachments=[("large.bin", large)]))
+        for name in ("first", "kept", "last")
+    )
+    vault.archive([first])
+    erase(vault, [id_of(vault, "first")])
+    vault.archive([kept])
+    vault.archive([last])
+    erase(vault, [id_of(vault, "last")])
+    assert [hit.subject for hit in vault.messages()] == ["kept"]
+    whole(vault, kept)
+
+
+def test_a_message_stays_while_its_report_also_brought_a_protected_one(vault: TestVault) -> None:
+    held = plain(to=["bob@example.com"], subject="Held", body="This one is held.\n")
+    both = report(held, second=SECRET)
+    vault.archive([both])
+    protected = bytes.fromhex(id_of(vault, "Held"))
+    secret = id_of(vault, "Windmills of Consuegra")
+    result = erase(
+        vault, [secret], lambda rows: {row.sha: "legal hold Tax" for row in rows if row.sha == protected}
+    )
+    reason = "its report also brought a protected message: legal hold Tax"
+    assert (result.messages, result.refused) == (0, {bytes.fromhex(secret): reason})
+    whole(vault, both)
+
+
 def test_hostile_mail_goes_as_well(vault: TestVault) -> None:
     hostile = [
         plain(subject="\x1b]0;owned\x07 zyxwvut", body=b"\xff\xfe\x00 no text \x1b[2J qqqqqqqqqqqqqqq\r\n"),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from muniment.archive.facts import FramePosition
+from muniment.archive.ledger.erased.frames import is_erased
 from muniment.archive.ledger.frame import FrameHeader
 from muniment.archive.ledger.model import Frame, PayloadCodec, RecordKind
 from muniment.archive.ledger.reader import LedgerReader, Locate
@@ -119,7 +120,9 @@ class _Reading:
         self._parts: list[Frame] = []
         """Records of candidates."""
         self._lists: dict[bytes, list[bytes]] = {}
-        """Chunks of candidates: they are needed only if the list is."""
+        """Chunks of candidates, by all their records: they are needed only if the list is."""
+        self._stored: set[bytes] = set()
+        """Candidates with a record that can be read."""
         self._pieces: dict[bytes, list[bytes]] = {}
         """What the messages refer to, in case that one must stay."""
         self._used: set[bytes] = set()
@@ -138,10 +141,14 @@ class _Reading:
                 progress(frame.sequence)
 
     def _damage(self, damage: Damage) -> None:
-        if damage.lost is not None:
-            self._sort(damage.lost, [])
-        else:
+        lost = damage.lost
+        if lost is None:
             self._unreadable += damage.length
+        elif lost.codec & _REFERRING and not self._is_doomed(lost) and lost.sha not in self._candidates:
+            # What it refers to is not known; a backup may still have the record, but not what goes now.
+            raise LedgerDamaged(f"{damage}: it may share content with these messages; restore it first")
+        else:
+            self._sort(lost, [], readable=False)
 
     def _take(self, frame: Frame) -> None:
         try:
@@ -151,15 +158,10 @@ class _Reading:
                 raise
             self._sort(frame, [])
 
-    def _sort(self, frame: Frame, references: list[bytes]) -> None:
+    def _sort(self, frame: Frame, references: list[bytes], readable: bool = True) -> None:
         light = _light(frame)
         if frame.kind in _PARTS:
-            self._before.append(frame.sha)
-            if frame.sha in self._candidates:
-                self._parts.append(light)
-                self._lists.setdefault(frame.sha, references)
-            else:
-                self._use(references)
+            self._sort_part(light, references, readable)
             return
         before, self._before = self._before, []
         if self._is_doomed(frame):
@@ -169,6 +171,19 @@ class _Reading:
             self.more.update(sha for sha in (*references, *before) if sha not in self._mail.messages)
         else:
             self._use(references)
+
+    def _sort_part(self, light: Frame, references: list[bytes], readable: bool) -> None:
+        """Sort a part. One that is erased already says nothing of a later record with the same content."""
+        if is_erased(light):
+            return
+        self._before.append(light.sha)
+        if light.sha not in self._candidates:
+            self._use(references)
+            return
+        self._parts.append(light)
+        if readable:
+            self._stored.add(light.sha)
+            self._lists[light.sha] = [*self._lists.get(light.sha, ()), *references]
 
     def _is_doomed(self, frame: Frame) -> bool:
         if frame.position in self._mail.spared:
@@ -185,8 +200,7 @@ class _Reading:
     def result(self) -> DoomedRecords:
         """Return the records that go."""
         used = self._all_used(self._used)
-        stored = {frame.sha for frame in self._parts if frame.sha in used}
-        needed = {sha for sha in used & self._mail.messages if sha not in stored}
+        needed = {sha for sha in used & self._mail.messages if sha not in self._stored}
         used = self._all_used(used.union(*(self._pieces.get(sha, ()) for sha in needed)))
         gone = [frame for frame in self._gone if not _needed(frame, needed)]
         gone += [frame for frame in self._parts if frame.sha not in used]

@@ -114,7 +114,7 @@ class Erasing:
 
     def _allowed(self, messages: Sequence[int]) -> list[MessageRow]:
         rows = self._vault.catalog.rows(messages)
-        refused = self._protected(rows)
+        refused = self._refused(rows)
         self.result.refused |= refused
         return [row for row in rows if row.sha not in refused]
 
@@ -135,9 +135,26 @@ class Erasing:
 
     def _newly_protected(self, rows: list[MessageRow]) -> bool:
         """Whether one of the messages has been protected since they were looked at."""
-        refused = self._protected(rows)
+        refused = self._refused(rows)
         self.result.refused |= refused
         return bool(refused)
+
+    def _refused(self, rows: Sequence[MessageRow]) -> dict[bytes, str]:
+        """The messages that must stay, with the reason.
+
+        A message also stays if one of its copies brought a protected message: that copy is evidence of it.
+        """
+        catalog = self._vault.catalog
+        refused, own = dict(self._protected(rows)), {row.sha for row in rows}
+        beside: dict[bytes, list[bytes]] = {}
+        for row in rows:
+            for copy in catalog.envelopes_of(row.sequence):
+                for sha in set(copy.messages) - own:
+                    beside.setdefault(sha, []).append(row.sha)
+        others = [row for row in map(catalog.message_by_sha, beside) if row is not None]
+        for sha, why in self._protected(others).items() if others else ():
+            refused |= dict.fromkeys(beside[sha], f"its report also brought a protected message: {why}")
+        return refused
 
     def _count(self, plan: ErasurePlan, messages: int) -> None:
         self.result.messages += messages
