@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import tempfile
 from collections.abc import Sequence
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -83,8 +84,9 @@ def tool() -> ModuleType:
 
 def problems_by_the_tool(folder: Path) -> tuple[list[str], int]:
     verifier = tool().Verifier(folder)
-    verifier.verify_chain()
-    verifier.verify_content(None)
+    with closing(verifier._places):
+        verifier.verify_chain()
+        verifier.verify_content(None)
     return verifier.problems, verifier.erased
 
 
