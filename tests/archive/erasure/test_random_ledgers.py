@@ -144,8 +144,9 @@ def test_any_change_of_an_erased_ledger_is_found_by_both(which: int, at: int, da
         if new == old:
             return
         ours, theirs = check(segments, deep=True), tool().Verifier(folder)
-        theirs.verify_chain()
-        theirs.verify_content(None)
+        with closing(theirs._places):
+            theirs.verify_chain()
+            theirs.verify_content(None)
         assert bool(ours.problems) == bool(theirs.problems)
         assert ours.problems or ours.notes
         assert theirs.problems or theirs.unfinished
