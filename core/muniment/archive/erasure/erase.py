@@ -203,10 +203,11 @@ def finish_erasing(
 def finish_interrupted(vault: Vault) -> None:
     """Finish an erasure that was interrupted, before a job. If that fails, the next job tries again."""
     try:
+        vault.finish_erasures()
         for _ in finish_erasing(vault):
             pass
     except (MunimentError, OSError) as error:
-        log.error("traces of erased mail are not removed yet: %s", error)
+        log.error("an erasure is not finished yet: %s", error)
 
 
 def _erased_since(vault: Vault, since: LedgerHead) -> tuple[list[int], set[bytes]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -33,7 +34,8 @@ class VaultErasures:
     def __init__(self, folder: Path, segments: SegmentStore) -> None:
         self._path = folder / ERASED
         self._segments = segments
-        self._interrupted = False
+        self._since: LedgerHead | None = None
+        """The state after which an erasure may have begun that is not finished; None if all are."""
 
     def finish(self, *, again: bool = False) -> int:
         """Do all erasures again that are not known to be done; returns how many records they concern.
@@ -59,19 +61,44 @@ class VaultErasures:
         self.note(head)
         return done
 
-    def erase(self, redaction: Redaction) -> None:
-        """Erase what a committed redaction names.
+    def begin(self, since: LedgerHead) -> None:
+        """Say that decisions to erase may be committed after a state. Until they are erased, no note is made.
+
+        Call it before the commit: nothing may come between a commit and this.
+        """
+        if self._since is None or since.tree_size < self._since.tree_size:
+            self._since = since
+
+    def erase(self, redactions: Iterable[Redaction]) -> None:
+        """Erase what committed redactions name: all that were committed since `begin`.
 
         Raises:
-            VaultError: The disk can't be written. The erasure is finished when the vault is next opened.
+            VaultError: The disk can't be written. `finish_begun` or the next opening finishes the erasure.
         """
-        self._interrupted = True
-        erase_frames(self._segments, redaction.frames)
-        self._interrupted = False
+        for redaction in redactions:
+            erase_frames(self._segments, redaction.frames)
+        self._since = None
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether an erasure may have begun that is not finished."""
+        return self._since is not None
+
+    def finish_begun(self) -> None:
+        """Erase what was committed since `begin`, if that is not done. Nothing may append meanwhile.
+
+        The ledger says what that is, since a commit that failed may be on the disk or not.
+
+        Raises:
+            VaultError: The disk can't be read or written; call it again.
+        """
+        if self._since is not None:
+            finish_erasures(self._segments, self._since if self._since.tree_size else None)
+            self._since = None
 
     def note(self, head: LedgerHead) -> None:
-        """Note that all erasures up to a state are done, unless one was interrupted since it was opened."""
-        if self._interrupted or self._read() == head:
+        """Note that all erasures up to a state are done, unless one is not finished."""
+        if self.unfinished or self._read() == head:
             return
         with suppress(OSError):  # then they are done again
             write_file(self._path, (json.dumps(as_json(head)) + "\n").encode(), durable=False)

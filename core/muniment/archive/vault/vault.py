@@ -25,6 +25,7 @@ from muniment.archive.catalog.model import DecisionRow
 from muniment.archive.catalog.replay import replay
 from muniment.archive.erasure.apply import require_frames
 from muniment.archive.erasure.redaction import Redaction, redaction_fact, redaction_record
+from muniment.archive.erasure.unfinished import ALL
 from muniment.archive.facts import ConfigurationFact, Fact
 from muniment.archive.files.lock import VaultLock
 from muniment.archive.files.temp_files import enter_work, leave_work, own_work
@@ -112,7 +113,9 @@ class Vault(VaultContents):
         require_whole(self.folder)
         for one in committed_redactions(self.segments):
             with self._commits.between_batches():
-                self._erasures.erase(one.redaction)
+                self._erasures.finish_begun()
+                self._erasures.begin(ALL)
+                self._erasures.erase([one.redaction])
         work = own_work(self.folder)
         with new_catalog(self.folder, self.ledger.vault_id) as new:
             replay(new, self.segments, None, work, stopped)
@@ -369,15 +372,18 @@ class Vault(VaultContents):
 
         Raises:
             ValueError: A redaction is too large, or contradicts itself; nothing was committed.
-            OSError: The decision could not be written; nothing was erased.
+            OSError: The decision could not be written, and nothing was erased. If it is in the ledger all the
+                same, it is erased before the next one, or when the vault is next opened.
             CatalogBehind: The records are erased, but the catalog could not apply the decision yet.
             VaultError: A redaction names records that are not there, a run did not end its batch, or the
-                vault can't be written, and nothing was erased. Or the disk failed in the middle; then the
-                erasure is finished when the vault is next opened. The sentence says which.
+                vault can't be written, or an earlier erasure can't be finished: nothing was erased. Or the
+                disk failed in the middle; then it is finished by `finish_erasures`, by the next erasure,
+                or when the vault is next opened. The sentence says which.
         """
         records = [(redaction, redaction_record(redaction)) for redaction in redactions]
         with self._commits.between_batches():
             self.require_writable()
+            self._erasures.finish_begun()
             if not allowed():
                 return []
             for redaction in redactions:
@@ -387,16 +393,28 @@ class Vault(VaultContents):
                 sequence = self.append(record, time * CLOCK).sequence
                 facts.append(redaction_fact(redaction, record.sha, record.size, sequence, time))
             behind: CatalogBehind | None = None
+            self._erasures.begin(self.ledger.head)
             try:
                 head = self.commit(facts)
             except CatalogBehind as error:
                 behind, head = error, self.ledger.head
-            for redaction in redactions:
-                self._erasures.erase(redaction)
+            self._erasures.erase(redactions)
             self._erasures.note(head)
         if behind is not None:
             raise behind
         return [fact.sequence for fact in facts]
+
+    def finish_erasures(self) -> None:
+        """Finish an erasure of this process that was interrupted. Thread-safe.
+
+        Not for a thread that has begun a batch.
+
+        Raises:
+            VaultError: The disk can't be read or written, or a run did not end its batch; call it again.
+        """
+        if self._erasures.unfinished:
+            with self._commits.between_batches():
+                self._erasures.finish_begun()
 
     # --- dictionaries ---------------------------------------------------------------------
 
