@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from muniment.archive.catalog.model import DecisionRow
+from muniment.archive.ledger.local_segments import LocalSegments
 from muniment.archive.ledger.model import DECISIONS, RecordKind
 from muniment.archive.vault.open_catalog import rebuild_catalog
 from muniment.archive.vault.open_vault import open_vault
@@ -77,3 +78,19 @@ def test_a_refused_decision_leaves_nothing(vault: Vault) -> None:
     with pytest.raises(ValueError, match="no kind of decision"):
         vault.decide(RecordKind.AUDIT, lambda earlier: [{}], 1)
     assert vault.head == before
+
+
+def test_a_batch_that_is_kept_although_its_segment_can_not_be_sealed_reaches_the_catalog(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalSegments, "seal", fail)
+        patch.setattr(vault.ledger, "_limit", 1)
+        with pytest.raises(OSError, match="No space"):
+            vault.decide(RecordKind.HOLD, lambda earlier: [{"number": 1}], 1)
+    vault.decide(RecordKind.RULE, lambda earlier: [{"number": 2}], 1)
+    assert [one["number"] for one in contents(vault.catalog.decisions(RecordKind.HOLD))] == [1]
+    assert [one["number"] for one in contents(vault.catalog.decisions(RecordKind.RULE))] == [2]

@@ -115,10 +115,13 @@ class CommitCoordinator:
         """Make the current batch durable in the ledger, then apply its facts to the catalog."""
         with self._turns.held():
             waiting, self._events = self._events, []
+            before = self.ledger.head.tree_size
             try:
                 audits = [self.audit(event) for one in waiting for event in one.events]
                 head = self.ledger.commit()
             except BaseException as error:
+                # The batch may be kept although something after it failed, such as the next segment.
+                self._lagging = self._lagging or self.ledger.head.tree_size > before
                 for one in waiting:
                     one.done.set_exception(error)
                 raise
