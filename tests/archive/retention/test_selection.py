@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from muniment.archive.retention.coverage import (
     NO_QUERY,
     PARTLY_READ,
     UNTRUSTED,
+    MessagePage,
     SelectionMatch,
     covers,
     pages,
@@ -31,6 +33,7 @@ from muniment.archive.retention.selection import (
 from muniment.archive.vault.open_vault import open_vault
 from muniment.archive.vault.vault import Vault
 from muniment.errors import MunimentError, NotFound, QueryError, UsageError, VaultError
+from muniment.mail.notes import OPAQUE
 from support.reports import plain, report
 from support.vaults import TestVault, put
 from support.wrapped import enclosing, enveloped
@@ -305,6 +308,31 @@ def test_mail_that_cannot_be_read_may_be_selected(changing: TestVault) -> None:
     assert now(changing, recorded(changing, query="subject:outer")) == ({"outer"}, {})
     assert now(changing, recorded(changing, query="-plum")) == ({"open"}, {"outer": PARTLY_READ})
     assert now(changing, recorded(changing, query="outer", people=("bob@example.com",)))[0] == {"outer"}
+
+
+@pytest.mark.parametrize(
+    "criteria",
+    [
+        {"people": ("anna@example.com",)}, {"domains": ("corp.net",)}, {"folders": ("Sent",)},
+        {"direction": "in"}, {"profiles": ("other",)}, {"attachments": True}, {"attachments": False},
+    ],
+    ids=["people", "domain", "folder", "direction", "profile", "files", "no files"],
+)  # fmt: skip
+@pytest.mark.parametrize("lost", [False, True], ids=["unreadable", "without a copy"])
+def test_mail_whose_envelope_could_not_be_read_may_be_anybodys(
+    changing: TestVault, criteria: dict[str, Any], lost: bool
+) -> None:
+    mail(changing, "unknown", "x@else.org", "bob@example.com")
+    with closing(open_vault(changing.folder, write=False)) as opened:
+        (page,) = pages(opened)
+        unread = MessagePage(opened, [replace(page.rows[0], notes=(OPAQUE,))])
+        unread.mentions = {}
+        if lost:
+            unread.profiles = {}
+        coverage = SelectionMatch(opened, select(opened, **criteria)).coverage(unread)
+        (number,) = (row.sequence for row in unread.rows)
+        doubtful = lost or "profiles" not in criteria
+        assert (coverage.certain, set(coverage.possible)) == (frozenset(), {number} if doubtful else set())
 
 
 def test_an_envelope_that_is_not_trusted_may_be_right(changing: TestVault) -> None:

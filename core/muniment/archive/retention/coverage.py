@@ -8,7 +8,7 @@ read, or its address has moved. A hold covers what may be selected; a disposal t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -33,6 +33,9 @@ NOT_ALL_READ = frozenset({OPAQUE, UNREAD, CUT, ENCRYPTED, PLACEHOLDER, DAMAGED})
 """Notes of messages with text that a search does not find."""
 BEHIND = "the index does not have it yet"
 NO_INDEX = "the index can't be asked"
+_UNREADABLE = frozenset({OPAQUE, UNREAD, DAMAGED})
+"""Notes of messages whose envelope may not have been read."""
+UNKNOWN = "its envelope could not be read, so its people are not known"
 PARTLY_READ = "not all of its text can be read"
 MOVED = "an address on it has changed hands"
 UNTRUSTED = "its envelope is not trusted"
@@ -115,23 +118,37 @@ class SelectionMatch:
         return (
             (wanted.least is None or row.size >= wanted.least)
             and (wanted.most is None or row.size <= wanted.most)
-            and (wanted.attachments is None or (row.attachments > 0) == wanted.attachments)
             and (wanted.since is None or row.received >= wanted.since)
             and (wanted.until is None or row.received < wanted.until)
         )
 
     def _judges(self, page: MessagePage) -> Iterator[Callable[[int], Judged]]:
-        """Yield what compares messages by their copies, the cheapest first."""
+        """Yield what compares messages by their files and copies, the cheapest first."""
         wanted = self.selection
+        rows = {row.sequence: row for row in page.rows}
+        unknown = {number for number, row in rows.items() if _has_unknown_people(row, page)}
+
+        def doubted(judge: Callable[[int], Judged]) -> Callable[[int], Judged]:
+            """Mail whose people are not known may be anybody's."""
+            return lambda number: _at_least(judge(number), (Fit.MAYBE, UNKNOWN) if number in unknown else _NO)
+
+        if wanted.attachments is not None:
+            yield lambda number: self._of_files(rows[number])
         if wanted.profiles:
-            yield lambda number: _sure(not page.profiles.get(number, set()).isdisjoint(wanted.profiles))
+            yield lambda number: _of_profiles(page.profiles.get(number, set()), wanted.profiles)
         if wanted.domains:
-            yield lambda number: self._of_domain(page.mentions.get(number, []))
+            yield doubted(lambda number: self._of_domain(page.mentions.get(number, [])))
         if wanted.people or wanted.folders:
-            yield lambda number: self._of_people(page.mentions.get(number, []))
+            yield doubted(lambda number: self._of_people(page.mentions.get(number, [])))
         if self._direction is not None:
             direction = self._direction
-            yield lambda number: _explained(direction.fit(page.mentions.get(number, [])), MOVED)
+            yield doubted(lambda number: _explained(direction.fit(page.mentions.get(number, [])), MOVED))
+
+    def _of_files(self, row: MessageRow) -> Judged:
+        """Compare whether it has files, which is not certain of mail that could not all be read."""
+        if not row.attachments and not NOT_ALL_READ.isdisjoint(row.notes):
+            return Fit.MAYBE, PARTLY_READ
+        return _sure((row.attachments > 0) == self.selection.attachments)
 
     def _of_domain(self, mentions: Iterable[CatalogMention]) -> Judged:
         found = [one.trusted for one in mentions if domain(one.address) in self.selection.domains]
@@ -155,8 +172,25 @@ Judged = tuple[Fit, str]
 """Whether a message is selected, and why that is not certain."""
 
 
+_NO: Judged = (Fit.NO, "")
+
+
 def _sure(fits: bool) -> Judged:
     return (Fit.YES if fits else Fit.NO), ""
+
+
+def _at_least(found: Judged, doubt: Judged) -> Judged:
+    return found if found[0] else doubt
+
+
+def _of_profiles(found: Collection[str], wanted: Collection[str]) -> Judged:
+    """Compare the profiles that fetched a message; without a copy, they are not known."""
+    return _sure(not set(found).isdisjoint(wanted)) if found else (Fit.MAYBE, UNKNOWN)
+
+
+def _has_unknown_people(row: MessageRow, page: MessagePage) -> bool:
+    """Return whether it is not known whose a message is: its envelope could not be read, or is lost."""
+    return not page.mentions.get(row.sequence) or not _UNREADABLE.isdisjoint(row.notes)
 
 
 def _explained(fit: Fit, why: str) -> Judged:
