@@ -65,7 +65,7 @@ class Approvals(WireWord, frozen=True):
     needed: tuple[str, ...] = ()
     """The acts that need a second person."""
     left_out: tuple[str, ...] = ()
-    """Those of `needed` that vault.toml names no more; it takes an approval until they need nobody."""
+    """Those of `needed` that vault.toml does not name now. It takes an approval to end that."""
     after: int = 0
     """`before` of the next page; 0 if this is the last one."""
 
@@ -105,7 +105,7 @@ class AnswerApproval(Request, frozen=True):
 
 
 class RelaxApprovals(Request, frozen=True):
-    """Ask that an act needs nobody any more. Remove it from [approvals] in vault.toml first.
+    """Ask that an act needs no second person from now on. Remove it from [approvals] in vault.toml first.
 
     Role: administrator.
     Reply: Decided, which always waits for another administrator.

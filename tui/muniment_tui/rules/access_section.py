@@ -34,7 +34,7 @@ WIDE = 14
 """Cells of the labels of facts."""
 
 
-class AccessSection(RulesSection):
+class GrantSection(RulesSection):
     """Roles, grants and seals."""
 
     ID = "access"

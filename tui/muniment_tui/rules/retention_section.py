@@ -21,7 +21,7 @@ NAMED = 10
 """Most people whom the text of a simulation names."""
 
 
-class RetentionSection(RulesSection):
+class RuleSection(RulesSection):
     """Retention rules, with their versions."""
 
     ID = "retention"

@@ -23,11 +23,11 @@ from muniment.api import (
 from muniment.errors import MunimentError, ReasonNeeded
 from muniment_tui.actions.registry import Action, actions
 from muniment_tui.engine.bridge import PendingRequest
-from muniment_tui.rules.access_section import AccessSection
+from muniment_tui.rules.access_section import GrantSection
 from muniment_tui.rules.approval_section import ApprovalSection
 from muniment_tui.rules.hold_section import HoldSection, count_text
 from muniment_tui.rules.readers import ReadersScreen
-from muniment_tui.rules.retention_section import RetentionSection, simulation_text
+from muniment_tui.rules.retention_section import RuleSection, simulation_text
 from muniment_tui.rules.section import RulesSection
 from muniment_tui.shell.frame import AreaScreen
 from muniment_tui.terminal.safe_text import joined, shown
@@ -38,7 +38,7 @@ from muniment_tui.widgets.rows import ListRow, RowList, ShortList
 from muniment_tui.widgets.situation import situation
 from muniment_tui.widgets.text import TextLines
 
-SECTIONS = (HoldSection, RetentionSection, AccessSection, ApprovalSection)
+SECTIONS = (HoldSection, RuleSection, GrantSection, ApprovalSection)
 """The sections, in the order in which they are listed."""
 
 
@@ -145,13 +145,13 @@ class RulesScreen(AreaScreen):
             return super().check_action(action, parameters)
         section, row = self._section, self._row
         if action == "add":
-            return isinstance(section, HoldSection | AccessSection)
+            return isinstance(section, HoldSection | GrantSection)
         if action == "simulate":
-            return isinstance(section, RetentionSection) and self._pending is None
+            return isinstance(section, RuleSection) and self._pending is None
         if action == "approve":
             return isinstance(section, ApprovalSection) and row is not None and bool(section.approving(row))
         if action in ("seal", "who"):
-            return isinstance(section, AccessSection)
+            return isinstance(section, GrantSection)
         if action == "end":
             return row is not None and section.ending(row) is not None
         if action == "count":
@@ -303,7 +303,7 @@ class RulesScreen(AreaScreen):
     def action_seal(self) -> None:
         """Open the form of a seal."""
         section = self._section
-        if isinstance(section, AccessSection):
+        if isinstance(section, GrantSection):
             self.app.push_screen(section.sealing(self.action_reload))
 
     def action_who(self) -> None:

@@ -26,7 +26,9 @@ def begin_erasing(folder: Path, head: LedgerHead) -> None:
 
 
 def erasing_since(folder: Path) -> LedgerHead | None:
-    """Return since when an erasure is not finished; None if all are. A damaged file stands for all.
+    """Return the state since which an erasure is unfinished; None if all are finished.
+
+    A damaged file counts as if no erasure were finished.
 
     Raises:
         OSError: The file can't be read.

@@ -201,7 +201,7 @@ def number_of(level: int, index: int) -> int:
 
 
 def entries_of(tiles: int) -> int:
-    """Return how many entries there are with so many tiles of the lowest level."""
+    """Return the number of entries of a tree with this number of tiles at the lowest level."""
     total = 0
     while tiles:
         total += tiles

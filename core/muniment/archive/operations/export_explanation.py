@@ -188,25 +188,5 @@ class PublicExplanation(Explanation):
     def read(self) -> Iterator[int]:
         return iter(())
 
-    def _look_up(self) -> Iterator[int]:
-        """Make each proof by itself, from the tiles of the tree."""
-        head = Checkpoint(self._head.tree_size, self._head.root)
-        yield from self._tree.grow(head.tree_size)
-        for number, position in enumerate(sorted(self._records), start=1):
-            self._proofs[position] = self._tree.inclusion(position, head)
-            if number % OFTEN == 0:
-                yield number
-
-    def _walk(self) -> Iterator[int]:
-        """Make all proofs in one pass over the ledger, which is quicker for many of them."""
-        proofs = InclusionProofs(self._records)
-        for number, header in enumerate(ledger_headers(self._segments, self._head.tree_size), start=1):
-            proofs.add(header)
-            if number % OFTEN == 0:
-                yield number
-        if proofs.size == self._head.tree_size and proofs.finish() == self._head.root:
-            for position, path in proofs.paths.items():
-                self._proofs[position] = InclusionProof(position, proofs.headers[position], tuple(path))
-
     def files(self) -> Iterator[tuple[str, Iterable[bytes]]]:
         yield README, [PUBLIC.encode()]

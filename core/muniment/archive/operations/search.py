@@ -118,18 +118,15 @@ def find(
     require_known(vault, node, whose, own)
     node = _with_public_ids(vault, node) if own else node
     scope = scope_of(vault, whose) if whose else None
-
-    index = vault.index()
-    known = {} if conversations is None else conversations
+    index, known = vault.index(), {} if conversations is None else conversations
     if not is_bound(vault, index.watermark, index.binding):
         return SearchPage(0, True, (), (), first=0)  # its numbers are those of other messages
 
     def found(part: Node, most: int) -> Sequence[int]:
         return index.search(part, scope=scope, limit=most, bcc_allowed=not own, exact=own, count=False).ids
 
-    node = with_conversations(
-        vault, node, lambda id_: _message(vault, id_, whose if own else None), found, known
-    )
+    reader = whose if own else None
+    node = with_conversations(vault, node, lambda id_: _message(vault, id_, reader), found, known)
     page = index.search(
         _leaving_out(vault, node, without),
         users=lambda name: terms_of(vault, name),
@@ -143,8 +140,7 @@ def find(
         oldest_first=oldest_first,
         around=around,
     )
-    if without:
-        page = _kept(vault, page, without)
+    page = _kept(vault, page, without)
     return _with_times(page, begun) if counted else page
 
 

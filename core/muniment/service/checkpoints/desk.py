@@ -26,8 +26,8 @@ from muniment.notify.telling import ArchiveOrigin
 from muniment.service.checkpoints.log_keys import LogKeys, log_keys
 from muniment.service.checkpoints.stamping import StampTarget
 from muniment.service.checkpoints.targets import (
-    FolderTarget,
     GitTarget,
+    NoteFolderTarget,
     Publication,
     SetBack,
     Target,
@@ -193,7 +193,7 @@ def outlets_of(settings: Settings, folder: Path, origin: Callable[[], ArchiveOri
 
 def _always(settings: Settings, folder: Path) -> Iterator[Target]:
     if settings.checkpoints.folder:
-        yield FolderTarget(folder / as_path(settings.checkpoints.folder))
+        yield NoteFolderTarget(folder / as_path(settings.checkpoints.folder))
     if settings.checkpoints.git:
         yield GitTarget(folder / as_path(settings.checkpoints.git))
 

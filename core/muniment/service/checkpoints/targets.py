@@ -75,7 +75,7 @@ class Target(Protocol):
         """
 
 
-class FolderTarget:
+class NoteFolderTarget:
     """A folder outside the vault."""
 
     def __init__(self, folder: Path) -> None:
@@ -171,7 +171,7 @@ def _put(path: Path, content: str | bytes) -> None:
     write_file(path, data, durable=True, mode=PUBLIC)
 
 
-class GitTarget(FolderTarget):
+class GitTarget(NoteFolderTarget):
     """A work tree of git. Its hooks are not run, and nothing asks for a password."""
 
     @property

@@ -1,7 +1,7 @@
 """The frames that redaction records name: only these may be erased, and nothing else about them may differ.
 
-A redaction comes after the frames that it names. So whoever meets an erased frame must know what comes later;
-what is named is kept in a temporary database, since there may be more of it than fits into memory.
+A redaction comes after the frames that it names, so a reader of an erased frame must know what comes later.
+What is named is in a temporary database, since there may be more of it than fits into memory.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def committed_redactions(
 
 
 def _ignore(damage: Damage) -> None:
-    """Pass over damage: whoever reads the whole ledger reports it."""
+    """Pass over damage, which the check of the whole ledger reports."""
 
 
 def _is_redaction(header: FrameHeader) -> bool:
