@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -298,3 +299,31 @@ def test_a_blocked_stream_does_not_delay_quitting(run: Run) -> None:
     begun = time.monotonic()
     run(Blocking(), script)
     assert time.monotonic() - begun < 20
+
+
+def test_the_bridge_closes_while_another_thread_starts_a_request(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lane's next request starts in the thread of the request before it."""
+    start = threading.Thread.start
+    starting = threading.Event()
+
+    def slow(thread: threading.Thread) -> None:
+        if thread.name == "say-GetTree":
+            starting.set()
+            time.sleep(0.3)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", slow)
+
+    async def script(app: Asking, pilot: Pilot[Any]) -> None:
+        context = contextvars.copy_context()
+        other = threading.Thread(target=context.run, args=(app.engine.ask, app, GetTree(), Tree, app.take))
+        other.start()
+        assert starting.wait(20)
+        app.engine.close()
+        other.join(20)
+        assert not other.is_alive()
+        assert app.got == []
+
+    run(EngineDouble({GetTree: []}), script)

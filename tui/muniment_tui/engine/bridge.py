@@ -260,7 +260,8 @@ class Bridge:
         thread = threading.Thread(target=lambda: context.run(run), name=line.name, daemon=True)
         with self._lock:
             self._lines[line] = thread
-        thread.start()
+            # Within the lock, since `close` joins every thread of the table.
+            thread.start()
 
     def _call(
         self, line: PendingRequest, request: Request, reply: type[W], then: Callable[[W], object]
