@@ -1,8 +1,8 @@
 """On a bare Debian: the demo, the app in a terminal, all tests, and the hammer on Debian's own Python.
 
 Each Debian has its essential packages, `python3` and `make`, and nothing else. Muniment's own make targets
-install the rest. The tests run once in a folder that other users can enter, in random order, and once in one
-that they can't.
+install the rest. All tests run in a folder that other users can enter, in random order. Those that work as
+other users run again in a folder that they can't enter.
 Needs root, debootstrap, and access to Debian's and Python's packages.
 """
 
@@ -50,6 +50,9 @@ REASONS = (
     " absent",  # others' mail
 )
 """Reasons for which root may skip a test."""
+AS_OTHERS = "from support.osusers import"
+"""What a file of tests that work as other users holds."""
+REPORT = "--junitxml=/tmp/report.xml"
 SHUT = f"other users can't enter {Path(CLOSED).parent}"
 """A further reason in a folder that others can't enter."""
 
@@ -86,6 +89,16 @@ class Debian:
         )
         assert done.returncode == 0, f"exit code {done.returncode}:\n{done.stdout[-8000:]}"
         return done.stdout
+
+    def report(self) -> tuple[int, dict[str, str]]:
+        """The number of cases of the last run with REPORT, and why those that were skipped were skipped."""
+        cases = list(ET.parse(self.root / "tmp" / "report.xml").getroot().iter("testcase"))
+        skipped = {
+            f"{case.get('classname')}::{case.get('name')}": skip.get("message", "")
+            for case in cases
+            for skip in case.iter("skipped")
+        }
+        return len(cases), skipped
 
     def clone(self, folder: str) -> None:
         """Put a clone of this project there, with others' mail in `../shared`."""
@@ -143,24 +156,31 @@ def test_the_app_in_a_terminal(debian: Debian) -> None:
         assert terminal.settings() == terminal.before
 
 
-@pytest.mark.parametrize("folder", [OPEN, CLOSED], ids=["open", "closed"])
-def test_the_whole_suite(debian: Debian, folder: str) -> None:
-    debian.clone(folder)
-    report = debian.root / "tmp" / "report.xml"
-    options = "--junitxml=/tmp/report.xml"
-    if folder == OPEN:
-        options += f" --random-order --random-order-seed={random.randrange(10**6)}"
-    output = debian(folder, "env", f"PYTEST_ADDOPTS={options}", "make", "test", timeout=LONG)
+def test_the_whole_suite(debian: Debian) -> None:
+    debian.clone(OPEN)
+    options = f"{REPORT} --random-order --random-order-seed={random.randrange(10**6)}"
+    output = debian(OPEN, "env", f"PYTEST_ADDOPTS={options}", "make", "test", timeout=LONG)
     print(options, output[-3000:], sep="\n")
-    cases = list(ET.parse(report).getroot().iter("testcase"))
-    assert len(cases) > 1000
-    skipped = {
-        f"{case.get('classname')}::{case.get('name')}": skip.get("message", "")
-        for case in cases
-        for skip in case.iter("skipped")
-    }
+    cases, skipped = debian.report()
+    assert cases > 10_000
+    assert not {name: why for name, why in skipped.items() if not any(one in why for one in REASONS)}
+
+
+def test_a_folder_that_others_cannot_enter(debian: Debian) -> None:
+    """One test alone may be skipped for it."""
+    debian.clone(CLOSED)
+    debian(CLOSED, "make", ".venv/.set-up")
+    paths = [
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "tests").rglob("test_*.py")
+        if AS_OTHERS in path.read_text()
+    ]
+    assert len(paths) > 5
+    debian(CLOSED, ".venv/bin/pytest", REPORT, "-n", "2", *paths, timeout=LONG)
+    cases, skipped = debian.report()
+    assert cases > 100
     others = [name for name, why in skipped.items() if SHUT in why]
-    assert len(others) == (folder == CLOSED), others
+    assert len(others) == 1, others
     assert not {
         name: why
         for name, why in skipped.items()
