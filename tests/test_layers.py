@@ -1,4 +1,4 @@
-"""Imports point one way, and whoever asks the engine does not load it."""
+"""Imports point one way, and a program that asks the engine does not load it."""
 
 from __future__ import annotations
 

@@ -332,7 +332,7 @@ def test_an_mbox_that_can_not_be_completed_leaves_neither_file(tmp_path: Path, t
 
 
 def test_the_manifest_of_an_mbox_has_its_name_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """So whoever sees a manifest finds all of its mail."""
+    """So a reader of a manifest finds all of its mail."""
     named: list[list[str]] = []
 
     def watched(part: Path, path: Path) -> None:

@@ -421,7 +421,7 @@ def test_screens_read_an_altered_ledger_once_until_it_changes(
     now[0] += KEPT
     assert texts() == first
     assert len(readings) == 2, "bytes may have changed unseen"
-    for _ in range(2):  # whoever may write looks for themselves
+    for _ in range(2):  # each writer looks for itself
         with pytest.raises(LedgerDamaged):
             require_whole(vault.folder)
     assert len(readings) == 4

@@ -118,7 +118,7 @@ def test_a_checkpoint_that_nothing_knows_is_refused_but_is_no_damage(vault: Test
     size, _, root = proof(vault).checkpoint.partition(":")
     other = f"{size}:{root[::-1]}" if mistyped == "root" else f"{size}0:{root}"
     answer = verified(vault, was=(other,))
-    assert not answer.ok, "whoever compares must see it"
+    assert not answer.ok, "the comparison must show it"
     found = proof(vault).verified
     assert found is not None
     assert found.ok

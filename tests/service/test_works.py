@@ -1,4 +1,4 @@
-"""Verifications, backups and rebuilds go on in the service, whoever watches."""
+"""Verifications, backups and rebuilds go on in the service, watched or not."""
 
 from __future__ import annotations
 

@@ -147,7 +147,7 @@ class MailSession(SMTP):
         super().connection_lost(error)
 
     def eof_received(self) -> bool | None:
-        """The client sends no more. What it has sent is still handled and answered.
+        """The client has stopped sending. What it has sent is still handled and answered.
 
         aiosmtpd would drop a message whose client has closed its side behind the last dot.
         """

@@ -7,7 +7,7 @@ OPAQUE = "its parser died over it: kept whole, not read"
 UNREAD = "its text could not be read: the parser failed over it"
 """Only the outline of the message was read (see `mail.text.outline`). Its text is never read later, so that a
 rebuild gives the same result."""
-NO_ENVELOPE = "no envelope: told by the original's own headers"
+NO_ENVELOPE = "no envelope: taken from the original's own headers"
 """The journal report does not itself say who sent its original."""
 PLACEHOLDER = "its journal report holds no original: it is listed by the envelope"
 """The journal report holds something else in the original's place (see `mail.journal.placeholder`)."""

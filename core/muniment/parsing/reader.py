@@ -103,7 +103,7 @@ class MailReader(Protocol):
         """The message with the content and the text of all its attachments.
 
         Args:
-            mail: the message, in an open file whatever its size.
+            mail: the message, in an open file of any size.
             into: an open file that gets content and text of each attachment, in the order of `files`.
         """
 

@@ -101,7 +101,7 @@ class AccessBook:
         return {one.user: one for one in self.seals if one.holds(time)}
 
     def closed_to(self, login: str, time: int) -> frozenset[str]:
-        """Return the ids of the people whose mail a login may not open at a time, whatever its role."""
+        """Return the ids of the people whose mail a login may not open at a time, in any role."""
         return frozenset(user for user, seal in self.seals_on(time).items() if login not in seal.logins)
 
     def roles_on(self, time: int) -> RecordedRoles | None:

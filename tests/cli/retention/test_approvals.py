@@ -53,7 +53,7 @@ def test_list() -> None:
     _, row, needed = result.out.splitlines()
     assert row.startswith("3f9a01c2  waiting  2025-01-0")
     assert needed == "A second person is needed for: approvals relax, erase."
-    assert "vault.toml names erase no more" in result.err
+    assert "vault.toml no longer names erase" in result.err
     value = json.loads(invoke(engine(), "approvals", "list", "--json").out)
     assert (value["waiting"], value["left_out"], value["approvals"][0]["used"]) == (1, ["erase"], None)
     empty = EngineDouble({ListApprovals: Approvals(total=0, waiting=0, approvals=(), needed=("erase",))})

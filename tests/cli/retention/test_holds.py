@@ -137,7 +137,7 @@ def test_release_says_what_loses_protection() -> None:
     double = engine()
     text = out("hold", "release", "fall 7", "--reason", "settled", "--yes", double=double)
     assert "Fall 7 (case 7 O 12) covers 1,200 messages. 1,000 messages lose protection." in text
-    assert "2 are held only because nobody can be sure (`muniment hold show`). Still held: 200" in text
+    assert "2 may not be covered, and are held to be safe (`muniment hold show`). Still held: 200" in text
     request = sent(double, ReleaseHold)
     assert (request.name, request.number, request.reason) == ("Fall 7", 9, "settled")
     alone = HoldCountWord(hold=HOLD, mail=MailCountWord(messages=1, bytes=1), alone=1)
@@ -169,7 +169,7 @@ def test_release_in_json() -> None:
 def test_report() -> None:
     text = out("hold", "report")
     assert "1,200 of 5,000 messages are held, 5.0 kB." in text
-    assert "2 of these are held because nobody can be sure" in text
+    assert "2 of these may not be covered, and are held to be safe" in text
     rows = list(csv.DictReader(io.StringIO(out("hold", "report", "--csv"))))
     assert [(row["hold"], row["user"], row["messages"], row["oldest"]) for row in rows] == [
         ("Fall 7", "", "1200", "2025-01-04T14:13:20Z"),

@@ -80,7 +80,7 @@ class MessagePreview:
 
 
 class IdCopies:
-    """Sends the ids of the message at hand to the terminal's clipboard."""
+    """Sends the ids of the selected message to the terminal's clipboard."""
 
     def __init__(self, screen: FrameScreen, found: ResultPane, reader: ReaderPane) -> None:
         self._screen = screen

@@ -411,7 +411,7 @@ class ProofScreen(AreaScreen):
         self._leave()
 
     def _leave(self) -> None:
-        """Watch the work no more."""
+        """Stop watching the work."""
         self._pending = self._work = None
         self.refresh_bindings()
         self._draw()

@@ -34,14 +34,14 @@ How it proves this
 The archive numbers all that it keeps, and computes one short number, the root, over all of it in order. Root
 and number of records together are called a checkpoint. If one letter of one message is changed, removed or
 put elsewhere, the root is another one. The proof of a message is a list of hashes that leads from the
-message to the root. So whoever knows the checkpoint from elsewhere, and not from this file, can be sure of
-the message: from a note of their own, a notice by mail, a publication, or another organisation that keeps
+message to the root. So a reader who knows the checkpoint from elsewhere, and not from this file, can be sure
+of the message: from a note of their own, a notice by mail, a publication, or another organisation that keeps
 checkpoints.
 
 How to check it
 
 You need Python 3.10 or newer, and nothing else. Take verify_ledger.py from Muniment's own source if you can,
-and not from this file, since whoever forges a file can forge the script in it. Then run
+and not from this file, since a forger of the file can forge the script in it. Then run
 
     python3 verify_ledger.py --proof THIS-FILE.zip --root SIZE:ROOT
 

@@ -1,4 +1,4 @@
-"""Packs the files of a production into a folder or a zip, as a stream for whoever writes them."""
+"""Packs the files of a production into a folder or a zip, as a stream for its writer."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ NATIVES, TEXTS = "NATIVES", "TEXT"
 IN_FOLDER = 1_000
 """Documents in one folder."""
 CATCH_ALL = "catch-all"
-SEALED = "messages that are sealed from whoever made this, if there are any"
+SEALED = "messages that are sealed from the person who made this, if there are any"
 """What a manifest says is left out, where people's mail is sealed."""
 README = """\
 This file was produced from a Muniment archive.

@@ -4,8 +4,8 @@ Who wants an act asks for it with its exact arguments. Another person, with anot
 approves or refuses; who asked may withdraw. An approval is good once, for exactly this act, for 30 days. If
 the act then fails, the approval can be used again.
 
-The acts that need a second person are a record as well. Whoever can write vault.toml can name more of them at
-once; that an act needs nobody any more takes an approval itself.
+The acts that need a second person are a record as well. A new name in vault.toml counts at once. Removing
+an act takes an approval itself.
 """
 
 from __future__ import annotations
@@ -278,7 +278,7 @@ def need_values(
         earlier: All records of approvals so far.
         more: The acts that vault.toml names.
         by: Who changes them.
-        without: An act that needs nobody any more, by an approval.
+        without: An act that no longer needs a second person, by an approval.
     """
     before = read_approvals(earlier).needed
     after = (before | frozenset(more)) - {without}

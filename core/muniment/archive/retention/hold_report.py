@@ -25,7 +25,7 @@ class MailCount:
     messages: int = 0
     bytes: int = 0
     unsure: int = 0
-    """Messages of these that are covered only because nobody can be sure."""
+    """Messages of these that are held because it is not certain whether a hold covers them."""
     oldest: int = 0
     """The earliest date of a message, in seconds since 1970 UTC; 0 without messages."""
     newest: int = 0

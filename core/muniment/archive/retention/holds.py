@@ -1,4 +1,4 @@
-"""Legal holds: named orders that mail must not be erased, whatever a rule says.
+"""Legal holds: named orders that mail must not be erased, even where a rule says so.
 
 A hold is standing: it covers mail that comes later, as long as it is open. Two records make its history, with
 `op` "place" and "release"; neither is ever changed. Names are unique among open holds, in any case, so a

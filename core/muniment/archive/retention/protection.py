@@ -24,7 +24,7 @@ class Protection(NamedTuple):
 def protections(vault: Vault, rows: Sequence[MessageRow], at: int) -> dict[int, Protection]:
     """Return which messages may not be erased, by number.
 
-    Holds and rules are read anew, so that one that was recorded a moment ago counts.
+    Holds and rules are read again, so that one that was recorded a moment ago counts.
 
     Args:
         vault: The vault.

@@ -235,7 +235,7 @@ def _parts(node: Node) -> Iterator[Node]:
 
 
 def negates(node: Node) -> bool:
-    """Return whether a query excludes anything, so that a message of which more is known may fit no more."""
+    """Return whether a query excludes anything, so that a message may stop fitting when more is known."""
     return any(isinstance(part, Not) for part in _parts(node))
 
 

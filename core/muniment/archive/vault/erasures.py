@@ -54,7 +54,7 @@ class VaultErasures:
             if head is None or since == head:
                 return 0
             done = finish_erasures(self._segments, since)
-        except LedgerDamaged:  # whoever opens the ledger says what is damaged, and what to do
+        except LedgerDamaged:  # opening the ledger says what is damaged, and what to do
             return 0
         if done:
             log.info("erased again what decisions name since the last note: %d records", done)

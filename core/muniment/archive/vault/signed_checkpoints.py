@@ -90,7 +90,7 @@ class SignedCheckpoints:
         return len(gone)
 
     def copy_to(self, vault: Path, most: int) -> None:
-        """Copy what a backup needs: the public keys, and all notes and stamps of at most so many records.
+        """Copy what a backup needs: the public keys, and all notes and stamps of at most `size` records.
 
         Args:
             vault: The backup's folder.

@@ -84,7 +84,7 @@ def list_(session: CommandSession, answered: bool) -> None:
         session.out.line("No approvals." if answered else "Nothing waits for a second person.")
     session.out.prose(f"A second person is needed for: {', '.join(pages[0].needed)}.")
     for act in pages[0].left_out:
-        complain(f'Note: vault.toml names {act} no more: muniment approvals relax "{act}" --reason TEXT.')
+        complain(f'Note: vault.toml no longer names {act}: muniment approvals relax "{act}" --reason TEXT.')
 
 
 def _as_json(one: ApprovalWord) -> dict[str, Any]:

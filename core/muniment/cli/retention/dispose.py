@@ -26,7 +26,7 @@ REASON = click.option("--reason", default="", metavar="TEXT", help="Why, for the
     type=click.IntRange(1),
     default=None,
     metavar="COUNT",
-    help="Erase without a question, if exactly so many messages are due.",
+    help="Erase without a question, if exactly this many messages are due.",
 )
 @REASON
 @pass_session

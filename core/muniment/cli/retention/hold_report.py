@@ -111,8 +111,8 @@ def _print(session: CommandSession, found: HeldReport) -> None:
     )
     if found.mail.unsure:
         out.prose(
-            f"{count(found.mail.unsure)} of these are held because nobody can be sure; `muniment hold show` "
-            "says why."
+            f"{count(found.mail.unsure)} of these may not be covered, and are held to be safe; "
+            "`muniment hold show` says why."
         )
 
 

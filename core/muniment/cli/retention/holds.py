@@ -225,7 +225,7 @@ def loss(found: HoldCountWord) -> str:
         return words + "Its release leaves nothing unprotected."
     words += f"{_messages(found.alone)} {'loses' if found.alone == 1 else 'lose'} protection. "
     if mail.unsure:
-        words += f"{count(mail.unsure)} are held only because nobody can be sure (`muniment hold show`). "
+        words += f"{count(mail.unsure)} may not be covered, and are held to be safe (`muniment hold show`). "
     others = [f"{count(shared)} by {other}" for other, shared in found.others.items()]
     return words + (f"Still held: {', '.join(others)}." if others else "No other hold covers any of them.")
 

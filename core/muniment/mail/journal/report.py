@@ -269,7 +269,7 @@ def _envelope(
     stated = text.envelope() if text is not None else Envelope(())
     if any(party.role in INBOX_ROLES for party in stated.parties):
         return stated
-    lacking = "no recipients in the envelope: told by the original's own headers"
+    lacking = "no recipients in the envelope: taken from the original's own headers"
     notes.append(lacking if stated.parties else NO_ENVELOPE)
     claimed = envelope_of(_head_of(buf, original))
     known = SENT_ROLES if stated.parties else frozenset()

@@ -39,7 +39,7 @@ class SignatureFacts(Struct, frozen=True, array_like=True):
     expires: int | None = None
     """Until when the signer meant it to be used."""
     problem: str = ""
-    """Why it is broken, whatever the key; "" if only the key can say."""
+    """Why it is broken under any key; "" if only the key can say."""
     unusable: bool = False
     """Whether it proves nothing, such as one with SHA-1. `problem` says why."""
 

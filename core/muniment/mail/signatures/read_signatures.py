@@ -52,7 +52,7 @@ BodyHash = Callable[[bool, int | None], tuple[bytes, int]]
 
 
 class _Unusable(ValueError):
-    """The signature proves nothing, whatever the message is."""
+    """The signature proves nothing for any message."""
 
 
 def read_signatures(buf: MailBuffer, limits: BodyLimits = LIMITS) -> MessageSignatures:

@@ -24,7 +24,7 @@ def needed_acts(book: ApprovalBook, settings: Settings) -> frozenset[str]:
 
 
 def left_out(book: ApprovalBook, settings: Settings) -> list[str]:
-    """The acts that vault.toml names no more, although no approval has taken them off the list."""
+    """The acts that vault.toml no longer names, although no approval has taken them off the list."""
     return sorted(book.needed - frozenset(settings.approvals.need))
 
 

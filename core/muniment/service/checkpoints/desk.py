@@ -159,7 +159,7 @@ class CheckpointDesk:
         return note
 
     def prove(self, of: Checkpoint) -> Callable[[int], ConsistencyProof]:
-        """What gives the proof that a state has grown from its first so many records."""
+        """What gives the proof that a state has grown from its first records."""
         return lambda old: self.vault.tree.consistency(old, of)
 
 

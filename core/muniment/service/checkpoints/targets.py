@@ -30,7 +30,7 @@ from muniment.system.atomic_files import write_file
 from muniment.system.paths import readable
 
 Prove = Callable[[int], ConsistencyProof]
-"""Gives the proof that the checkpoint has grown from its first so many leaves."""
+"""Gives the proof that the checkpoint has grown from its first leaves."""
 
 LATEST = "latest.note"
 PUBLIC = 0o644

@@ -1,4 +1,4 @@
-"""Keeps sealed mail from readers whom its seal does not name, whatever their role.
+"""Keeps sealed mail from readers whom its seal does not name, in every role.
 
 A sealed person's folders can't be listed, and a message that such a person has is not opened, exported or
 found, also where other people have it too. In a list of another person's folder it is a line without content,

@@ -1,4 +1,4 @@
-"""Deletes secrets that Muniment kept, once vault.toml names them no more."""
+"""Deletes secrets that Muniment kept, once vault.toml no longer names them."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class _Day:
     """The first second after it."""
     book: AccessBook
     directories: tuple[Directory, ...]
-    """The users at its beginning and at its end: whoever could read at either could read on that day."""
+    """The users at its beginning and at its end: a login that could read at either could read on that day."""
     owner: str
     """Login of the vault's owner."""
 

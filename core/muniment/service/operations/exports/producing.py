@@ -140,7 +140,7 @@ def _sentence(production: Production, numbers: BatesNumbers, path: Path) -> str:
 
 
 def _warnings(view: ProductionView) -> Iterator[str]:
-    """What whoever makes a production must know of it."""
+    """What the person who makes a production must know of it."""
     if view.choice.without:
         yield "messages that are sealed from you, if there are any, are left out"
     if view.late:

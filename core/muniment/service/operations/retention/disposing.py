@@ -137,7 +137,7 @@ def _disposed_by_two(session: ClientSession, vault: Vault, approval: Approval) -
 
 
 def _says(of: dict[str, Any]) -> str:
-    """What is approved. The list's name stands for exactly these messages."""
+    """What is approved. The list's name means exactly these messages."""
     messages = of["messages"]
     due = f"{moment(of['at']):%Y-%m-%d %H:%M} UTC"
     number = f"{count(messages)} {'message' if messages == 1 else 'messages'}"
