@@ -172,16 +172,15 @@ UNRECORDED: dict[str, set[type[Request]]] = {
     "shows neither mail nor who has any": {
         api.GetStatus, api.GetHealth, api.GetProof, api.GetHistory, api.WatchRuns, api.WatchWork,
         api.GetRefiling, api.GetSetup, api.ListProfiles, api.ShowProfile, api.GetSettings,
-        api.ListRules, api.ShowRetention,
-        api.GetCheckpoint, api.VerifyCheckpoint,
+        api.ListRules, api.GetCheckpoint, api.VerifyCheckpoint,
     },
     "tries values without keeping them, and fetches no mail": {
         api.CheckProfile, api.CheckSettings, api.CheckSetup, api.TestProfile, api.TestNotify,
     },
     "names people, folders and counts; what is in them is recorded when it is read": {
-        api.GetTree, api.ListUsers, api.ShowUser, api.ListLogins, api.ListHolds, api.CountHold,
-        api.ReportHeld, api.CheckErasure, api.GetErasureCertificate,
+        api.GetTree, api.ListUsers, api.ShowUser, api.ListLogins,
     },
+    "says what was decided about mail, and reads none of it": {api.ListHolds, api.GetErasureCertificate},
     "says who may or could read what, and shows nothing of it": {api.ListAccess, api.GetRightsOf},
     "shows what administrators asked for, and no mail": {api.ListApprovals, api.ShowApproval},
     "shows why items are in quarantine; reading one is recorded": {api.ListQuarantine},

@@ -378,14 +378,74 @@ def test_sealed_mail_is_neither_listed_nor_opened_nor_found(
         api.ReadAttachment(id=sealed, number=1),
         api.Export(query="", ids=(house.ids["anna to bob"], sealed), path=str(tmp_path / "x.zip")),
         api.Export(query="", user="dora@example.com", path=str(tmp_path / "y.zip")),
-        api.Prove(id=sealed, path=str(tmp_path / "proof.zip")),
+        api.Prove(id=sealed, path=str(tmp_path / "proof.zip")), api.ShowRetention(id=sealed),
+        api.CheckErasure(ids=(house.ids["anna to bob"], sealed)),
+        api.Erase(ids=(sealed,), basis="a request"),
     ]  # fmt: skip
     for request in requests:
-        with pytest.raises(AccessRefused, match="is sealed"):
+        may = caller is ROOT or not isinstance(request, api.CheckErasure | api.Erase)
+        with pytest.raises(AccessRefused, match="is sealed" if may else "auditor"):
             house.send(caller, request)
     listed = house.ask(caller, api.ListMessages(user="bob@example.com", folder="Inbox"))
     assert {(hit.subject, hit.sender) for hit in listed.hits} >= {("(sealed)", "")}
     assert "dora to bob" not in {hit.subject for hit in listed.hits}
+
+
+def hold_counts(house: House, caller: Caller) -> tuple[int, int, int]:
+    """How many held messages are counted and listed, and of how many people mail is left out."""
+    *_, counted = house.send(caller, api.CountHold(name="All"))
+    *_, end = house.send(caller, api.ListHeld())
+    assert isinstance(counted, api.HoldCountWord)
+    assert isinstance(end, api.HeldEnd)
+    assert counted.sealed == end.sealed
+    return counted.mail.messages, end.messages, end.sealed
+
+
+def test_counts_of_holds_have_what_the_caller_may_open(house: House) -> None:
+    house.ask(ROOT, api.PlaceHold(name="All", reason="suit", everything=True))
+    house.seal("dora@example.com", "audrey")
+    house.seal("bob@example.com", "audrey")
+    assert hold_counts(house, AUDREY) == (5, 5, 0)
+    assert hold_counts(house, ROOT) == (1, 1, 2)
+    settings = house.folder / "vault.toml"
+    settings.write_text(settings.read_text().replace("[access]\n", '[access]\nadministrators = ["bob"]\n'))
+    assert hold_counts(house, BOB) == (4, 4, 1), "his own mail is open to him"
+
+
+def test_a_simulation_names_neither_sealed_mail_nor_its_owner(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule = api.RuleSpec(name="All", kind="dispose", period="1 day")
+    house.ask(ROOT, api.SetRules(rules=(rule,)))
+    house.seal("dora@example.com", "carla")
+    later = time.time() + 9 * DAY
+    monkeypatch.setattr("muniment.service.operations.retention.simulating.time.time", lambda: later)
+    *_, found = house.send(ROOT, api.SimulateRetention())
+    assert isinstance(found, api.Simulation)
+    assert {one.subject for one in found.examples} == {"anna to bob", "anna to carol", "bob to carol"}
+    assert "dora@example.com" not in {one.name for one in found.people}
+    assert found.goes.messages == found.listed == 5, "a disposal takes what was counted"
+
+
+def test_counts_and_questions_about_messages_are_recorded_without_a_reason(house: House) -> None:
+    settings = house.folder / "vault.toml"
+    settings.write_text(settings.read_text().replace("[access]\n", "[access]\nrequire_reason = true\n"))
+    house.ask(ROOT, api.PlaceHold(name="All", reason="suit", everything=True))
+    named = house.ids["anna to bob"]
+    requests: list[Request] = [
+        api.CountHold(name="All"), api.ReportHeld(), api.ShowRetention(id=named),
+        api.CheckErasure(ids=(named, named)),
+    ]  # fmt: skip
+    for request in requests:
+        house.send(ROOT, request)
+    events = {one.word: one for one in house.trail() if one.event == "read"}
+    assert set(events) >= {type(request).__name__ for request in requests}
+    assert (events["CountHold"].detail["name"], events["CountHold"].everybody) == ("All", True)
+    for word in ("ShowRetention", "CheckErasure"):
+        assert events[word].detail["messages"] == [named]
+        assert "bob@example.com" in events[word].people
+    with pytest.raises(ReasonNeeded):
+        house.send(ROOT, api.ListHeld())
 
 
 @pytest.mark.parametrize("choice", [{}, {"user": "bob@example.com", "folder": "Inbox"}, {"query": "word*"}])

@@ -25,6 +25,7 @@ class CheckErasure(Request, frozen=True):
 
     Raises:
         NotFound: an id names no message, or several; or the message was erased before.
+        AccessRefused: a message is sealed from the caller.
     """
 
     ids: tuple[str, ...]
@@ -61,6 +62,7 @@ class Erase(Request, frozen=True):
     Raises:
         NotFound: an id names no message, or several; or the message was erased before.
         UsageError: there is no basis.
+        AccessRefused: a message is sealed from the caller.
         VaultError: it was stopped, or the vault can't be written.
     """
 

@@ -122,6 +122,8 @@ class HoldCountWord(WireWord, frozen=True):
     people: tuple[HeldPerson, ...] = ()
     reasons: dict[str, int] = field(default_factory=dict)
     """Why messages are not surely selected, with their numbers."""
+    sealed: int = 0
+    """People whose mail is sealed from the caller: messages that they have are held, but not counted here."""
 
 
 class CountHold(Request, frozen=True):
@@ -129,7 +131,8 @@ class CountHold(Request, frozen=True):
 
     Role: auditor.
     Stream: Step now and then, with the percentage, then HoldCountWord. For a hold that was released, it says
-    what the hold would cover.
+    what the hold would cover. Mail that is sealed from the caller is not counted, since the count of a hold
+    with a query would say what is in it.
 
     Raises:
         NotFound: No hold has this name.
@@ -169,7 +172,8 @@ class ReportHeld(Request, frozen=True):
     """Compare all mail with all open holds, and count what each one covers.
 
     Role: auditor.
-    Stream: Step now and then, with the percentage, then HeldReport.
+    Stream: Step now and then, with the percentage, then HeldReport. Sealed mail is not counted, as in
+    CountHold.
     """
 
 
@@ -181,15 +185,17 @@ class HeldReport(WireWord, frozen=True):
     """What all of them cover together, each message counted once."""
     examined: int
     """Messages of the vault that were compared."""
+    sealed: int = 0
+    """As in HoldCountWord."""
 
 
 class ListHeld(Request, frozen=True):
     """Ask for every message that an open hold covers. The audit trail records it as a search.
 
-    Mail that is sealed from the caller has no content.
+    Mail that is sealed from the caller is held, but not listed, as it is not counted in CountHold.
 
     Role: auditor.
-    Stream: HeldMessage for each message, in the order of receipt.
+    Stream: HeldMessage for each message, in the order of receipt, then HeldEnd.
 
     Raises:
         ReasonNeeded: as for Search.
@@ -224,3 +230,12 @@ class HeldMessage(WireWord, frozen=True):
     to: str
     subject: str
     holds: tuple[HeldByWord, ...]
+
+
+class HeldEnd(WireWord, frozen=True):
+    """The end of a list of held messages."""
+
+    messages: int
+    """How many were listed."""
+    sealed: int = 0
+    """As in HoldCountWord."""

@@ -158,6 +158,7 @@ class ShowRetention(Request, frozen=True):
 
     Raises:
         NotFound: There is no such message.
+        AccessRefused: It is sealed from the caller.
     """
 
     id: str
@@ -250,7 +251,8 @@ class Simulation(WireWord, frozen=True):
     rules: tuple[MailShareWord, ...] = ()
     """By version of a rule, the largest first."""
     people: tuple[MailShareWord, ...] = ()
-    """By person, the largest first. A message of several people counts for each of them."""
+    """By person, the largest first. A message of several people counts for each of them. People whose mail
+    is sealed from the caller are left out."""
     months: dict[str, int] = field(default_factory=dict)
     """Messages by the month in which their time comes, such as "2036-01", in UTC."""
     held: int = 0
@@ -262,7 +264,8 @@ class Simulation(WireWord, frozen=True):
     doubts: dict[str, int] = field(default_factory=dict)
     """Why it is not certain, with the number of messages."""
     examples: tuple[DueExample, ...] = ()
-    """The oldest messages that would go by each rule, at most 5 of each."""
+    """The oldest messages that would go by each rule, at most 5 of each, without those that are sealed from
+    the caller. All other counts have these, since a disposal takes exactly what is counted."""
     listed: int = 0
     """How many of them one disposal takes: the first 100,000 in the order of the ledger."""
     list: str = ""

@@ -13,6 +13,7 @@ from muniment.api import (
     CountHold,
     Decided,
     HeldByWord,
+    HeldEnd,
     HeldMessage,
     HeldPerson,
     HeldReport,
@@ -143,6 +144,21 @@ def test_release_says_what_loses_protection() -> None:
     alone = HoldCountWord(hold=HOLD, mail=MailCountWord(messages=1, bytes=1), alone=1)
     text = out("hold", "release", "x", "--reason", "y", "--yes", double=engine(alone))
     assert "1 message. 1 message loses protection. No other hold covers any of them." in text
+
+
+def test_what_is_sealed_from_the_caller_is_said_to_be_left_out() -> None:
+    sealed = HoldCountWord(hold=HOLD, mail=NONE, sealed=2)
+    double = engine(sealed)
+    double.answers[ReportHeld] = [HeldReport(holds=(sealed,), mail=NONE, examined=5, sealed=1)]
+    double.answers[ListHeld] = [HeldEnd(messages=0, sealed=1)]
+    said = "The mail of 2 people is sealed from you, and left out here. Holds cover it all the same."
+    assert said in " ".join(out("hold", "show", "x", double=double).split())
+    text = " ".join(out("hold", "release", "x", "--reason", "y", "--yes", double=double).split())
+    assert f"{said} Its release leaves nothing else unprotected." in text
+    for words in ([], ["--csv"], ["--json"], ["--csv", "--messages"], ["--json", "--messages"]):
+        result = invoke(double, "hold", "report", *words)
+        assert "the mail of 1 person is sealed from you" in " ".join(result.err.lower().split()), words
+        assert "sealed from you" not in result.out, "a load file has data alone"
 
 
 def test_release_asks_first_and_never_by_itself() -> None:

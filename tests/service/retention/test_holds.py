@@ -181,13 +181,27 @@ def test_what_erasure_asks(vault: TestVault) -> None:
     opened.close()
 
 
-def test_sealed_mail_is_held_and_listed_without_content(vault: TestVault) -> None:
+def test_sealed_mail_is_held_but_neither_counted_nor_listed_for_who_may_not_open_it(
+    vault: TestVault,
+) -> None:
     place(vault, "All", everything=True)
+    place(vault, "Pear", query="pear")
     vault.client.call(
         api.SealMail(user="bob@example.com", logins=("carla",), reason="works council"), api.Done
     )
-    words = [word for word in vault.client.stream(api.ListHeld()) if isinstance(word, api.HeldMessage)]
-    assert sorted((word.subject, word.sender == "" and word.to == "") for word in words) == [
-        ("(sealed)", True), ("(sealed)", True), ("plum", False),
-    ]  # fmt: skip
-    assert count(vault, "All").mail.messages == 3
+    *listed, end = vault.client.stream(api.ListHeld())
+    assert [(one.subject, one.sender) for one in listed if isinstance(one, api.HeldMessage)] == [
+        ("plum", "anna@example.com")
+    ]
+    assert end == api.HeldEnd(messages=1, sealed=1)
+    found = count(vault, "All")
+    assert (found.mail.messages, found.alone, found.sealed) == (1, 1, 1)
+    assert [one.user for one in found.people] == ["anna@example.com"]
+    assert count(vault, "Pear").mail == api.MailCountWord(messages=0, bytes=0), "its query says nothing"
+    *_, report_ = vault.client.stream(api.ReportHeld())
+    assert isinstance(report_, api.HeldReport)
+    assert (report_.mail.messages, report_.examined, report_.sealed) == (1, 3, 1)
+    opened = open_vault(vault.folder, write=False)
+    held_now = holds_on(opened, opened.catalog.messages_after(-1, 10))
+    assert len(held_now) == 3, "all of it is held"
+    opened.close()

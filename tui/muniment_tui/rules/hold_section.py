@@ -157,6 +157,10 @@ def count_text(found: HoldCountWord, width: int) -> Content:
     for person in found.people[:NAMED]:
         words = joined((person.user, ""), (count(person.mail.messages), "$secondary"), gap="  ")
         lines.append(fact("" if person is not found.people[0] else "Of", words, width, WIDE))
+    if found.sealed:
+        whose = "1 person" if found.sealed == 1 else f"{count(found.sealed)} people"
+        words = shown(f"mail of {whose}, which is sealed from you; it is held all the same")
+        lines.append(fact("Not counted", words, width, WIDE))
     if len(found.people) > NAMED:
         lines.append(fact("", shown(f"and {count(len(found.people) - NAMED)} more people"), width, WIDE))
     return Content("\n").join(lines)

@@ -6,7 +6,7 @@ Mail is read page by page. What is kept in memory grows with the number of peopl
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from muniment.archive.catalog import MessageRow
@@ -16,6 +16,14 @@ from muniment.archive.retention.holds import HeldBy, Hold, HoldMatch
 from muniment.archive.vault.vault import Vault
 
 COUNTING = "comparing mail with holds"
+
+Closed = Callable[[Collection[int]], Collection[int]]
+"""Gives the messages of these that the reader must learn nothing about."""
+
+
+def nothing_closed(messages: Collection[int]) -> Collection[int]:
+    """The messages that are closed to a reader who may learn of everything: none."""
+    return ()
 
 
 @dataclass(slots=True)
@@ -66,7 +74,7 @@ class HeldCount:
 
 
 def count_held(
-    vault: Vault, holds: Sequence[Hold], size: int = 500
+    vault: Vault, holds: Sequence[Hold], size: int = 500, closed: Closed = nothing_closed
 ) -> Generator[StageProgress, None, HeldCount]:
     """Compare all mail with holds, and count it.
 
@@ -74,6 +82,7 @@ def count_held(
         vault: The vault.
         holds: The holds.
         size: Messages of a page.
+        closed: Messages that are not counted.
 
     Yields:
         How far it is.
@@ -88,7 +97,7 @@ def count_held(
     by_number = {count.hold.number: count for count in found.holds}
     whole, match = vault.catalog.totals().messages, HoldMatch(vault, holds)
     for page in pages(vault, size):
-        held = match.held(page)
+        held = _open(match.held(page), closed)
         people = vault.catalog.holders_of(held)
         for row in page.rows:
             if covering := held.get(row.sequence):
@@ -112,9 +121,15 @@ def _count(count: HoldCount, row: MessageRow, held: HeldBy, covering: list[HeldB
 
 
 def held_messages(
-    vault: Vault, holds: Sequence[Hold]
+    vault: Vault, holds: Sequence[Hold], closed: Closed = nothing_closed
 ) -> Iterator[tuple[MessagePage, dict[int, list[HeldBy]]]]:
-    """Yield all mail page by page, with the holds that cover each message, by number."""
+    """Yield all mail page by page, with the holds that cover each message that is not closed, by number."""
     match = HoldMatch(vault, holds)
     for page in pages(vault):
-        yield page, match.held(page)
+        yield page, _open(match.held(page), closed)
+
+
+def _open(held: dict[int, list[HeldBy]], closed: Closed) -> dict[int, list[HeldBy]]:
+    """Leave out the closed messages: that a query of a hold finds one says what is in it."""
+    without = closed(held)
+    return {number: covering for number, covering in held.items() if number not in without}

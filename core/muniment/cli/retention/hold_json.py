@@ -6,7 +6,7 @@ from typing import Any
 
 from muniment.api import HeldByWord, HoldCountWord, HoldWord, MailCountWord
 from muniment.cli.output import plain
-from muniment.system.formatting import iso, local
+from muniment.system.formatting import count, iso, local
 
 
 def hold_as_json(one: HoldWord) -> dict[str, Any]:
@@ -38,6 +38,12 @@ def mail_as_json(mail: MailCountWord) -> dict[str, Any]:
 def title(one: HeldByWord | HoldWord) -> str:
     """A hold's name, with its case number if there is one."""
     return f"{one.name} (case {one.case})" if one.case else one.name
+
+
+def sealed_words(people: int) -> str:
+    """Say how many people's mail is not counted, since the caller may not open it."""
+    whose = "1 person is" if people == 1 else f"{count(people)} people is"
+    return f"The mail of {whose} sealed from you, and left out here. Holds cover it all the same."
 
 
 def held_as_json(one: HeldByWord) -> dict[str, object]:

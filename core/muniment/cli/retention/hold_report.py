@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator
 
 import click
 
-from muniment.api import HeldMessage, HeldReport, HoldCountWord, ListHeld, MailCountWord, ReportHeld
+from muniment.api import HeldEnd, HeldMessage, HeldReport, HoldCountWord, ListHeld, MailCountWord, ReportHeld
 from muniment.cli.answers import last, streaming, watched
 from muniment.cli.command import CommandSession, VaultCommand, pass_session
-from muniment.cli.output import TableColumn
-from muniment.cli.retention.hold_json import count_as_json, held_as_json, mail_as_json, title
+from muniment.cli.output import TableColumn, complain
+from muniment.cli.retention.hold_json import count_as_json, held_as_json, mail_as_json, sealed_words, title
 from muniment.cli.trail.event_csv import harmless_cell
 from muniment.errors import UsageError
 from muniment.system.formatting import count, iso, local, size
@@ -56,6 +56,7 @@ def report(session: CommandSession, as_csv: bool, messages: bool, reason: str) -
                 "holds": [count_as_json(one) for one in found.holds],
                 "mail": mail_as_json(found.mail),
                 "examined": found.examined,
+                "sealed": found.sealed,
             }
         )
     elif as_csv:
@@ -63,6 +64,13 @@ def report(session: CommandSession, as_csv: bool, messages: bool, reason: str) -
         session.out.raw(_csv(_lines(found)))
     else:
         _print(session, found)
+    _say_sealed(found.sealed)
+
+
+def _say_sealed(people: int) -> None:
+    """Say on standard error that the report leaves something out."""
+    if people:
+        complain(f"Note: {sealed_words(people)}")
 
 
 def _csv(rows: Iterable[Iterable[object]]) -> bytes:
@@ -138,6 +146,8 @@ def _print_messages(session: CommandSession, reason: str, as_csv: bool) -> None:
                     session.out.raw(_csv([_cells(word)]))
                 else:
                     session.out.json(message_as_json(word))
+            elif isinstance(word, HeldEnd):
+                _say_sealed(word.sealed)
     session.out.flush()
 
 

@@ -20,7 +20,7 @@ from muniment.cli.answers import last, watched
 from muniment.cli.command import CommandGroup, CommandSession, pass_session
 from muniment.cli.output import TableColumn, plain
 from muniment.cli.retention.criteria import criteria_of, criteria_options
-from muniment.cli.retention.hold_json import count_as_json, hold_as_json, title
+from muniment.cli.retention.hold_json import count_as_json, hold_as_json, sealed_words, title
 from muniment.cli.retention.hold_report import report
 from muniment.errors import UsageError
 from muniment.system.formatting import count, local, size
@@ -181,6 +181,8 @@ def _print_count(session: CommandSession, found: HoldCountWord) -> None:
         out.prose(f"{'Also held':<{HANG}}{count(shared)} by {other}", HANG)
     for person in found.people[:SHOWN]:
         out.line(f"{'Of':<{HANG}}{person.user}  {count(person.mail.messages)}")
+    if found.sealed:
+        out.prose(sealed_words(found.sealed))
     if len(found.people) > SHOWN:
         out.line(f"{'':<{HANG}}and {count(len(found.people) - SHOWN)} more people; --json names them")
 
@@ -212,7 +214,8 @@ def release(session: CommandSession, name: str, reason: str, yes: bool) -> None:
     request = ReleaseHold(name=found.hold.name, reason=reason, number=found.hold.number)
     answer = session.ask(request, Decided)
     if session.json:
-        session.out.json(plain(answer) | {"unprotected": found.alone, "others": found.others})
+        lost = {"unprotected": found.alone, "others": found.others, "sealed": found.sealed}
+        session.out.json(plain(answer) | lost)
         return
     session.out.prose(answer.message)
 
@@ -221,8 +224,10 @@ def loss(found: HoldCountWord) -> str:
     """What the release of a hold would do, in words."""
     one, mail = found.hold, found.mail
     words = f"{title(one)} covers {_messages(mail.messages)}. "
+    if found.sealed:
+        words += f"{sealed_words(found.sealed)} "
     if not mail.messages:
-        return words + "Its release leaves nothing unprotected."
+        return words + f"Its release leaves nothing {'else ' * bool(found.sealed)}unprotected."
     words += f"{_messages(found.alone)} {'loses' if found.alone == 1 else 'lose'} protection. "
     if mail.unsure:
         words += f"{count(mail.unsure)} may not be covered, and are held to be safe (`muniment hold show`). "

@@ -47,6 +47,8 @@ _ACTS = {
     "AskAccess": ("asked for the right to read", "ask for the right to read"),
     "PlaceHold": ("placed a legal hold", "place a legal hold"),
     "ReleaseHold": ("released a legal hold", "release a legal hold"),
+    "CountHold": ("counted what a legal hold covers", "count what a legal hold covers"),
+    "ReportHeld": ("counted what all legal holds cover", "count what all legal holds cover"),
     "ListHeld": ("listed held mail", "list held mail"),
     "SetRules": ("set retention rules", "set retention rules"),
     "EndRule": ("ended a retention rule", "end a retention rule"),

@@ -9,7 +9,9 @@ from muniment.archive.ledger.model import RecordKind
 from muniment.archive.vault.vault import Vault
 from muniment.config.model import AccessSection
 from muniment.errors import AccessRefused, VaultError
+from muniment.people.directory import Directory, User
 from muniment.people.grants import AccessBook, AccessGrant, access_book, roles_value
+from muniment.people.logins import LoginState, login_of
 
 
 def book_of(vault: Vault) -> AccessBook:
@@ -120,3 +122,16 @@ class ClosedMail:
 def closed_mail(vault: Vault, login: str, own: str = "") -> ClosedMail:
     """The sealed mail that a login must not open now; `own` is the id of the user that it is bound to."""
     return ClosedMail(vault, book_of(vault).closed_to(login, int(time.time())), own)
+
+
+def closed_to(vault: Vault, login: str, access: AccessSection) -> ClosedMail:
+    """The sealed mail that a login must not open now; its own mail is open to it."""
+    address = access.users.get(login, "")
+    own = person(vault.directory, login, address) if address else None
+    return closed_mail(vault, login, own.id if own is not None else "")
+
+
+def person(directory: Directory, login: str, address: str) -> User | None:
+    """The user whose mail a login reads; None if the login is not bound, or its address has moved."""
+    found = login_of(directory, login, address)
+    return directory.user(found.user) if found.state is LoginState.BOUND and found.user is not None else None

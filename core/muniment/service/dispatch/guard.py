@@ -13,9 +13,9 @@ from muniment.api import Request, WireWord
 from muniment.archive.vault.vault import Vault
 from muniment.config.model import Settings
 from muniment.errors import AccessRefused, ConfigError, MunimentError, NotFound, ReasonNeeded
-from muniment.people.directory import Directory, User
+from muniment.people.directory import User
 from muniment.people.grants import AccessGrant
-from muniment.people.logins import LoginState, is_unrecorded, login_of
+from muniment.people.logins import is_unrecorded, login_of
 from muniment.service.access.audit_trail import (
     PEOPLE,
     Event,
@@ -25,7 +25,7 @@ from muniment.service.access.audit_trail import (
     record_refusal,
     record_start,
 )
-from muniment.service.access.rights import closed_mail, grants_now
+from muniment.service.access.rights import closed_mail, grants_now, person
 from muniment.service.access.roles import AccessRole, authorise, contacts, login_name, role_of
 from muniment.service.dispatch.concerned import concerned
 from muniment.service.dispatch.granted import (
@@ -64,7 +64,7 @@ def call(session: ClientSession, request: Request) -> WireWord:
         if operation.audit is AuditRule.CHANGE and not getattr(request, "check", False):
             return _changed(operation, session, admitted, request)
         answer = operation.handler(session, request)
-        if read is not None and operation.audit is AuditRule.AFTER:
+        if read is not None and operation.audit in (AuditRule.AFTER, AuditRule.COUNTED):
             record(session, read, soon=True)
         reply = answer.reply if isinstance(answer, Changed) else cast(WireWord, answer)
         return _without_sealed_content(session, admitted, request, reply)
@@ -89,7 +89,7 @@ def stream(session: ClientSession, request: Request) -> Iterator[WireWord]:
 
 
 def _open_part(session: ClientSession, admitted: _Admitted, request: Request) -> Request:
-    """A request to read others' mail, without sealed mail.
+    """A request to read, count or erase others' mail, without sealed mail.
 
     Raises:
         AccessRefused: it is about sealed mail alone.
@@ -280,12 +280,6 @@ class _Admitted:
             return found
 
 
-def person(directory: Directory, login: str, address: str) -> User | None:
-    """The user whose mail a login reads; None if the login is not bound, or its address has moved."""
-    found = login_of(directory, login, address)
-    return directory.user(found.user) if found.state is LoginState.BOUND and found.user is not None else None
-
-
 @contextmanager
 def _admitted(session: ClientSession, request: Request) -> Iterator[_Admitted]:
     """Check the caller's role, and record every refusal that is raised inside."""
@@ -357,13 +351,13 @@ def _settings(session: ClientSession, owner: int) -> Settings:
 def _read_event(
     session: ClientSession, request: Request, operation: Operation, admitted: _Admitted
 ) -> Event | None:
-    """The audit event of a request that reads others' mail; None for any other request.
+    """The audit event of a request that reads or counts others' mail; None for any other request.
 
     Raises:
         ReasonNeeded: [access] requires a reason, and the request has none.
         NotFound, QueryError: there is nothing to read.
     """
-    if operation.audit not in (AuditRule.BEFORE, AuditRule.AFTER):
+    if operation.audit not in (AuditRule.BEFORE, AuditRule.AFTER, AuditRule.COUNTED):
         return None
     with session.reading() as vault:
         messages = _messages(vault, request)
@@ -371,7 +365,8 @@ def _read_event(
         if own is not None and _is_own(vault, request, own, messages):
             return None
         fields = concerned(vault, request, (number for number, _ in messages))
-    _require_reason(session, request)
+    if operation.audit is not AuditRule.COUNTED:
+        _require_reason(session, request)
     return audit_event(
         "read", session.caller, admitted.role, request,
         messages=[sha.hex() for _, sha in messages], number=getattr(request, "number", 0),
@@ -422,10 +417,12 @@ def _messages(vault: Vault, request: Request) -> list[tuple[int, bytes]]:
     if isinstance(request, api.ReadRaw) and request.what == "quarantine":
         item = vault.catalog.quarantine_by_prefix(request.id)
         return [(-1, item.sha)]
-    if isinstance(request, (api.Show, api.ReadRaw, api.ReadAttachment, api.Prove)):
+    if isinstance(request, (api.Show, api.ReadRaw, api.ReadAttachment, api.Prove, api.ShowRetention)):
         return [_message(vault, request.id)]
     if isinstance(request, api.Export):
         return [_message(vault, one) for one in choice_of(vault, request).ids]
+    if isinstance(request, api.CheckErasure):
+        return [_message(vault, one) for one in dict.fromkeys(request.ids)]
     return []
 
 

@@ -2,7 +2,9 @@
 
 A sealed person's folders can't be listed, and a message that such a person has is not opened, exported or
 found, also where other people have it too. In a list of another person's folder it is a line without content,
-so that the list stays complete. Plain users read their own mail as ever.
+so that the list stays complete. Whether a rule, a hold or its query covers such a message is not said either,
+and an erasure does not name it: who may not look at a message can't judge that. Plain users read their own
+mail as ever.
 """
 
 from __future__ import annotations
@@ -23,9 +25,9 @@ from muniment.service.operations.reading import message_named
 
 READING = (
     api.GetTree, api.ListMessages, api.Search, api.Show, api.ReadRaw, api.ReadAttachment, api.Export,
-    api.Prove,
+    api.Prove, api.ShowRetention, api.CheckErasure, api.Erase,
 )  # fmt: skip
-"""Requests that read mail."""
+"""Requests that read mail, say something of it, or erase what is named."""
 SEALED = "(sealed)"
 """The subject of a message in a list that the reader must not open."""
 
@@ -38,9 +40,9 @@ def without_sealed(vault: Vault, closed: ClosedMail, request: Request) -> Reques
     """
     if isinstance(request, api.ListMessages | api.Search | api.Export) and request.user:
         _require_person(vault, closed, request.user)
-    if isinstance(request, api.Show | api.ReadRaw | api.ReadAttachment | api.Prove):
+    if isinstance(request, api.Show | api.ReadRaw | api.ReadAttachment | api.Prove | api.ShowRetention):
         _require_messages(vault, closed, (request.id,))
-    if isinstance(request, api.Export):
+    if isinstance(request, api.Export | api.CheckErasure | api.Erase):
         _require_messages(vault, closed, request.ids)
     return _leaving_out(closed, request)
 

@@ -39,6 +39,9 @@ class AuditRule(Enum):
     """The request shows mail: the event is committed before the first reply is sent."""
     AFTER = "after"
     """The request lists mail: the event is committed within a second of the reply."""
+    COUNTED = "counted"
+    """The request counts mail, or says what rules make of it, without showing any: the event is committed
+    within a second of the reply, or before a stream. It needs no reason, also where [access] requires one."""
     CHANGE = "change"
     """The request changes profiles or settings: once that is done, the event is committed within a second. A
     dry run (`check`) is not recorded, and neither is a reply as `Changed` that says so. It can't be used for

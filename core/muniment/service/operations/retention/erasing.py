@@ -225,7 +225,10 @@ def _signed(text: str, keys: LogKeys) -> str:
 
 
 OPERATIONS = (
-    Operation(api.CheckErasure, (api.ErasurePreview,), AccessRole.ADMINISTRATOR, check_erasure),
+    Operation(
+        api.CheckErasure, (api.ErasurePreview,), AccessRole.ADMINISTRATOR, check_erasure,
+        audit=AuditRule.COUNTED,
+    ),
     Operation(
         api.GetErasureCertificate, (api.ErasureCertificate,), AccessRole.AUDITOR, get_certificate
     ),

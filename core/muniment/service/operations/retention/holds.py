@@ -6,6 +6,8 @@ import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from muniment import api
 from muniment.archive.catalog import MessageRow
 from muniment.archive.catalog.model import DecisionRow
@@ -28,7 +30,7 @@ from muniment.archive.retention.selection import describe, selection_value
 from muniment.archive.vault.vault import Vault
 from muniment.errors import UsageError
 from muniment.people.directory import CATCH_ALL
-from muniment.service.access.rights import closed_mail
+from muniment.service.access.rights import closed_to
 from muniment.service.access.roles import AccessRole
 from muniment.service.host.session import ClientSession
 from muniment.service.operations.operation import AuditRule, Operation
@@ -37,8 +39,6 @@ from muniment.service.operations.retention.approving import Act, act_events, act
 from muniment.service.operations.retention.criteria import selection_asked
 from muniment.service.operations.retention.held import held_by_word
 
-SEALED = "(sealed)"
-"""The subject of a message whose mail is sealed."""
 PEOPLE = 1_000
 """Most people that a count names; those with the most messages."""
 
@@ -108,8 +108,9 @@ def count_hold(session: ClientSession, request: api.CountHold) -> Iterator[api.W
     with session.reading() as vault:
         hold = named(holds_of(vault), request.name)
         others = [one for one in open_holds(vault) if one.number != hold.number]
-        found = yield from _steps(count_held(vault, [hold, *others]))
-        yield _count_word(vault, found.holds[0], [hold, *others])
+        closed = closed_to(vault, session.caller.name, session.settings().access)
+        found = yield from _steps(count_held(vault, [hold, *others], closed=closed.sealed_of))
+        yield replace(_count_word(vault, found.holds[0], [hold, *others]), sealed=len(closed.users))
 
 
 def _steps(counting: Generator[Any, None, Any]) -> Generator[api.WireWord, None, Any]:
@@ -200,32 +201,31 @@ def report_held(session: ClientSession, request: api.ReportHeld) -> Iterator[api
     """Answer ReportHeld."""
     with session.reading() as vault:
         holds = open_holds(vault)
-        found = yield from _steps(count_held(vault, holds))
+        closed = closed_to(vault, session.caller.name, session.settings().access)
+        found = yield from _steps(count_held(vault, holds, closed=closed.sealed_of))
         yield api.HeldReport(
             holds=tuple(_count_word(vault, one, holds) for one in found.holds),
             mail=_mail(found.total),
             examined=found.examined,
+            sealed=len(closed.users),
         )
 
 
 def list_held(session: ClientSession, request: api.ListHeld) -> Iterator[api.WireWord]:
-    """Answer ListHeld. Of mail that is sealed from the caller, it has no content."""
+    """Answer ListHeld. Mail that is sealed from the caller is left out, as from the counts."""
+    listed = 0
     with session.reading() as vault:
-        closed = closed_mail(vault, session.caller.name)
-        for page, held in held_messages(vault, open_holds(vault)):
-            sealed = closed.sealed_of(held)
-            yield from (
-                _held_message(row, held[row.sequence], row.sequence in sealed)
-                for row in page.rows
-                if row.sequence in held
-            )
+        closed = closed_to(vault, session.caller.name, session.settings().access)
+        for page, held in held_messages(vault, open_holds(vault), closed.sealed_of):
+            yield from (_held_message(row, held[row.sequence]) for row in page.rows if row.sequence in held)
+            listed += len(held)
+    yield api.HeldEnd(messages=listed, sealed=len(closed.users))
 
 
-def _held_message(row: MessageRow, held: Iterable[HeldBy], sealed: bool) -> api.HeldMessage:
+def _held_message(row: MessageRow, held: Iterable[HeldBy]) -> api.HeldMessage:
     return api.HeldMessage(
-        id=row.sha.hex(), received=row.received, date=row.date, size=row.size,
-        sender="" if sealed else row.sender, to="" if sealed else row.to,
-        subject=SEALED if sealed else row.subject, holds=tuple(map(held_by_word, held)),
+        id=row.sha.hex(), received=row.received, date=row.date, size=row.size, sender=row.sender, to=row.to,
+        subject=row.subject, holds=tuple(map(held_by_word, held)),
     )  # fmt: skip
 
 
@@ -235,9 +235,16 @@ OPERATIONS = (
         api.ReleaseHold, (api.Decided,), AccessRole.ADMINISTRATOR, release_hold, audit=AuditRule.WITHIN
     ),
     Operation(api.ListHolds, (api.Holds,), AccessRole.AUDITOR, list_holds),
-    Operation(api.CountHold, (api.Step, api.HoldCountWord), AccessRole.AUDITOR, count_hold, streams=True),
-    Operation(api.ReportHeld, (api.Step, api.HeldReport), AccessRole.AUDITOR, report_held, streams=True),
     Operation(
-        api.ListHeld, (api.HeldMessage,), AccessRole.AUDITOR, list_held, streams=True, audit=AuditRule.BEFORE
+        api.CountHold, (api.Step, api.HoldCountWord), AccessRole.AUDITOR, count_hold,
+        streams=True, audit=AuditRule.COUNTED,
     ),
-)
+    Operation(
+        api.ReportHeld, (api.Step, api.HeldReport), AccessRole.AUDITOR, report_held,
+        streams=True, audit=AuditRule.COUNTED,
+    ),
+    Operation(
+        api.ListHeld, (api.HeldMessage, api.HeldEnd), AccessRole.AUDITOR, list_held,
+        streams=True, audit=AuditRule.BEFORE,
+    ),
+)  # fmt: skip

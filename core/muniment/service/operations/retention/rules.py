@@ -194,5 +194,11 @@ OPERATIONS = (
     Operation(api.SetRules, (api.RulesSet,), AccessRole.ADMINISTRATOR, set_rules, audit=AuditRule.WITHIN),
     Operation(api.EndRule, (api.Done,), AccessRole.ADMINISTRATOR, end_rule, audit=AuditRule.WITHIN),
     Operation(api.ListRules, (api.Rules,), AccessRole.AUDITOR, list_rules),
-    Operation(api.ShowRetention, (api.MessageRetention,), AccessRole.AUDITOR, show_retention),
+    Operation(
+        api.ShowRetention,
+        (api.MessageRetention,),
+        AccessRole.AUDITOR,
+        show_retention,
+        audit=AuditRule.COUNTED,
+    ),
 )

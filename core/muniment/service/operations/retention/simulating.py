@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from muniment import api
 from muniment.archive.retention.due import DueMessage
 from muniment.archive.retention.simulation import MailShare, Simulation, Simulator
 from muniment.errors import UsageError
-from muniment.service.access.rights import closed_mail
+from muniment.service.access.rights import ClosedMail, closed_to
 from muniment.service.access.roles import AccessRole
 from muniment.service.host.session import ClientSession
 from muniment.service.operations.exports.export_steps import ExportSteps
 from muniment.service.operations.operation import AuditRule, Operation
 from muniment.service.operations.retention.criteria import day_asked
 
-SEALED = "(sealed)"
-"""The subject of a message whose mail is sealed."""
 MOST = 10_000
 """Most people in an answer."""
 
@@ -31,9 +29,8 @@ def simulate(session: ClientSession, request: api.SimulateRetention) -> Iterator
         total = vault.catalog.totals().messages
         for done in simulator.run():
             yield from steps.due(done, total)
-        closed = closed_mail(vault, session.caller.name)
-        sealed = closed.sealed_of([one.row.sequence for one in simulator.result.examples])
-        yield simulation_word(simulator.result, sealed)
+        closed = closed_to(vault, session.caller.name, session.settings().access)
+        yield simulation_word(simulator.result, closed)
 
 
 def moment_asked(text: str, zone: str) -> int:
@@ -51,20 +48,24 @@ def moment_asked(text: str, zone: str) -> int:
     return max(start, now)
 
 
-def simulation_word(result: Simulation, sealed: Collection[int] = ()) -> api.Simulation:
-    """A simulation, for clients. Of `sealed`, numbers of messages, it has no content."""
+def simulation_word(result: Simulation, closed: ClosedMail) -> api.Simulation:
+    """A simulation, for a client who must not open some mail: it names neither that mail nor whose it is."""
+    labels = closed.labels
+    sealed = closed.sealed_of([one.row.sequence for one in result.examples])
     return api.Simulation(
         at=result.at,
         examined=result.examined,
         goes=_share("", result.goes),
         rules=_largest(_share(name, share, version) for (name, version), share in result.rules.items()),
-        people=_largest(_share(label, share) for label, share in result.people.items())[:MOST],
+        people=_largest(
+            _share(label, share) for label, share in result.people.items() if label not in labels
+        )[:MOST],
         months=dict(sorted(result.months.items())),
         held=result.kept["hold"],
         kept=result.kept["rule"],
         unsure=result.kept["doubt"],
         doubts=dict(result.doubts.most_common()),
-        examples=tuple(_example(one, one.row.sequence in sealed) for one in result.examples),
+        examples=tuple(_example(one) for one in result.examples if one.row.sequence not in sealed),
         listed=result.listed,
         list=result.name,
     )
@@ -79,7 +80,7 @@ def _share(name: str, share: MailShare, version: int = 0) -> api.MailShareWord:
     return api.MailShareWord(name=name, version=version, **fields)
 
 
-def _example(due: DueMessage, sealed: bool) -> api.DueExample:
+def _example(due: DueMessage) -> api.DueExample:
     row, rule = due.row, due.time.rule
     return api.DueExample(
         id=row.sha.hex(),
@@ -88,9 +89,9 @@ def _example(due: DueMessage, sealed: bool) -> api.DueExample:
         rule=rule.name,
         version=rule.version,
         size=row.size,
-        sender="" if sealed else row.sender,
-        to="" if sealed else row.to,
-        subject=SEALED if sealed else row.subject,
+        sender=row.sender,
+        to=row.to,
+        subject=row.subject,
     )
 
 
