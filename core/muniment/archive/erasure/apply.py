@@ -14,6 +14,7 @@ from muniment.archive.facts import ErasedFrame, FramePosition
 from muniment.archive.ledger.erased.named import committed_redactions, is_frame
 from muniment.archive.ledger.frame import HEADER_SIZE, erased_header
 from muniment.archive.ledger.model import LedgerHead
+from muniment.archive.ledger.recovery import examine, rewrite_last_batch
 from muniment.archive.ledger.segment_store import PatchRefused, SegmentStore, segment_size
 from muniment.archive.ledger.stored import describe_position, describe_record
 from muniment.archive.ledger.vault_id import read_vault_id
@@ -99,19 +100,37 @@ def _changes(tag: bytes, frames: Iterable[ErasedFrame]) -> Iterator[tuple[int, b
         yield frame.offset, erased_header(tag, frame)
 
 
-def finish_erasures(segments: SegmentStore, since: LedgerHead | None = None) -> int:
+def finish_erasures(segments: SegmentStore, since: LedgerHead | None = None, *, durable: bool = False) -> int:
     """Erase what committed redactions name, all of it again; returns how many frames that were.
 
     Args:
         segments: The ledger's segments. Nothing may append to them meanwhile.
         since: The committed state before which all redactions are known to be done; None if that is unknown.
+        durable: Whether the last batch is known to be on the disk. If not, it is written and synced again
+            first: else a loss of power could leave erased content and no decision that explains it.
 
     Raises:
         VaultError: There is no ledger, a newer program wrote it, or a segment can't be changed.
+        LedgerDamaged: The text with the vault's id is damaged.
     """
-    return sum(
-        erase_frames(segments, found.redaction.frames) for found in committed_redactions(segments, since)
-    )
+    done = 0
+    for found in committed_redactions(segments, since):
+        if not durable:
+            _sync_last_batch(segments)
+            durable = True
+        done += erase_frames(segments, found.redaction.frames)
+    return done
+
+
+def _sync_last_batch(segments: SegmentStore) -> None:
+    """Write the last batch again. A sync that failed, or never was, may have left it in memory alone."""
+    try:
+        rewrite_last_batch(segments, examine(segments).state)
+    except OSError as error:
+        raise VaultError(
+            f"the disk could not store the ledger's last batch ({error.strerror}), so nothing was erased: "
+            "check the disk, then open the vault again"
+        ) from error
 
 
 def erase_present(copies: SegmentStore, frames: Iterable[ErasedFrame]) -> int:

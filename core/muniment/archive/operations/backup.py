@@ -245,7 +245,17 @@ def _kept(
                     f"{target.name(number)} differs from the vault's own segment: verify the vault; back up "
                     "into a new folder, and keep this one"
                 )
+        complete = _complete(number, done, before)
+        if (
+            complete < done
+        ):  # a sync of the interrupted backup may have failed, and the next one not repair it
+            target.sync_again(number, complete, done)
     return done
+
+
+def _complete(number: int, done: int, before: LedgerHead) -> int:
+    """Return how many copied bytes of a segment belong to a backup that was complete."""
+    return done if number < before.segment else before.offset if number == before.segment else 0
 
 
 def _unproven(number: int, done: int, before: LedgerHead) -> int:
@@ -254,8 +264,7 @@ def _unproven(number: int, done: int, before: LedgerHead) -> int:
     Bytes of an interrupted backup are all compared. Of a complete one, the last bytes are enough: they hold a
     commit frame, which proves all bytes before it.
     """
-    whole = done if number < before.segment else before.offset if number == before.segment else 0
-    return max(0, min(done - OVERLAP, whole))
+    return max(0, min(done - OVERLAP, _complete(number, done, before)))
 
 
 def _differences(

@@ -135,10 +135,12 @@ class CommitCoordinator:
     def rollback(self) -> None:
         """Discard the current batch. Audit events that waited for it are committed alone."""
         with self._turns.held():
-            self.ledger.rollback()
-            self._turns.end()
-            if self._events:
-                self._commit_events()
+            try:
+                self.ledger.rollback()
+            finally:  # a ledger whose disk has failed has no batch either
+                self._turns.end()
+                if self._events:
+                    self._commit_events()
 
     # --- audit events ---------------------------------------------------------------------
 

@@ -87,13 +87,15 @@ class VaultErasures:
     def finish_begun(self) -> None:
         """Erase what was committed since `begin`, if that is not done. Nothing may append meanwhile.
 
-        The ledger says what that is, since a commit that failed may be on the disk or not.
+        The ledger says what that is. The caller makes sure that no sync of the ledger has failed: after that,
+        a decision that can be read may not be on the disk.
 
         Raises:
             VaultError: The disk can't be read or written; call it again.
         """
         if self._since is not None:
-            finish_erasures(self._segments, self._since if self._since.tree_size else None)
+            since = self._since if self._since.tree_size else None
+            finish_erasures(self._segments, since, durable=True)
             self._since = None
 
     def note(self, head: LedgerHead) -> None:
