@@ -84,6 +84,7 @@ from muniment.api.erasing import (
     ErasureCertificate,
     ErasurePreview,
     GetErasureCertificate,
+    PassedOver,
     RefusedErasure,
 )
 from muniment.api.health import (
@@ -329,6 +330,7 @@ __all__ = [
     "NewCheckpointKey",
     "NoteSigner",
     "Noted",
+    "PassedOver",
     "PastBackup",
     "PastVerification",
     "PersonChange",

@@ -17,6 +17,17 @@ class RefusedErasure(WireWord, frozen=True):
     """Why, as a part of a sentence, such as "legal hold Fall 7"."""
 
 
+class PassedOver(WireWord, frozen=True):
+    """An id that names no message which is there. Part of ErasurePreview and Erasure."""
+
+    id: str
+    """As it was given."""
+    reason: str
+    """What is wrong with it, as a sentence without its full stop."""
+    erased: bool = False
+    """Whether its message was erased before."""
+
+
 class CheckErasure(Request, frozen=True):
     """Ask what an erasure of messages would take. Nothing is changed.
 
@@ -24,12 +35,14 @@ class CheckErasure(Request, frozen=True):
     Reply: ErasurePreview.
 
     Raises:
-        NotFound: an id names no message, or several; or the message was erased before.
+        NotFound: an id names no message, or several; or the message was erased before. Not with `pass_over`.
         AccessRefused: a message is sealed from the caller.
     """
 
     ids: tuple[str, ...]
     """Ids of the messages, or prefixes of them."""
+    pass_over: bool = False
+    """Whether an id that names no message is passed over and named in the reply, as for a list of many."""
 
 
 class ErasurePreview(WireWord, frozen=True):
@@ -46,6 +59,8 @@ class ErasurePreview(WireWord, frozen=True):
     """Both: dates of the oldest and the newest of the messages, seconds since 1970 UTC; 0 for none."""
     refused: tuple[RefusedErasure, ...] = ()
     """The messages that must not be erased."""
+    passed: tuple[PassedOver, ...] = ()
+    """The ids that were passed over."""
 
 
 class Erase(Request, frozen=True):
@@ -60,7 +75,7 @@ class Erase(Request, frozen=True):
     If the stream is closed, it stops after the batch in hand; what is erased stays erased.
 
     Raises:
-        NotFound: an id names no message, or several; or the message was erased before.
+        NotFound: an id names no message, or several; or the message was erased before. Not with `pass_over`.
         UsageError: there is no basis.
         AccessRefused: a message is sealed from the caller.
         VaultError: it was stopped, or the vault can't be written.
@@ -70,6 +85,8 @@ class Erase(Request, frozen=True):
     """Ids of the messages, or prefixes of them."""
     basis: str
     """The legal basis or reason, at most 1,000 characters. It is kept for ever."""
+    pass_over: bool = False
+    """Whether an id that names no message is passed over and named in the reply, as for a list of many."""
 
 
 class Erasure(WireWord, frozen=True):
@@ -95,6 +112,8 @@ class Erasure(WireWord, frozen=True):
     """If it waits for a second person: a sentence that says so."""
     approval: str = ""
     """The id of the approval that was asked for; "" if the erasure is done."""
+    passed: tuple[PassedOver, ...] = ()
+    """The ids that were passed over."""
 
 
 class GetErasureCertificate(Request, frozen=True):

@@ -13,6 +13,7 @@ from muniment.api import (
     ErasureCertificate,
     ErasurePreview,
     GetErasureCertificate,
+    PassedOver,
     RefusedErasure,
     Step,
 )
@@ -84,10 +85,45 @@ def test_ids_come_from_a_file_as_well(tmp_path: Path) -> None:
         == 0
     )
     assert asked(double)[0].ids == ("abcdef01", ID, OTHER)
+    assert asked(double)[0].pass_over
     (tmp_path / "ids").write_bytes(b"\xff\xfe")
     result = invoke(engine(), "erase", "--from-file", str(tmp_path / "ids"), *BASIS, "--yes", "2")
     assert result.code == 2
     assert "UTF-8" in result.err
+
+
+UNKNOWN = PassedOver(id="12345678", reason="there is no message 12345678")
+GONE = PassedOver(id=OTHER, reason="message 9be1770c0000 was erased on 2026-09-21", erased=True)
+
+
+@pytest.mark.parametrize(
+    ("passed", "refused", "code"),
+    [((GONE,), (), 16), ((GONE, UNKNOWN), (), 10), ((GONE, UNKNOWN), (HELD,), 17), ((), (), 0)],
+)
+def test_each_id_of_a_file_that_is_passed_over_is_named(
+    passed: tuple[PassedOver, ...], refused: tuple[RefusedErasure, ...], code: int, tmp_path: Path
+) -> None:
+    (tmp_path / "ids").write_text(f"{ID}\n{OTHER}\n12345678\n")
+    command = ("erase", "--from-file", str(tmp_path / "ids"), *BASIS)
+    preview = ErasurePreview(
+        messages=1, copies=1, bytes=1, oldest=0, newest=0, passed=passed, refused=refused
+    )
+    done = Erasure(messages=1, records=(7,), erased=2, bytes=9, passed=passed, refused=refused)
+    result = invoke(engine(preview, done), *command, "--yes", "1")
+    assert result.code == code
+    for one in passed:
+        assert f"{one.id} is passed over: {one.reason}." in result.err
+    none = ErasurePreview(messages=0, copies=0, bytes=0, oldest=0, newest=0, passed=passed, refused=refused)
+    double = engine(none)
+    result = invoke(double, *command, "--json")
+    assert (result.code, asked(double)) == (code, [])
+    assert [one["id"] for one in json.loads(result.out)["passed"]] == [one.id for one in passed]
+
+
+def test_a_typed_id_is_never_passed_over() -> None:
+    double = engine()
+    invoke(double, "erase", ID, *BASIS, "--yes", "2")
+    assert not asked(double)[0].pass_over
 
 
 def test_protected_messages_are_named_and_the_exit_code_says_so() -> None:
@@ -111,7 +147,7 @@ def test_erase_in_json() -> None:
     result = invoke(engine(), "erase", ID, *BASIS, "--yes", "2", "--json")
     assert json.loads(result.out) == {
         "messages": 2, "records": [20417], "erased": 9, "bytes": 3000, "refused": [], "needed": 0,
-        "unreadable": 0, "traces": "", "message": "", "approval": "",
+        "unreadable": 0, "traces": "", "message": "", "approval": "", "passed": [],
     }  # fmt: skip
 
 

@@ -63,6 +63,27 @@ def test_an_erased_message_is_nowhere_and_says_when_and_why_it_went(vault: TestV
     vault.sound()
 
 
+def test_a_list_is_erased_without_what_is_unknown_or_was_erased_before(vault: TestVault) -> None:
+    gone, other = id_of(vault, "Secret"), id_of(vault, "Other")
+    erase(vault, gone)
+    ids = (gone, "12345678", "no id", other, other[:10])
+    with pytest.raises(NotFound):
+        vault.client.call(api.CheckErasure(ids=ids[1:]), api.ErasurePreview)
+    found = vault.client.call(api.CheckErasure(ids=ids, pass_over=True), api.ErasurePreview)
+    assert found.messages == 1
+    assert [(one.id, one.erased) for one in found.passed] == [
+        (gone, True), ("12345678", False), ("no id", False),
+    ]  # fmt: skip
+    assert "was erased on" in found.passed[0].reason
+    *_, done = vault.client.stream(api.Erase(ids=ids, basis="again", pass_over=True))
+    assert isinstance(done, api.Erasure)
+    assert (done.messages, done.passed) == (1, found.passed)
+    assert vault.messages() == []
+    *_, nothing = vault.client.stream(api.Erase(ids=ids, basis="again", pass_over=True))
+    assert isinstance(nothing, api.Erasure)
+    assert (nothing.messages, nothing.records, len(nothing.passed)) == (0, (), 5)
+
+
 def test_the_audit_trail_says_who_erased_what_and_nothing_of_its_content(vault: TestVault) -> None:
     with (vault.folder / "vault.toml").open("a") as file:
         file.write('\n[access]\nauditors = ["nobody"]\n')

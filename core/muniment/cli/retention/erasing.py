@@ -13,12 +13,13 @@ from muniment.api import (
     ErasureCertificate,
     ErasurePreview,
     GetErasureCertificate,
+    PassedOver,
     RefusedErasure,
 )
 from muniment.cli.answers import last, watched
 from muniment.cli.command import CommandSession, VaultCommand, pass_session
 from muniment.cli.output import complain, plain
-from muniment.errors import UsageError
+from muniment.errors import Erased, NotFound, UsageError
 from muniment.system.formatting import count, local, size
 
 SHOWN = 20
@@ -48,7 +49,8 @@ def erase(
     other mail has, what the search index and the catalog hold, temporary
     files. The ledger keeps time, size and hash of each erased record, who
     erased it and why; all proofs hold as before. Mail under a legal hold or a
-    retention rule stays, and is named.
+    retention rule stays, and is named. So is each id of FILE that names no
+    message, or one that was erased before: the others are erased.
 
     It asks before it begins. `muniment certificate` gives the proof.
 
@@ -60,19 +62,26 @@ def erase(
     wanted = (*ids, *_lines(file))
     if not wanted:
         raise UsageError("No message is named: give ids, or a file of them with --from-file.")
-    preview = session.ask(CheckErasure(ids=wanted), ErasurePreview)
+    listed = file is not None
+    preview = session.ask(CheckErasure(ids=wanted, pass_over=listed), ErasurePreview)
     if not preview.messages:
-        _refusals(preview.refused)
-        if session.json:
-            session.out.json(
-                plain(Erasure(messages=0, records=(), erased=0, bytes=0, refused=preview.refused))
-            )
-        return STAY
+        return _nothing(session, preview)
     if not _agreed(session, preview, expected):
         session.out.line("Nothing was erased.")
         return 1
-    _, rest = watched(session, Erase(ids=wanted, basis=basis))
+    _, rest = watched(session, Erase(ids=wanted, basis=basis, pass_over=listed))
     return _report(session, last(rest, Erasure))
+
+
+def _nothing(session: CommandSession, preview: ErasurePreview) -> int:
+    """Say why nothing can be erased; returns the exit code."""
+    answer = Erasure(
+        messages=0, records=(), erased=0, bytes=0, refused=preview.refused, passed=preview.passed
+    )
+    _left_out(preview)
+    if session.json:
+        session.out.json(plain(answer))
+    return _code(answer)
 
 
 def _lines(file: IO[str] | None) -> list[str]:
@@ -106,7 +115,7 @@ def _agreed(session: CommandSession, preview: ErasurePreview, expected: int | No
         )
     if expected is not None:
         return True
-    _refusals(preview.refused)
+    _left_out(preview)
     session.out.prose(
         f"{_messages(preview.messages)} of {local(preview.oldest)} to {local(preview.newest)}, with "
         f"{count(preview.copies)} copies of {size(preview.bytes)}."
@@ -119,6 +128,7 @@ def _report(session: CommandSession, answer: Erasure) -> int:
         session.out.json(plain(answer))
     elif answer.approval:
         session.out.prose(answer.message)
+        _left_out(answer)
     else:
         session.out.prose(
             f"{_messages(answer.messages)} erased: {count(answer.erased)} records of {size(answer.bytes)}."
@@ -127,7 +137,7 @@ def _report(session: CommandSession, answer: Erasure) -> int:
             session.out.prose(f"Also removed: {answer.traces}.")
         for record in answer.records:
             session.out.line(f"The certificate: muniment certificate {record}")
-        _refusals(answer.refused)
+        _left_out(answer)
         if answer.needed:
             complain(
                 f"Note: the bytes of {_messages(answer.needed)} are still stored, since other mail has them "
@@ -137,7 +147,27 @@ def _report(session: CommandSession, answer: Erasure) -> int:
             complain(
                 f"Note: {size(answer.unreadable)} of the ledger are damaged: what they hold is not known."
             )
-    return STAY if answer.refused else 0
+    return _code(answer)
+
+
+def _code(answer: Erasure) -> int:
+    """The exit code: the gravest of what was left out."""
+    if answer.refused:
+        return STAY
+    if any(not one.erased for one in answer.passed):
+        return NotFound.exit_code
+    return Erased.exit_code if answer.passed else 0
+
+
+def _left_out(answer: ErasurePreview | Erasure) -> None:
+    """Name what is not erased."""
+    _refusals(answer.refused)
+    _passed(answer.passed)
+
+
+def _passed(passed: tuple[PassedOver, ...]) -> None:
+    for one in passed:
+        complain(f"{one.id[:64]} is passed over: {one.reason}.")
 
 
 def _refusals(refused: tuple[RefusedErasure, ...]) -> None:

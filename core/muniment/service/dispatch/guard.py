@@ -422,8 +422,17 @@ def _messages(vault: Vault, request: Request) -> list[tuple[int, bytes]]:
     if isinstance(request, api.Export):
         return [_message(vault, one) for one in choice_of(vault, request).ids]
     if isinstance(request, api.CheckErasure):
-        return [_message(vault, one) for one in dict.fromkeys(request.ids)]
+        return list(_to_be_erased(vault, request))
     return []
+
+
+def _to_be_erased(vault: Vault, request: api.CheckErasure) -> Iterator[tuple[int, bytes]]:
+    for id_ in dict.fromkeys(request.ids):
+        try:
+            yield _message(vault, id_)
+        except NotFound:
+            if not request.pass_over:
+                raise
 
 
 def _message(vault: Vault, id_: str) -> tuple[int, bytes]:

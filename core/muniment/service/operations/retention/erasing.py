@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from muniment import api
 from muniment.archive.catalog import MessageRow
@@ -18,7 +20,7 @@ from muniment.archive.ledger.checkpoints import read_checkpoint
 from muniment.archive.retention.approvals import Approval, approvals_of
 from muniment.archive.retention.protection import protected
 from muniment.archive.vault.vault import Vault
-from muniment.errors import MunimentError, NotFound, UsageError, VaultError
+from muniment.errors import Erased, MunimentError, NotFound, UsageError, VaultError
 from muniment.evidence.checkpoint_body import NoteInvalid
 from muniment.evidence.note_keys import KeyKind
 from muniment.evidence.signed_note import signed
@@ -44,7 +46,7 @@ SHORTEST_ID = 8
 def check_erasure(session: ClientSession, request: api.CheckErasure) -> api.ErasurePreview:
     """Answer CheckErasure: what an erasure would take."""
     with session.reading() as vault:
-        rows = _named(vault, request.ids)
+        rows, passed = _named(vault, request)
         refused = _refused(vault, rows)
         going = [row for row in rows if row.sha not in refused]
         copies = {
@@ -58,20 +60,33 @@ def check_erasure(session: ClientSession, request: api.CheckErasure) -> api.Eras
             oldest=min(dates, default=0),
             newest=max(dates, default=0),
             refused=_refused_words(refused),
+            passed=passed,
         )
 
 
-def _named(vault: Vault, ids: Iterable[str]) -> list[MessageRow]:
-    """The messages with these ids, each once.
+def _named(
+    vault: Vault, request: api.CheckErasure | api.Erase
+) -> tuple[list[MessageRow], tuple[api.PassedOver, ...]]:
+    """The messages that a request names, each once, and the ids that are passed over.
 
     Raises:
-        NotFound: an id names none, or several; or what it names was erased.
+        NotFound: an id names none, or several, or what it names was erased; and it is not to be passed over.
         UsageError: there are no ids.
     """
-    found = {row.sequence: row for row in (message_named(vault, id_) for id_ in ids)}
-    if not found:
+    found: dict[int, MessageRow] = {}
+    passed: dict[str, api.PassedOver] = {}
+    for id_ in request.ids:
+        try:
+            row = message_named(vault, id_)
+        except NotFound as error:
+            if not request.pass_over:
+                raise
+            passed[id_] = api.PassedOver(id=clean(id_), reason=str(error), erased=isinstance(error, Erased))
+        else:
+            found[row.sequence] = row
+    if not request.ids:
         raise UsageError("no message is named: give the ids of the messages to erase")
-    return list(found.values())
+    return list(found.values()), tuple(passed.values())
 
 
 def _refused(vault: Vault, rows: list[MessageRow]) -> dict[bytes, str]:
@@ -89,17 +104,24 @@ def erase(session: ClientSession, request: api.Erase) -> Iterator[api.WireWord]:
     if not basis or len(basis) > MAX_TEXT:
         raise UsageError(f"an erasure needs a legal basis, of at most {MAX_TEXT:,} characters")
     with session.reading() as vault:
-        messages = [row.sha for row in _named(vault, request.ids)]
+        rows, passed = _named(vault, request)
+        messages = [row.sha for row in rows]
         needed = ERASE.name in needed_acts(approvals_of(vault), session.settings())
+    if not messages:
+        return iter([replace(_done(ErasureResult()), passed=passed)])
     if needed:
-        return _asking(session, request, messages, basis)
+        return _asking(session, request, messages, basis, passed)
     caller = session.caller
     order = ErasureOrder(basis, clean(caller.name), caller.uid, int(time.time()))
-    return _erased(session, messages, order)
+    return _erased(session, messages, order, passed=passed)
 
 
 def _asking(
-    session: ClientSession, request: api.Erase, messages: Sequence[bytes], basis: str
+    session: ClientSession,
+    request: api.Erase,
+    messages: Sequence[bytes],
+    basis: str,
+    passed: tuple[api.PassedOver, ...],
 ) -> Iterator[api.WireWord]:
     of = {"messages": [sha.hex() for sha in messages], "basis": basis}
     with session.writing() as vault:
@@ -107,12 +129,22 @@ def _asking(
     if asked is None:
         raise VaultError("what needs a second person has changed just now: repeat this")
     yield api.Erasure(
-        messages=0, records=(), erased=0, bytes=0, message=asked.message, approval=asked.approval
+        messages=0,
+        records=(),
+        erased=0,
+        bytes=0,
+        message=asked.message,
+        approval=asked.approval,
+        passed=passed,
     )
 
 
 def _erased(
-    session: ClientSession, messages: Sequence[bytes], order: ErasureOrder, opened: Vault | None = None
+    session: ClientSession,
+    messages: Sequence[bytes],
+    order: ErasureOrder,
+    opened: Vault | None = None,
+    passed: tuple[api.PassedOver, ...] = (),
 ) -> Generator[api.WireWord, None, None]:
     """Erase messages once the jobs before it have ended. Closing this stops it.
 
@@ -121,6 +153,7 @@ def _erased(
         messages: SHA-256 of each; those that are gone are passed over.
         order: who erases, and why.
         opened: the vault, if it is open for writing already and there is no service.
+        passed: the ids that were passed over.
     """
     result, shown, host = ErasureResult(), StageSteps(), session.host
 
@@ -135,7 +168,7 @@ def _erased(
         yield from map(shown.step, act(opened, lambda: False))
         yield _done(result)
         return
-    job = VaultAct(act, shown.step, lambda: _done(result))
+    job = VaultAct(act, shown.step, lambda: replace(_done(result), passed=passed))
     host.submit(job)
     try:
         yield from job.replies()
