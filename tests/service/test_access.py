@@ -178,7 +178,7 @@ UNRECORDED: dict[str, set[type[Request]]] = {
         api.CheckProfile, api.CheckSettings, api.CheckSetup, api.TestProfile, api.TestNotify,
     },
     "names people, folders and counts; what is in them is recorded when it is read": {
-        api.GetTree, api.ListUsers, api.ShowUser, api.ListLogins,
+        api.GetTree, api.ListUsers, api.ShowUser, api.ListLogins, api.ListGroups, api.ShowGroup,
     },
     "says what was decided about mail, and reads none of it": {api.ListHolds, api.GetErasureCertificate},
     "says who may or could read what, and shows nothing of it": {api.ListAccess, api.GetRightsOf},

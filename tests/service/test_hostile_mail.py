@@ -168,6 +168,7 @@ UNCONCERNED = {
     *(api.ListAccess, api.GrantAccess, api.RevokeAccess, api.SealMail, api.UnsealMail, api.GetReaders),
     *(api.GetRightsOf, api.SetRules, api.EndRule, api.ListRules, api.ShowRetention, api.DisposeMail),
     *(api.AskAccess, api.GetErasureCertificate),
+    *(api.ListGroups, api.ShowGroup, api.JoinGroup, api.LeaveGroup, api.ImportGroups),
     *(api.GetCheckpoint, api.PublishCheckpoint, api.VerifyCheckpoint, api.NewCheckpointKey),
 }
 """Requests that do not read mail. RunAll does the same as Run."""

@@ -18,6 +18,8 @@ class MailCriteria(WireWord, frozen=True):
 
     people: tuple[str, ...] = ()
     """Names or addresses of users, or any other addresses: mail from them, to them, or in their mailbox."""
+    groups: tuple[str, ...] = ()
+    """Names of groups: the same of someone who was in one of them when the mail was received."""
     domains: tuple[str, ...] = ()
     """Mail with an address in one of these domains."""
     direction: str = ""

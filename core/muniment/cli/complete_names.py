@@ -1,4 +1,4 @@
-"""Completion of names with the Tab key, from the vault's profiles, users and logins."""
+"""Completion of names with the Tab key, from the vault's profiles, users, groups and logins."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import click
 
-from muniment.api import ListLogins, ListProfiles, ListUsers, Logins, Profiles, Users
+from muniment.api import Groups, ListGroups, ListLogins, ListProfiles, ListUsers, Logins, Profiles, Users
 from muniment.cli.command import CommandSession
 
 
@@ -28,6 +28,13 @@ def logins(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
     """Logins in vault.toml that begin with `incomplete`."""
     return _offered(
         ctx, incomplete, lambda session: [one.login for one in session.ask(ListLogins(), Logins).logins]
+    )
+
+
+def groups(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Names of groups that begin with `incomplete`."""
+    return _offered(
+        ctx, incomplete, lambda session: [one.name for one in session.ask(ListGroups(), Groups).groups]
     )
 
 

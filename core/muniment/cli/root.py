@@ -25,10 +25,10 @@ from muniment.cli.command import CommandGroup
 from muniment.cli.evidence import checkpoint, prove, witness
 from muniment.cli.retention import approvals, erasing, holds
 from muniment.cli.retention import rules as retention_rules
-from muniment.cli.rules import access
+from muniment.cli.rules import access, groups
 
 TASKS = (
-    ("Begin", ("demo", "init", "setup", "users", "profile")),
+    ("Begin", ("demo", "init", "setup", "users", "group", "profile")),
     ("Archive", ("run", "watch", "cancel", "history", "service", "notify", "status", "quarantine")),
     ("Find and read", ("tree", "list", "search", "show", "export")),
     ("Keep it sound", ("verify", "prove", "rebuild", "backup", "audit", "access", "checkpoint", "witness")),
@@ -113,6 +113,7 @@ for family in (
     completion,
     demo,
     erasing,
+    groups,
     holds,
     maintenance,
     messages,

@@ -21,6 +21,13 @@ versions did not normalise it.
                     has `address`. Without `user` the login is recorded, and reads nothing. Removing
                     the user removes `user` here as well.
     remove-login    login                 The login no longer reads mail.
+    join-group      group, user | address [, valid_from] [, valid_to] [, origin]
+                    The user, or the address that is no user's, is a member of the group from `valid_from`
+                    until just before `valid_to`; without them, at all times. It adds to the times in
+                    which they were a member. Names of groups differ by more than case.
+    leave-group     group, user | address [, valid_to]
+                    The member leaves: at `valid_to`, else at the time of the change. What was so until
+                    the change is not forgotten (see `groups`).
     set-id-key      key                   The secret key for the ids of messages that plain users see, 32
                     bytes in hex. A vault has one as soon as a login reads mail.
 """
@@ -28,10 +35,11 @@ versions did not normalise it.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from muniment.errors import ConfigError
+from muniment.mail.headers.addresses import normalise, usable
 from muniment.mail.headers.domains import canonical
 
 VERSION = 1
@@ -46,9 +54,17 @@ _FIELDS: dict[str, dict[str, type]] = {
     "set-domains": {"domains": list},
     "set-login": {"login": str, "address": str},
     "remove-login": {"login": str},
+    "join-group": {"group": str},
+    "leave-group": {"group": str},
     "set-id-key": {"key": str},
 }
-_TIMES = {"add-user": ("since",), "add-address": ("since", "valid_from", "valid_to")}
+_TIMES = {
+    "add-user": ("since",),
+    "add-address": ("since", "valid_from", "valid_to"),
+    "join-group": ("valid_from", "valid_to"),
+    "leave-group": ("valid_to",),
+}
+_OF_MEMBERS = ("join-group", "leave-group")
 
 
 def add_user(user: str, name: str, primary: str, *, since: int | None = None) -> Change:
@@ -77,7 +93,7 @@ HAND, CSV = "hand", "csv"
 def with_origin(made: Iterable[Change], origin: str) -> list[Change]:
     """Return changes that say where their users and addresses come from."""
     return [
-        change | {"origin": origin} if change["op"] in ("add-user", "add-address") else change
+        change | {"origin": origin} if change["op"] in ("add-user", "add-address", "join-group") else change
         for change in made
     ]
 
@@ -105,6 +121,18 @@ def set_login(login: str, address: str, user: str | None) -> Change:
 def remove_login(login: str) -> Change:
     """Make the change that lets a login read no mail."""
     return _change("remove-login", login=login)
+
+
+def join_group(
+    group: str, member: Mapping[str, str], *, valid_from: int | None = None, valid_to: int | None = None
+) -> Change:
+    """Make the change that makes someone a member of a group; `member` has `user` or `address`."""
+    return _change("join-group", group=group, **member, valid_from=valid_from, valid_to=valid_to)
+
+
+def leave_group(group: str, member: Mapping[str, str], *, valid_to: int | None = None) -> Change:
+    """Make the change by which a member leaves a group; `member` has `user` or `address`."""
+    return _change("leave-group", group=group, **member, valid_to=valid_to)
 
 
 def set_id_key(key: bytes) -> Change:
@@ -153,10 +181,29 @@ def check(change: Any) -> Change:
         raise ConfigError(f"A change of the directory ({op}) has an origin that is not a text.")
     if not isinstance(change.get("user", ""), str):
         raise ConfigError(f"A change of the directory ({op}) has a user that is not an id.")
+    if op in _OF_MEMBERS and ("user" in change) == isinstance(change.get("address"), str):
+        raise ConfigError(f"A change of the directory ({op}) must name either a user or an address.")
     if not all(_is_unicode(text) for text in change.values() if isinstance(text, str)):
         # The ledger would keep it, and the catalog could not be made from the ledger any more.
         raise ConfigError("A name or an address has bytes that are not UTF-8: type it again in UTF-8.")
     return change
+
+
+def spelling(address: str) -> str:
+    """Return an address as it was written, but for case and blanks around it."""
+    return address.strip().lower()
+
+
+def checked_address(address: str) -> str:
+    """Return a normalised address.
+
+    Raises:
+        ConfigError: It is not a mail address.
+    """
+    folded = normalise(address)
+    if "@" not in folded or not folded.isprintable() or not usable(folded):
+        raise ConfigError(f"{address!r} is not a mail address; it needs a name, an @ and a domain.")
+    return folded
 
 
 def _is_unicode(text: str) -> bool:

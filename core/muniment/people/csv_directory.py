@@ -12,11 +12,32 @@ from muniment.people.directory_source import DirectoryEntry
 from muniment.people.planning import check_person
 
 
+def csv_rows(text: str, filename: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows of a CSV file that are not blank, header first, each with the number of its first line.
+
+    Columns are separated by commas, semicolons or tabs, whichever the header line has most of.
+
+    Raises:
+        ConfigError: The text is not CSV.
+    """
+    text = text.removeprefix("\ufeff")
+    header = next((line for line in text.splitlines() if line.strip()), "")
+    delimiter = max(",;\t", key=header.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    line = 1
+    try:
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                yield line, cells
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise ConfigError(f"{filename}, line {line}: this is not CSV ({error}).") from error
+
+
 class CsvDirectory:
     """The people in the text of a CSV file (see DirectorySource).
 
-    Columns are separated by commas, semicolons or tabs, whichever the header line has most of. The id of a
-    person is their primary address. A file does not say who has left.
+    The id of a person is their primary address. A file does not say who has left.
     """
 
     def __init__(self, text: str, filename: str = "the file") -> None:
@@ -37,7 +58,7 @@ class CsvDirectory:
         """
         if since == self.state():
             return
-        rows = self._rows()
+        rows = csv_rows(self._text, self._filename)
         line, header = next(rows, (1, []))
         if not header:
             raise ConfigError(
@@ -52,20 +73,6 @@ class CsvDirectory:
     def state(self) -> str:
         """A hash of the text."""
         return hashlib.sha256(self._text.encode("utf-8", "surrogatepass")).hexdigest()
-
-    def _rows(self) -> Iterator[tuple[int, list[str]]]:
-        """Yield the rows that are not blank, header first, each with the number of its first line."""
-        header = next((line for line in self._text.splitlines() if line.strip()), "")
-        delimiter = max(",;\t", key=header.count)
-        reader = csv.reader(io.StringIO(self._text, newline=""), delimiter=delimiter, strict=True)
-        line = 1
-        try:
-            for cells in reader:
-                if any(cell.strip() for cell in cells):
-                    yield line, cells
-                line = reader.line_num + 1
-        except csv.Error as error:
-            raise ConfigError(f"{self._filename}, line {line}: this is not CSV ({error}).") from error
 
     def _people(self, rows: Iterator[tuple[int, list[str]]]) -> Iterator[DirectoryEntry]:
         seen: dict[str, int] = {}

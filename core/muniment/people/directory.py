@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from muniment.errors import ConfigError, NotFound
 from muniment.mail.headers.addresses import domain as domain_of
-from muniment.mail.headers.addresses import normalise, usable, without_tag
+from muniment.mail.headers.addresses import normalise, without_tag
 from muniment.mail.headers.domains import canonical
 from muniment.people import changes
 from muniment.people.address_history import (
@@ -27,8 +27,9 @@ from muniment.people.address_history import (
     user_at,
     without_user,
 )
-from muniment.people.changes import Change
+from muniment.people.changes import Change, checked_address, spelling
 from muniment.people.ever_held import EverHeld
+from muniment.people.groups import GroupBook
 from muniment.people.logins import LoginBinding
 
 CATCH_ALL = "catch-all"
@@ -109,6 +110,7 @@ class Directory:
         """Ids of users whose mail a login reads or has read."""
         self.id_key = b""
         """The secret key of public ids; b"" as long as no login reads mail."""
+        self.groups = GroupBook()
         self._domains: tuple[str, ...] = ()
         self._own: frozenset[str] = frozenset()
         self._once_own: frozenset[str] = frozenset()
@@ -130,7 +132,7 @@ class Directory:
         made._spelt, made._origins = dict(self._spelt), dict(self._origins)
         made._given, made._once_own = dict(self._given), self._once_own
         made._domains, made._own, made.id_key = self._domains, self._own, self.id_key
-        made._version = self._version
+        made._version, made.groups = self._version, self.groups.copy()
         return made
 
     # --- changing -----------------------------------------------------------------------------
@@ -170,7 +172,7 @@ class Directory:
             raise ConfigError(f"A user can't have the id {user!r}; choose another.")
         if not name:
             raise ConfigError(f"The user {change['primary']} has no name; give one.")
-        primary = _checked(change["primary"])
+        primary = checked_address(change["primary"])
         before = self._people.get(user)
         self._added.setdefault(user, time)
         self._people[user] = _Person(name, primary, before.addresses if before else ())
@@ -183,7 +185,7 @@ class Directory:
         valid_from, valid_to = change.get("valid_from"), change.get("valid_to")
         if valid_from is not None and valid_to is not None and valid_from >= valid_to:
             raise ConfigError(f"{change['address']} would end before it begins; correct its validity.")
-        address = _checked(change["address"])
+        address = checked_address(change["address"])
         self._spell(change["user"], address, change["address"])
         self._note_origin(change["user"], address, change)
         return self._grant(change["user"], address, time, change.get("since"), valid_from, valid_to)
@@ -206,9 +208,9 @@ class Directory:
         person = self._person(user)
         if address not in person.addresses:
             raise NotFound(f"{address} is not an address of {self.label(user)}.")
-        spelt, spelling = self._spelt.pop((user, address), frozenset()), _spelling(change["address"])
-        if spelling in spelt and len(spelt) > 1:
-            self._spelt[user, address] = spelt - {spelling}
+        spelt, written = self._spelt.pop((user, address), frozenset()), spelling(change["address"])
+        if written in spelt and len(spelt) > 1:
+            self._spelt[user, address] = spelt - {written}
             return set()
         self._origins.pop((user, address), None)
         left = tuple(one for one in person.addresses if one != address)
@@ -225,6 +227,7 @@ class Directory:
         del self._people[user]
         del self._added[user]
         self._release(user)  # another person may get this id later
+        self.groups.remove_user(user, time)
         return affected
 
     def _set_domains(self, change: Change, time: int) -> set[str]:
@@ -254,6 +257,16 @@ class Directory:
             raise NotFound(f"The login {change['login']} is not set to read any mail.")
         return set()
 
+    def _join_group(self, change: Change, time: int) -> set[str]:
+        if "user" in change:
+            self._person(change["user"])
+        self.groups.join(change)
+        return set()
+
+    def _leave_group(self, change: Change, time: int) -> set[str]:
+        self.groups.leave(change, time)
+        return set()
+
     def _set_id_key(self, change: Change, time: int) -> set[str]:
         try:
             self.id_key = bytes.fromhex(change["key"])
@@ -264,10 +277,10 @@ class Directory:
     def _spell(self, user: str, address: str, written: str) -> None:
         """Note the recorded spelling of an address: older versions took two spellings for two addresses."""
         known = self._spelt.get((user, address), frozenset())
-        if known or _spelling(written) != address:
+        if known or spelling(written) != address:
             held = address in self._people[user].addresses
             known = known or frozenset({address} if held else ())
-            self._spelt[user, address] = known | {_spelling(written)}
+            self._spelt[user, address] = known | {spelling(written)}
 
     def _note_origin(self, user: str, address: str, change: Change) -> None:
         """Note where an address comes from, when the user gets it first."""
@@ -473,6 +486,8 @@ _OPERATIONS = {
     "set-domains": Directory._set_domains,
     "set-login": Directory._set_login,
     "remove-login": Directory._remove_login,
+    "join-group": Directory._join_group,
+    "leave-group": Directory._leave_group,
     "set-id-key": Directory._set_id_key,
 }
 
@@ -481,14 +496,3 @@ def touches(affected: Iterable[str], address: str) -> bool:
     """Return whether an address is among those that a change affects (see `Directory.apply`)."""
     folded = normalise(address)
     return not {folded, without_tag(folded), domain_of(folded)}.isdisjoint(affected)
-
-
-def _spelling(address: str) -> str:
-    return address.strip().lower()
-
-
-def _checked(address: str) -> str:
-    folded = normalise(address)
-    if "@" not in folded or not folded.isprintable() or not usable(folded):
-        raise ConfigError(f"{address!r} is not a mail address; it needs a name, an @ and a domain.")
-    return folded

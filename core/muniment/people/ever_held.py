@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class EverHeld:
     """All addresses that each user was ever given, and all domains that ever were the organisation's own.
 
@@ -20,3 +21,15 @@ class EverHeld:
     def addresses(self, user: str) -> frozenset[str]:
         """Return all addresses that a user was ever given, normalised; none for an unknown id."""
         return self.users.get(user, frozenset())
+
+    def holders(self, address: str) -> frozenset[str]:
+        """Return the ids of all users who were ever given a normalised address."""
+        return frozenset(self._holders.get(address, ()))
+
+    @cached_property
+    def _holders(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for user, addresses in self.users.items():
+            for address in addresses:
+                found.setdefault(address, []).append(user)
+        return found

@@ -14,7 +14,6 @@ import pytest
 from muniment import api
 from muniment.archive.retention.coverage import (
     BEHIND,
-    MOVED,
     NO_QUERY,
     PARTLY_READ,
     UNTRUSTED,
@@ -23,6 +22,7 @@ from muniment.archive.retention.coverage import (
     covers,
     pages,
 )
+from muniment.archive.retention.selected_people import MOVED
 from muniment.archive.retention.selection import (
     MailSelection,
     describe,

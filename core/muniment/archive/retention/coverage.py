@@ -18,13 +18,14 @@ from muniment.archive.facts import DAMAGED
 from muniment.archive.operations.conversations import Known, with_conversations
 from muniment.archive.operations.index_binding import is_bound
 from muniment.archive.query import EVERYTHING, And, FileEnd, Node, RecordNumbers, both, either
-from muniment.archive.retention.selected_people import DirectionMatch, Fit, PersonMatch
+from muniment.archive.retention.selected_people import MOVED, DirectionMatch, Fit, GroupMatch, PersonMatch
 from muniment.archive.retention.selection import MailSelection, negates, query_of
 from muniment.archive.vault.vault import Vault
 from muniment.errors import MunimentError
 from muniment.mail.headers.addresses import domain
 from muniment.mail.model import INBOX_ROLES, SENT_ROLES
 from muniment.mail.notes import CUT, ENCRYPTED, OPAQUE, PLACEHOLDER, UNREAD
+from muniment.people.directory import Directory
 from muniment.people.routing import INBOX, SENT, own_folder
 
 PAGE = 500
@@ -37,7 +38,6 @@ _UNREADABLE = frozenset({OPAQUE, UNREAD, DAMAGED})
 """Notes of messages whose envelope may not have been read."""
 UNKNOWN = "its envelope could not be read, so its people are not known"
 PARTLY_READ = "not all of its text can be read"
-MOVED = "an address on it has changed hands"
 UNTRUSTED = "its envelope is not trusted"
 NO_QUERY = "the query can't be read"
 
@@ -85,10 +85,13 @@ def pages(vault: Vault, size: int = PAGE) -> Iterator[MessagePage]:
 class SelectionMatch:
     """A selection, ready to be compared with mail by the directory of this moment."""
 
-    def __init__(self, vault: Vault, selection: MailSelection) -> None:
-        directory = vault.directory
+    def __init__(self, vault: Vault, selection: MailSelection, directory: Directory | None = None) -> None:
+        """Prepare it; `directory` is that of another moment, if it is not that of now."""
+        directory = directory or vault.directory
+        ever = directory.ever
         self.selection = selection
-        self._people = [PersonMatch(person, directory) for person in selection.people]
+        self._people = [PersonMatch(person, directory, ever) for person in selection.people]
+        self._groups = GroupMatch(selection.groups, directory, ever) if selection.groups else None
         self._direction = DirectionMatch(selection, directory) if selection.direction else None
         self._folders = {own_folder(name).casefold() for name in selection.folders}
         self._query = _QueryMatch(vault, selection) if selection.query or selection.kinds else None
@@ -138,8 +141,11 @@ class SelectionMatch:
             yield lambda number: _of_profiles(page.profiles.get(number, set()), wanted.profiles)
         if wanted.domains:
             yield doubted(lambda number: self._of_domain(page.mentions.get(number, [])))
-        if wanted.people or wanted.folders:
+        if wanted.people or (wanted.folders and self._groups is None):
             yield doubted(lambda number: self._of_people(page.mentions.get(number, [])))
+        if self._groups is not None:
+            groups = self._groups
+            yield doubted(lambda number: self._of_groups(groups, rows[number], page.mentions.get(number, [])))
         if self._direction is not None:
             direction = self._direction
             yield doubted(lambda number: _explained(direction.fit(page.mentions.get(number, [])), MOVED))
@@ -156,12 +162,23 @@ class SelectionMatch:
 
     def _of_people(self, mentions: Iterable[CatalogMention]) -> Judged:
         """Compare people and folders: the mail must be in that folder of that person."""
+
+        def fit(one: CatalogMention) -> Judged:
+            return _explained(max((person.fit(one) for person in self._people), default=Fit.YES), MOVED)
+
+        return self._best(mentions, fit)
+
+    def _of_groups(self, groups: GroupMatch, row: MessageRow, mentions: Iterable[CatalogMention]) -> Judged:
+        """Compare groups and folders: the mail must be in that folder of someone who was in the group."""
+        return self._best(mentions, lambda one: groups.fit(one, row.received))
+
+    def _best(self, mentions: Iterable[CatalogMention], judge: Callable[[CatalogMention], Judged]) -> Judged:
+        """Return the best answer for the addresses that put a message in one of the folders."""
         best: Judged = (Fit.NO, "")
         for one in mentions:
             if self._folders and _folder(one).casefold() not in self._folders:
                 continue
-            fit = max((person.fit(one) for person in self._people), default=Fit.YES)
-            judged = _explained(fit, MOVED)
+            judged = judge(one)
             if judged[0] is Fit.YES and not one.trusted:
                 judged = Fit.MAYBE, UNTRUSTED
             best = max(best, judged, key=lambda found: found[0])

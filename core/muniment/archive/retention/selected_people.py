@@ -1,8 +1,8 @@
-"""Compares the addresses on mail with the people and directions of selections."""
+"""Compares the addresses on mail with the people, groups and directions of selections."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import IntEnum
 
 from muniment.archive.catalog.model import CatalogMention
@@ -11,6 +11,11 @@ from muniment.errors import NotFound
 from muniment.mail.headers.addresses import domain, without_tag
 from muniment.mail.model import INBOX_ROLES, SENT_ROLES
 from muniment.people.directory import Directory
+from muniment.people.ever_held import EverHeld
+from muniment.people.groups import Membership
+
+MOVED = "an address on it has changed hands"
+GROUP = "it is not certain that its person was in the group then"
 
 
 class Fit(IntEnum):
@@ -27,16 +32,27 @@ class Fit(IntEnum):
 
 
 class PersonMatch:
-    """A person of a selection, by the addresses of the record's day, those of today, and all in between."""
+    """A person of a selection, by the addresses of the record's day, those of today, and all in between.
 
-    def __init__(self, person: SelectedPerson, directory: Directory) -> None:
+    An address that was no user's may be a person's later. Then their mail at other addresses may be meant,
+    too: whoever recorded the address could not know whose it is.
+    """
+
+    def __init__(self, person: SelectedPerson, directory: Directory, ever: EverHeld) -> None:
         self._user = person.user
         self._directory = directory
         self._there = bool(person.user) and _is_there(directory, person.user)
         self._spans: dict[str, list[AddressSpan]] = {}
         for span in person.addresses:
             self._spans.setdefault(span.address, []).append(span)
-        self._ever = directory.ever.addresses(person.user) if person.user else frozenset()
+        followed = (
+            [person.user]
+            if person.user
+            else [user for span in person.addresses for user in ever.holders(span.address)]
+        )
+        self._ever = frozenset[str]().union(*(ever.addresses(user) for user in followed))
+        self.names = self._ever | self._spans.keys()
+        """All addresses of mail that may be the person's, but for those with a tag."""
 
     def fit(self, mention: CatalogMention) -> Fit:
         """Return whether an address on a copy is the person's."""
@@ -56,6 +72,53 @@ class PersonMatch:
             for name in names
             for span in self._spans.get(name, [])
         )
+
+
+class GroupMatch:
+    """The groups of a selection: who was in one of them when a message came, or was recorded so once."""
+
+    def __init__(self, names: Iterable[str], directory: Directory, ever: EverHeld) -> None:
+        self._directory = directory
+        self._by_user: dict[str, list[_Member]] = {}
+        self._by_address: dict[str, list[_Member]] = {}
+        for name in names:
+            for member, membership in directory.groups.named(name).members.items():
+                spans = (AddressSpan(member.address),) if member.address else ()
+                person = PersonMatch(SelectedPerson("", member.user, spans), directory, ever)
+                self._by_user.setdefault(member.user, []).append((person, membership))
+                for address in person.names:
+                    self._by_address.setdefault(address, []).append((person, membership))
+
+    def fit(self, mention: CatalogMention, received: int) -> tuple[Fit, str]:
+        """Return whether an address on a copy is a member's, and why that is not certain.
+
+        Args:
+            mention: The address.
+            received: When the vault received the message, in seconds since 1970 UTC.
+        """
+        best = Fit.NO, ""
+        for person, membership in self._named(mention):
+            fit, then = person.fit(mention), _then(membership, mention.time, received)
+            if min(fit, then) > best[0]:
+                best = min(fit, then), "" if fit is then is Fit.YES else MOVED if then is Fit.YES else GROUP
+        return best
+
+    def _named(self, mention: CatalogMention) -> Iterator[_Member]:
+        """Yield the members whose address it may be."""
+        user = self._directory.resolve(mention.address, mention.time)
+        yield from self._by_user.get(user or "-", ())
+        for name in {mention.address, without_tag(mention.address)}:
+            yield from self._by_address.get(name, ())
+
+
+_Member = tuple[PersonMatch, Membership]
+
+
+def _then(membership: Membership, *times: int) -> Fit:
+    """Return whether someone was a member at all of these times."""
+    if all(membership.at(time) for time in times):
+        return Fit.YES
+    return Fit.MAYBE if any(membership.once_at(time) for time in times) else Fit.NO
 
 
 def _is_there(directory: Directory, user: str) -> bool:

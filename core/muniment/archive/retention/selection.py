@@ -65,6 +65,8 @@ class MailSelection(Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 
     people: tuple[SelectedPerson, ...] = ()
     """The mail is from, to, or in the mailbox of one of them."""
+    groups: tuple[str, ...] = ()
+    """The same of someone who was in one of these groups when it was received."""
     domains: tuple[str, ...] = ()
     """One of its addresses is in one of these domains."""
     direction: str = ""
@@ -106,6 +108,7 @@ def selection_of(
     now: int,
     zone: str = "",
     people: tuple[str, ...] = (),
+    groups: tuple[str, ...] = (),
     domains: tuple[str, ...] = (),
     direction: str = "",
     folders: tuple[str, ...] = (),
@@ -126,10 +129,11 @@ def selection_of(
     Raises:
         UsageError: A criterion can't be used.
         QueryError: The query is not valid.
-        NotFound: A person is neither a user nor an address.
+        NotFound: A person is neither a user nor an address, or there is no such group.
     """
     made = MailSelection(
         people=tuple(dict.fromkeys(_person(directory, name) for name in people)),
+        groups=tuple(dict.fromkeys(directory.groups.named(name).name for name in groups)),
         domains=tuple(dict.fromkeys(map(_domain, domains))),
         direction=direction,
         own=_own_names(directory) if direction else None,
@@ -209,8 +213,8 @@ def _check(selection: MailSelection) -> None:
     for part in _parts(query_of(selection)):
         if isinstance(part, (UserTerm, InFolder)):
             raise UsageError(
-                "A query of a hold or a rule can't have user: or in:, since people and folders change; "
-                "give them as people and folders of their own."
+                "A query of a hold or a rule can't have user:, group: or in:, since people and folders "
+                "change; give them as people, groups and folders of their own."
             )
 
 
@@ -276,6 +280,7 @@ def describe(selection: MailSelection, zone: tzinfo = UTC) -> str:
     """
     words = [
         *_one_of("of", [person.name for person in selection.people]),
+        *_one_of("of the group", list(selection.groups)),
         *_one_of("with an address in", list(selection.domains)),
         *([DIRECTIONS[selection.direction]] if selection.direction else []),
         *_one_of("in the folder", list(selection.folders)),

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from muniment.api import MailCriteria
-from muniment.cli.complete_names import profiles, users
+from muniment.cli.complete_names import groups, profiles, users
 from muniment.errors import UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -17,6 +17,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 _SIZE = re.compile(r"([0-9]{1,15}) ?([kmg]?)(?:i?b)?", re.ASCII | re.IGNORECASE)
 _NAMES = {
     "person": "people",
+    "group": "groups",
     "domain": "domains",
     "folder": "folders",
     "profile": "profiles",
@@ -31,6 +32,10 @@ _OPTIONS = (
     click.option(
         "--person", multiple=True, metavar="USER", shell_complete=users,
         help="Mail from, to or in the mailbox of this person or address; may be repeated.",
+    ),
+    click.option(
+        "--group", multiple=True, metavar="NAME", shell_complete=groups,
+        help="The same of who was in this group when it was received; may be repeated.",
     ),
     click.option(
         "--domain", multiple=True, metavar="DOMAIN", help="Mail with an address there; may be repeated."

@@ -50,7 +50,7 @@ TEXT = 1_000
 
 RECORDED = (
     "id", "what", "query", "user", "folder", "path", "reason", "name", "to", "alias", "filename", "since",
-    "profile", "zone", "of", "form", "bates", "list",
+    "profile", "zone", "of", "form", "bates", "list", "group",
 )  # fmt: skip
 """The text fields of requests that events have."""
 
@@ -269,6 +269,7 @@ def directory_events(session: ClientSession, request: Request, made: Sequence[Ch
         audit_event(
             "changed", session.caller, AccessRole.ADMINISTRATOR, request,
             addresses=list(getattr(request, "addresses", ())),
+            members=list(getattr(request, "members", ()))[:PEOPLE],
             people=people if len(people) <= PEOPLE else [],
         )
     ]  # fmt: skip

@@ -25,13 +25,13 @@ from muniment.service.operations import (
     users,
     vaults,
 )
-from muniment.service.operations.access import readers, rights
+from muniment.service.operations.access import groups, readers, rights
 from muniment.service.operations.evidence import checkpoints
 from muniment.service.operations.operation import AuditRule, Operation
 from muniment.service.operations.retention import approvals, disposing, erasing, holds, rules, simulating
 
 MODULES = (
-    approvals, audit, checklist, checkpoints, disposing, erasing, health, history, holds, logins,
+    approvals, audit, checklist, checkpoints, disposing, erasing, groups, health, history, holds, logins,
     message_proof, notifying, own_mail, profile_test, profiles, proving, readers, rebuilding, rights, rules,
     runs, settings, sign_in, simulating, users, vaults,
 )  # fmt: skip

@@ -23,7 +23,7 @@ def selection_asked(directory: Directory, mail: api.MailCriteria, zone: str) -> 
     Raises:
         UsageError: a date or another criterion can't be used, or the zone is unknown.
         QueryError: the query is not valid.
-        NotFound: a person is neither a user nor an address.
+        NotFound: a person is neither a user nor an address, or there is no such group.
     """
     now = int(time.time())
     return selection_of(
@@ -31,6 +31,7 @@ def selection_asked(directory: Directory, mail: api.MailCriteria, zone: str) -> 
         now=now,
         zone=zone,
         people=mail.people,
+        groups=mail.groups,
         domains=mail.domains,
         direction=mail.direction,
         folders=mail.folders,
