@@ -16,6 +16,8 @@ from muniment.notify.memory import NotifyMemory, news
 from muniment.notify.model import (
     NEARLY,
     ArchiveFacts,
+    CheckpointFacts,
+    DisposalFacts,
     GatewayFacts,
     NotifyEvent,
     ProfileFacts,
@@ -124,6 +126,47 @@ def test_each_refused_client_is_reported_once() -> None:
     assert '"192.0.0.0/24" to networks in [gateway]' in events[0].text
     assert news(memory, findings(found, LIMITS), NOW + 60) == []  # not once a connection
     assert news(memory, findings(facts(gateway=GatewayFacts()), LIMITS), NOW + 120) == []
+
+
+@pytest.mark.parametrize(
+    ("days", "settled", "trouble"),
+    [(0, True, set()), (2.9, True, set()), (3, True, {True}), (3, False, {None}), (900, True, {True})],
+)
+def test_a_witness_that_takes_no_checkpoint_for_days(
+    days: float, settled: bool, trouble: set[bool | None]
+) -> None:
+    named = "the witness https://w.example"
+    of = facts(settled=settled, checkpoints=CheckpointFacts(lasts=False, reached={named: NOW - days * 86400}))
+    assert set(wrong(of).values()) == trouble
+    (found,) = [one for one in findings(of, LIMITS) if one.kind == "checkpoint-late"]
+    assert found.subject == named
+    assert found.title.startswith(f"No checkpoint has reached {named} since 20")
+    assert "`muniment checkpoint publish`" in found.text
+
+
+def test_signing_that_stopped_without_an_error_is_late_too() -> None:
+    of = facts(checkpoints=CheckpointFacts(lasts=False, reached={"": NOW - 4 * 86400}))
+    assert wrong(of) == {"checkpoint-late": True}
+
+
+@pytest.mark.parametrize(
+    ("fields", "trouble"),
+    [
+        ({"day": "", "last": 0.0}, {}),
+        ({"last": NOW - 86400}, {}),
+        ({"last": NOW - 86400, "problem": "the catalog is damaged"}, {"disposal-failed": True}),
+        ({"last": NOW - 3 * 86400}, {"disposal-failed": True}),
+    ],
+)
+def test_a_daily_disposal_that_fails_or_does_not_come(
+    fields: dict[str, Any], trouble: dict[str, bool]
+) -> None:
+    of = facts(disposal=DisposalFacts(**{"due": "02:30", "day": "2026-11-30"} | fields))
+    assert wrong(of) == trouble
+    (found,) = [one for one in findings(of, LIMITS) if one.kind == "disposal-failed"]
+    assert "2026-11-30" in found.title or not fields["last"]
+    assert "the next 02:30" in found.text
+    assert "`muniment retention dispose` erases it now" in found.text
 
 
 def test_silence_counts_for_all_profiles_together_and_for_named_ones() -> None:

@@ -13,13 +13,17 @@ import pytest
 
 from muniment import api
 from muniment.config.file import load
+from muniment.config.model import NotifySection
 from muniment.evidence.checkpoint_body import read_body
 from muniment.evidence.signed_note import SignedNote, parse_note, verified
+from muniment.notify.findings import findings
+from muniment.notify.model import ArchiveFacts
 from muniment.service.checkpoints.desk import desk_of
 from muniment.service.checkpoints.keeper import checkpoint_keeper_of
 from muniment.service.checkpoints.targets import SetBack
 from muniment.service.checkpoints.witnesses import WitnessClient
 from muniment.service.host.session import ClientSession
+from muniment.service.operations.evidence.checkpoint_state import checkpoint_facts
 from muniment.witness.judge import judge
 from muniment.witness.state import WitnessState
 from support.asking import answers
@@ -224,6 +228,34 @@ def test_what_does_not_work_is_a_problem_that_ends(house: House, tmp_path: Path)
         assert keeper.lasts is False
     levels = [level for _, level in house.lines]
     assert levels.count("error") == 1
+
+
+def test_a_place_that_takes_nothing_for_days_is_a_finding_also_after_restarts(
+    house: House, tmp_path: Path
+) -> None:
+    public = tmp_path / "public"
+    public.mkdir()
+    house.configure(f'folder = "{public}"')
+    named = f"the folder {public}"
+    with house.keeping() as (keeper, _):
+        eventually(lambda: (public / "latest.note").exists())
+        eventually(lambda: not keeper.problems)
+    first = house.now // DAY * DAY
+    house.now += DAY
+    with house.keeping() as (keeper, _):
+        eventually(lambda: keeper.reached[named] == first + DAY)  # no record is new on that day
+        assert keeper.reached[""] == house.now
+    shutil.rmtree(public)
+    for days in range(3):
+        house.now += DAY
+        with house.keeping() as (keeper, _):
+            eventually(lambda keeper=keeper: keeper.problems)  # type: ignore[misc]
+            eventually(lambda keeper=keeper: keeper.reached[""] == house.now)  # type: ignore[misc]
+            assert keeper.reached[named] == first + DAY
+            facts = checkpoint_facts(house.folder, load(house.folder / "vault.toml"))
+            archive = ArchiveFacts(now=house.now, checkpoints=facts)
+            found = [one for one in findings(archive, NotifySection()) if one.kind == "checkpoint-late"]
+            assert {one.subject: one.trouble for one in found} == {"": False, named: days == 2}
 
 
 def test_a_lost_key_is_named_and_an_administrator_begins_a_new_one(house: House) -> None:

@@ -34,7 +34,7 @@ class HealthProblem(WireWord, frozen=True):
     text: str
     """A sentence or two: what is wrong, and what to do."""
     area: str = ""
-    """Where it is dealt with: "profiles", "runs", "people", "proof" or "settings"; "" for outside of
+    """Where it is dealt with: "profiles", "runs", "people", "proof", "rules" or "settings"; "" for outside of
     Muniment."""
     row: str = ""
     """What it concerns there: the name of a profile, an address, "quarantine", "verify" or "backup"; "" for

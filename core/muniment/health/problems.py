@@ -40,6 +40,8 @@ KINDS = {
     "feed-stopped": (WARNING, "settings", ""),
     "checkpoint-stopped": (WARNING, "settings", ""),
     "checkpoint-refused": (CRITICAL, "proof", ""),
+    "checkpoint-late": (WARNING, "proof", ""),
+    "disposal-failed": (WARNING, "rules", ""),
     "no-reports": (
         CRITICAL,
         "profiles",

@@ -9,6 +9,7 @@ from muniment.config.model import NotifySection
 from muniment.notify.model import (
     ArchiveFacts,
     CheckpointFacts,
+    DisposalFacts,
     FeedFacts,
     GatewayFacts,
     ProfileFacts,
@@ -17,6 +18,9 @@ from muniment.notify.model import (
 )
 
 HOUR, DAY = 3600, 86400
+LATE = 3 * DAY
+"""Seconds after which a witness or a place has to have taken a checkpoint, and a daily disposal to have been.
+Both are due each day; a machine may be off for a weekend."""
 MARGIN = 1.1
 """Factor on a limit before a shortage counts as over, so that small changes cause no messages."""
 
@@ -51,6 +55,10 @@ def findings(
         yield _feed(facts.feed)
     if facts.checkpoints is not None:
         yield from _checkpoints(facts.checkpoints)
+        for name, since in facts.checkpoints.reached.items():
+            yield _late(name, since, facts)
+    if facts.disposal is not None:
+        yield _disposal(facts.disposal, facts)
     if facts.altered is not None or "ledger-altered" in active:
         yield _altered(facts)
 
@@ -203,6 +211,42 @@ def _checkpoints(facts: CheckpointFacts) -> Iterator[TroubleFinding]:
         text=f"{problem[:1].upper()}{problem[1:]}\n\nNo mail is missing, and it is tried again. "
         "[checkpoints] in vault.toml says who signs and where they go.",
         well="Checkpoints are signed and published again",
+    )
+
+
+def _late(name: str, since: float, facts: ArchiveFacts) -> TroubleFinding:
+    """A witness, an authority or a place that has taken no checkpoint for days; without a name, signing."""
+    late = facts.now - since >= LATE
+    name, day = harmless(name), _time(since)[:10]
+    return TroubleFinding(
+        kind="checkpoint-late",
+        subject=name,
+        trouble=late if facts.settled or not late else None,
+        title=f"No checkpoint has reached {name} since {day}"
+        if name
+        else f"No checkpoint was signed since {day}",
+        text="Later changes of the ledger can't be proved by it\n\n`muniment checkpoint publish` tries it "
+        "now and says what is wrong. [checkpoints] in vault.toml says who signs and where they go.",
+        well=f"A checkpoint has reached {name} again" if name else "Checkpoints are signed again",
+    )
+
+
+def _disposal(disposal: DisposalFacts, facts: ArchiveFacts) -> TroubleFinding:
+    late = bool(disposal.last) and facts.now - disposal.last >= LATE
+    problem = harmless(disposal.problem)
+    why = (
+        problem[:1].upper() + problem[1:] if problem else "The service, or other work, kept it from beginning"
+    )
+    return TroubleFinding(
+        kind="disposal-failed",
+        trouble=True if problem else late if facts.settled or not late else None,
+        title=f"The daily disposal of {disposal.day} failed"
+        if problem
+        else f"There was no daily disposal since {disposal.day}",
+        text=f"{why}\n\nNothing is lost, but mail stays longer than the rules say. It is tried again "
+        f"at the next {disposal.due}. `muniment retention simulate` says what is due, and "
+        "`muniment retention dispose` erases it now.",
+        well="The daily disposal works again",
     )
 
 

@@ -24,6 +24,8 @@ Kind = Literal[
     "feed-stopped",
     "checkpoint-stopped",
     "checkpoint-refused",
+    "checkpoint-late",
+    "disposal-failed",
     "checkpoint",
     "daily-summary",
     "test",
@@ -139,6 +141,22 @@ class CheckpointFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Whether people must do something about it; None if that is not known."""
     alarms: tuple[str, ...] = ()
     """What shows that the ledger was cut, set back or rewritten, a sentence each."""
+    reached: Mapping[str, float] = {}
+    """When the day began on which each witness, authority and place took a checkpoint last, by its name, in
+    seconds since 1970 UTC; "" is for signing itself."""
+
+
+class DisposalFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """The state of the daily disposal."""
+
+    due: str
+    """The time of day at which it is due, such as "02:30"."""
+    day: str = ""
+    """The local date of the last one; "" before the first."""
+    last: float = 0.0
+    """When that day began, in seconds since 1970 UTC; 0 before the first."""
+    problem: str = ""
+    """Why it failed, as a sentence; "" if it did not."""
 
 
 class ArchiveFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -165,6 +183,7 @@ class ArchiveFacts(msgspec.Struct, frozen=True, kw_only=True):
     gateway: GatewayFacts | None = None
     feed: FeedFacts | None = None
     checkpoints: CheckpointFacts | None = None
+    disposal: DisposalFacts | None = None
 
 
 def harmless(sentence: str) -> str:

@@ -344,6 +344,44 @@ def test_mail_goes_once_a_day_from_the_second_day_on(owner: ClientSession, noon:
     assert len(daily.said) == 1
 
 
+def daily_problem(session: ClientSession) -> str:
+    """What health says of the daily disposal."""
+    (health,) = answers(session, api.GetHealth())
+    assert isinstance(health, api.Health)
+    return next((one.text for one in health.problems if one.key == "disposal-failed"), "")
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (VaultError("the index can't be written"), "The index can't be written"),
+        (RuntimeError("dear ada"), "An unexpected error (RuntimeError)"),
+    ],
+)
+def test_a_daily_disposal_that_fails_is_a_finding_until_one_succeeds(
+    owner: ClientSession, noon: int, monkeypatch: pytest.MonkeyPatch, error: Exception, words: str
+) -> None:
+    def fail(*_: object) -> Iterator[Any]:
+        raise error
+
+    daily = Daily(owner, "02:30")
+    daily.now = noon - DAY
+    daily.look()
+    daily.now = noon
+    assert daily_problem(owner) == ""
+    with monkeypatch.context() as broken:
+        broken.setattr("muniment.service.daemon.disposal_task.disposal_words", fail)
+        with pytest.raises(type(error)):
+            daily.task.look()
+    assert daily_problem(owner).startswith("The daily disposal of 20")
+    assert f"failed: {words}" in daily_problem(owner)
+    assert "dear ada" not in daily_problem(owner)
+    assert len(daily.look()) == 4, "it is tried once a day"
+    daily.now = noon + DAY // 2 + 3 * 3600
+    assert daily.look() == {"young", "new"}
+    assert daily_problem(owner) == ""
+
+
 def test_the_daily_disposal_waits_for_a_backup(owner: ClientSession, noon: int) -> None:
     daily = Daily(owner, "02:30")
     daily.now = noon

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -44,6 +44,8 @@ STANDING = 900.0
 STOPPING = 5.0
 """Longest time to wait for the thread when the service stops, in seconds."""
 SENT = "sent.json"
+SINCE = "since:"
+"""Before the name of an outlet in that file: the day on which it was first named."""
 
 
 @dataclass(slots=True)
@@ -109,6 +111,8 @@ class CheckpointKeeper:
         """The last note, with the signatures of witnesses so far; None before the first."""
         self._signed = float("-inf")
         """When it was signed, by `clock`."""
+        self._noted: dict[str, str] = {}
+        """The days that `_note_days` has noted."""
         self._attempts: dict[str, _Attempt] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -131,6 +135,19 @@ class CheckpointKeeper:
         if not failing:
             return False
         return True if time.monotonic() - min(failing) >= self._standing else None
+
+    @property
+    def reached(self) -> dict[str, float]:
+        """When the day began on which each outlet took a checkpoint last, or was named first, by its name.
+
+        "" stands for signing itself. The times are in seconds since 1970 UTC.
+        """
+        if not self._section.sign:
+            return {}
+        sent = self._sent()
+        days = {name: sent.get(name) or sent.get(SINCE + name) for name in self._named()}
+        found = {name: _start_of(day) for name, day in days.items() if day}
+        return found if self._note is None else found | {"": self._signed}
 
     def follow(self) -> None:
         """Look once, in this thread."""
@@ -184,8 +201,14 @@ class CheckpointKeeper:
             settings.name or self._session.folder.name or "Muniment", str(self._session.folder)
         )
         self._outlets = outlets_of(settings, self._session.folder, lambda: origin)
-        names = {"", *(one.name for group in self._outlets for one in group)} if self._section.sign else set()
+        names = {"", *self._named()} if self._section.sign else set()
         self._attempts = {name: one for name, one in self._attempts.items() if name in names}
+        if self._section.sign:
+            self._note_days(SINCE + name for name in self._named())
+
+    def _named(self) -> list[str]:
+        """The names of all outlets."""
+        return [one.name for group in self._outlets for one in group]
 
     def _remember(self, desk: CheckpointDesk) -> None:
         """Take up the last note of an earlier service."""
@@ -231,6 +254,9 @@ class CheckpointKeeper:
         stamped = desk.kept.path(read_body(self._note.text).size).with_suffix(STAMP).exists()
         for target in self._outlets.always:
             self._publish(desk, target, f"{self._note}{stamped}")
+            attempt = self._attempt(target.name)
+            if attempt.done is not None and not attempt.problem:
+                self._note_days([target.name], again=True)  # also on a day without a new record
         for target in self._outlets.daily:
             self._publish_daily(desk, target)
 
@@ -239,12 +265,13 @@ class CheckpointKeeper:
         if self._attempt(target.name).done is None:
             self._attempt(target.name).done = self._sent().get(target.name)
         if self._publish(desk, target, _day(self._clock())):
-            self._note_sent(target.name)
+            self._note_days([target.name], again=True)
 
     def _ask(self, desk: CheckpointDesk, witness: WitnessClient) -> None:
         assert self._note is not None
         self._note = desk.cosigned(self._note, witness)
         self._attempt(witness.name).done = self._signed
+        self._note_days([witness.name], again=True)
 
     def _publish(self, desk: CheckpointDesk, target: Target, key: str) -> bool:
         """Publish the note unless that was done for this key; returns whether it was done now."""
@@ -297,12 +324,28 @@ class CheckpointKeeper:
         except (OSError, ValueError, AttributeError):
             return {}
 
-    def _note_sent(self, name: str) -> None:
-        value = self._sent() | {name: _day(self._clock())}
+    def _note_days(self, names: Iterable[str], again: bool = False) -> None:
+        """Note today for names that have no day yet, or for all of them."""
+        today = _day(self._clock())
+        due = [name for name in names if self._noted.get(name) != today]
+        if not due:
+            return
+        sent = self._sent()
+        new = {name: today for name in due if again or name not in sent}
+        self._noted |= dict.fromkeys(due, today)
         with suppress(OSError):  # then it is sent once more after a restart
-            write_file(self._session.folder / FOLDER / SENT, json.dumps(value).encode(), durable=False)
+            (self._session.folder / FOLDER).mkdir(mode=0o700, exist_ok=True)
+            write_file(self._session.folder / FOLDER / SENT, json.dumps(sent | new).encode(), durable=False)
 
 
 def _day(when: float) -> str:
     """The day of a time in seconds since 1970 UTC, in UTC."""
     return datetime.fromtimestamp(max(when, 0.0), UTC).strftime("%Y-%m-%d")
+
+
+def _start_of(day: str) -> float:
+    """The beginning of a day in UTC, in seconds since 1970; 0 if it can't be read."""
+    try:
+        return datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return 0.0

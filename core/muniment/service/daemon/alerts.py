@@ -38,6 +38,7 @@ from muniment.service.operations.evidence.checkpoint_state import checkpoint_fac
 from muniment.service.operations.feed_state import feed_facts
 from muniment.service.operations.gateway_state import gateway_facts
 from muniment.service.operations.notifying import origin
+from muniment.service.operations.retention.daily_state import disposal_facts
 
 log = logging.getLogger("muniment.notify")
 
@@ -212,6 +213,7 @@ class VaultAlerts:
             behind_since=self._unchanged_since(vault.index_place.state().watermark, now) if lacking else None,
             checkpoint=str(Checkpoint(head.tree_size, head.root)) if known and head.tree_size else "",
             altered=not known,
+            disposal=disposal_facts(vault, settings),
         )
         rows = vault.catalog.runs(limit=RUNS) if settings.notify.daily else []
         runs = [json.loads(row.summary) for row in rows if row.time >= now - DAY]

@@ -12,19 +12,19 @@ from muniment.archive.retention.disposal import DisposalOrder, list_due
 from muniment.archive.retention.due import DueList, list_name
 from muniment.archive.vault.vault import Vault
 from muniment.config.model import Settings
+from muniment.errors import MunimentError
 from muniment.runs.schedule import ScheduledTask
 from muniment.service.access.second_person import needed_acts
 from muniment.service.host.proof_turn import ProofTurn, present
 from muniment.service.host.session import ClientSession
 from muniment.service.operations.retention.approving import actor
+from muniment.service.operations.retention.daily_state import DAY, note_problem
 from muniment.service.operations.retention.disposing import DISPOSE, ask_to_dispose, disposal_words
 
 log = logging.getLogger("muniment.service")
 
 EVERY = 60.0
 """Seconds between two looks whether it is time."""
-MEMORY = "disposal:day"
-"""The name in the catalog of the local date of the last daily disposal."""
 REASON = "daily disposal by the service"
 
 
@@ -61,6 +61,7 @@ class DailyDisposal:
         """Dispose of mail if it is time, and no verification, backup or other disposal is under way.
 
         One that was missed is made up for on the same day. There is none on the first day of the setting.
+        Why one failed is noted for health until the next one.
 
         Returns:
             Whether nothing failed.
@@ -68,14 +69,20 @@ class DailyDisposal:
         local = time.localtime(self._clock())
         today = time.strftime("%Y-%m-%d", local)
         with self._session.reading() as vault:
-            before = vault.catalog.meta_get(MEMORY)
+            before = vault.catalog.meta_get(DAY)
             if before is None:
-                vault.catalog.meta_set(MEMORY, today)
+                vault.catalog.meta_set(DAY, today)
             late = time.strftime("%H:%M", local) >= self._settings().retention.dispose
             if before in (None, today) or not late or present(self._session.folder):
                 return True
-            vault.catalog.meta_set(MEMORY, today)
-            self._dispose(vault)
+            vault.catalog.meta_set(DAY, today)
+            try:
+                self._dispose(vault)
+            except Exception as error:
+                if not self._session.stopping():  # else the next day goes on where the service was stopped
+                    note_problem(vault, _why(error))
+                raise
+            note_problem(vault, "")
         return True
 
     def _dispose(self, vault: Vault) -> None:
@@ -101,3 +108,10 @@ class DailyDisposal:
             *_, answer = disposal_words(self._session, order)
         if isinstance(answer, api.Disposed):
             self._announce(f"daily disposal: {answer.message}")
+
+
+def _why(error: Exception) -> str:
+    """The reason of a failure. The text of an unforeseen error can quote mail, so it is left to the log."""
+    if isinstance(error, MunimentError):
+        return str(error)
+    return f"an unexpected error ({type(error).__name__}); the service's log has the details"

@@ -47,6 +47,7 @@ from muniment.service.operations.report_problems import (
     ReportProblems,
     report_problems,
 )
+from muniment.service.operations.retention.daily_state import disposal_facts
 from muniment.service.operations.retention.waiting import waiting_decisions
 from muniment.service.operations.time_zone import zone_asked
 
@@ -133,6 +134,7 @@ def _read(
     archive = msgspec.structs.replace(
         facts.archive,
         profiles=tuple(ProfileFacts(name=one.name, last=one.last) for one in profiles if one.enabled),
+        disposal=disposal_facts(vault, settings),
     )
     facts = msgspec.structs.replace(
         facts,

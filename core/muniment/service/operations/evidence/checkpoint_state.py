@@ -16,4 +16,9 @@ def checkpoint_facts(folder: Path, settings: Settings) -> CheckpointFacts | None
     keeper = checkpoint_keeper_of(folder)
     if keeper is None:
         return CheckpointFacts()
-    return CheckpointFacts(problems=tuple(keeper.problems), lasts=keeper.lasts, alarms=tuple(keeper.alarms))
+    return CheckpointFacts(
+        problems=tuple(keeper.problems),
+        lasts=keeper.lasts,
+        alarms=tuple(keeper.alarms),
+        reached=keeper.reached,
+    )
