@@ -20,6 +20,7 @@ from muniment.archive.query import (
     Conversation,
     DatedBefore,
     DatedSince,
+    GroupTerm,
     HasAttachment,
     IdPrefix,
     InFolder,
@@ -93,6 +94,7 @@ A, B, C, D = WordTerm("a"), WordTerm("b"), WordTerm("c"), WordTerm("d")
         ("in:inbox", InFolder("inbox")),
         ('in:"Sent Items"', InFolder("Sent Items")),
         ("user:anna@x.com", UserTerm("anna@x.com")),
+        ('group:"the board"', GroupTerm("the board")),
         ("id:3F9A01C2", IdPrefix("3f9a01c2")),
         ("larger:10k", LargerThan(10_240)),
         ("larger:1.5M", LargerThan(1_572_864)),
@@ -352,6 +354,7 @@ _LEAF = st.one_of(
         InFolder, st.sampled_from(["inbox", "Sent Items", 'the "new" one', "“so”", "a\\b", "end\\", '\\"'])
     ),
     st.builds(UserTerm, st.sampled_from(["anna@x.com", "Anna Bell"])),
+    st.builds(GroupTerm, st.sampled_from(["board", 'The "Board"'])),
     st.just(IdPrefix("3f9a01c2")),
     st.builds(MessageId, st.sampled_from(["3f9a01c2", "a1@x.com"])),
     st.builds(InThread, st.sampled_from(["3f9a01c2", "a1@x.com", "a<b"])),

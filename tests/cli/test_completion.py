@@ -6,7 +6,17 @@ import subprocess
 
 import pytest
 
-from muniment.api import ListProfiles, ListUsers, Profiles, ProfileWord, Users, UserWord
+from muniment.api import (
+    Groups,
+    GroupWord,
+    ListGroups,
+    ListProfiles,
+    ListUsers,
+    Profiles,
+    ProfileWord,
+    Users,
+    UserWord,
+)
 from muniment.errors import VaultError
 from support.engine_double import EngineDouble, invoke
 
@@ -60,6 +70,17 @@ def test_users_are_offered(monkeypatch: pytest.MonkeyPatch) -> None:
     assert offered(monkeypatch, "muniment users show a", 3, EngineDouble({ListUsers: users})) == [
         "ada@q.example"
     ]
+
+
+def test_groups_are_offered_by_name_and_in_queries(monkeypatch: pytest.MonkeyPatch) -> None:
+    groups = Groups(groups=(GroupWord(name="board", count=1), GroupWord(name="The Board", count=1)))
+    double = EngineDouble(
+        {ListGroups: groups, ListUsers: Users(users=(UserWord(user="bo@x.example", name="Bo"),))}
+    )
+    assert offered(monkeypatch, "muniment group show b", 3, double) == ["board"]
+    assert offered(monkeypatch, "muniment search group:b", 2, double) == ["group:board"]
+    assert offered(monkeypatch, "muniment search user:b", 2, double) == ["user:bo@x.example"]
+    assert offered(monkeypatch, "muniment search subject:b", 2, double) == []
 
 
 def test_nothing_is_offered_where_there_is_no_vault(monkeypatch: pytest.MonkeyPatch) -> None:

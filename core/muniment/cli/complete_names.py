@@ -38,6 +38,15 @@ def groups(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
     )
 
 
+def queries(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Names of users or groups after `user:` or `group:`."""
+    field, colon, begun = incomplete.partition(":")
+    names = {"user": users, "group": groups}.get(field)
+    if names is None or not colon:
+        return []
+    return [f"{field}:{name}" for name in names(ctx, param, begun) if " " not in name]
+
+
 def _offered(ctx: click.Context, incomplete: str, names: Callable[[CommandSession], list[str]]) -> list[str]:
     session = ctx.find_object(CommandSession)
     if session is None:

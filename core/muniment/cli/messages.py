@@ -24,6 +24,7 @@ from muniment.api import (
 )
 from muniment.cli.answers import show_hits, streaming, work
 from muniment.cli.command import CommandSession, VaultCommand, pass_session
+from muniment.cli.complete_names import queries as known_queries
 from muniment.cli.complete_names import users
 from muniment.cli.layout.list_columns import chosen_columns, columns_option
 from muniment.cli.layout.signature_lines import signature_sentences
@@ -129,7 +130,7 @@ def split_place(place: str) -> tuple[str, str]:
 
 
 @click.command(cls=VaultCommand)
-@click.argument("query", nargs=-1, required=True)
+@click.argument("query", nargs=-1, required=True, shell_complete=known_queries)
 @USER
 @LIMIT
 @AFTER

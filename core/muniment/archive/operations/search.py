@@ -16,6 +16,7 @@ from muniment.archive.catalog.id_prefixes import is_prefix
 from muniment.archive.index import SearchPage, SearchScope, UserAddress, UserAddresses
 from muniment.archive.operations.check_names import person, require_known
 from muniment.archive.operations.conversations import Known, with_conversations
+from muniment.archive.operations.group_search import with_groups
 from muniment.archive.operations.index_binding import is_bound
 from muniment.archive.operations.public_ids import PublicIds
 from muniment.archive.query import And, IdPrefix, Node, Not, Or, RecordNumber, UserTerm, parse
@@ -108,13 +109,15 @@ def find(
 
     Raises:
         QueryError: The query is not valid, or `after` is not a position from a page.
-        NotFound: `user` or a name after `user:` is unknown, or no user has a folder that `in:` names.
+        NotFound: `user` or a name after `user:` or `group:` is unknown, or no user has a folder that `in:`
+            names.
         VaultError: The index or the catalog can't be read.
     """
     after, begun = _timed(after, int(time.time() if now is None else now))
     node = parse(query, now=begun, zone=zone)
     counted = node != parse(query, now=begun + SHIFT, zone=zone)
     whose = None if not user else _user(vault, user) if own or isinstance(user, User) else person(vault, user)
+    node = with_groups(vault, node, begun)
     require_known(vault, node, whose, own)
     node = _with_public_ids(vault, node) if own else node
     scope = scope_of(vault, whose) if whose else None

@@ -8,6 +8,7 @@
     invoi*  *bill  hand*work  wom?n      wildcards in words; in phrases, too: "in a phr*"
     from:anna@  from:*@example.com       the start or the end of an address
     has:attachment  in:inbox  in:sent  in:"a folder"  user:anna@example.com  id:3f9a01c2
+    group:board                          mail of the people who are in the group now
     in:"Project \\"X\\""                   a quote in quotes has a backslash before it; so may a backslash
     msgid:a1@example.com                 the message with this Message-ID; the bare id finds it as well
     thread:3f9a01c2                      the conversation of the message with this id
@@ -33,6 +34,7 @@ from muniment.archive.query.nodes import (
     DatedBefore,
     DatedSince,
     FileEnd,
+    GroupTerm,
     HasAttachment,
     IdPrefix,
     InFolder,
@@ -71,6 +73,7 @@ __all__ = [
     "DatedBefore",
     "DatedSince",
     "FileEnd",
+    "GroupTerm",
     "HasAttachment",
     "IdPrefix",
     "InFolder",

@@ -9,7 +9,7 @@ TEXT_FIELDS = ("from", "to", "cc", "bcc", "subject", "body", "filename", "link")
 SYNONYMS = {"attachment": "filename"}
 """Other names of text fields. The text inside files is in `body`, with that of the message."""
 _DATES = ("before", "after", "on", "between")
-_CONDITIONS = ("has", "in", "user", *_DATES, "larger", "smaller", "id", "msgid", "thread")
+_CONDITIONS = ("has", "in", "user", "group", *_DATES, "larger", "smaller", "id", "msgid", "thread")
 FIELDS = (*TEXT_FIELDS, *SYNONYMS, *_CONDITIONS)
 
 
@@ -110,6 +110,16 @@ class UserTerm:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupTerm:
+    """Messages of the people who are in a group now.
+
+    `archive.operations.group_search` replaces it before a search.
+    """
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class RecordNumber:
     """The message with this number, which is the sequence of its record; -1 for no message.
 
@@ -173,6 +183,7 @@ Condition = (
     | HasAttachment
     | InFolder
     | UserTerm
+    | GroupTerm
     | IdPrefix
     | RecordNumber
     | RecordNumbers

@@ -20,6 +20,7 @@ from muniment.archive.query.nodes import (
     Conversation,
     DatedBefore,
     DatedSince,
+    GroupTerm,
     HasAttachment,
     IdPrefix,
     InFolder,
@@ -350,6 +351,8 @@ class _Parser:
                 return InFolder(self._short(value, at))
             case "user":
                 return UserTerm(self._short(value, at))
+            case "group":
+                return GroupTerm(self._short(value, at))
             case "id":
                 return self._id(value, at)
             case "msgid":

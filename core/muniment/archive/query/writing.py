@@ -10,6 +10,7 @@ from muniment.archive.query.nodes import (
     Conversation,
     DatedBefore,
     DatedSince,
+    GroupTerm,
     IdPrefix,
     InFolder,
     InThread,
@@ -73,6 +74,8 @@ def _condition(node: Node) -> str:
             return "in:" + _quoted(folder)
         case UserTerm(name):
             return "user:" + _quoted(name)
+        case GroupTerm(name):
+            return "group:" + _quoted(name)
         case MessageId(name):
             return "msgid:" + _quoted(name)
         case InThread(name):

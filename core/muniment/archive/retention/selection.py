@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from muniment.archive.query import And, InFolder, Node, Not, Or, UserTerm, parse
+from muniment.archive.query import And, GroupTerm, InFolder, Node, Not, Or, UserTerm, parse
 from muniment.errors import NotFound, UsageError, VaultError
 from muniment.mail.headers.addresses import domain, normalise
 from muniment.mail.headers.domains import canonical
@@ -211,7 +211,7 @@ def _check(selection: MailSelection) -> None:
     if not all(name.strip() for name in (*selection.folders, *selection.profiles)):
         raise UsageError("A folder or profile has no name; leave it out.")
     for part in _parts(query_of(selection)):
-        if isinstance(part, (UserTerm, InFolder)):
+        if isinstance(part, (UserTerm, GroupTerm, InFolder)):
             raise UsageError(
                 "A query of a hold or a rule can't have user:, group: or in:, since people and folders "
                 "change; give them as people, groups and folders of their own."

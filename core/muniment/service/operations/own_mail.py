@@ -29,6 +29,7 @@ from muniment.archive.index import SearchPage
 from muniment.archive.operations import check_names
 from muniment.archive.operations.export import FORMAT, PAGE, ExportChoice, ExportView, file_name
 from muniment.archive.operations.export_explanation import Explanation, PublicExplanation
+from muniment.archive.operations.group_search import names_groups
 from muniment.archive.operations.index_binding import is_bound
 from muniment.archive.operations.public_ids import PublicIds
 from muniment.archive.operations.search import find
@@ -211,8 +212,11 @@ def search(session: ClientSession, user: User, request: api.Search) -> api.Hits:
 
 
 def _own_query(vault: Vault, user: User, query: str, named: str) -> None:
-    """Check that a query names no other user. Raises AccessRefused, QueryError."""
-    for name in (*([named] if named else []), *_names(parse(query))):
+    """Check that a query names no other user, and no group. Raises AccessRefused, QueryError."""
+    node = parse(query)
+    if names_groups(node):
+        raise AccessRefused("groups are for auditors and administrators: leave out group:")
+    for name in (*([named] if named else []), *_names(node)):
         _own(vault, user, name)
 
 
