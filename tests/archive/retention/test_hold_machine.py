@@ -119,7 +119,9 @@ class HoldMachine(RuleBasedStateMachine):
     def _covered(self) -> dict[str, set[str]]:
         """What each open hold covers, by the program."""
         found: dict[str, set[str]] = {name: set() for name in self.holds}
-        for word in self.vault.client.stream(api.ListHeld()):
+        *words, end = self.vault.client.stream(api.ListHeld())
+        assert end == api.HeldEnd(messages=len(words))
+        for word in words:
             assert isinstance(word, api.HeldMessage)
             for one in word.holds:
                 found[one.name].add(word.subject)
