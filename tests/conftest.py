@@ -33,7 +33,7 @@ settings.register_profile(
 )
 # `make test` tries the same examples each time, so that a change is judged by what it changes.
 # `make quick` and `make soak` look for new ones.
-settings.register_profile("test", parent=settings.get_profile("muniment"), max_examples=60, derandomize=True)
+settings.register_profile("test", parent=settings.get_profile("muniment"), max_examples=30, derandomize=True)
 settings.register_profile("quick", parent=settings.get_profile("muniment"), max_examples=25)
 settings.load_profile("muniment")
 

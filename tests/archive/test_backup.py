@@ -135,6 +135,7 @@ def test_copied_bytes_are_not_copied_again(vault: TestVault, tmp_path: Path) -> 
     assert everything(restored(target, tmp_path / "restored"), 10) == everything(program, 10)
 
 
+@pytest.mark.soak
 def test_each_backup_of_a_vault_that_is_being_written_is_complete(vault: TestVault, tmp_path: Path) -> None:
     new = vault.maildir("box")
     put(new, letters(0, 1000, size=6000))

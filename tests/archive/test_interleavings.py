@@ -383,7 +383,7 @@ class Interleavings(RuleBasedStateMachine):
 
 
 BRIEF = settings(
-    max_examples=6,
+    max_examples=4,
     stateful_step_count=40,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],

@@ -495,7 +495,7 @@ OPTIONS = settings(
 )
 
 
-BRIEF = settings(OPTIONS, max_examples=8, stateful_step_count=12)
+BRIEF = settings(OPTIONS, max_examples=5, stateful_step_count=12)
 """As much as a test run has time for, the same each time."""
 LONG = settings(OPTIONS, derandomize=False, max_examples=200, stateful_step_count=30, phases=list(Phase))
 """Much more, and different each time."""

@@ -130,6 +130,7 @@ def test_an_encoded_original_comes_back(vault: TestVault, encoding: str) -> None
     vault.sound()
 
 
+@pytest.mark.soak
 def test_forks_of_a_large_message_share_their_large_parts(vault: TestVault) -> None:
     mail = drawings()
     forks = [report(fork(mail, n), recipients=[f"u{n}@example.com"]) for n in range(3)]
@@ -190,6 +191,7 @@ def test_a_large_report_that_can_not_be_unwrapped_is_quarantined(vault: TestVaul
     vault.sound()
 
 
+@pytest.mark.soak
 def test_a_large_repeat_is_read_back_before_it_is_deleted(vault: TestVault) -> None:
     new = vault.maildir("box", delete=True)
     put(new, [report(drawings())] * 2)

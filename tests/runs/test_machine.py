@@ -499,7 +499,7 @@ OPTIONS = settings(
 )
 
 
-BRIEF = settings(OPTIONS, max_examples=10, stateful_step_count=20)
+BRIEF = settings(OPTIONS, max_examples=6, stateful_step_count=20)
 """As much as a test run has time for, the same each time."""
 LONG = settings(OPTIONS, derandomize=False, max_examples=200, stateful_step_count=40, phases=list(Phase))
 """Much more, and different each time."""

@@ -55,7 +55,7 @@ while not (folder.parent / "enough").exists():
             assert vault.catalog.tree()[0][1][0][1] > 0
             assert [user.name for user in vault.directory.users()] == ["Bob"]
             assert len(find(vault, "series", limit=9).ids) == 9
-            assert index_problems(vault) == []
+            assert not (problems := index_problems(vault)), problems
     times += 1
 print(times, flush=True)
 """

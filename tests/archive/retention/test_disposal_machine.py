@@ -279,7 +279,7 @@ OPTIONS = settings(
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.generate],
 )
-BRIEF = settings(OPTIONS, max_examples=12, stateful_step_count=20)
+BRIEF = settings(OPTIONS, max_examples=6, stateful_step_count=20)
 """As much as a test run has time for, the same each time."""
 LONG = settings(OPTIONS, derandomize=False, max_examples=200, stateful_step_count=40, phases=list(Phase))
 """Much more, and different each time."""

@@ -287,7 +287,7 @@ class CatalogMachine(RuleBasedStateMachine):
 
 
 BRIEF = settings(
-    max_examples=10,
+    max_examples=6,
     stateful_step_count=20,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],

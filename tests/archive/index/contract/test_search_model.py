@@ -143,7 +143,7 @@ def matches(doc: IndexDocument, node: q.Node, about: list[str] | None = None) ->
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     batches=st.lists(st.lists(_document, max_size=8), min_size=1, max_size=3),
     queries=st.lists(_query, min_size=1, max_size=6),
