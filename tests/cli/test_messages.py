@@ -135,6 +135,7 @@ def test_pages_in_json_are_the_contract(argv: list[str], request_kind: type[Requ
         "size": 12345,
         "attachments": 2,
         "folders": ["bob@quill.example/Inbox"],
+        "files": [],
     }
     last = Hits(total=1, behind=3, hits=(hit(),))
     out = invoke(EngineDouble({request_kind: last}), *argv, "--json").out

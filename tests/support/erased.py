@@ -108,7 +108,7 @@ def words_in_index(vault: TestVault, words: Iterable[str]) -> dict[str, int]:
     with closing(open_vault(vault.folder, write=False)) as opened:
         index = opened.index()
         views = index.views()  # type: ignore[attr-defined]
-        fields = ("body", "subject", "sender", "to", "filename")
+        fields = ("body", "subject", "sender", "to", "filename", "attachment", "within", "spelled")
         return {
             clean(word): sum(view.searcher.doc_freq(field, word) for view in views for field in fields)
             for word in words

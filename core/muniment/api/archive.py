@@ -124,6 +124,10 @@ class Status(WireWord, frozen=True):
     """Whether `muniment demo` made the vault, with made-up mail."""
     holds: int = 0
     """Open legal holds."""
+    unread: int = 0
+    """Messages with attachments whose text could not be read, or only in part."""
+    waiting: int = 0
+    """Messages with attachments that were not read yet, so that searches do not find the text in them."""
     approvals: int = 0
     """Approvals that an administrator must answer or try again."""
 

@@ -66,6 +66,9 @@ class Hit(WireWord, frozen=True):
     answers: str = ""
     """The id of the message on this page that it answers, by its headers. Only where the query is one
     `thread:`; "" if none is known."""
+    files: tuple[str, ...] = ()
+    """Names of attachments that have words of the query, with those of the files around them, such as
+    "reports.zip/may.pdf". Only for a search, and for those that were read already."""
 
 
 class Mark(WireWord, frozen=True):
@@ -74,7 +77,8 @@ class Mark(WireWord, frozen=True):
     text: str
     """A word or a phrase, which may contain the wildcards `*` and `?`."""
     field: str = ""
-    """"from", "to", "cc", "bcc", "subject", "body", "filename" or "link"; "" for any field."""
+    """"from", "to", "cc", "bcc", "subject", "body", "filename", "attachment" or "link"; "" for any
+    field."""
     prefix: bool = False
     """Whether words that begin with the text match, too."""
 
@@ -203,6 +207,9 @@ class Attachment(WireWord, frozen=True):
     """Bytes of the decoded content; an estimate if its encoding is quoted-printable or broken."""
     within: int = 0
     """The number of the attachment that contains it, such as `winmail.dat`; 0 if none does."""
+    unread: str = ""
+    """Why searches do not find all of its text, such as "encrypted"; "" if they do, or if it has none, or if
+    it was not read yet. Only in a Message."""
 
 
 class EnvelopeWord(WireWord, frozen=True):

@@ -10,7 +10,7 @@ from typing import Any
 
 from muniment.api import Done, Hit, Hits, Request, Step, StopWork, WireWord
 from muniment.cli.command import CommandSession
-from muniment.cli.layout.list_columns import MessageColumn, shapes, usual_columns
+from muniment.cli.layout.list_columns import ID, MessageColumn, shapes, usual_columns
 from muniment.cli.live import LiveDisplay
 from muniment.cli.output import complain, plain
 from muniment.cli.progress import step_words
@@ -144,6 +144,7 @@ def hit_as_json(hit: Hit) -> dict[str, Any]:
         "size": hit.size,
         "attachments": hit.attachments,
         "folders": list(hit.folders),
+        "files": list(hit.files),
     }
 
 
@@ -167,6 +168,9 @@ def show_hits(session: CommandSession, hits: Hits, columns: Sequence[MessageColu
         return
     if hits.hits:
         hit_table(session, hits.hits, columns)
+    for hit in hits.hits:
+        if hit.files:
+            out.prose(f"{hit.id[:ID]}  in {', '.join(hit.files)}", ID + 2)
     shown, total = len(hits.hits), count(hits.total)
     more = f" Next page: --after {shlex.quote(hits.after)}" if hits.after else ""
     out.line(f"{count(shown)} of {total} messages.{more}" if shown else f"No messages ({total} in all).")

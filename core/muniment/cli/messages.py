@@ -153,7 +153,9 @@ def search(
     \b
     Words, "phrases", -excluded, OR, and
       from: to: cc: bcc: subject: body: filename: link:    only there
-      has:attachment  in:inbox  in:sent  user:ADDR   contents, folder, person
+      attachment:               name of a file, or text inside it
+      has:attachment  has:unreadable                 contents
+      in:inbox  in:sent  user:ADDR                   folder, person
       before: after: on: DATE  between:DATE..DATE    date
       between:PERSON,PERSON    mail of two people with each other
       larger: smaller: SIZE                          size
@@ -297,6 +299,8 @@ def _show_message(session: CommandSession, message: Message, text_only: bool) ->
         where = f", in {file.within}" if file.within else ""
         about = f"({file.content_type}, {size(file.size)}{where})"
         out.line(f"Attachment  {number}. {file.filename or 'without a name'} {about}")
+        if file.unread:
+            out.prose(f"{'':<{INDENT}}its text could not be read: {file.unread}", INDENT)
     for note in message.notes:
         out.prose(f"Note        {note}", INDENT)
     for one in message.holds:

@@ -103,6 +103,7 @@ def status_lines(answer: Status, health: Health) -> list[tuple[str, str]]:
         ),
         ("Quarantine", f"{count(answer.quarantined)} item{'' if answer.quarantined == 1 else 's'}"),
         ("Not indexed", f"{count(answer.behind)} message{'' if answer.behind == 1 else 's'}"),
+        *([("Attachments", _attachments(answer))] if answer.waiting or answer.unread else []),
         (
             "On disk",
             f"ledger {size(answer.bytes_ledger)}, catalog {size(answer.bytes_catalog)}, "
@@ -112,6 +113,13 @@ def status_lines(answer: Status, health: Health) -> list[tuple[str, str]]:
         *([("Decisions", _decisions(answer))] if answer.holds or answer.approvals else []),
         *[("Login", refused_login(login)) for login in answer.logins],
     ]
+
+
+def _attachments(answer: Status) -> str:
+    """How many messages have attachments that wait to be read, or that could not be read."""
+    waiting = f"those of {count(answer.waiting)} message{'' if answer.waiting == 1 else 's'} are not read yet"
+    unread = f"some of {count(answer.unread)} can't be read (search has:unreadable)"
+    return ", ".join([waiting] * bool(answer.waiting) + [unread] * bool(answer.unread))
 
 
 def _decisions(answer: Status) -> str:

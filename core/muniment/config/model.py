@@ -6,6 +6,7 @@ from typing import Any, Literal, cast
 
 import msgspec
 
+from muniment.contents.model import KINDS, LARGEST_FILE, Kind
 from muniment.profiles.fields import FIELD
 from muniment.profiles.registry import KIND, AnySettings
 from muniment.profiles.source_kind import tidied
@@ -339,6 +340,15 @@ class EvidenceSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Whether the keys of signatures (DKIM, ARC) are looked up in DNS, which the domains' owners can see."""
 
 
+class ContentsSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is read in attachments, so that searches find the text inside them."""
+
+    kinds: tuple[Kind, ...] = KINDS
+    """The kinds of attachments that are read; none to read nothing."""
+    largest_file: int = LARGEST_FILE
+    """Bytes of the largest attachment that is read."""
+
+
 class RetentionSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How retention rules are applied. The rules themselves are records of the ledger."""
 
@@ -396,6 +406,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     audit_feed: AuditFeedSection = AuditFeedSection()
     checkpoints: CheckpointsSection = CheckpointsSection()
     evidence: EvidenceSection = EvidenceSection()
+    contents: ContentsSection = ContentsSection()
     journaling: JournalingSection = JournalingSection()
     retention: RetentionSection = RetentionSection()
     profiles: tuple[Profile, ...] = ()

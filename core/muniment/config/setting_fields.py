@@ -16,6 +16,7 @@ from muniment.config.model import (
     ApprovalsSection,
     AuditFeedSection,
     CheckpointsSection,
+    ContentsSection,
     EvidenceSection,
     GatewaySection,
     JournalingSection,
@@ -78,6 +79,7 @@ _DEFAULTS: dict[str, Any] = {
     "": Settings(), "gateway": GatewaySection(), "access": AccessSection(), "approvals": ApprovalsSection(),
     "journaling": JournalingSection(),
     "audit_feed": AuditFeedSection(), "checkpoints": CheckpointsSection(), "evidence": EvidenceSection(),
+    "contents": ContentsSection(),
     "notify": NotifySection(),
     "notify.mail": NotifyMail(), "notify.command": NotifyCommand(), "retention": RetentionSection(),
 }  # fmt: skip
@@ -210,6 +212,14 @@ EVIDENCE = SettingsSection(
             says=("looked up", "not looked up")),
     ),
 )  # fmt: skip
+CONTENTS = SettingsSection(
+    "contents", "Attachments", "What is read in attachments, so that searches find the text inside them.", (
+        _F("contents.kinds", "Kinds", "list",
+            "Of text, mail, office, opendocument, pdf, archive; empty to read nothing.", "pdf"),
+        _F("contents.largest_file", "Largest file (bytes)", "number", "Larger attachments are not read.",
+            least=1, most=1 << 31),
+    ),
+)  # fmt: skip
 SCHEDULE = SettingsSection("schedule", "Schedule", "Which profiles run automatically, and how often.")
 """Its fields are those of the profiles."""
 GATEWAY = SettingsSection(
@@ -285,7 +295,7 @@ RETENTION = SettingsSection(
 
 SECTIONS = (
     ORGANISATION, NOTIFICATIONS, ACCESS, SCHEDULE, GATEWAY, JOURNALING, AUDIT_FEED, RETENTION, CHECKPOINTS,
-    EVIDENCE,
+    EVIDENCE, CONTENTS,
 )  # fmt: skip
 FIELDS = {field.key: field for section in SECTIONS for field in section.fields}
 _NAMED = re.compile(r'\{(\w+)(?:=("?[\w-]+"?))?\}')

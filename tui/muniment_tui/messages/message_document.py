@@ -101,6 +101,8 @@ def _attachments(writer: DocumentWriter, files: tuple[Attachment, ...]) -> None:
         writer.put(file.filename or NO_NAME, region="filename")
         where = f", in {file.within}" if file.within else ""
         writer.line(f"  {file.content_type or 'no type'}, {size(file.size)}{where}", QUIET)
+        if file.unread:
+            writer.line(f"     its text could not be read: {file.unread}", QUIET)
     if len(files) > LISTED:
         writer.line(f"     and {count(len(files) - LISTED)} more: a lists them all", QUIET)
     writer.end_line()

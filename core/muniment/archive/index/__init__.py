@@ -5,6 +5,8 @@
 
 from muniment.archive.index.base import MAX_LIMIT, SearchIndex
 from muniment.archive.index.model import (
+    AttachmentState,
+    ContentsState,
     IndexDocument,
     IndexMention,
     IndexState,
@@ -19,6 +21,8 @@ from muniment.archive.index.model import (
 
 __all__ = [
     "MAX_LIMIT",
+    "AttachmentState",
+    "ContentsState",
     "IndexDocument",
     "IndexMention",
     "IndexState",

@@ -12,11 +12,20 @@ The tests in `tests/archive/index/contract` run on every implementation.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from muniment.archive.index.model import IndexDocument, Placed, SearchPage, SearchScope, StoredSpan, Users
-from muniment.archive.query import Node
+from muniment.archive.index.model import (
+    AttachmentState,
+    ContentsState,
+    IndexDocument,
+    Placed,
+    SearchPage,
+    SearchScope,
+    StoredSpan,
+    Users,
+)
+from muniment.archive.query import Node, Text
 
 MAX_LIMIT = 10_000
 """Most results of a page."""
@@ -96,6 +105,34 @@ class SearchIndex(Protocol):
         Raises:
             QueryError: The query can't be run, or `after` is not a position from a page.
             NotFound: `user:` names an unknown user.
+            VaultError: The index can't be read.
+        """
+
+    def with_contents(
+        self, state: ContentsState, limit: int = 0, among: Sequence[int] | None = None
+    ) -> tuple[int, tuple[int, ...]]:
+        """Return how many messages have attachments in a state, and the ids of the newest `limit` of them.
+
+        Args:
+            state: How far their attachments were read.
+            limit: Most ids, from 0 to MAX_LIMIT.
+            among: The messages to consider; None for all.
+
+        Raises:
+            VaultError: The index can't be read.
+        """
+
+    def attachments(self, ids: Iterable[int]) -> dict[int, tuple[AttachmentState, ...]]:
+        """Return what is known of the attachments of messages that were read; others are left out.
+
+        Raises:
+            VaultError: The index can't be read.
+        """
+
+    def files_with(self, words: Text, ids: Sequence[int]) -> dict[int, tuple[int, ...]]:
+        """Return which attachments of messages have all words of a text, by their place in `attachments`.
+
+        Raises:
             VaultError: The index can't be read.
         """
 

@@ -1,7 +1,7 @@
 """The document of a message in the index: its words, and its addresses with their roles.
 
-It has no users, and the index stores no text. Words go into text fields with positions. Terms that are
-matched as a whole go into one field, `tags`:
+It has no users, and the index stores no text but names of files. Words go into text fields with positions.
+Terms that are matched as a whole go into one field, `tags`:
 
     from:anna@example.com  from:@example.com     also to:, cc:, bcc:; from the message's own header
     from+:anna@example.com  to+: cc+: bcc+:      addresses that only an envelope has; as secret as Bcc
@@ -12,6 +12,11 @@ matched as a whole go into one field, `tags`:
     has:attachment  id:3f9a...                   the first 16 hex digits of the SHA-256
     ends:pdf                                     the name of a file ends like this
     msgid:a1@example.com  ref:a0@example.com     the Message-ID; the ids in References and In-Reply-To
+    contents:waiting                             its attachments were not read yet; also read, unread
+
+What was read in attachments is in the field `attachment`, of all files together. If several files of a
+message have text, `within` has each word with the number of its file, such as `2:invoice`. The names of the
+files, and why some could not be read, are in `files`, the only field that is stored.
 
 Text fields hold words as `mail.text.folding` folds them. A word with an umlaut is also in the field
 `spelled`, written out with its field, such as `body:mueller` (see there).
@@ -23,20 +28,24 @@ the times of trusted mentions. They decide whose mail it is if an address was mo
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+import msgspec
 import tantivy
 
-from muniment.archive.index.model import IndexDocument, IndexMention
+from muniment.archive.index.model import AttachmentState, ContentsState, IndexDocument, IndexMention
+from muniment.contents.kinds import may_have_text
+from muniment.contents.model import ReadFile
 from muniment.mail.headers.addresses import without_tag
 from muniment.mail.model import INBOX_ROLES, SENT_ROLES, AddressRole, MessageText
 from muniment.mail.text.folding import halfway, plain, second_spellings
 from muniment.mail.text.links import reduced
 
-FORMAT = 6
+FORMAT = 7
 """Increased when the schema or the cutting of words changes; an index of another format is rebuilt."""
 INBOX, SENT = "inbox", "sent"
-TEXT_FIELDS = ("subject", "sender", "to", "cc", "bcc", "filename", "body", "link")
+TEXT_FIELDS = ("subject", "sender", "to", "cc", "bcc", "filename", "body", "link", "attachment")
+WITHIN_FIELD, FILES_FIELD = "within", "files"
 SPELLED_FIELD = "spelled"
 ID_BITS = 31
 """Bits of `order` that hold the id, which orders messages of the same second."""
@@ -59,6 +68,8 @@ def schema() -> tantivy.Schema:
     for name in TEXT_FIELDS:
         builder.add_text_field(name, tokenizer_name="words")
     builder.add_text_field(SPELLED_FIELD, tokenizer_name="words", index_option="basic")
+    builder.add_text_field(WITHIN_FIELD, tokenizer_name="words", index_option="basic")
+    builder.add_bytes_field(FILES_FIELD, stored=True)
     builder.add_text_field("tags", tokenizer_name="raw", index_option="basic")
     return builder.build()
 
@@ -107,6 +118,7 @@ def encode(doc: IndexDocument) -> tantivy.Document:
         made.add_text("link", plain(link))
         if not link.isascii():
             written.update(spelled_term("link", word) for word in second_spellings(link))
+    written.update(_add_contents(made, doc.contents or ()))
     if written:
         made.add_text(SPELLED_FIELD, " ".join(written))
     for tag in _tags(doc):
@@ -116,6 +128,39 @@ def encode(doc: IndexDocument) -> tantivy.Document:
         made.add_unsigned("first", min(times))
         made.add_unsigned("last", max(times))
     return made
+
+
+def _add_contents(made: tantivy.Document, files: Sequence[ReadFile]) -> Iterator[str]:
+    """Add what was read in attachments; yields the terms of words that are written out."""
+    if files:
+        made.add_bytes(
+            FILES_FIELD,
+            _listing.encode(
+                [AttachmentState(clean(file.name), file.why, bool(file.text), file.number) for file in files]
+            ),
+        )
+    several = sum(1 for file in files if file.text) > 1
+    for number, file in enumerate(files):
+        if not file.text:
+            continue
+        made.add_text("attachment", file.text)
+        if several:
+            words = {*file.text.split(), *file.spelled}
+            made.add_text(WITHIN_FIELD, " ".join(within_term(number, word) for word in words))
+        yield from (spelled_term("attachment", word) for word in file.spelled)
+
+
+_listing = msgspec.msgpack.Encoder()
+
+
+def within_term(number: int, word: str) -> str:
+    """Return the term in the field `within` for a word of the file with a number."""
+    return f"{number}:{word}"
+
+
+def contents_of(stored: bytes) -> tuple[AttachmentState, ...]:
+    """Return what the field `files` says about the attachments of a message."""
+    return msgspec.msgpack.decode(stored, type=tuple[AttachmentState, ...])
 
 
 def _texts(text: MessageText) -> Iterator[tuple[str, str]]:
@@ -143,6 +188,7 @@ def weight(doc: IndexDocument) -> int:
     return (
         sum(_bytes(value) for _, value in _texts(text))
         + sum(map(len, text.links))
+        + sum(2 * len(file.text) for file in doc.contents or ())
         + MENTION_WEIGHT * len(doc.mentions)
     )
 
@@ -157,6 +203,8 @@ def _tags(doc: IndexDocument) -> set[str]:
     if doc.attachments:
         tags.add("has:attachment")
     tags.update(f"ends:{end}" for end in map(file_end, doc.text.filenames) if end)
+    if state := contents_state(doc):
+        tags.add(f"contents:{state}")
     if doc.text.message_id:
         tags.add(f"msgid:{clean(doc.text.message_id)}")
     tags.update(f"ref:{clean(name)}" for name in doc.text.references)
@@ -171,6 +219,13 @@ def _tags(doc: IndexDocument) -> set[str]:
         if mention.trusted:
             tags.update(_place_tags(mention, address))
     return tags
+
+
+def contents_state(doc: IndexDocument) -> ContentsState | None:
+    """Return how far the attachments of a message were read; None if it has none that may have text."""
+    if doc.contents is None:
+        return "waiting" if may_have_text(doc.attachments, doc.text.filenames) else None
+    return "unread" if any(file.why for file in doc.contents) else "read"
 
 
 def file_end(name: str) -> str:

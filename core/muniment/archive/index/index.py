@@ -14,15 +14,18 @@ import threading
 import time
 import uuid
 from bisect import bisect_right
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar, cast
 
+from muniment.archive.index.attachments import attachments_of, files_with, in_state
 from muniment.archive.index.document import FORMAT
 from muniment.archive.index.model import (
+    AttachmentState,
+    ContentsState,
     IndexDocument,
     IndexState,
     Placed,
@@ -33,7 +36,7 @@ from muniment.archive.index.model import (
 )
 from muniment.archive.index.search import LIMITS, SearchLimits, search_shards
 from muniment.archive.index.shards import IndexBroken, Shard, ShardView, guarded
-from muniment.archive.query import Node
+from muniment.archive.query import Node, Text
 from muniment.errors import VaultError
 from muniment.system.atomic_files import sync_folder, write_file
 
@@ -259,6 +262,20 @@ class TantivyIndex:
             around=around,
             limits=self._limits,
         )
+
+    def with_contents(
+        self, state: ContentsState, limit: int = 0, among: Sequence[int] | None = None
+    ) -> tuple[int, tuple[int, ...]]:
+        with guarded("Reading the index"):
+            return in_state(self.views(), state, limit, among)
+
+    def attachments(self, ids: Iterable[int]) -> dict[int, tuple[AttachmentState, ...]]:
+        with guarded("Reading the index"):
+            return attachments_of(self.views(), ids)
+
+    def files_with(self, words: Text, ids: Sequence[int]) -> dict[int, tuple[int, ...]]:
+        with guarded("Reading the index"):
+            return files_with(self.views(), words, ids)
 
     def add(self, docs: Iterable[IndexDocument], *, replace: bool = False) -> None:
         with guarded("Writing the index"):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from msgspec import Struct
 
+from muniment.contents.model import ReadFile
 from muniment.mail.model import AddressRole, MessageText
 
 
@@ -46,6 +48,26 @@ class IndexDocument(Struct, frozen=True):
     """SHA-256 of each message that it has displaced: their ids find it, too."""
     public_size: int = 0
     """Size of the public form, in bytes; 0 if it is not known."""
+    contents: tuple[ReadFile, ...] | None = None
+    """What was read in its attachments; None if they were not read yet."""
+
+
+ContentsState = Literal["waiting", "read", "unread"]
+"""How far the attachments of a message were read. "unread" means that some could not be read, or only in
+part."""
+
+
+class AttachmentState(Struct, frozen=True, array_like=True):
+    """What the index knows of an attachment that was read, or of a file inside one."""
+
+    name: str
+    """Its name, with those of the files around it. It is not sanitised."""
+    why: str = ""
+    """Why it could not be read, or only in part; "" if all of it was read."""
+    has_text: bool = False
+    """Whether it has any words."""
+    number: int = 0
+    """The number of the attachment, from 1; 0 if that is not known."""
 
 
 @dataclass(frozen=True, slots=True)

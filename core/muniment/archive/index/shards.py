@@ -97,6 +97,18 @@ class ShardView:
         )
         return result.count or 0, [(hit[0], order, number) for hit, order, number in values]
 
+    def stored(self, query: tantivy.Query, limit: int, field: str) -> list[tuple[int, bytes]]:
+        """Return id and stored bytes of messages that have any in a field; at most `limit` messages."""
+        result: Any = self.searcher.search(query, limit, False)
+        at = [address for _, address in result.hits]
+        ids: Any = self.searcher.fast_field_values("id", at)
+        found = []
+        for number, address in zip(ids, at, strict=True):
+            values = self.searcher.doc(address).to_dict().get(field)
+            if values:
+                found.append((number, bytes(values[0])))
+        return found
+
 
 class Shard:
     """The messages of a range of ledger sequences, from `first` to the start of the next shard."""

@@ -29,10 +29,12 @@ from muniment.mail.headers.message_ids import bare_id
 from muniment.mail.text.links import is_reduced, reduced
 from muniment.mail.text.words import ANY, SoughtWord, sought_words, wildcards
 
-PLAIN = ("subject", "sender", "to", "cc", "filename", "body")
+PLAIN = ("subject", "sender", "to", "cc", "filename", "body", "attachment")
 """The fields in which plain words are searched, in addition to links; `bcc` is secret, so it is left out."""
 _TEXT = {"from": "sender", "to": "to", "cc": "cc", "bcc": "bcc"}
 _ADDRESSED = frozenset(_TEXT)
+_FIELDS = {"attachment": ("filename", "attachment")}
+"""The fields that a field of the query language searches, if they have other names."""
 _WEIGHTS = {"subject": 4.0, "sender": 2.0, "filename": 2.0}
 """The weight of a word by its field, where rare words do not count more; 1.0 in other fields."""
 
@@ -164,7 +166,7 @@ class QueryCompiler:
         if node.field == "link":
             return self._words(_link_words(text, words), ("link",))
         if node.field:
-            return self._words(words, (node.field,))
+            return self._words(words, _FIELDS.get(node.field, (node.field,)))
         links = _link_words(text, words)
         if links == words and not any(word.wild for word in words):
             found = [self._words(words, (*PLAIN, "link"))]  # one query is faster than two
@@ -320,6 +322,8 @@ def _condition(node: q.Node, size_field: str) -> Query:
             return has_tag(f"ends:{clean(end)}")
         case q.HasAttachment():
             return has_tag("has:attachment")
+        case q.HasUnreadable():
+            return has_tag("contents:unread")
         case q.MessageId(name):
             return has_tag(f"msgid:{clean(name)}")
         case q.InThread(name):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from muniment.archive.catalog import CatalogMention, MessageRow
 from muniment.archive.facts import DAMAGED
@@ -20,6 +21,7 @@ from muniment.archive.vault.layout import INDEX
 from muniment.archive.vault.open_catalog import INDEX_NEW, INDEX_OLD
 from muniment.archive.vault.open_index import open_for_writing
 from muniment.archive.vault.vault import Vault
+from muniment.contents.model import ReadFile
 from muniment.errors import Erased, LedgerDamaged, MailUnreadable
 from muniment.mail.headers.addresses import mailboxes
 from muniment.mail.model import MessageText
@@ -169,6 +171,28 @@ class IndexFeeder:
         self._reached = head.tree_size
         self._commit_if_full()
 
+    def add_contents(self, contents: Mapping[int, tuple[ReadFile, ...]]) -> int:
+        """Add what was read in attachments to messages that wait for it, and commit the index.
+
+        Messages that were changed or erased meanwhile are left out: if they are still there, they wait again.
+
+        Args:
+            contents: By the numbers of the messages, what was read.
+
+        Returns:
+            The number of messages that have it now.
+
+        Raises:
+            VaultError: The index can't be written.
+        """
+        index = self.open()
+        waiting = index.with_contents("waiting", len(contents), list(contents))[1] if contents else ()
+        known = sorted(self._vault.catalog.existing(waiting))
+        index.remove(set(waiting).difference(known))
+        self._renew(index, known, contents)
+        self.commit()
+        return len(known)
+
     def commit(self) -> None:
         """Make all changes durable and visible, and store the watermark.
 
@@ -242,13 +266,21 @@ class IndexFeeder:
         ):
             self.commit()
 
-    def _renew(self, index: SearchIndex, sequences: list[int]) -> None:
-        """Index messages in their current form, and remove the messages that they have displaced."""
+    def _renew(
+        self,
+        index: SearchIndex,
+        sequences: list[int],
+        contents: Mapping[int, tuple[ReadFile, ...]] = MappingProxyType({}),
+    ) -> None:
+        """Index messages in their current form, and remove the messages that they have displaced.
+
+        `contents` is what was read in their attachments; those of other messages wait to be read.
+        """
         formers = self._vault.catalog.displaced_by(sequences)
         mentions = self._vault.catalog.mentions(sequences)
         for row, text in self._texts(self._vault.catalog.rows(sequences)):
             gone = formers.get(row.sequence, ())
-            document = _document(row, text, mentions.get(row.sequence, ()), gone)
+            document = _document(row, text, mentions.get(row.sequence, ()), gone, contents.get(row.sequence))
             index.remove(number for number, _ in gone)
             index.add([document])
             self._commit_if_full()
@@ -301,6 +333,7 @@ def _document(
     text: MessageText,
     mentions: Iterable[CatalogMention],
     formers: Iterable[tuple[int, bytes]],
+    contents: tuple[ReadFile, ...] | None,
 ) -> IndexDocument:
     return IndexDocument(
         id=row.sequence,
@@ -312,4 +345,5 @@ def _document(
         mentions=tuple(IndexMention(*mention) for mention in mentions),
         formers=tuple(sha for _, sha in formers),
         public_size=row.public_size,
+        contents=contents,
     )

@@ -4,9 +4,10 @@
     from:anna OR from:bob                one of both; OR binds tighter than a space
     (a OR b) NOT c        a | b          parentheses, other spellings
     from: to: cc: bcc: subject: body: filename: link:     a word, a "phrase", an address, or (several)
-    attachment:                          another name of filename:
+    attachment:invoice                   in the name of a file, or in the text inside it
     invoi*  *bill  hand*work  wom?n      wildcards in words; in phrases, too: "in a phr*"
     from:anna@  from:*@example.com       the start or the end of an address
+    has:unreadable                       with an attachment whose text could not be read
     has:attachment  in:inbox  in:sent  in:"a folder"  user:anna@example.com  id:3f9a01c2
     group:board                          mail of the people who are in the group now
     in:"Project \\"X\\""                   a quote in quotes has a backslash before it; so may a backslash
@@ -36,6 +37,7 @@ from muniment.archive.query.nodes import (
     FileEnd,
     GroupTerm,
     HasAttachment,
+    HasUnreadable,
     IdPrefix,
     InFolder,
     InThread,
@@ -75,6 +77,7 @@ __all__ = [
     "FileEnd",
     "GroupTerm",
     "HasAttachment",
+    "HasUnreadable",
     "IdPrefix",
     "InFolder",
     "InThread",

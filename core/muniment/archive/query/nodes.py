@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-TEXT_FIELDS = ("from", "to", "cc", "bcc", "subject", "body", "filename", "link")
-SYNONYMS = {"attachment": "filename"}
-"""Other names of text fields. The text inside files is in `body`, with that of the message."""
+TEXT_FIELDS = ("from", "to", "cc", "bcc", "subject", "body", "filename", "link", "attachment")
+"""Fields that have text. `attachment` is the names of files and the text inside them."""
 _DATES = ("before", "after", "on", "between")
 _CONDITIONS = ("has", "in", "user", "group", *_DATES, "larger", "smaller", "id", "msgid", "thread")
-FIELDS = (*TEXT_FIELDS, *SYNONYMS, *_CONDITIONS)
+FIELDS = (*TEXT_FIELDS, *_CONDITIONS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +92,11 @@ class SmallerThan:
 @dataclass(frozen=True, slots=True)
 class HasAttachment:
     """Messages with at least one attachment."""
+
+
+@dataclass(frozen=True, slots=True)
+class HasUnreadable:
+    """Messages with an attachment whose text could not be read, or only in part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +185,7 @@ Condition = (
     | LargerThan
     | SmallerThan
     | HasAttachment
+    | HasUnreadable
     | InFolder
     | UserTerm
     | GroupTerm

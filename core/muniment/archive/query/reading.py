@@ -14,7 +14,6 @@ from typing import TypeVar
 from muniment.archive.query.nodes import (
     EVERYTHING,
     FIELDS,
-    SYNONYMS,
     TEXT_FIELDS,
     And,
     Conversation,
@@ -22,6 +21,7 @@ from muniment.archive.query.nodes import (
     DatedSince,
     GroupTerm,
     HasAttachment,
+    HasUnreadable,
     IdPrefix,
     InFolder,
     InThread,
@@ -79,7 +79,7 @@ _ESCAPED = re.compile(rf"\\([{QUOTES}\\])")
 """A quote or a backslash in a quoted text. Any other backslash is itself."""
 _QUOTED = re.compile(rf"[{QUOTES}]((?:[^{QUOTES}\\]|\\[{QUOTES}\\]|\\(?![{QUOTES}\\]))*)([{QUOTES}]?)")
 """A quoted text, up to the quote that closes it or, without one, to the end."""
-_TYPED = frozenset({*TEXT_FIELDS, *SYNONYMS})
+_TYPED = frozenset(TEXT_FIELDS)
 """Names of the fields whose value is text."""
 _PEOPLE = ("from", "to", "cc", "bcc")
 _Leaf = TypeVar("_Leaf", bound=Node)
@@ -261,13 +261,13 @@ class _Parser:
             return None
         typed = self._query[start + 1 : self._at - 1]
         self._check_wildcards(_ESCAPED.sub(r" \1", typed), start + 1)
-        return self._leaf(PhraseTerm(text, SYNONYMS.get(field, field)), start)
+        return self._leaf(PhraseTerm(text, field), start)
 
     def _word(self, text: str, field: str, start: int) -> Node | None:
         if not self._searchable(text, field, start):
             return None
         self._check_wildcards(text, start)
-        return self._leaf(_word_term(text, SYNONYMS.get(field, field)), start)
+        return self._leaf(_word_term(text, field), start)
 
     def _check_wildcards(self, text: str, start: int) -> None:
         """Refuse wildcards that can't work or are too many; `start` is the text's position in the query."""
@@ -376,8 +376,10 @@ class _Parser:
         return value
 
     def _has(self, value: str, at: int) -> Node:
+        if value.lower() == "unreadable":
+            return HasUnreadable()
         if value.lower() not in ("attachment", "attachments"):
-            raise self._error("The only search with has: is has:attachment.", at)
+            raise self._error("After has: comes attachment or unreadable, such as has:attachment.", at)
         return HasAttachment()
 
     def _id(self, value: str, at: int) -> Node:

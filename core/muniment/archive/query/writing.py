@@ -11,6 +11,7 @@ from muniment.archive.query.nodes import (
     DatedBefore,
     DatedSince,
     GroupTerm,
+    HasUnreadable,
     IdPrefix,
     InFolder,
     InThread,
@@ -85,6 +86,8 @@ def _condition(node: Node) -> str:
             return f"thread:{prefix}"
         case IdPrefix(prefix):
             return f"id:{prefix}"
+        case HasUnreadable():
+            return "has:unreadable"
         case _:
             return "has:attachment"
 

@@ -20,6 +20,7 @@ from muniment.config.model import Profile, Settings
 from muniment.errors import MunimentError, VaultError, VaultLocked
 from muniment.service.access.roles import Caller
 from muniment.service.checkpoints.keeper import CheckpointKeeper
+from muniment.service.contents.keeper import ContentsKeeper
 from muniment.service.daemon.alerts import VaultAlerts
 from muniment.service.daemon.disposal_task import DailyDisposal
 from muniment.service.daemon.systemd import SystemdNotifier, Watchdog, inherited_sockets
@@ -94,12 +95,13 @@ def serve(folder: Path, say: Say | None = None, *, ready: Callable[[], None] | N
             FeedKeeper(ClientSession(folder, vault), current.settings, host.announce),
             SenderKeeper(ClientSession(folder, vault), current.settings),
             TreeKeeper(vault),
+            ContentsKeeper(ClientSession(folder, vault), host, current.settings) as contents,
             CheckpointKeeper(ClientSession(folder, vault), current.settings, host.announce),
             listening(
                 folder,
                 _engines(vault, host, clients),
                 stop,
-                lambda: host.busy or current.scheduled(),
+                lambda: host.busy or contents.busy or current.scheduled(),
                 ready,
                 busy=lambda: host.busy,
                 clients=clients,

@@ -20,6 +20,7 @@ from muniment.config.model import (
     ApprovalsSection,
     AuditFeedSection,
     CheckpointsSection,
+    ContentsSection,
     EvidenceSection,
     RetentionSection,
     Settings,
@@ -211,6 +212,7 @@ def without_secrets(settings: Settings) -> dict[str, Any]:
         "checkpoints": CheckpointsSection(),
         "approvals": ApprovalsSection(),
         "evidence": EvidenceSection(),
+        "contents": ContentsSection(),
     }
     for section, default in defaults.items():
         if getattr(settings, section) == default:

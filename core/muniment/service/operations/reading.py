@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from shutil import disk_usage
@@ -36,6 +36,7 @@ from muniment.mail.notes import OPAQUE
 from muniment.mail.text.drawn_line import BROAD
 from muniment.parsing.tasks import FileInfo
 from muniment.people.directory import User
+from muniment.service.contents.attachment_texts import files_found, unread_of
 from muniment.service.host.session import ClientSession
 from muniment.service.operations.exports.export_steps import ExportSteps
 from muniment.service.operations.message_view import OpenAttachment, read_view
@@ -140,11 +141,19 @@ def search_reply(
 def with_answers(
     vault: Vault, request: api.Search, rows: list[MessageRow], entries: tuple[api.Hit, ...]
 ) -> tuple[api.Hit, ...]:
-    """The entries of a page, each with the id of the one that it answers, if the page is a conversation."""
+    """The entries of a page, each with the attachments that have words of the query.
+
+    If the page is a conversation, each also has the id of the one that it answers.
+    """
     above = answers_of(vault, parse(request.query), rows)
+    files = files_found(vault, request.query, [row.sequence for row in rows])
     ids = {row.sequence: entry.id for row, entry in zip(rows, entries, strict=True)}
     return tuple(
-        replace(entry, answers=ids[above[row.sequence]]) if row.sequence in above else entry
+        replace(
+            entry,
+            answers=ids[above[row.sequence]] if row.sequence in above else "",
+            files=files.get(row.sequence, ()),
+        )
         for row, entry in zip(rows, entries, strict=True)
     )
 
@@ -252,7 +261,7 @@ def message_reply(
         size=row.public_size if id_ else row.size,
         headers=tuple(header for header in view.headers if bcc or header[0] != "Bcc"),
         text=view.text,
-        attachments=tuple(map(attachment_reply, view.files)),
+        attachments=attachment_replies(vault, row, view.files),
         envelopes=envelopes,
         folders=folders,
         notes=tuple(dict.fromkeys((*notes, *view.notes))),
@@ -337,6 +346,17 @@ def _no_such_number(shown_id: str, count: int, what: str) -> str:
     if count < 2:
         return f"message {shown_id} has {'only one' if count else 'no'} {what}"
     return f"message {shown_id} has {count} {what}s: give a number from 1 to {count}"
+
+
+def attachment_replies(
+    vault: Vault, row: MessageRow, files: Sequence[FileInfo]
+) -> tuple[api.Attachment, ...]:
+    """The attachments of a message, with what could not be read in them."""
+    unread = unread_of(vault, row)
+    return tuple(
+        replace(attachment_reply(file), unread=unread.get(number, ""))
+        for number, file in enumerate(files, start=1)
+    )
 
 
 def attachment_reply(file: FileInfo) -> api.Attachment:

@@ -15,6 +15,7 @@ from muniment.client.socket_path import SETTINGS
 from muniment.config.edit import create
 from muniment.errors import VaultError
 from muniment.service.access.roles import AccessRole
+from muniment.service.contents.attachment_texts import waiting_and_unread
 from muniment.service.host.last_run import last_run
 from muniment.service.host.session import ClientSession, apply_settings
 from muniment.service.operations import own_mail
@@ -77,6 +78,7 @@ def status(session: ClientSession, request: api.GetStatus) -> api.Status:
             )
             for profile in settings.profiles
         )
+        waiting, unread = waiting_and_unread(vault, settings)
         return api.Status(
             vault=str(session.folder),
             name=settings.name,
@@ -104,6 +106,8 @@ def status(session: ClientSession, request: api.GetStatus) -> api.Status:
             demo=settings.demo,
             holds=decisions.holds,
             approvals=decisions.approvals,
+            waiting=waiting,
+            unread=unread,
         )
 
 

@@ -1,0 +1,1 @@
+"""A module for each family of file formats. Only the worker imports them."""

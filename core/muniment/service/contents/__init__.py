@@ -1,0 +1,1 @@
+"""Reads attachments behind everything else, and adds their text to the index."""
