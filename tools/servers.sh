@@ -67,7 +67,7 @@ fetch() (
 
 case "$1" in
 test) unpack; missing=$(needed dovecot dovecot-core pop3-login dovecot-pop3d imap-login dovecot-imapd \
-    systemd-analyze systemd tmux tmux sshd openssh-server ssh openssh-client mandoc mandoc) ;;
+    systemd-analyze systemd tmux tmux sshd openssh-server ssh openssh-client mandoc mandoc git git) ;;
 soak)
     sh "$0" test
     missing=$(needed debootstrap debootstrap)

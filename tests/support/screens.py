@@ -115,9 +115,13 @@ def frame_of(pilot: Pilot[Any]) -> FrameScreen:
 async def until(pilot: Pilot[Any], holds: Callable[[], object], patience: float = PATIENCE) -> None:
     """Wait until `holds` returns a true value."""
     deadline = time.monotonic() + patience
+    waited = False
     while not holds():
+        waited = True
         assert time.monotonic() < deadline, f"timed out; the screen shows:\n{text_of(pilot.app)}"
-        await pilot.pause(0.01)
+        await asyncio.sleep(0.01)  # not the pilot's pause, which sends messages to all widgets
+    if waited:
+        await pilot.pause()
 
 
 async def shows(pilot: Pilot[Any], text: str, patience: float = PATIENCE) -> None:
@@ -265,7 +269,7 @@ def shot(app: App[Any], script: Script | None, size: tuple[int, int], expected: 
         await settled(pilot)
         deadline = time.monotonic() + DRAWN
         while (svg := svg_of(pilot.app)) != expected and expected and time.monotonic() < deadline:
-            await pilot.pause(0.05)
+            await asyncio.sleep(0.05)
         taken.append(svg)
 
     drive(app, take, size)
