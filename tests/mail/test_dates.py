@@ -340,3 +340,11 @@ def test_a_date_later_than_all_arrivals_is_not_used() -> None:
     assert message_date(hop + 30 * DAY, (hop,), hop + 30 * DAY, None, MOMENT) == hop + 30 * DAY
     assert message_date(hop + 30 * DAY, (), hop, None, MOMENT) == hop
     assert message_date(hop + 30 * DAY, (), None, hop, MOMENT) == hop + 30 * DAY, "a file may be older"
+
+
+@pytest.mark.parametrize("form", ["%d", "@%d", "%d000", " %d "])
+def test_seconds_since_1970_end_with_the_last_year_that_a_date_may_have(form: str) -> None:
+    last = int(datetime(2199, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp())
+    assert parse_date(form % last) == last
+    assert parse_date(form % (last + 1)) is None
+    assert parse_date(form % 9_999_999_999) is None

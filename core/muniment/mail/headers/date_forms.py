@@ -22,6 +22,7 @@ YEARS = range(1970, 2200)
 """Years that a date may have."""
 EPOCH_DAY = date(1970, 1, 1).toordinal()
 DAY = 86_400
+_END = (date(YEARS.stop, 1, 1).toordinal() - EPOCH_DAY) * DAY
 
 _COMMENT = re.compile(r"\(([^()]*)\)")
 _NESTED = 4
@@ -107,7 +108,7 @@ def readings(raw: bytes) -> tuple[int, ...]:
     text, comments = _prepared(raw)
     alone = _SECONDS.match(text)
     if alone is not None:
-        return (int(alone[1]),)
+        return (int(alone[1]),) if int(alone[1]) < _END else ()
     line = _Line(text)
     time = line.time()
     shift = line.zone() if time is None or time.shift is None else time.shift
