@@ -36,7 +36,7 @@ from support.vaults import TestVault, put
 SECONDS = 1.5
 SEEDS = range(*(int(one) for one in os.environ.get("MUNIMENT_HAMMER", "0:30").split(":")))
 """Seeds of the long run: first and end. Each is tried alone and under load. tests/soak/test_debian.py, which
-makes 500 rounds in all on the Pythons of Debian, sets the variable."""
+makes 160 rounds in all on the Pythons of Debian, sets the variable."""
 BUSY = """
 import random, time
 while True:

@@ -38,7 +38,7 @@ SCREENS = {
 """The key of each area, and a text that it shows in a new vault."""
 LONG = 5400
 """Timeout of all tests, in seconds."""
-HAMMERED = {"3.11": (0, 125), "3.13": (125, 250)}
+HAMMERED = {"3.11": (0, 40), "3.13": (40, 80)}
 """Seeds of the hammer for each Python: first and end. Each makes a round alone and one under load."""
 REASONS = (
     "Dovecot stores no NUL",
