@@ -60,7 +60,7 @@ MAX_PAYLOAD = 64 * 1024 * 1024
 KINDS = (
     *("nothing", "message", "part", "chunks", "envelope", "receipt", "deletion", "quarantine"),
     *("directory", "configuration", "hold", "redaction", "audit", "run", "dictionary", "commit"),
-    *("rule", "grant", "approval", "nothing", "sender evidence"),
+    *("rule", "grant", "approval", "nothing", "sender evidence", "subject request"),
 )
 MESSAGE, PART, CHUNKS, ENVELOPE, QUARANTINE, REDACTION, AUDIT = 1, 2, 3, 4, 7, 11, 12
 DICTIONARY, COMMIT = 14, 15

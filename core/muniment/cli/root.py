@@ -26,13 +26,14 @@ from muniment.cli.evidence import checkpoint, prove, witness
 from muniment.cli.retention import approvals, erasing, holds
 from muniment.cli.retention import rules as retention_rules
 from muniment.cli.rules import access, groups
+from muniment.cli.subject import requests as subject
 
 TASKS = (
     ("Begin", ("demo", "init", "setup", "users", "group", "profile")),
     ("Archive", ("run", "watch", "cancel", "history", "service", "notify", "status", "quarantine")),
     ("Find and read", ("tree", "list", "search", "show", "export")),
     ("Keep it sound", ("verify", "prove", "rebuild", "backup", "audit", "access", "checkpoint", "witness")),
-    ("Keep what the law demands", ("hold", "retention", "approvals", "erase", "certificate")),
+    ("Keep what the law demands", ("hold", "retention", "approvals", "erase", "certificate", "subject")),
     ("This program", ("completion",)),
 )
 
@@ -125,6 +126,7 @@ for family in (
     runs,
     service,
     setup,
+    subject,
     users,
     vaults,
     watching,

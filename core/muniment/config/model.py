@@ -210,7 +210,7 @@ class JournalingSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     """A DNS server with the data that senders see, as `address` or `address:port`; "" for this machine's."""
 
 
-ACTS = ("hold release", "retention dispose", "erase", "access grant", "access unseal")
+ACTS = ("hold release", "retention dispose", "erase", "access grant", "access unseal", "hand over")
 """The acts that [approvals] can name."""
 
 

@@ -13,8 +13,11 @@ from muniment.mail.headers.addresses import normalise
 READ, LIST, SEARCH, EXPORT, CHANGE, REFUSED = "read", "list", "search", "export", "change", "refused"
 KINDS = (READ, LIST, SEARCH, EXPORT, CHANGE, REFUSED)
 """What events are about, as the audit trail is filtered."""
-_SEARCHES = ("Search", "ListHeld", "CountHold", "ReportHeld", "SimulateRetention")
-_READ_KINDS = {"ListMessages": LIST, "Export": EXPORT} | dict.fromkeys(_SEARCHES, SEARCH)
+_SEARCHES = (
+    "Search", "ListHeld", "CountHold", "ReportHeld", "SimulateRetention", "ListSubjectMessages",
+)  # fmt: skip
+_EXPORTS = ("Export", "PackageSubject")
+_READ_KINDS = {"ListMessages": LIST} | dict.fromkeys(_EXPORTS, EXPORT) | dict.fromkeys(_SEARCHES, SEARCH)
 """Kinds of the requests that read mail; any other request reads a message."""
 _OF_MANY = "ImportUsers"
 """The request that changes users whom it does not name; nor does its event, if they are too many."""

@@ -141,5 +141,11 @@ class RunHistory(Protocol):
     def evidence_reached(self) -> int:
         """Return the last number up to which the signatures of messages were judged; -1 if none were."""
 
-    def decisions(self, kind: RecordKind) -> list[DecisionRow]:
-        """Return all decisions of a kind (see ledger.model.DECISIONS), oldest first."""
+    def decisions(self, kind: RecordKind, after: int = -1, limit: int = 0) -> list[DecisionRow]:
+        """Return decisions of a kind (see ledger.model.DECISIONS), oldest first.
+
+        Args:
+            kind: The kind.
+            after: Only decisions whose record is after this sequence.
+            limit: Most decisions to return; 0 for all.
+        """

@@ -127,7 +127,7 @@ class RunRow:
 
 @dataclass(frozen=True, slots=True)
 class DecisionRow:
-    """A decision: a hold, a retention rule, a grant or an approval, or a change of one."""
+    """A decision: a hold, a retention rule, a grant, an approval or a subject request, or a change of one."""
 
     sequence: int
     time: int

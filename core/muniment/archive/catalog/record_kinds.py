@@ -168,6 +168,7 @@ _DECISION_NAMES = {
     RecordKind.RULE: ("retention rules", "versions"),
     RecordKind.GRANT: ("grants", "changes"),
     RecordKind.APPROVAL: ("approvals", "steps"),
+    RecordKind.SUBJECT: ("requests of people for their data", "steps"),
 }
 
 

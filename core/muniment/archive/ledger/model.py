@@ -45,10 +45,18 @@ class RecordKind(IntEnum):
     """A request for a second person's consent, or the answer to one."""
     SENDER_EVIDENCE = 20
     """What the signatures of messages gave, and the keys that they were judged by."""
+    SUBJECT = 21
+    """A person's request for the mail about them, or a step of its answer."""
 
 
-DECISIONS = (RecordKind.HOLD, RecordKind.RULE, RecordKind.GRANT, RecordKind.APPROVAL)
-"""Kinds of decisions: dated JSON records that say what may be kept, read or erased."""
+DECISIONS = (
+    RecordKind.HOLD,
+    RecordKind.RULE,
+    RecordKind.GRANT,
+    RecordKind.APPROVAL,
+    RecordKind.SUBJECT,
+)
+"""Kinds of decisions: dated JSON records that say what may be kept, read, erased or handed over."""
 ERASABLE = frozenset(
     {
         RecordKind.MESSAGE,

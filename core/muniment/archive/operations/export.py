@@ -198,11 +198,15 @@ class ExportView:
 
     def entry(self, row: MessageRow, name: str) -> dict[str, object]:
         """Return a message's line of the manifest; call it after its content was read."""
-        if row.sequence < self.head.tree_size and len(self._records) < PROVEN:
+        self.prove(row)
+        return _entry(self.vault, row, name)
+
+    def prove(self, row: MessageRow | None) -> None:
+        """Count a message as one to be proven; None for one that has no proof."""
+        if row is not None and row.sequence < self.head.tree_size and len(self._records) < PROVEN:
             self._records[row.sequence] = row.sha
         else:
             self._unproven += 1
-        return _entry(self.vault, row, name)
 
     def explanation(self) -> Explanation:
         """Return what explains and proves the messages; call it after all entries were made."""

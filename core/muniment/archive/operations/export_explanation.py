@@ -111,6 +111,8 @@ class Explanation:
         self._more = more
         self.about = _HEAD.format(more=_ENVELOPES)
         """The beginning of the README: what the files are."""
+        self.unproven = _UNPROVEN
+        """What the README says of messages without a proof, with `{count}`, and `{reason}` if need be."""
         self._proofs: dict[int, InclusionProof] = {}
         """The proof of each message, by the position of its record."""
         self._problem = ""
@@ -155,7 +157,7 @@ class Explanation:
         if self._problem:
             text += _UNPROVEN.format(count=len(self._records) + self._more, reason=self._problem)
         elif self._more:
-            text += _UNPROVEN.format(
+            text += self.unproven.format(
                 count=self._more, reason="they are too many, or newer than the checkpoint"
             )
         yield README, [text.encode()]

@@ -19,7 +19,17 @@ from muniment.archive.operations.conversations import Known, with_conversations
 from muniment.archive.operations.group_search import with_groups
 from muniment.archive.operations.index_binding import is_bound
 from muniment.archive.operations.public_ids import PublicIds
-from muniment.archive.query import And, IdPrefix, Node, Not, Or, RecordNumber, UserTerm, parse
+from muniment.archive.query import (
+    And,
+    IdPrefix,
+    Node,
+    Not,
+    Or,
+    RecordNumber,
+    RecordNumbers,
+    UserTerm,
+    parse,
+)
 from muniment.archive.query.nodes import both
 from muniment.archive.vault.vault import Vault
 from muniment.errors import QueryError
@@ -86,6 +96,7 @@ def find(
     conversations: Known | None = None,
     now: float | None = None,
     without: Collection[str] = (),
+    among: Collection[int] | None = None,
 ) -> SearchPage:
     """Search a vault, and return one page of results. An index of another ledger finds nothing.
 
@@ -106,6 +117,7 @@ def find(
             each page, so that they are looked up once.
         now: The time of this call, in seconds since 1970 UTC; by default the current time.
         without: Ids of people whose mail is left out.
+        among: Numbers of the only messages that are searched; None for all.
 
     Raises:
         QueryError: The query is not valid, or `after` is not a position from a page.
@@ -130,6 +142,8 @@ def find(
 
     reader = whose if own else None
     node = with_conversations(vault, node, lambda id_: _message(vault, id_, reader), found, known)
+    if among is not None:
+        node = both((node, RecordNumbers(tuple(among))))
     page = index.search(
         _leaving_out(vault, node, without),
         users=lambda name: terms_of(vault, name),

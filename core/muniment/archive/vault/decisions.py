@@ -1,4 +1,4 @@
-"""Commits decisions about the mail: legal holds, retention rules, grants and approvals.
+"""Commits decisions about the mail: legal holds, retention rules, grants, approvals, subject requests.
 
 A decision is a dated record that nothing ever changes. A later record of the same kind can end or replace
 it. What holds today, or held on any day, follows from all records of a kind up to then.
@@ -31,14 +31,14 @@ class Decisions:
         self._catalog = catalog
 
     def record(
-        self, kind: RecordKind, decide: Decide, time: int, events: DecisionEvents
+        self, kind: RecordKind, decide: Decide, time: int, events: DecisionEvents, after: int = -1
     ) -> list[DecisionRow]:
         """Record decisions; see `Vault.decide`."""
         if kind not in DECISIONS:
             raise ValueError(f"{kind!r} is no kind of decision")
         with self._commits.between_batches():
             self._commits.require_writable()
-            made = [{"v": VERSION, **value} for value in decide(self._catalog.decisions(kind))]
+            made = [{"v": VERSION, **value} for value in decide(self._catalog.decisions(kind, after))]
             if not made:
                 return []
             recorded = [self._append(kind, value, time) for value in made]

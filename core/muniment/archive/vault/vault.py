@@ -276,9 +276,14 @@ class Vault(VaultContents):
         return self._changes.finish_refiling()
 
     def decide(
-        self, kind: RecordKind, decide: Decide, time: int, events: DecisionEvents = lambda made: ()
+        self,
+        kind: RecordKind,
+        decide: Decide,
+        time: int,
+        events: DecisionEvents = lambda made: (),
+        after: int = -1,
     ) -> list[DecisionRow]:
-        """Record decisions: legal holds, retention rules, grants or approvals.
+        """Record decisions: legal holds, retention rules, grants, approvals or subject requests.
 
         Thread-safe, but not for a thread that has begun a batch.
 
@@ -288,6 +293,7 @@ class Vault(VaultContents):
                 other thread can record one.
             time: The time now, in seconds since 1970 UTC.
             events: Makes audit events of the decisions, which are committed with them.
+            after: `decide` gets only the decisions whose record is after this sequence.
 
         Returns:
             The decisions as they were recorded.
@@ -299,7 +305,7 @@ class Vault(VaultContents):
             CatalogBehind: The decisions are kept, but the catalog could not apply them yet.
             VaultError: A run did not end its batch, or the vault can't be written; nothing is recorded.
         """
-        return self._decisions.record(kind, decide, time, events)
+        return self._decisions.record(kind, decide, time, events, after)
 
     def record_senders(self, evidence: SenderEvidence, time: int) -> None:
         """Record what the signatures of messages gave, and the keys that they were judged by.

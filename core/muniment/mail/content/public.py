@@ -77,6 +77,11 @@ def is_prose(name: bytes) -> bool:
     return is_public(name) or not (b"-" in name or _ADDRESSES.search(name) or is_transport(name))
 
 
+def names_recipients(name: bytes) -> bool:
+    """Whether a field of this name is known to name recipients."""
+    return _ADDRESSES.search(name) is not None
+
+
 class _Lines:
     """Decides for each line of a header in turn whether it is shown."""
 

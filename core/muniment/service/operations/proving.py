@@ -6,6 +6,7 @@ import time
 from collections.abc import Collection, Generator, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import TypeVar, cast
 
 from muniment import api
 from muniment.archive.catalog import CatalogOutdated
@@ -31,6 +32,7 @@ from muniment.service.host.works import Work
 from muniment.service.operations.operation import AuditRule, Changed, Operation
 from muniment.system.paths import as_path, readable
 
+R = TypeVar("R")
 MICROSECONDS = 1_000_000
 
 
@@ -51,6 +53,19 @@ class StageSteps:
         self._estimate.see(now, word.done, word.total, word.total > 0)
         outlook = self._estimate.outlook(now)
         return api.Step(text=str(word), percent=outlook.percent or 0, left=outlook.left)
+
+
+def stage_words(progress: Generator[StageProgress, None, R]) -> Generator[api.WireWord, None, R]:
+    """Yield the progress of something as steps, at most one a second; returns what it returns."""
+    steps, shown = StageSteps(), 0.0
+    while True:
+        try:
+            word = next(progress)
+        except StopIteration as end:
+            return cast(R, end.value)
+        if time.monotonic() - shown >= 1:
+            shown = time.monotonic()
+            yield steps.step(word)
 
 
 def verify(session: ClientSession, request: api.Verify) -> Iterator[api.WireWord]:

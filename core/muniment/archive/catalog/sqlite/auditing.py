@@ -62,9 +62,10 @@ def count_audits(connection: Connection) -> tuple[LedgerHead, int]:
     return head, min(records, connection.execute(sql.COUNT_AUDIT_KINDS, before | kinds).scalar_one())
 
 
-def decisions(connection: Connection, kind: RecordKind) -> list[DecisionRow]:
-    """Return all decisions of a kind, oldest first."""
-    rows = connection.execute(sql.DECISIONS_OF_KIND, {"kind": int(kind)}).all()
+def decisions(connection: Connection, kind: RecordKind, after: int, limit: int) -> list[DecisionRow]:
+    """Return decisions of a kind, oldest first; `limit` is 0 for all after a sequence."""
+    where = {"kind": int(kind), "after": after, "limit": limit or _END}
+    rows = connection.execute(sql.DECISIONS_OF_KIND, where).all()
     return [DecisionRow(row.id, whole(row.time), as_json(row.content)) for row in rows]
 
 

@@ -234,8 +234,8 @@ class SqliteQueries:
     def evidence_reached(self) -> int:
         return self._store.read(judging.evidence_reached)
 
-    def decisions(self, kind: RecordKind) -> list[DecisionRow]:
-        return self._store.read(auditing.decisions, kind)
+    def decisions(self, kind: RecordKind, after: int = -1, limit: int = 0) -> list[DecisionRow]:
+        return self._store.read(auditing.decisions, kind, after, limit)
 
     # --- folders ------------------------------------------------------------------------------
 

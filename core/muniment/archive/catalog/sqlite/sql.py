@@ -80,7 +80,12 @@ EVIDENCE_FOR = (
     .limit(1)
 )
 EVIDENCE_REACHED = select(func.max(evidence.c.through))
-DECISIONS_OF_KIND = select(decision).where(decision.c.kind == bindparam("kind")).order_by(decision.c.id)
+DECISIONS_OF_KIND = (
+    select(decision)
+    .where(decision.c.kind == bindparam("kind"), decision.c.id > bindparam("after"))
+    .order_by(decision.c.id)
+    .limit(bindparam("limit"))
+)
 GET_DIRECTORY = select(directory).order_by(directory.c.id)
 COUNT_DIRECTORY = select(func.count()).select_from(directory)
 

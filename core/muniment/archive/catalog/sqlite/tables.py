@@ -215,7 +215,7 @@ Index("tombstone_content", tombstone.c.content, sqlite_where=tombstone.c.content
 directory = _table("directory", _id(), _int("sequence"), _int("time"), _text("change"))
 """Changes of the directory, numbered from 0 without gaps."""
 decision = _table("decision", _id(), _int("kind"), _int("time"), _text("content"))
-"""Holds, retention rules, grants and approvals, as they were recorded."""
+"""Holds, retention rules, grants, approvals and subject requests, as they were recorded."""
 Index("decision_kind", decision.c.kind, decision.c.id)
 evidence = _table(
     "evidence",

@@ -33,6 +33,7 @@ from muniment.service.operations.retention.approving import Act, act_events, act
 from muniment.service.operations.retention.disposing import DISPOSE
 from muniment.service.operations.retention.erasing import ERASE
 from muniment.service.operations.retention.holds import RELEASE
+from muniment.service.operations.subject.packaging import HAND_OVER
 
 
 def list_approvals(session: ClientSession, request: api.ListApprovals) -> api.Approvals:
@@ -193,7 +194,7 @@ def _says_relax(of: dict[str, Any]) -> str:
 
 
 RELAXING = Act(RELAX, _says_relax, _relax)
-ACTS = {act.name: act for act in (DISPOSE, ERASE, GRANT, RELAXING, RELEASE, UNSEAL)}
+ACTS = {act.name: act for act in (DISPOSE, ERASE, GRANT, HAND_OVER, RELAXING, RELEASE, UNSEAL)}
 """Every act that may need a second person, by its name."""
 
 OPERATIONS = (

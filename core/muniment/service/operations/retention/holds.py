@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -34,7 +34,7 @@ from muniment.service.access.rights import closed_to
 from muniment.service.access.roles import AccessRole
 from muniment.service.host.session import ClientSession
 from muniment.service.operations.operation import AuditRule, Operation
-from muniment.service.operations.proving import StageSteps
+from muniment.service.operations.proving import stage_words
 from muniment.service.operations.retention.approving import Act, act_events, actor, asked_for
 from muniment.service.operations.retention.criteria import selection_asked
 from muniment.service.operations.retention.held import held_by_word
@@ -109,21 +109,8 @@ def count_hold(session: ClientSession, request: api.CountHold) -> Iterator[api.W
         hold = named(holds_of(vault), request.name)
         others = [one for one in open_holds(vault) if one.number != hold.number]
         closed = closed_to(vault, session.caller.name, session.settings().access)
-        found = yield from _steps(count_held(vault, [hold, *others], closed=closed.sealed_of))
+        found = yield from stage_words(count_held(vault, [hold, *others], closed=closed.sealed_of))
         yield replace(_count_word(vault, found.holds[0], [hold, *others]), sealed=len(closed.users))
-
-
-def _steps(counting: Generator[Any, None, Any]) -> Generator[api.WireWord, None, Any]:
-    """The progress of counting, at most once a second; returns what it returns."""
-    steps, shown = StageSteps(), 0.0
-    while True:
-        try:
-            progress = next(counting)
-        except StopIteration as end:
-            return end.value
-        if time.monotonic() - shown >= 1:
-            shown = time.monotonic()
-            yield steps.step(progress)
 
 
 def _count_word(vault: Vault, found: HoldCount, holds: Sequence[Hold]) -> api.HoldCountWord:
@@ -202,7 +189,7 @@ def report_held(session: ClientSession, request: api.ReportHeld) -> Iterator[api
     with session.reading() as vault:
         holds = open_holds(vault)
         closed = closed_to(vault, session.caller.name, session.settings().access)
-        found = yield from _steps(count_held(vault, holds, closed=closed.sealed_of))
+        found = yield from stage_words(count_held(vault, holds, closed=closed.sealed_of))
         yield api.HeldReport(
             holds=tuple(_count_word(vault, one, holds) for one in found.holds),
             mail=_mail(found.total),

@@ -1,0 +1,1 @@
+"""The commands of a person's request for the mail about them."""

@@ -1,0 +1,1 @@
+"""Answers the requests about people who ask for the mail about them."""
