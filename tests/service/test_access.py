@@ -336,6 +336,12 @@ def attempts(house: House, target: Path) -> Iterator[Request]:
     yield api.RelaxApprovals(act="hold release", reason="mine")
     yield from (api.GetErasureCertificate(name="xyzzycarol"), api.CheckErasure(ids=("xyzzycarol",)))
     yield api.Erase(ids=("xyzzycarol",), basis="mine")
+    yield from (api.OpenSubject(people=(user,), reason="mine", texts=("xyzzycarol",)) for user in users)
+    yield from (api.ListSubjects(closed=True), api.ShowSubject(name="xyzzycarol"))
+    yield from (api.ListSubjectMessages(name="xyzzycarol"), api.ListSubjectDecisions(name="xyzzycarol"))
+    yield api.DecideSubject(name="xyzzycarol", decision="include", reason="mine", rest=True)
+    yield api.PackageSubject(name="xyzzycarol", path=str(target / "person.zip"), undecided="include")
+    yield api.CloseSubject(name="xyzzycarol")
     yield from (api.ShowUser(user=user) for user in users)
     yield from (
         api.ListMessages(user=user, folder=folder, limit=limit)

@@ -152,6 +152,12 @@ def requests(killer: str, out: Path) -> list[tuple[Request, Check]]:
         (api.Verify(deep=True), _ends_with(api.Verified)),
         (api.Run(profile="box"), _ends_with(api.RunSummary)),
         (api.Rebuild(catalog=True, index=True), _ends_with(api.Done)),
+        (api.OpenSubject(people=("bob@example.com",), reason="asked"), _ends_with(api.SubjectWord)),
+        (api.ListSubjectMessages(name="bob@example.com"), _ends_with(api.SubjectMessages)),
+        (
+            api.PackageSubject(name="bob@example.com", path=f"{out}.person.zip", undecided="include"),
+            _ends_with(api.Done),
+        ),
         (api.Erase(ids=(killer,), basis="Art. 17"), _ends_with(api.Erasure)),
     ]
 
@@ -167,6 +173,7 @@ UNCONCERNED = {
     *(api.PlaceHold, api.ReleaseHold, api.ListHolds, api.CountHold, api.ReportHeld, api.ListHeld),
     *(api.ListAccess, api.GrantAccess, api.RevokeAccess, api.SealMail, api.UnsealMail, api.GetReaders),
     *(api.GetRightsOf, api.SetRules, api.EndRule, api.ListRules, api.ShowRetention, api.DisposeMail),
+    *(api.ListSubjects, api.ShowSubject, api.DecideSubject, api.ListSubjectDecisions, api.CloseSubject),
     *(api.AskAccess, api.GetErasureCertificate),
     *(api.ListGroups, api.ShowGroup, api.JoinGroup, api.LeaveGroup, api.ImportGroups),
     *(api.GetCheckpoint, api.PublishCheckpoint, api.VerifyCheckpoint, api.NewCheckpointKey),

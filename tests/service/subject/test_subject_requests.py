@@ -94,7 +94,7 @@ def test_names_reasons_and_people_are_checked(vault: TestVault) -> None:
         ({"name": "y", "reason": "x" * 2001}, "at most 2000"),
     ):
         with pytest.raises(UsageError, match=error):
-            opened(vault, **fields)  # type: ignore[arg-type]
+            opened(vault, **fields)
     with pytest.raises(NotFound, match="no user 'Nobody'"):
         opened(vault, "Nobody")
     vault.client.call(api.AddUser(name="Anna Berg", addresses=("ab2@example.com",)), api.Done)

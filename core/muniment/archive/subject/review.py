@@ -184,7 +184,8 @@ class OwnPart:
 
     def __init__(self, vault: Vault, request: SubjectRequest) -> None:
         self._vault = vault
-        self._people = [PersonMatch(person, vault.directory) for person in request.selection.people]
+        directory, ever = vault.directory, vault.directory.ever
+        self._people = [PersonMatch(person, directory, ever) for person in request.selection.people]
 
     def of(self, rows: Iterable[MessageRow]) -> dict[int, tuple[str, ...]]:
         """Return the person's roles by the number of each message; none where only its text names them."""

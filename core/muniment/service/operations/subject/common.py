@@ -13,16 +13,20 @@ from muniment.archive.retention.selection import describe, selection_value
 from muniment.archive.subject.records import read_record
 from muniment.archive.subject.requests import SubjectRequest, require_open
 from muniment.archive.vault.vault import Vault
+from muniment.service.access import rights
 from muniment.service.access.audit_trail import PEOPLE, Event
-from muniment.service.access.rights import ClosedMail, closed_mail
+from muniment.service.access.rights import ClosedMail
 from muniment.service.access.roles import AccessRole, role_of
 from muniment.service.host.session import ClientSession
 from muniment.service.operations.retention.approving import act_events
 
+SEALED = "(sealed)"
+"""The subject of a message that the caller must not open."""
+
 
 def closed_to(session: ClientSession, vault: Vault) -> ClosedMail:
     """The mail that the caller must not open."""
-    return closed_mail(vault, session.caller.name)
+    return rights.closed_to(vault, session.caller.name, session.settings().access)
 
 
 def role_here(session: ClientSession) -> AccessRole:

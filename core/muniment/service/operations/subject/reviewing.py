@@ -33,8 +33,8 @@ from muniment.service.host.session import ClientSession
 from muniment.service.operations.operation import AuditRule, Operation
 from muniment.service.operations.reading import message_named
 from muniment.service.operations.retention.approving import actor
-from muniment.service.operations.retention.holds import SEALED
 from muniment.service.operations.subject.common import (
+    SEALED,
     closed_to,
     record_step,
     subject_events,
