@@ -38,17 +38,18 @@ REACHES = {
 
 @click.group(cls=CommandGroup)
 def subject() -> None:
-    """Answer a person who asks for the mail about them (GDPR, article 15).
+    """Answer a person who asks for the mail about them.
 
-    Open a request: it collects what the archive has of the person. Look at
-    its messages, include or withhold each with a reason, and make a package
-    to hand over. Every step is a record in the ledger.
+    That is their right by article 15 of the GDPR. Open a request: it collects
+    what the archive has of the person. Look at its messages, include or
+    withhold each with a reason, and make a package to hand over. Every step
+    is a record in the ledger.
 
     \b
     Example:
       muniment subject open ada@example.com --reason "letter of 3 March"
       muniment subject messages ada@example.com --state undecided
-      muniment subject withhold ada@example.com 17 --reason "names a colleague's illness"
+      muniment subject withhold ada@example.com 17 --reason "about others"
       muniment subject include ada@example.com --rest --reason "looked through"
       muniment subject package ada@example.com --out ada.zip
       muniment subject close ada@example.com

@@ -143,7 +143,7 @@ def include(session: CommandSession, /, **fields: Any) -> None:
 
     \b
     Example:
-      muniment subject include ada@example.com 12 13 3f7a91c20b44 --reason "only about her"
+      muniment subject include ada@example.com 12 13 --reason "about her"
       muniment subject include ada@example.com --rest --reason "looked through"
     """
     _decide(session, "include", **fields)
@@ -160,8 +160,8 @@ def withhold(session: CommandSession, /, **fields: Any) -> None:
 
     \b
     Example:
-      muniment subject withhold ada@example.com 17 --reason "about a colleague's illness"
-      muniment subject withhold ada@example.com --query "council" --reason "works council"
+      muniment subject withhold ada@example.com 17 --reason "about others"
+      muniment subject withhold "Ada Reed" --query council --reason "council"
     """
     _decide(session, "withhold", **fields)
 
