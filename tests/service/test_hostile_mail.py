@@ -149,15 +149,15 @@ def requests(killer: str, out: Path) -> list[tuple[Request, Check]]:
         (api.ListQuarantine(), _ends_with(api.Quarantine)),
         (api.RetryQuarantine(), _ends_with(api.Done)),
         (api.CheckErasure(ids=(killer,)), _ends_with(api.ErasurePreview)),
-        (api.Verify(deep=True), _ends_with(api.Verified)),
-        (api.Run(profile="box"), _ends_with(api.RunSummary)),
-        (api.Rebuild(catalog=True, index=True), _ends_with(api.Done)),
         (api.OpenSubject(people=("bob@example.com",), reason="asked"), _ends_with(api.SubjectWord)),
         (api.ListSubjectMessages(name="bob@example.com"), _ends_with(api.SubjectMessages)),
         (
             api.PackageSubject(name="bob@example.com", path=f"{out}.person.zip", undecided="include"),
             _ends_with(api.Done),
         ),
+        (api.Verify(deep=True), _ends_with(api.Verified)),
+        (api.Run(profile="box"), _ends_with(api.RunSummary)),
+        (api.Rebuild(catalog=True, index=True), _ends_with(api.Done)),
         (api.Erase(ids=(killer,), basis="Art. 17"), _ends_with(api.Erasure)),
     ]
 
