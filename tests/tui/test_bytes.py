@@ -63,6 +63,18 @@ def test_a_cursor_move_costs_less_than_a_kilobyte(tmp_path: Path) -> None:
         assert tty.end() == 0
 
 
+def test_a_whole_screen_of_200_columns_takes_few_bytes(tmp_path: Path) -> None:
+    """This one is full of text; a usual one takes half of it."""
+    with Tty(gallery("lists", tmp_path), tmp_path, columns=200, rows=60) as tty:
+        tty.until("Enter")
+        tty.quiet()
+        tty.press(b"\x0c")
+        drawn = tty.until("Help") + tty.quiet()
+        tty.press(b"q")
+        assert tty.end() == 0
+    assert 1000 < len(drawn) < 13_000
+
+
 def test_the_first_frame_loads_nothing_of_the_engine(tmp_path: Path) -> None:
     """`make bench` measures the start beside a bare Textual app."""
     (tmp_path / "app.py").write_text(FIRST_FRAME)
@@ -85,5 +97,5 @@ def test_only_known_control_sequences_are_sent(tmp_path: Path) -> None:
         tty.press(b"\x1b[21~")
         assert tty.end() == 0
     finals = {chr(found[-1]) for found in re.findall(rb"\x1b\[[0-?]*[ -/]*[@-~]", tty.written)}
-    assert finals <= set("mHhlcpuqtn"), finals
+    assert finals <= set("mHXChlcpuqtn"), finals
     assert b"\x1b]" not in tty.written.replace(POINTER, b"")

@@ -25,7 +25,7 @@ from muniment_tui.profiles.form_parts import TextButton
 from muniment_tui.shell.frame import FrameScreen
 from muniment_tui.shell.palettes import OWN, THEMES, Palette
 from muniment_tui.shell.themes import NAMES, all_themes, theme_for
-from muniment_tui.terminal.colours import CODES, STEPS, ColourDepth, depth_of, rendered
+from muniment_tui.terminal.colours import CODES, STEPS, ColourDepth, TerminalPen, depth_of
 from muniment_tui.terminal.safe_text import shown
 from muniment_tui.widgets.columns import ListColumn
 from muniment_tui.widgets.field import ChoiceField, ChoiceLine, Form
@@ -180,18 +180,23 @@ def test_the_colours_of_a_terminal(environment: dict[str, str], depth: ColourDep
     assert depth_of(environment) is depth
 
 
+def written(style: Style, depth: ColourDepth) -> str:
+    pen = TerminalPen(depth)
+    return pen.write("x", style) + pen.lift()
+
+
 def test_each_of_the_256_colours_is_sent_as_itself() -> None:
     assert len(CODES) == 240 - len({0x5F, 0x87, 0xAF, 0xD7, 0xFF, 0} & set(range(8, 239, 10)))
     for (red, green, blue), code in CODES.items():
         style = Style(color=Color.from_rgb(red, green, blue), bgcolor=Color.from_rgb(red, green, blue))
-        assert rendered(style, "x", ColourDepth.MANY) == f"\x1b[38;5;{code};48;5;{code}mx\x1b[0m"
+        assert written(style, ColourDepth.MANY) == f"\x1b[38;5;{code};48;5;{code}mx\x1b[0m"
     assert CODES[tuple(STEPS[1:4])] == 16 + 36 + 12 + 3  # type: ignore[index]
 
 
 def test_no_colour_is_sent_to_a_terminal_without() -> None:
     style = Style(color="red", bgcolor="#123456", bold=True)
-    assert rendered(style, "x", ColourDepth.NONE) == "\x1b[1mx\x1b[0m"
-    assert rendered(style, "x", ColourDepth.TRUE) == "\x1b[1;31;48;2;18;52;86mx\x1b[0m"
+    assert written(style, ColourDepth.NONE) == "\x1b[1mx\x1b[0m"
+    assert written(style, ColourDepth.TRUE) == "\x1b[1;31;48;2;18;52;86mx\x1b[0m"
 
 
 class Marked(FrameScreen):

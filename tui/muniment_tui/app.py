@@ -43,7 +43,7 @@ from muniment_tui.shell.service_facts import ServiceFacts
 from muniment_tui.shell.times import TIMES, AppTimes
 from muniment_tui.shell.vault_switch import BETWEEN, VaultSwitch
 from muniment_tui.shell.vaults import is_vault, new_folder
-from muniment_tui.terminal.colours import ColourDepth, depth_of
+from muniment_tui.terminal.colours import ColourDepth, depth_of, erases_in_colour
 from muniment_tui.terminal.diff_renderer import TerminalCanvas
 from muniment_tui.terminal.driver import TERMINATED, TerminalDriver
 from muniment_tui.terminal.output_filter import OutputFilter
@@ -165,7 +165,7 @@ class MunimentApp(App[int], inherit_bindings=False):
         self._filters.append(OutputFilter(os.environ))
         self._disable_tooltips = self._disable_notifications = True  # the app shows no floating windows
         self.depth = depth or depth_of(os.environ)
-        self._canvas = TerminalCanvas(self.depth)
+        self._canvas = TerminalCanvas(self.depth, erases_in_colour(os.environ))
         self.pace = TerminalPace(self._send)
         for theme in themes.all_themes(self.depth):
             self.register_theme(theme)

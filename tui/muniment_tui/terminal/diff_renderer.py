@@ -6,6 +6,7 @@ with what the terminal already shows, cell by cell.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from operator import itemgetter
@@ -14,13 +15,14 @@ from typing import Any, TypeAlias
 from rich.cells import get_character_cell_size
 from rich.console import Console
 from rich.control import Control
-from rich.style import Style
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.geometry import Size
 from textual.strip import Strip
 
-from muniment_tui.terminal.colours import ColourDepth, rendered
+from muniment_tui.terminal.colours import ColourDepth, TerminalPen, codes_of
 
+BLANKS = re.compile(" {12,}")
+"""Blanks that are erased, which takes fewer bytes than to write them."""
 GAP = 12
 """Up to this many unchanged cells are sent again, since skipping them and setting the colours again costs
 more."""
@@ -33,9 +35,10 @@ UNKNOWN: Cell = (None, None)
 class TerminalCanvas:
     """What the terminal shows, as far as the app has drawn it."""
 
-    def __init__(self, depth: ColourDepth) -> None:
-        """`depth` says which colours the terminal has."""
+    def __init__(self, depth: ColourDepth, erases: bool = False) -> None:
+        """`depth` says which colours the terminal has, `erases` whether erased cells take the set colour."""
         self._depth = depth
+        self._erases = erases
         self._lines: dict[int, list[Cell]] = {}
         self._size: Size | None = None
 
@@ -54,7 +57,12 @@ class TerminalCanvas:
             return _Changes(self, list(_spans(update)))
         return update
 
-    def draw(self, x: int, y: int, strip: Strip) -> str:
+    @property
+    def pen(self) -> TerminalPen:
+        """A pen for one update, which ends with its `lift`."""
+        return TerminalPen(self._depth)
+
+    def draw(self, x: int, y: int, strip: Strip, pen: TerminalPen) -> str:
         """The output that shows a strip at a position; "" if the terminal already shows it."""
         cells = _cells(strip)
         line = self._lines.setdefault(y, [])
@@ -65,9 +73,22 @@ class TerminalCanvas:
         line[x : x + len(cells)] = cells
         runs = _runs(before, cells)
         return "".join(
-            Control.move_to(x + begin, y).segment.text + _rendered(cells[begin:end], self._depth)
+            Control.move_to(x + begin, y).segment.text + self._rendered(cells[begin:end], pen)
             for begin, end in runs
         )
+
+    def _rendered(self, cells: list[Cell], pen: TerminalPen) -> str:
+        """The output of cells, from where the terminal's cursor is."""
+        if isinstance(cells[0][0], Strip):
+            cells = [(segment.text, segment.style) for segment in cells[0][0]]
+        pieces = []
+        for style, run in groupby(cells, itemgetter(1)):
+            text = "".join(map(itemgetter(0), run))
+            blank = text.isspace()
+            if self._erases and (style is None or codes_of(style, self._depth).plain):
+                text = BLANKS.sub(_erased, text)
+            pieces.append(pen.write(text, style, blank=blank))
+        return "".join(pieces)
 
 
 class _Changes(CompositorUpdate):
@@ -78,7 +99,8 @@ class _Changes(CompositorUpdate):
         self._strips = strips
 
     def render_segments(self, console: Console) -> str:
-        return "".join(self._canvas.draw(x, y, strip) for x, y, strip in self._strips)
+        pen = self._canvas.pen
+        return "".join(self._canvas.draw(x, y, strip, pen) for x, y, strip in self._strips) + pen.lift()
 
 
 def _all_lines(update: LayoutUpdate) -> Iterator[tuple[int, int, Strip]]:
@@ -132,10 +154,7 @@ def _runs(before: list[Cell], cells: list[Cell]) -> Iterable[tuple[int, int]]:
     return runs
 
 
-def _rendered(cells: list[Cell], depth: ColourDepth) -> str:
-    if isinstance(cells[0][0], Strip):
-        cells = [(segment.text, segment.style) for segment in cells[0][0]]
-    return "".join(
-        rendered(style or Style.null(), "".join(map(itemgetter(0), run)), depth)
-        for style, run in groupby(cells, itemgetter(1))
-    )
+def _erased(blanks: re.Match[str]) -> str:
+    """Erase as many cells (ECH), and go on after them (CUF)."""
+    number = len(blanks[0])
+    return f"\x1b[{number}X\x1b[{number}C"
