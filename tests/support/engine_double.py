@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
@@ -43,6 +44,8 @@ class EngineDouble:
     witness: Callable[[], WitnessDesk] = FolderDesk
 
     look: Callable[[Path], int] | None = None
+    held: dict[type[Request], threading.Event] = field(default_factory=dict)
+    """Answers to these requests come only after their event is set."""
 
     @property
     def doors(self) -> EngineDoors:
@@ -61,6 +64,8 @@ class EngineDouble:
 
     def call(self, request: Request) -> WireWord:
         self.asked.append(request)
+        if type(request) in self.held:
+            assert self.held[type(request)].wait(60), f"{type(request).__name__} is held for ever"
         answer = self.answers[type(request)]
         if isinstance(answer, Exception):
             raise answer

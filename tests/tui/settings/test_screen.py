@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -230,6 +231,28 @@ def test_rights_change_only_after_y(folder: Path, settings: VaultSettings) -> No
 
     drive(made, script)
     assert put(double)[0].values == {"access.administrators": ["ines", "eve"]}
+
+
+def test_what_is_typed_while_a_form_is_saved_is_kept(folder: Path, settings: VaultSettings) -> None:
+    made, double = app(folder, settings)
+    answered = double.held[PutSettings] = threading.Event()
+
+    async def script(pilot: Any) -> None:
+        await pressed("e", "x")(pilot)
+        await pilot.press("f2")
+        await until(pilot, lambda: put(double))
+        double.answers[GetSettings] = changed(settings, "name", "Quillx")
+        await pilot.press("y")
+        answered.set()
+        await shows(pilot, "What you typed meanwhile is not saved: F2 saves it.")
+        await pilot.press("f2")
+        await shows(pilot, "1 setting of Organisation changed.")
+
+    drive(made, script)
+    assert put(double) == [
+        PutSettings(values={"name": "Quillx"}, version="v1"),
+        PutSettings(values={"name": "Quillxy"}, version="v2"),
+    ]
 
 
 def test_a_typed_password_is_sent_apart_and_never_drawn(folder: Path, settings: VaultSettings) -> None:

@@ -67,12 +67,40 @@ class ProfileDraft:
         self.base = {name: tuple(v) if isinstance(v, list) else v for name, v in self.base.items()}
         self.place, self.where = place_of(self.base.get("password"))
 
+    @property
+    def entered(self) -> tuple[object, ...]:
+        """All that the user has entered, to find out later whether it has changed."""
+        return (self.kind.name, self.name, dict(self.typed), self.place, self.where, self.password)
+
+    def of_kind(self, kind: SourceKind) -> ProfileDraft:
+        """The same draft for another kind of source. What was typed stays where that kind has the field."""
+        draft = ProfileDraft(kind, self.name, self.base, version=self.version)
+        for one in draft.fields:
+            if one.name in self.typed:
+                draft.type(one.name, self.typed[one.name])
+        if self.typed == self.suggested:
+            draft.suggest(self.suggested)
+        draft.place, draft.where, draft.password = self.place, self.where, self.password
+        return draft
+
+    def go_on(self, saved: Mapping[str, Any], version: str, password: str) -> None:
+        """Keep what was typed while `saved` was being saved, as changes to it.
+
+        `password` is the one that was saved with it.
+        """
+        self.new, self.version, self.runs, self.suggested = False, version, None, {}
+        if self.password == password:
+            self.password = ""
+        self.rebase(saved)
+
     def rebase(self, now: Mapping[str, Any]) -> None:
         """Keep what was typed, as changes to the fields that vault.toml has now."""
         moved = (self.place, self.where) != place_of(self.base.get("password"))
         self.base = {name: tuple(v) if isinstance(v, list) else v for name, v in now.items()}
         if not moved:
             self.place, self.where = place_of(self.base.get("password"))
+        for name, text in tuple(self.typed.items()):
+            self.type(name, text)  # which may be what the file has now
 
     @property
     def fields(self) -> tuple[ProfileField, ...]:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual import events, on
@@ -15,7 +16,6 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
 from textual.timer import Timer
-from textual.widget import Widget
 
 from muniment.api import (
     CheckProfile,
@@ -54,7 +54,7 @@ from muniment_tui.profiles.trial import TrialPane
 from muniment_tui.shell.frame import FrameScreen
 from muniment_tui.terminal.safe_text import joined, shown
 from muniment_tui.widgets.answers import AnswerPrompt
-from muniment_tui.widgets.field import FormField, TextField
+from muniment_tui.widgets.field import FormField, TextField, field_around
 from muniment_tui.widgets.text import TextLines
 from muniment_tui.widgets.typed_values import WHERE_LABELS
 
@@ -214,14 +214,14 @@ class ProfileEditor(Vertical):
 
     @on(events.DescendantFocus)
     def _explain(self, event: events.DescendantFocus) -> None:
-        field = _field_of(event.widget)
+        field = field_around(event.widget)
         words = shown(help_of(field.key), "$secondary") if field is not None else shown("")
         cast("FrameScreen", self.screen).say(words)
 
     @on(events.DescendantBlur)
     def _left(self, event: events.DescendantBlur) -> None:
         """Show the problem of a required field that was left empty."""
-        field = _field_of(event.widget)
+        field = field_around(event.widget)
         if field is not None and field.is_attached:
             field.show_problem(touched=True)
 
@@ -327,7 +327,7 @@ class ProfileEditor(Vertical):
 
     @on(TrialPane.Closed)
     def _tried(self) -> None:
-        if _field_of(self.screen.focused) is None:
+        if field_around(self.screen.focused) is None:
             self._shown()[0].entry().focus()
 
     def action_save(self) -> None:
@@ -371,7 +371,8 @@ class ProfileEditor(Vertical):
         draft = self.draft
         if not draft.new and draft.name != self._known_as:
             rename = RenameProfile(name=self._known_as, to=draft.name, version=version)
-            self.muniment.engine.ask(self, rename, Done, self._renamed, failed=self._refused, lane="save")
+            renamed = partial(self._renamed, draft.name)
+            self.muniment.engine.ask(self, rename, Done, renamed, failed=self._refused, lane="save")
             return
         request = PutProfile(
             name=draft.name,
@@ -381,10 +382,15 @@ class ProfileEditor(Vertical):
             password=draft.password,
             keep=draft.keep,
         )
-        what = "added" if draft.new else "changed"
+        notice = f"Profile {draft.name} {'added' if draft.new else 'changed'}. {self._schedule()}"
+        entered = draft.entered
 
         def saved(done: Done) -> None:
-            self._saved(f"Profile {draft.name} {what}. {self._schedule()}", done.warnings)
+            if self.draft.entered == entered:
+                self._saved(notice, done.warnings)
+                return
+            go_on = partial(self._go_on, request, notice)
+            self.muniment.engine.ask(self, ListProfiles(), Profiles, go_on, lane="save")
 
         self.muniment.engine.ask(self, request, Done, saved, failed=self._refused, lane="save")
 
@@ -394,10 +400,20 @@ class ProfileEditor(Vertical):
             return f"It runs automatically every {draft.text('every')} s."
         return "It runs by hand only."
 
-    def _renamed(self, done: Done) -> None:
+    def _go_on(self, sent: PutProfile, notice: str, profiles: Profiles) -> None:
+        """Keep the form open, with what was typed while it was saved."""
+        now = next((one for one in profiles.profiles if one.name == sent.name), None)
+        self._known_as = sent.name
+        if now is not None and now.source == self.draft.kind.name:
+            self.draft.go_on(now.fields, profiles.version, sent.password)
+            self._entries[SECRET].value = self.draft.password
+        self._redraw()
+        self.muniment.tell(f"{notice} What you typed meanwhile is not saved: F2 saves it.", "warning")
+
+    def _renamed(self, name: str, done: Done) -> None:
         """Save the other changes after the profile was renamed."""
-        self._known_as = self.draft.name
-        if self.draft.changed or self.draft.runs is not None:
+        self._known_as = name
+        if self.draft.changed or self.draft.runs is not None or self.draft.name != name:
             self.muniment.engine.ask(self, ListProfiles(), Profiles, self._compare, lane="save")
         else:
             self._saved(done.message)
@@ -447,16 +463,8 @@ class ProfileEditor(Vertical):
         self._draw_again("The form now shows the settings in vault.toml.")
 
     def _change_kind(self, kind: str) -> None:
-        """Take another kind of source. What was typed stays where the new kind has the field."""
-        before = self.draft
-        draft = ProfileDraft(KIND[kind], before.name, before.base, version=before.version)
-        for field in draft.fields:
-            if field.name in before.typed:
-                draft.type(field.name, before.typed[field.name])
-        if before.typed == before.suggested:
-            draft.suggest(before.suggested)
-        draft.place, draft.where, draft.password = before.place, before.where, before.password
-        self.draft = draft
+        """Take another kind of source."""
+        self.draft = self.draft.of_kind(KIND[kind])
         self._draw_again()
 
     def _draw_again(self, notice: str = "") -> None:
@@ -486,8 +494,3 @@ class ProfileEditor(Vertical):
         self.query_one(AnswerPrompt).ask(
             shown(f"Leave without saving {self.unsaved}?", "bold"), choices, "Stay"
         )
-
-
-def _field_of(widget: Widget | None) -> FormField | None:
-    """The field that contains a widget."""
-    return next((node for node in widget.ancestors if isinstance(node, FormField)), None) if widget else None

@@ -89,6 +89,25 @@ class SettingsDraft:
         self.place, self.where = self._place()
 
     @property
+    def entered(self) -> tuple[object, ...]:
+        """All that the user has entered, to find out later whether it has changed."""
+        return (dict(self.typed), self.place, self.where, self.password)
+
+    def go_on(self, saved: SettingsGroup, version: str, password: str) -> None:
+        """Keep what was typed while `saved` was being saved, as changes to it.
+
+        `password` is the one that was saved with it.
+        """
+        moved = self._moved
+        self.group, self.version = saved, version
+        if not moved:
+            self.place, self.where = self._place()
+        if self.password == password:
+            self.password = ""
+        for key, text in tuple(self.typed.items()):
+            self.type(key, text)
+
+    @property
     def words(self) -> dict[str, SettingWord]:
         """The settings by key."""
         return {word.key: word for word in self.group.settings}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import ClassVar
 
 from textual import events, on
@@ -20,7 +21,7 @@ from muniment_tui.settings.layout import PLACE, SECRET, WHERE, form_fields, help
 from muniment_tui.shell.frame import FrameScreen
 from muniment_tui.terminal.safe_text import joined, shown
 from muniment_tui.widgets.answers import AnswerPrompt
-from muniment_tui.widgets.field import Form, FormField
+from muniment_tui.widgets.field import Form, FormField, field_around
 from muniment_tui.widgets.file_changes import conflict_text
 from muniment_tui.widgets.text import TextLines
 from muniment_tui.widgets.typed_values import WHERE_LABELS
@@ -118,13 +119,13 @@ class SettingsForm(FrameScreen):
 
     @on(events.DescendantFocus)
     def _explain(self, event: events.DescendantFocus) -> None:
-        field = _field_of(event.widget)
+        field = field_around(event.widget)
         if field is not None:
             self.say(shown(help_of(field.key, self.draft), "$secondary"))
 
     @on(events.DescendantBlur)
     def _left(self, event: events.DescendantBlur) -> None:
-        field = _field_of(event.widget)
+        field = field_around(event.widget)
         if field is not None and field.is_attached:
             field.show_problem(touched=True)
 
@@ -245,14 +246,28 @@ class SettingsForm(FrameScreen):
         request = PutSettings(
             values=draft.changes(), password=draft.password, keep=draft.keep, version=version
         )
-        self.muniment.engine.ask(self, request, Done, self._saved, failed=self._refused, lane="save")
+        saved = partial(self._saved, request, draft.entered)
+        self.muniment.engine.ask(self, request, Done, saved, failed=self._refused, lane="save")
 
-    def _saved(self, done: Done) -> None:
+    def _saved(self, sent: PutSettings, entered: object, done: Done) -> None:
         app = self.muniment
-        self.dismiss(True)
+        if self.draft.entered == entered:
+            self.dismiss(True)
+        else:
+            go_on = partial(self._go_on, sent)
+            app.engine.ask(self, GetSettings(), VaultSettings, go_on, lane="save")
         app.tell(done.message)
         for warning in done.warnings:
             app.tell(warning, "warning")
+
+    def _go_on(self, sent: PutSettings, settings: VaultSettings) -> None:
+        """Keep the form open, with what was typed while it was saved."""
+        now = next(group for group in settings.groups if group.id == self.draft.group.id)
+        self.draft.go_on(now, settings.version, sent.password)
+        if SECRET in self._entries:
+            self._entries[SECRET].value = self.draft.password
+        self._redraw()
+        self.muniment.tell("Saved. What you typed meanwhile is not saved: F2 saves it.", "warning")
 
     def _refused(self, error: MunimentError) -> None:
         if isinstance(error, SettingsChanged):
@@ -315,8 +330,3 @@ class SettingsForm(FrameScreen):
 
 def _settings(count: int) -> str:
     return f"{count} {'setting' if count == 1 else 'settings'}"
-
-
-def _field_of(widget: Widget | None) -> FormField | None:
-    """The field that contains a widget."""
-    return next((node for node in widget.ancestors if isinstance(node, FormField)), None) if widget else None

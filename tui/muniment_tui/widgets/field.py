@@ -313,3 +313,8 @@ class Form(VerticalScroll, can_focus=False):
 def fields_of(form: Iterable[FormField]) -> dict[str, FormField]:
     """The fields by their names."""
     return {field.key: field for field in form}
+
+
+def field_around(widget: Widget | None) -> FormField | None:
+    """The field that contains a widget."""
+    return next((node for node in widget.ancestors if isinstance(node, FormField)), None) if widget else None
