@@ -427,6 +427,26 @@ def test_a_simulation_names_neither_sealed_mail_nor_its_owner(
     assert found.goes.messages == found.listed == 5, "a disposal takes what was counted"
 
 
+def test_rules_that_are_only_tried_count_no_sealed_mail(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = api.RuleSpec(
+        name="All", kind="dispose", period="1 day", mail=api.MailCriteria(query="worddorabob")
+    )
+    later = time.time() + 9 * DAY
+    monkeypatch.setattr("muniment.service.operations.retention.simulating.time.time", lambda: later)
+    for sealed, goes in ((False, 1), (True, 0)):
+        if sealed:
+            house.seal("dora@example.com", "carla")
+        *_, found = house.send(AUDREY, api.SimulateRetention(rules=(tried,)))
+        assert isinstance(found, api.Simulation)
+        assert (found.goes.messages, found.unsure) == (goes, 0)
+        event = next(one for one in house.trail() if one.word == "SimulateRetention")
+        assert event.detail["rules"] == ["All: worddorabob"]
+    sent = [one for one in house.trail() if one.word == "SetRules"]
+    assert sent == [], "nothing was set"
+
+
 def test_counts_and_questions_about_messages_are_recorded_without_a_reason(house: House) -> None:
     settings = house.folder / "vault.toml"
     settings.write_text(settings.read_text().replace("[access]\n", "[access]\nrequire_reason = true\n"))

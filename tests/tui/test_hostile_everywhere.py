@@ -330,7 +330,8 @@ SCREENS: dict[str, Steps] = {
     "ProofScreen": [
         ("7", "Checkpoint"), ("v", "verification, "), ("w", "Which checkpoint"), ("Escape", "verification, "),
     ],
-    "RulesScreen": [("9", "Legal holds"), ("Down", "Retention"), ("Down", "everything")],
+    "RulesScreen": [("9", "Legal holds"), ("Down", "Retention")],
+    "RuleForm": [("a", "keep at least"), ("Escape", "Retention"), ("Down", "everything")],
     "ReadersScreen": [
         ("w", "Enter confirms"), (VICTIM, VICTIM), ("Enter", "Who could read: "), ("Escape", "everything"),
     ],
@@ -352,7 +353,7 @@ SCREENS: dict[str, Steps] = {
     "FirstScreen": [],
 }  # fmt: skip
 """The keys that lead to each screen from the one before, each with a text that must then appear."""
-BASES = {"AreaScreen", "PageScreen"}
+BASES = {"AreaScreen", "FormScreen", "PageScreen"}
 
 
 def screens(base: type[FrameScreen]) -> Iterator[str]:

@@ -199,7 +199,8 @@ class SimulateRetention(Request, frozen=True):
     Stream: Step..., Simulation.
 
     Raises:
-        UsageError: `at` is not a date, or is in the past.
+        UsageError: `at` is not a date, or is in the past; or a rule is wrong, as in SetRules.
+        QueryError, NotFound: As in SetRules and EndRule.
         ReasonNeeded: As for Search.
     """
 
@@ -209,6 +210,11 @@ class SimulateRetention(Request, frozen=True):
     """The time zone of `at`, as in Search."""
     reason: str = ""
     """Why the caller looks into others' mail."""
+    rules: tuple[RuleSpec, ...] = ()
+    """As if these rules were set now, besides those in force or in place of them. Then no list is made, and
+    mail that is sealed from the caller is not counted."""
+    ended: tuple[str, ...] = ()
+    """As if the rules of these names were ended now; otherwise as `rules`."""
 
 
 class MailShareWord(WireWord, frozen=True):
@@ -271,8 +277,9 @@ class Simulation(WireWord, frozen=True):
     listed: int = 0
     """How many of them one disposal takes: the first 100,000 in the order of the ledger."""
     list: str = ""
-    """The name of the list of these, `NUMBER:HASH`: the number of its hashes, and the SHA-256 over these.
-    It has the hash of each message, and of those that the message has displaced."""
+    """The name of the list of these, `NUMBER:HASH`: the number of its hashes, and the SHA-256 over these; ""
+    for rules that are not set. It has the hash of each message, and of those that the message has
+    displaced."""
 
 
 class DisposeMail(Request, frozen=True):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from muniment import api
 from muniment.archive.retention.judging import rules_of
@@ -24,6 +25,7 @@ from support.vaults import TestVault
 TO_BOB = plain(to=["bob@example.com"], subject="invoice of june", body="please pay")
 TO_CAROL = plain(to=["carol@example.com"], subject="lunch", body="at noon?")
 TO_BOTH = plain(to=["bob@example.com", "carol@example.com"], subject="meeting", body="at nine")
+BOBS, INVOICES = api.MailCriteria(people=("bob@example.com",)), api.MailCriteria(query="invoice")
 YEAR = time.gmtime().tm_year
 
 
@@ -249,6 +251,46 @@ def test_a_simulation_counts_sealed_mail_and_shows_none_of_it(vault: TestVault) 
     assert answer.goes.messages == 3
     assert [one.subject for one in answer.examples] == ["invoice of june"]
     assert "carol@example.com" not in {one.name for one in answer.people}
+
+
+@pytest.mark.parametrize(
+    ("new", "ended"),
+    [
+        ((rule("all", kind="dispose", period="2 years"),), ()),
+        ((rule("tax", period="20 years", mail=BOBS),), ()),
+        ((rule("go", kind="dispose", period="1 day", mail=INVOICES), rule("new", period="3 days")), ()),
+        ((), ("TAX",)),
+        ((rule("tax", period="1 day"),), ("go",)),
+        ((rule("tax", kind="dispose", period="1 day"),), ()),
+    ],
+    ids=["another", "longer", "two", "ended", "shorter", "of the other kind"],
+)
+@pytest.mark.parametrize("at", ["", "2030", "2090"])
+def test_a_simulation_of_rules_that_are_not_set_says_what_it_says_once_they_are(
+    vault: TestVault, new: tuple[api.RuleSpec, ...], ended: tuple[str, ...], at: str
+) -> None:
+    set_rules(vault, rule("tax", period="9 years"), rule("go", kind="dispose", period="1 day"))
+    *_, tried = vault.client.stream(api.SimulateRetention(at=at, rules=new, ended=ended))
+    assert isinstance(tried, api.Simulation)
+    assert (tried.list, tried.listed) == ("", 0), "nothing can be erased by it"
+    assert len(rules(vault, history=True)) == 2, "nothing is recorded"
+    if new:
+        set_rules(vault, *new)
+    for name in ended:
+        vault.client.call(api.EndRule(name=name), api.Done)
+    then = simulated(vault, at)
+    assert replace(then, at=0, list="", listed=0) == replace(tried, at=0)
+
+
+def test_rules_that_can_t_be_set_are_not_simulated(vault: TestVault) -> None:
+    for request, error in (
+        (api.SimulateRetention(rules=(rule("a", period="soon"),)), UsageError),
+        (api.SimulateRetention(rules=(rule("a"), rule("A"))), UsageError),
+        (api.SimulateRetention(rules=(rule("a", mail=api.MailCriteria(people=("nobody",))),)), NotFound),
+        (api.SimulateRetention(ended=("a",)), NotFound),
+    ):
+        with pytest.raises(error):
+            list(vault.client.stream(request))
 
 
 def test_nothing_is_looked_at_without_a_rule_that_disposes(vault: TestVault) -> None:

@@ -176,7 +176,7 @@ def test_a_state(picture: Any, folder: Path, name: str, answers: dict[str, Any],
 @pytest.fixture(autouse=True)
 def steady(monkeypatch: pytest.MonkeyPatch) -> None:
     """Work takes no time that is seen."""
-    from muniment_tui.proof import work
+    from muniment_tui.acts import running_work as work
 
     class Clock:
         monotonic = staticmethod(lambda: 0.0)

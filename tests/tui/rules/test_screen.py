@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,10 @@ from muniment.api import (
     ApprovalWord,
     CountHold,
     Decided,
+    Disposed,
+    DisposeMail,
     Done,
+    EndRule,
     GetReaders,
     GetRightsOf,
     GrantAccess,
@@ -38,16 +42,19 @@ from muniment.api import (
     ReaderWord,
     ReleaseHold,
     RevokeAccess,
+    RulesSet,
     RuleWord,
     SealMail,
     SealWord,
+    SetRules,
     SimulateRetention,
     Simulation,
     Step,
+    StopWork,
     UnsealMail,
     WireWord,
 )
-from muniment.errors import AccessRefused, UsageError
+from muniment.errors import AccessRefused, ReasonNeeded, UsageError, VaultError
 from muniment_tui.rules.readers import asked
 from support.engine_double import HOSTILE, EngineDouble, assert_harmless
 from support.screens import LARGE, NOW, SMALL, app_on, drive, settled, shows, text_of, until
@@ -128,13 +135,17 @@ RULES = api.Rules(
         ),
     )
 )
+JOBS = RuleWord(
+    name="jobs", version=1, kind="dispose", period={"months": 6}, anchor="received", zone="",
+    rule="dispose after 6 months from receipt", mail="mail of jobs@example.com", selection={},
+)  # fmt: skip
 SIMULATED = Simulation(
     at=NOW, examined=120_000, goes=MailShareWord(name="", messages=31, bytes=9_000_000, oldest=1, newest=NOW),
     rules=(
         MailShareWord(name="Applications", messages=31, bytes=9_000_000, oldest=1, newest=NOW, version=1),
     ),
     people=(MailShareWord(name="jobs@example.com", messages=31, bytes=9_000_000, oldest=1, newest=NOW),),
-    held=4, kept=17,
+    held=4, kept=17, listed=31, list="31:ab",
 )  # fmt: skip
 WAITING = ApprovalWord(
     id="d56e0e30", act="hold release", what="release the hold 'Audit 2024'", of={},
@@ -165,6 +176,9 @@ class Rules(EngineDouble):
                 ListRules: RULES,
                 ListApprovals: APPROVALS,
                 AnswerApproval: Decided(message="The hold is released."),
+                SetRules: RulesSet(message="1 rule set: jobs (version 1).", rules=(JOBS,)),
+                EndRule: Done(message="The rule Tax is ended."),
+                StopWork: Done(message="It stops."),
                 GetReaders: READERS,
                 GetRightsOf: READERS,
             }
@@ -179,14 +193,17 @@ class Rules(EngineDouble):
         return answer
 
     def stream(self, request: api.Request) -> Iterator[WireWord]:
-        if not isinstance(request, CountHold | SimulateRetention):
+        if not isinstance(request, CountHold | SimulateRetention) or type(request) in self.answers:
             return super().stream(request)
         self.asked.append(request)
         return iter((Step(text="50%"), COUNTED if isinstance(request, CountHold) else SIMULATED))
 
     def made(self) -> list[api.Request]:
         """The requests that decide something, dry runs left out."""
-        kinds = PlaceHold | ReleaseHold | GrantAccess | RevokeAccess | SealMail | UnsealMail | AnswerApproval
+        kinds = (
+            PlaceHold | ReleaseHold | GrantAccess | RevokeAccess | SealMail | UnsealMail | AnswerApproval
+            | SetRules | EndRule | DisposeMail
+        )  # fmt: skip
         return [one for one in self.asked if isinstance(one, kinds) and not getattr(one, "check", False)]
 
 
@@ -207,6 +224,10 @@ def keys(*pressed: str) -> Any:
     return script
 
 
+TYPED = ["down", "a", *"jobs", "down", "right", "down", *"6 months", "down", "down", *"jobs@x", "f2"]
+"""Opens the form of a rule from the list of sections, fills it in, and asks."""
+
+
 @pytest.mark.parametrize(
     ("name", "pressed", "make"),
     [
@@ -220,6 +241,8 @@ def keys(*pressed: str) -> Any:
         ("rules-hold-form", ["a"], Rules),
         ("rules-who", ["down", "down", "w", *"ada", "enter"], Rules),
         ("rules-end", ["enter", "x"], Rules),
+        ("rules-rule-form", TYPED, Rules),
+        ("rules-dispose", ["down", "D", *"yearly", "enter"], Rules),
         ("rules-empty", [], lambda: Rules(ListHolds=Holds(total=0, open=0, holds=()))),
         ("rules-denied", [], lambda: Rules(ListHolds=AccessRefused("a user may not do this: ask ines"))),
     ],
@@ -428,3 +451,163 @@ def test_a_simulation_says_what_would_go_and_what_stays(folder: Path) -> None:
         assert "nothing was changed" in text
 
     drive(app_on(Rules(), folder, area="rules"), script, LARGE)
+
+
+SPEC = api.RuleSpec(
+    name="jobs", kind="dispose", period="6 months", mail=MailCriteria(people=("jobs@x",))
+)  # fmt: skip
+
+
+def simulations(engine: Rules) -> list[SimulateRetention]:
+    return [one for one in engine.asked if isinstance(one, SimulateRetention)]
+
+
+def test_a_rule_is_set_after_its_effect_was_shown(folder: Path) -> None:
+    engine = Rules()
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await keys(*TYPED)(pilot)
+        await shows(
+            pilot, "Set the rule jobs: dispose after 6 months from receipt: mail of jobs@example.com?"
+        )
+        text = text_of(pilot.app)
+        assert "a disposal now would take 31 messages" in " ".join(text.split())
+        assert "4 held by a legal hold, 17 kept by a rule" in text
+        await keys("enter")(pilot)  # the default is No
+        assert engine.made() == []
+        await keys("f2")(pilot)
+        await shows(pilot, "Set the rule jobs")
+        assert len(simulations(engine)) == 1, "nothing has changed, so it is not compared again"
+        await keys("y")(pilot)
+        await shows(pilot, "1 rule set: jobs")
+
+    drive(app_on(engine, folder, area="rules"), script, LARGE)
+    (made,) = engine.made()
+    assert isinstance(made, SetRules)
+    assert made.rules == (SPEC,)
+    assert simulations(engine)[0].rules == (SPEC,)
+
+
+def test_a_rule_that_changes_nothing_asks_nothing(folder: Path) -> None:
+    engine = Rules(SetRules=RulesSet(message="Nothing changes: the rules are in force in this form already."))
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await keys(*TYPED)(pilot)
+        await shows(pilot, "Nothing changes")
+        assert "Set the rule" not in text_of(pilot.app)
+
+    drive(app_on(engine, folder, area="rules"), script, LARGE)
+    assert simulations(engine) == []
+
+
+def test_a_rule_is_ended_after_what_would_go_without_it_was_shown(folder: Path) -> None:
+    engine = Rules()
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await keys("down", "enter", "x")(pilot)
+        await shows(pilot, "End the rule Tax?")
+        assert "A disposal would then take 31 messages" in " ".join(text_of(pilot.app).split())
+        await keys("enter")(pilot)  # the default is No
+        assert engine.made() == []
+        await keys("x")(pilot)
+        await shows(pilot, "End the rule Tax?")
+        await keys("y")(pilot)
+        await shows(pilot, "The rule Tax is ended.")
+
+    drive(app_on(engine, folder, area="rules"), script, LARGE)
+    assert engine.made() == [EndRule(name="Tax")]
+    assert simulations(engine)[0].ended == ("Tax",)
+
+
+def test_mail_is_disposed_of_after_the_count_was_typed(folder: Path) -> None:
+    done = Disposed(
+        message="30 messages are erased.", messages=30, records=(77,), refused={"ab" * 32: "held"}
+    )
+    engine = Rules(DisposeMail=[Step(text="erasing"), Step(text="", percent=50), done])
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await keys("down", "D", "enter")(pilot)
+        await shows(pilot, "Type the reason")
+        await keys(*"yearly", "enter")(pilot)
+        await shows(pilot, "Erase 31 messages")
+        await keys("enter")(pilot)
+        await shows(pilot, "Nothing was changed")
+        assert engine.made() == []
+        await keys(*"erase 31", "enter")(pilot)
+        await shows(pilot, "30 messages are erased.")
+        text = text_of(pilot.app)
+        assert "abababababab stays: held" in text
+        assert "Certificate 77" in text
+
+    drive(app_on(engine, folder, area="rules"), script, LARGE)
+    assert engine.made() == [DisposeMail(at=NOW, list="31:ab", reason="yearly")]
+    assert simulations(engine)[0].reason == "yearly"
+
+
+def test_nothing_is_asked_if_nothing_is_due(folder: Path) -> None:
+    none = Simulation(
+        at=NOW, examined=9, goes=MailShareWord(name="", messages=0, bytes=0, oldest=0, newest=0)
+    )
+    engine = Rules(SimulateRetention=[none])
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await keys("down", "D", *"yearly", "enter")(pilot)
+        await shows(pilot, "Nothing is due")
+
+    drive(app_on(engine, folder, area="rules"), script, LARGE)
+    assert engine.made() == []
+
+
+def test_a_disposal_shows_how_far_it_is_and_is_stopped(folder: Path) -> None:
+    stopped = threading.Event()
+
+    def erasing() -> Iterator[WireWord]:
+        yield Step(text="erasing", work=4)
+        yield Step(text="", percent=40, work=4)
+        assert stopped.wait(20)
+        raise VaultError("the disposal was stopped")
+
+    class Slow(Rules):
+        def call(self, request: api.Request) -> WireWord:
+            if isinstance(request, StopWork):
+                stopped.set()
+            return super().call(request)
+
+        def stream(self, request: api.Request) -> Iterator[WireWord]:
+            if isinstance(request, DisposeMail):
+                self.asked.append(request)
+                return erasing()
+            return super().stream(request)
+
+    engine = Slow()
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await keys("down", "D", *"yearly", "enter", *"erase 31")(pilot)
+        await pilot.press("enter")
+        await shows(pilot, "40%")
+        assert "s stops it" in text_of(pilot.app)
+        await pilot.press("s")
+        await shows(pilot, "Disposal was stopped. What is erased stays erased")
+
+    drive(app_on(engine, folder, area="rules"), script, LARGE)
+    assert StopWork(number=4) in engine.asked
+
+
+def test_a_vault_that_requires_a_reason_gets_one_for_a_simulation(folder: Path) -> None:
+    class Asking(Rules):
+        def stream(self, request: api.Request) -> Iterator[WireWord]:
+            if isinstance(request, SimulateRetention) and not request.reason:
+                self.asked.append(request)
+                raise ReasonNeeded("a reason is needed")
+            return super().stream(request)
+
+    engine = Asking()
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await keys("down", "m")(pilot)
+        await shows(pilot, "Your reason:")
+        await keys(*"audit", "enter")(pilot)
+        await shows(pilot, "31 messages")
+
+    drive(app_on(engine, folder, area="rules"), script, LARGE)
+    assert [one.reason for one in simulations(engine)] == ["", "audit"]

@@ -12,8 +12,8 @@ from muniment.errors import MunimentError
 from muniment.system.environment import home_folder
 from muniment.system.formatting import count
 from muniment_tui.actions.registry import Action, actions
+from muniment_tui.acts.reason_prompt import MailRequests, ReasonedRequest
 from muniment_tui.messages.listing import Asked
-from muniment_tui.messages.reason_prompt import MailRequests, ReasonedRequest
 from muniment_tui.messages.result_list import ResultPane
 from muniment_tui.messages.saving import free_path, path_of, path_problem
 from muniment_tui.shell.frame import FrameScreen

@@ -28,6 +28,7 @@ from muniment.errors import MunimentError
 from muniment.system.environment import home_folder
 from muniment.system.formatting import count, size
 from muniment_tui.actions.registry import Action, actions
+from muniment_tui.acts.reason_prompt import MailRequests, ReasonedRequest
 from muniment_tui.messages.document import DocumentWriter, TextDocument
 from muniment_tui.messages.message_document import (
     NO_NAME,
@@ -37,7 +38,6 @@ from muniment_tui.messages.message_document import (
     preview_document,
     source_document,
 )
-from muniment_tui.messages.reason_prompt import MailRequests, ReasonedRequest
 from muniment_tui.messages.saving import free_path, path_of, path_problem, save_stream
 from muniment_tui.messages.text_pane import TextPane
 from muniment_tui.shell.frame import FrameScreen

@@ -15,11 +15,11 @@ from muniment.api import Hit, Hits, ListMessages, Search
 from muniment.errors import MunimentError
 from muniment.system.formatting import count, name_of, size
 from muniment_tui.actions.registry import Action, actions
+from muniment_tui.acts.reason_prompt import MailRequests
 from muniment_tui.messages import dates
 from muniment_tui.messages.conversation import conversation_of, indent, list_title
 from muniment_tui.messages.feed import ListFeed
 from muniment_tui.messages.listing import ANSWERS, NEWEST, OLDEST, RELEVANT, Asked, MailListing
-from muniment_tui.messages.reason_prompt import MailRequests
 from muniment_tui.shell.frame import FrameScreen
 from muniment_tui.terminal.safe_text import shown
 from muniment_tui.widgets.columns import ListColumn

@@ -16,6 +16,7 @@ from textual.widgets import Input
 from muniment.api import GetTree, ListMessages, Search, Tree
 from muniment.errors import MunimentError, NotFound, QueryError, ReasonNeeded
 from muniment_tui.actions.registry import Action, actions
+from muniment_tui.acts.reason_prompt import MailRequests
 from muniment_tui.messages import exporting, previewing
 from muniment_tui.messages.conversation import is_conversation, list_title, query_for
 from muniment_tui.messages.exporting import MailExport
@@ -26,7 +27,6 @@ from muniment_tui.messages.previewing import IdCopies, MessagePreview
 from muniment_tui.messages.query import LANGUAGE, PeopleFilter, SearchLine, prefix_query
 from muniment_tui.messages.quick_filters import FILES, WEEK, from_sender, query_of, toggled
 from muniment_tui.messages.reader import ReaderPane
-from muniment_tui.messages.reason_prompt import MailRequests
 from muniment_tui.messages.result_list import ResultPane
 from muniment_tui.shell.frame import AreaScreen
 from muniment_tui.terminal.safe_text import shown

@@ -12,14 +12,14 @@ from textual.widget import Widget
 
 from muniment.api import AddUser, UserWord
 from muniment_tui.actions.registry import Action, actions
+from muniment_tui.acts.form_screen import FormScreen
 from muniment_tui.people.preview import ChangeScreen
-from muniment_tui.shell.frame import FrameScreen
 from muniment_tui.terminal.safe_text import shown
 from muniment_tui.widgets.field import Form, TextField
 from muniment_tui.widgets.pane import Pane
 
 
-class PersonForm(FrameScreen):
+class PersonForm(FormScreen):
     """The form of a new or an existing person. It closes once the change is made.
 
     If the change fails, the form still has what was typed, also after its preview was closed.
@@ -29,6 +29,7 @@ class PersonForm(FrameScreen):
         "Name and addresses of a person. F2 shows what changes before anything is changed. Addresses that "
         "are left out here stay the person's; x in the list removes one."
     )
+    SUBMITS = "save"
     BINDINGS: ClassVar[list[BindingType]] = [
         *actions(
             Action(
@@ -43,12 +44,12 @@ class PersonForm(FrameScreen):
         this screen is closed."""
         super().__init__()
         self._ended = ended
-        self._sent: dict[str, str] | None = None
-        """The values of the change that is being made; None if none is."""
+        self._begun: dict[str, str] = {}
+        """The values of the change that is being made."""
         self._is_saved = False
         self._known = person
         held = _held(person) if person else []
-        self._first = {
+        self.first = {
             "name": person.name if person else "",
             "address": held[0] if held else "",
             "aliases": " ".join(held[1:]),
@@ -56,7 +57,7 @@ class PersonForm(FrameScreen):
         }
 
     def inside(self) -> Iterable[Widget]:
-        first = self._first
+        first = self.first
         title = f"Edit {self._known.user}" if self._known else "New person"
         yield Pane(
             shown(title),
@@ -77,51 +78,26 @@ class PersonForm(FrameScreen):
             ),
         )  # fmt: skip
 
-    def on_mount(self) -> None:
-        form = self.query_one(Form)
-        self._first = form.values  # as the fields hold them, without control characters
-        form.start()
-
     @property
-    def unsaved(self) -> str:
-        """The changes that leaving would lose."""
-        if not self.is_mounted or self.query_one(Form).values == self._first:
-            return ""
+    def loss(self) -> str:
         return "the changes of a person"
 
-    def ask_to_leave(self, leave: object) -> None:
-        """Ask before the changes are lost."""
-        assert callable(leave)
-        words = (
-            "Leave the form? Its change is being made. If that fails, what you typed is lost."
-            if self._sent is not None
-            else "Leave the form without saving?"
-        )
-        self.confirm(shown(words), leave)
-
-    def action_back(self) -> None:
-        """Close the form, after a question about unsaved changes."""
-        if self.muniment.notice is None and self.unsaved:
-            self.ask_to_leave(lambda: self.dismiss())
-        elif self.muniment.notice is None:
-            self.dismiss()
-        else:
-            super().action_back()
-
-    @on(Form.Submitted)
-    async def _entered(self) -> None:
-        await self.run_action("save")
+    @property
+    def leave_question(self) -> str:
+        if self.sent:
+            return "Leave the form? Its change is being made. If that fails, what you typed is lost."
+        return "Leave the form without saving?"
 
     def action_save(self) -> None:
         """Show what changes."""
-        form = self.query_one(Form)
-        if self._sent is not None:
+        form = self.form
+        if self.sent:
             self.muniment.tell("The change is being made; a notice says how it ends.", "warning")
             return
         if form.problems():
             return
         values = form.values
-        known = set(_split(self._first["aliases"]))  # another person may have one of them by now
+        known = set(_split(self.first["aliases"]))  # another person may have one of them by now
         added = (one for one in _split(values["aliases"]) if one not in known)
         request = AddUser(
             name=values["name"].strip(),
@@ -134,13 +110,13 @@ class PersonForm(FrameScreen):
         self.app.push_screen(ChangeScreen(request, title, self._change_ended, began))
 
     def _change_began(self, values: dict[str, str]) -> None:
-        self._sent = values
+        self.sent, self._begun = True, values
 
     def _change_ended(self, made: bool) -> None:
         """Take the values as saved if the change was made. The form stays if more was typed meanwhile."""
-        sent, self._sent = self._sent, None
-        if made and sent is not None:
-            self._first = sent
+        sent, self.sent = self.sent, False
+        if made and sent:
+            self.first = self._begun
             self._is_saved = True
             self._close_saved()
         self._ended()

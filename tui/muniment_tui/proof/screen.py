@@ -31,6 +31,7 @@ from muniment.api import (
 from muniment.errors import MunimentError, NotFound
 from muniment.system.formatting import count, local, seconds
 from muniment_tui.actions.registry import Action, actions
+from muniment_tui.acts.running_work import RunningWork
 from muniment_tui.engine.bridge import PendingRequest
 from muniment_tui.proof.report import (
     backup_row,
@@ -41,7 +42,6 @@ from muniment_tui.proof.report import (
     past_text,
     result_text,
 )
-from muniment_tui.proof.work import ProofWork
 from muniment_tui.shell.frame import AreaScreen
 from muniment_tui.terminal.safe_text import joined, shown
 from muniment_tui.widgets.chips import line
@@ -163,7 +163,7 @@ class ProofScreen(AreaScreen):
     def __init__(self) -> None:
         super().__init__()
         self._proof: Proof | None = None
-        self._work: ProofWork | None = None
+        self._work: RunningWork | None = None
         self._pending: PendingRequest | None = None
         self._result: Content | None = None
         """What the last work of this screen found."""
@@ -258,7 +258,7 @@ class ProofScreen(AreaScreen):
         found = next((work for work in present if not work.waits), present[0])
         kind = found.kind.capitalize()
         owner = "" if found.number in self._own else found.who
-        work = ProofWork(kind, STOPPED.get(found.kind, UNCHANGED), found.number, owner)
+        work = RunningWork(kind, STOPPED.get(found.kind, UNCHANGED), found.number, owner)
         took = max(0.0, time.time() - found.begun)
         last = self._done if found.kind in STOPPED else self._verified(found.kind.startswith("deep"), took)
         self._begin(work, WatchWork(number=found.number), last)
@@ -315,7 +315,7 @@ class ProofScreen(AreaScreen):
         )
 
     def _verify(self, title: str, request: Verify) -> None:
-        self._begin(ProofWork(title), request, self._verified(request.deep))
+        self._begin(RunningWork(title), request, self._verified(request.deep))
 
     def _verified(self, deep: bool, before: float = 0.0) -> Callable[[WireWord], None]:
         """What takes the result of a verification that took `before` seconds until it was watched."""
@@ -342,7 +342,7 @@ class ProofScreen(AreaScreen):
         await self.muniment.run_action("backup", self)
 
     def _back_up(self, folder: str) -> None:
-        self._begin(ProofWork("Backup", CONTINUED), Backup(path=folder.strip()), self._done)
+        self._begin(RunningWork("Backup", CONTINUED), Backup(path=folder.strip()), self._done)
 
     def action_rebuild(self) -> None:
         """Rebuild catalog and index, after a confirmation."""
@@ -350,7 +350,7 @@ class ProofScreen(AreaScreen):
             ("Rebuild the catalog and the index from the ledger? ", "bold"),
             ("The old ones answer until then. Runs wait.", "$secondary"),
         )
-        self.confirm(words, lambda: self._begin(ProofWork("Rebuild", KEPT), Rebuild(), self._done))
+        self.confirm(words, lambda: self._begin(RunningWork("Rebuild", KEPT), Rebuild(), self._done))
 
     def action_accept_damage(self) -> None:
         """Continue without lost records, after the phrase was typed."""
@@ -362,10 +362,10 @@ class ProofScreen(AreaScreen):
         )
         request = Rebuild(catalog=True, index=False, accept_damage=True)
         self.confirm(
-            words, lambda: self._begin(ProofWork("Rebuild", KEPT), request, self._done), phrase=PHRASE
+            words, lambda: self._begin(RunningWork("Rebuild", KEPT), request, self._done), phrase=PHRASE
         )
 
-    def _begin(self, work: ProofWork, request: Request, last: Callable[[WireWord], object]) -> None:
+    def _begin(self, work: RunningWork, request: Request, last: Callable[[WireWord], object]) -> None:
         """Send a request, and show its steps; `last` is called with its other words."""
         self._work = work
         self.muniment.works_go_on = True
@@ -385,7 +385,7 @@ class ProofScreen(AreaScreen):
         self._draw()
         self.query_one(ProofResult).scroll_home(animate=False)
 
-    def _first_step(self, work: ProofWork) -> None:
+    def _first_step(self, work: RunningWork) -> None:
         """Note the number of a work that this app began. If it was to stop before it had one, stop it now."""
         if work.owner or work.number in self._own:
             return
@@ -452,7 +452,7 @@ class ProofScreen(AreaScreen):
             )
             self.confirm(words, lambda: self._stop(work))
 
-    def _stop(self, work: ProofWork) -> None:
+    def _stop(self, work: RunningWork) -> None:
         """Ask the service to stop a work. How it ends comes from the service; it is watched until then.
 
         Outside a service a work has no number, and closing its stream stops it. A work without a step may
@@ -472,14 +472,14 @@ class ProofScreen(AreaScreen):
         self.refresh_bindings()
         self._draw()
 
-    def _close_stream(self, work: ProofWork) -> None:
+    def _close_stream(self, work: RunningWork) -> None:
         """Stop a work by closing its stream."""
         if self._pending is not None:
             self._pending.cancel()
         self._result = line("stopped", work.stopped, "bold")
         self._ended()
 
-    def _kept_on(self, work: ProofWork, error: MunimentError) -> None:
+    def _kept_on(self, work: RunningWork, error: MunimentError) -> None:
         """Say why the work was not stopped. If it has just ended, its result says that."""
         if not isinstance(error, NotFound):
             work.stopping = False

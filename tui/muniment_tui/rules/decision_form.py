@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar
 
 from msgspec.structs import replace
-from textual import on
 from textual.binding import BindingType
 from textual.content import Content
 from textual.widget import Widget
@@ -14,7 +13,7 @@ from textual.widget import Widget
 from muniment.api import Request, WireWord
 from muniment.errors import MunimentError
 from muniment_tui.actions.registry import Action, actions
-from muniment_tui.shell.frame import FrameScreen
+from muniment_tui.acts.form_screen import FormScreen
 from muniment_tui.terminal.safe_text import shown
 from muniment_tui.widgets.field import Check, Form, FormField, TextField
 from muniment_tui.widgets.pane import Pane
@@ -36,10 +35,11 @@ def reason_field() -> TextField:
     )
 
 
-class DecisionForm(FrameScreen):
+class DecisionForm(FormScreen):
     """A form. F2 asks, and records the decision if the user confirms. It closes once that is done."""
 
     HELP = "Fill in the fields. F2 asks before anything is recorded."
+    SUBMITS = "record"
     BINDINGS: ClassVar[list[BindingType]] = [
         *actions(
             Action("decision.record", "f2", "Record", "Ask, and record the decision.", footer=8, changes=True)
@@ -73,75 +73,55 @@ class DecisionForm(FrameScreen):
         super().__init__()
         self._title, self._fields, self._about = title, tuple(fields), about
         self._request, self._question, self._reply, self._made = request, question, reply, made
-        self._first: Typed = {}
-        self._sent = False
 
     def inside(self) -> Iterable[Widget]:
         yield Pane(shown(self._title), TextLines(shown(self._about), id="about"), Form(*self._fields))
 
-    def on_mount(self) -> None:
-        form = self.query_one(Form)
-        self._first = form.values
-        form.start()
-
     @property
-    def unsaved(self) -> str:
-        """What leaving would lose."""
-        if not self.is_mounted or self.query_one(Form).values == self._first:
-            return ""
+    def loss(self) -> str:
         return f"a {self._title.lower()}"
 
-    def ask_to_leave(self, leave: Callable[[], object]) -> None:
-        """Ask before what was typed is lost."""
-        words = "It is being recorded; leave the form?" if self._sent else "Leave the form without recording?"
-        self.confirm(shown(words), leave)
-
-    def action_back(self) -> None:
-        """Close the form, after a question about what was typed."""
-        if self.muniment.notice is None and self.unsaved:
-            self.ask_to_leave(lambda: self.dismiss())
-        elif self.muniment.notice is None:
-            self.dismiss()
-        else:
-            super().action_back()
-
-    @on(Form.Submitted)
-    async def _entered(self) -> None:
-        await self.run_action("record")
+    @property
+    def leave_question(self) -> str:
+        return "It is being recorded; leave the form?" if self.sent else "Leave the form without recording?"
 
     def action_record(self) -> None:
         """Ask whether to record the decision, after a dry run where there is one."""
-        form = self.query_one(Form)
-        if self._sent or form.problems():
+        form = self.form
+        if self.sent or form.problems():
             return
         typed = {key: value.strip() for key, value in form.values.items()}
         request = self._request(typed)
         if not hasattr(request, "check"):
-            self._ask(typed, request)
+            self.ask_about(typed, request)
             return
         here = self.still_here()
 
-        def tried(_: WireWord) -> None:
+        def tried(reply: WireWord) -> None:
             if here():
-                self._ask(typed, request, unasked=True)
+                self.ask_about(typed, request, reply, unasked=True)
             else:
                 self.muniment.tell("Nothing is wrong with it: F2 asks whether to record it.")
 
         self.muniment.engine.ask(self, replace(request, check=True), self._reply, tried)
 
-    def _ask(self, typed: Typed, request: Request, unasked: bool = False) -> None:
-        self.confirm(self._question(typed), lambda: self._record(request), unasked=unasked)
+    def ask_about(
+        self, typed: Typed, request: Request, tried: WireWord | None = None, unasked: bool = False
+    ) -> None:
+        """Ask whether to record a decision; `tried` is the reply to its dry run, if there was one."""
+        self.confirm(self._question(typed), lambda: self.record(request), unasked=unasked)
 
-    def _record(self, request: Request) -> None:
-        self._sent = True
+    def record(self, request: Request) -> None:
+        """Record the decision."""
+        self.sent = True
         self.muniment.engine.ask(self, request, self._reply, self._recorded, failed=self._failed)
 
     def _recorded(self, reply: WireWord) -> None:
-        self._sent = False
+        self.sent = False
         self.muniment.tell(getattr(reply, "message", "") or "It is recorded.")
         self._made()
         self.dismiss()
 
     def _failed(self, error: MunimentError) -> None:
-        self._sent = False
+        self.sent = False
         self.muniment.refuse(error)

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import ClassVar
 
 from textual.content import Content
 
-from muniment.api import ListRules, Request, Rules, RuleWord, Simulation, WireWord
-from muniment.system.formatting import count, local, size
-from muniment_tui.rules.section import RulesSection
+from muniment.api import (
+    Done,
+    EndRule,
+    ListRules,
+    Request,
+    Rules,
+    RuleWord,
+    SimulateRetention,
+    WireWord,
+)
+from muniment.system.formatting import local
+from muniment_tui.rules.rule_form import RuleForm
+from muniment_tui.rules.section import Ending, RulesSection
 from muniment_tui.terminal.safe_text import joined, shown
 from muniment_tui.widgets.columns import ListColumn
 from muniment_tui.widgets.facts import fact
@@ -17,8 +27,6 @@ from muniment_tui.widgets.rows import ListRow
 
 WIDE = 14
 """Cells of the labels of facts."""
-NAMED = 10
-"""Most people whom the text of a simulation names."""
 
 
 class RuleSection(RulesSection):
@@ -34,7 +42,7 @@ class RuleSection(RulesSection):
     )
     EMPTY = (
         "No retention rules",
-        "Nothing must be kept for a time, and nothing is disposed of. `muniment retention set` sets rules.",
+        "Nothing must be kept for a time, and nothing is disposed of. a sets one.",
     )
 
     def request(self, former: bool) -> Request:
@@ -66,29 +74,23 @@ class RuleSection(RulesSection):
             lines.append(fact("Over", shown(local(rule.until)), width, WIDE))
         return Content("\n").join(lines)
 
+    def adding(self, made: Callable[[], object]) -> RuleForm:
+        """The form of a rule."""
+        return RuleForm(made)
+
+    def ending(self, row: ListRow) -> Ending | None:
+        rule = row.value
+        if rule.until:
+            return None
+        words = joined(
+            ("End the rule ", ""), (rule.name, "bold"), ("? ", ""),
+            ("Mail that came while it was in force keeps its minimum.", "$secondary"),
+        )  # fmt: skip
+        return Ending(
+            words, lambda _: EndRule(name=rule.name), Done, look=SimulateRetention(ended=(rule.name,))
+        )
+
 
 def _row(rule: RuleWord) -> ListRow:
     cells = (rule.name, rule.rule, str(rule.version), local(rule.since))
     return ListRow(f"rule {rule.record}", cells, rule, "dim" if rule.until else "")
-
-
-def simulation_text(found: Simulation, width: int) -> Content:
-    """What a disposal now would take, for a pane of `width` cells."""
-    goes = found.goes
-    messages = f"{count(goes.messages)} {'message' if goes.messages == 1 else 'messages'}, {size(goes.bytes)}"
-    lines = [fact("Would go now", shown(messages, "bold"), width, WIDE)]
-    if goes.messages:
-        lines.append(fact("Received", shown(f"{local(goes.oldest)} to {local(goes.newest)}"), width, WIDE))
-    for share in found.rules:
-        words = joined((share.name, ""), (count(share.messages), "$secondary"), gap="  ")
-        lines.append(fact("By", words, width, WIDE))
-    for person in found.people[:NAMED]:
-        words = joined((person.name, ""), (count(person.messages), "$secondary"), gap="  ")
-        lines.append(fact("" if person is not found.people[0] else "Of", words, width, WIDE))
-    stay = {"held by a legal hold": found.held, "kept by a rule": found.kept, "not certain": found.unsure}
-    kept = ", ".join(f"{count(number)} {why}" for why, number in stay.items() if number)
-    lines.append(fact("Due, but stay", shown(kept or "none"), width, WIDE))
-    lines.append(
-        fact("Compared", shown(f"{count(found.examined)} messages; nothing was changed"), width, WIDE)
-    )
-    return Content("\n").join(lines)

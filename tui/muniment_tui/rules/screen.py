@@ -11,27 +11,20 @@ from textual.containers import Container, Horizontal, VerticalScroll
 from textual.content import Content
 from textual.widget import Widget
 
-from muniment.api import (
-    Decided,
-    HoldCountWord,
-    Request,
-    SimulateRetention,
-    Simulation,
-    Step,
-    WireWord,
-)
-from muniment.errors import MunimentError, ReasonNeeded
+from muniment.api import Decided, SimulateRetention, Simulation, WireWord
+from muniment.errors import MunimentError
 from muniment_tui.actions.registry import Action, actions
-from muniment_tui.engine.bridge import PendingRequest
 from muniment_tui.rules.access_section import GrantSection
 from muniment_tui.rules.approval_section import ApprovalSection
-from muniment_tui.rules.hold_section import HoldSection, count_text
+from muniment_tui.rules.comparing import Comparisons
+from muniment_tui.rules.disposing import MailDisposal
+from muniment_tui.rules.hold_section import HoldSection
 from muniment_tui.rules.readers import ReadersScreen
-from muniment_tui.rules.retention_section import RuleSection, simulation_text
+from muniment_tui.rules.retention_section import RuleSection
 from muniment_tui.rules.section import RulesSection
+from muniment_tui.rules.simulation_text import taking
 from muniment_tui.shell.frame import AreaScreen
 from muniment_tui.terminal.safe_text import joined, shown
-from muniment_tui.widgets.chips import line
 from muniment_tui.widgets.columns import ListColumn
 from muniment_tui.widgets.pane import Pane
 from muniment_tui.widgets.rows import ListRow, RowList, ShortList
@@ -42,7 +35,7 @@ SECTIONS = (HoldSection, RuleSection, GrantSection, ApprovalSection)
 """The sections, in the order in which they are listed."""
 
 
-ACTS = ("add", "seal", "end", "count", "former", "who", "approve", "simulate")
+ACTS = ("add", "seal", "end", "count", "former", "who", "approve", "simulate", "dispose", "stop")
 """Actions whose place is a section, or a row of it."""
 
 
@@ -67,21 +60,21 @@ class RulesScreen(AreaScreen):
         "A legal hold keeps what it covers, also mail that comes later, until it is released. A grant lets a "
         "login read one more person's mail. A seal leaves a person's mail to a few logins, whatever roles "
         "others have. A retention rule says how long mail is kept at least, or when it is disposed of. An "
-        "approval is an act that waits for a second person.\n\n"
+        "approval is an act that waits for a second person. D erases what is due by the rules.\n\n"
         "w says who could read a message or a person's mail on a day."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         *actions(
             Action(
-                "rules.add", "a", "Add", "Place a legal hold, or grant a right to read.", footer=8,
-                changes=True, words="hold grant litigation preserve delegate",
+                "rules.add", "a", "Add", "Place a legal hold, set a rule, or grant a right to read.",
+                footer=8, changes=True, words="hold rule retention grant litigation preserve delegate",
             ),
             Action(
                 "rules.seal", "l", "Seal", "Leave a person's mail to a few named logins.", footer=6,
                 changes=True, words="works council confidential doctor lock",
             ),
             Action(
-                "rules.end", "x", "End", "Release the hold, revoke the grant or lift the seal at the cursor.",
+                "rules.end", "x", "End", "Release the hold, end the rule, revoke the grant or unseal.",
                 footer=7, changes=True, words="release revoke unseal lift remove",
             ),
             Action(
@@ -92,6 +85,11 @@ class RulesScreen(AreaScreen):
                 "rules.simulate", "m", "Simulate", "Find out what a disposal by the rules would take now.",
                 footer=7, words="retention dispose would go expire",
             ),
+            Action(
+                "rules.dispose", "D", "Dispose", "Erase what is due by the rules, after a question.",
+                footer=8, changes=True, words="retention expire delete now",
+            ),
+            Action("rules.stop", "s", "Stop", "Stop the disposal after the batch in hand.", footer=10),
             Action(
                 "rules.count", "c", "Count", "Compare all mail with the hold at the cursor, and count it.",
                 footer=6, words="how many covered",
@@ -122,9 +120,8 @@ class RulesScreen(AreaScreen):
         super().__init__()
         self._sections = [kind() for kind in SECTIONS]
         self._former = False
-        self._counted: dict[str, Content] = {}
-        """What counts of holds have said, by the key of the row, and simulations, by that of the section."""
-        self._pending: PendingRequest | None = None
+        self._comparisons = Comparisons(self, self._text_width, self._compared)
+        self._disposal = MailDisposal(self, self._comparisons, self._text_width, self._compared)
 
     def inside(self) -> Iterable[Widget]:
         """The sections, the list of one, and the text of a row."""
@@ -145,17 +142,22 @@ class RulesScreen(AreaScreen):
             return super().check_action(action, parameters)
         section, row = self._section, self._row
         if action == "add":
-            return isinstance(section, HoldSection | GrantSection)
+            return isinstance(section, HoldSection | RuleSection | GrantSection)
         if action == "simulate":
-            return isinstance(section, RuleSection) and self._pending is None
+            return isinstance(section, RuleSection) and not self._busy
+        if action == "dispose":
+            return isinstance(section, RuleSection) and not self._busy
+        if action == "stop":
+            return self._disposal.running
         if action == "approve":
             return isinstance(section, ApprovalSection) and row is not None and bool(section.approving(row))
         if action in ("seal", "who"):
             return isinstance(section, GrantSection)
         if action == "end":
-            return row is not None and section.ending(row) is not None
+            ending = section.ending(row) if row is not None else None
+            return ending is not None and not (ending.look is not None and self._busy)
         if action == "count":
-            return isinstance(section, HoldSection) and row is not None and self._pending is None
+            return isinstance(section, HoldSection) and row is not None and not self._busy
         return True
 
     # --- what the engine says -------------------------------------------------------------------
@@ -251,16 +253,27 @@ class RulesScreen(AreaScreen):
     @on(RowList.Moved, "#rules")
     def _show_row(self) -> None:
         row, about = self._row, self.query_one("#one", TextLines)
-        width = self.query_one("#one-pane VerticalScroll").scrollable_content_region.width
         parts = []
         if row is not None:
-            parts.append(self._section.text(row, width))
+            parts.append(self._section.text(row, self._text_width()))
         for key in (self._section.ID, row.key if row is not None else ""):
-            if key in self._counted:
-                parts.append(self._counted[key])
+            if key in self._comparisons.texts:
+                parts.append(self._comparisons.texts[key])
         about.say(Content("\n\n").join(parts))
         self.query_one("#one-pane VerticalScroll").scroll_home(animate=False)
         self.refresh_bindings()
+
+    def _text_width(self) -> int:
+        return self.query_one("#one-pane VerticalScroll").scrollable_content_region.width
+
+    @property
+    def _busy(self) -> bool:
+        """Whether a comparison or a disposal is under way."""
+        return self._comparisons.running or self._disposal.running
+
+    def _compared(self) -> None:
+        """Draw what a comparison or a disposal says."""
+        self._show_row()
 
     def on_resize(self) -> None:
         """Fit the text of the row to another width."""
@@ -321,12 +334,21 @@ class RulesScreen(AreaScreen):
         """Ask for the reason, and end what is at the cursor."""
         row = self._row
         ending = self._section.ending(row) if row is not None else None
-        if ending is None:
+        if ending is None or row is None:
             return
 
         def end(reason: str) -> None:
             self.muniment.engine.ask(self, ending.request(reason.strip()), ending.reply, self._ended)
 
+        def looked(found: Simulation, here: Callable[[], bool]) -> None:
+            if here():
+                self.confirm(joined(ending.what, (" ", ""), taking(found)), lambda: end(""), unasked=True)
+            else:
+                self.muniment.tell("What would go without the rule is shown: x asks whether to end it.")
+
+        if ending.look is not None:
+            self._comparisons.start(row.key, ending.look, "comparing all mail without it", looked)
+            return
         self.ask_for(
             ending.what, end, check=lambda typed: "" if typed.strip() else "Type the reason; Esc cancels."
         )
@@ -348,56 +370,21 @@ class RulesScreen(AreaScreen):
 
     def action_simulate(self) -> None:
         """Find out what a disposal would take now."""
-        self._compare(self._section.ID, SimulateRetention(reason=self.muniment.reason), "simulating")
+        self._comparisons.start(self._section.ID, SimulateRetention(), "simulating")
 
-    def _ask_reason(self) -> None:
-        """Ask why the user looks into others' mail, which the vault requires, and simulate again."""
+    def action_dispose(self) -> None:
+        """Ask for a reason, find out what is due, and erase it after a question."""
+        self._disposal.ask(self._section.ID)
 
-        def given(typed: str) -> None:
-            self.muniment.reason = typed.strip()
-            self.action_simulate()
-
-        words = joined(
-            ("Why do you look into others' mail? ", "bold"), ("It is kept in the audit trail.", "$secondary")
-        )
-        self.ask_for(
-            words, given, check=lambda typed: "" if typed.strip() else "Type the reason; Esc cancels.",
-            unasked=True,
-        )  # fmt: skip
+    def action_stop(self) -> None:
+        """Stop the disposal under way."""
+        self._disposal.stop()
 
     def action_count(self) -> None:
         """Count what the hold at the cursor covers."""
         section, row = self._section, self._row
         if row is not None and isinstance(section, HoldSection):
-            self._compare(row.key, section.counting(row), "counting")
-
-    def _compare(self, key: str, request: Request, doing: str) -> None:
-        """Compare all mail with a rule, and show what comes of it below the text with a key."""
-
-        def came(word: WireWord) -> None:
-            width = self.query_one("#one-pane VerticalScroll").scrollable_content_region.width
-            if isinstance(word, Step):
-                self._counted[key] = line("running", f"{doing}: {word.text}", "bold")
-            elif isinstance(word, HoldCountWord):
-                self._counted[key] = count_text(word, width)
-            elif isinstance(word, Simulation):
-                self._counted[key] = simulation_text(word, width)
-            self._show_row()
-
-        def over() -> None:
-            self._pending = None
-            self.refresh_bindings()
-
-        def failed(error: MunimentError) -> None:
-            self._counted[key] = line("failed", str(error), "$error")
-            over()
-            self._show_row()
-            if isinstance(error, ReasonNeeded) and self.is_active and self.focused is not None:
-                self._ask_reason()
-
-        self._counted[key] = line("running", f"{doing} …", "bold")
-        self._pending = self.muniment.engine.stream(self, request, came, ended=over, failed=failed)
-        self._show_row()
+            self._comparisons.start(row.key, section.counting(row), "counting")
 
 
 def _named(section: RulesSection) -> str:

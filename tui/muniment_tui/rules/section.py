@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from textual.content import Content
 
-from muniment.api import Request, WireWord
+from muniment.api import Request, SimulateRetention, WireWord
 from muniment_tui.shell.frame import FrameScreen
 from muniment_tui.widgets.columns import ListColumn
 from muniment_tui.widgets.rows import ListRow
@@ -24,6 +24,8 @@ class Ending:
     request: Callable[[str], Request]
     """Makes the request of the reason that was typed."""
     reply: type[WireWord]
+    look: SimulateRetention | None = None
+    """What is simulated before the question. Then no reason is asked for."""
 
 
 @dataclass(slots=True)

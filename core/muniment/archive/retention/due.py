@@ -12,6 +12,7 @@ from muniment.archive.retention.coverage import PAGE, pages
 from muniment.archive.retention.judging import RuleJudge, rules_of
 from muniment.archive.retention.minimums import RuleTime
 from muniment.archive.retention.protection import Protection, protections
+from muniment.archive.retention.rules import RuleVersion
 from muniment.archive.vault.vault import Vault
 from muniment.errors import UsageError
 
@@ -90,21 +91,24 @@ def size_of(name: str) -> int:
     return int(found[1])
 
 
-def due_pages(vault: Vault, at: int, size: int = PAGE) -> Iterator[DuePage]:
+def due_pages(
+    vault: Vault, at: int, size: int = PAGE, rules: Sequence[RuleVersion] | None = None
+) -> Iterator[DuePage]:
     """Find what is to be disposed of at a moment, in ascending order of numbers, with bounded memory.
 
     Args:
         vault: The vault.
         at: The moment, in seconds since 1970 UTC.
         size: Most messages of a page.
+        rules: Versions of rules for a simulation; by default those of the vault.
 
     Raises:
         VaultError: A rule or a hold can't be read, or the catalog can't be read.
     """
-    judge = RuleJudge(vault, rules_of(vault))
+    judge = RuleJudge(vault, rules_of(vault) if rules is None else rules)
     if judge.disposes:
         for page in pages(vault, size):
-            yield _judged(vault, judge, page.rows, at)
+            yield _judged(vault, judge, page.rows, at, rules)
 
 
 def due_among(vault: Vault, rows: Sequence[MessageRow], at: int) -> DuePage:
@@ -112,10 +116,16 @@ def due_among(vault: Vault, rows: Sequence[MessageRow], at: int) -> DuePage:
     return _judged(vault, RuleJudge(vault, rules_of(vault)), rows, at)
 
 
-def _judged(vault: Vault, judge: RuleJudge, rows: Sequence[MessageRow], at: int) -> DuePage:
+def _judged(
+    vault: Vault,
+    judge: RuleJudge,
+    rows: Sequence[MessageRow],
+    at: int,
+    rules: Sequence[RuleVersion] | None = None,
+) -> DuePage:
     times = judge.disposals(rows, at)
     demanded = [row for row in rows if row.sequence in times]
-    kept = protections(vault, demanded, at) if demanded else {}
+    kept = protections(vault, demanded, at, rules) if demanded else {}
     due = [DueMessage(row, times[row.sequence]) for row in demanded if row.sequence not in kept]
     doubts = judge.doubts(rows, at)
     return DuePage(len(rows), due, kept, {n: why for n, why in doubts.items() if n not in times})

@@ -6,24 +6,17 @@ Mail is read page by page. What is kept in memory grows with the number of peopl
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from muniment.archive.catalog import MessageRow
 from muniment.archive.operations.stage_progress import StageProgress
+from muniment.archive.retention.closed import Closed, nothing_closed
 from muniment.archive.retention.coverage import MessagePage, pages
 from muniment.archive.retention.holds import HeldBy, Hold, HoldMatch
 from muniment.archive.vault.vault import Vault
 
 COUNTING = "comparing mail with holds"
-
-Closed = Callable[[Collection[int]], Collection[int]]
-"""Gives the messages of these that the reader must learn nothing about."""
-
-
-def nothing_closed(messages: Collection[int]) -> Collection[int]:
-    """The messages that are closed to a reader who may learn of everything: none."""
-    return ()
 
 
 @dataclass(slots=True)

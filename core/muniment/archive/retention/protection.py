@@ -9,6 +9,7 @@ from muniment.archive.catalog.model import MessageRow
 from muniment.archive.retention.holds import holds_on
 from muniment.archive.retention.judging import RuleJudge, rules_of
 from muniment.archive.retention.minimums import RuleTime
+from muniment.archive.retention.rules import RuleVersion
 from muniment.archive.vault.vault import Vault
 from muniment.system.formatting import moment
 
@@ -21,7 +22,9 @@ class Protection(NamedTuple):
     """As part of a sentence."""
 
 
-def protections(vault: Vault, rows: Sequence[MessageRow], at: int) -> dict[int, Protection]:
+def protections(
+    vault: Vault, rows: Sequence[MessageRow], at: int, rules: Sequence[RuleVersion] | None = None
+) -> dict[int, Protection]:
     """Return which messages may not be erased, by number.
 
     Holds and rules are read again, so that one that was recorded a moment ago counts.
@@ -30,11 +33,12 @@ def protections(vault: Vault, rows: Sequence[MessageRow], at: int) -> dict[int, 
         vault: The vault.
         rows: The messages.
         at: The moment, in seconds since 1970 UTC.
+        rules: Versions of rules for a simulation; by default those of the vault.
 
     Raises:
         VaultError: A hold or a rule can't be read; then nothing may be erased.
     """
-    minimums = RuleJudge(vault, rules_of(vault)).minimums(rows, at)
+    minimums = RuleJudge(vault, rules_of(vault) if rules is None else rules).minimums(rows, at)
     found = {number: Protection("rule", kept_by(time)) for number, time in minimums.items()}
     held = holds_on(vault, rows)
     return found | {number: Protection("hold", ", ".join(holds)) for number, holds in held.items()}

@@ -194,6 +194,30 @@ def new_version(versions: Sequence[RuleVersion], wanted: RuleVersion) -> RuleVer
     return replace(wanted, name=name, version=len(earlier) + 1)
 
 
+def as_if_set(
+    versions: Sequence[RuleVersion],
+    made: Sequence[RuleVersion],
+    ended: Sequence[str],
+    sequence: int,
+    time: int,
+) -> list[RuleVersion]:
+    """Return all versions as they would be after a decision that is not recorded.
+
+    Args:
+        versions: Those of the vault, in the order in which they were set.
+        made: New versions, as `new_version` makes them.
+        ended: Names of rules that would be ended, or replaced by these versions.
+        sequence: The number that the record would have.
+        time: When it would be recorded, in seconds since 1970 UTC.
+    """
+    gone = {name_key(name) for name in (*ended, *(one.name for one in made))}
+    over = [
+        replace(one, ended=sequence, ended_time=time) if one.in_force and name_key(one.name) in gone else one
+        for one in versions
+    ]
+    return over + [replace(one, sequence=sequence, time=time) for one in made]
+
+
 def _same(one: RuleVersion, other: RuleVersion) -> bool:
     mine, others = one.value, other.value
     return all(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from muniment.archive.catalog.model import MessageRow
+from muniment.archive.retention.closed import Closed, nothing_closed
 from muniment.archive.retention.coverage import PAGE
 from muniment.archive.retention.due import LIST_LIMIT, DueList, DueMessage, DuePage, due_pages, list_name
+from muniment.archive.retention.rules import RuleVersion
 from muniment.archive.vault.vault import Vault
 from muniment.people.directory import CATCH_ALL
 from muniment.system.formatting import moment
@@ -68,15 +70,32 @@ class Simulation:
 class Simulator:
     """Makes a simulation, page by page."""
 
-    def __init__(self, vault: Vault, at: int, size: int = PAGE, most: int = LIST_LIMIT) -> None:
-        """Prepare a simulation of a disposal at a moment, in seconds since 1970 UTC.
+    def __init__(
+        self,
+        vault: Vault,
+        at: int,
+        size: int = PAGE,
+        most: int = LIST_LIMIT,
+        rules: Sequence[RuleVersion] | None = None,
+        closed: Closed = nothing_closed,
+    ) -> None:
+        """Prepare a simulation.
 
-        `most` is the number of messages that one disposal takes, and `size` that of a page.
+        Args:
+            vault: The vault.
+            at: The moment of the disposal, in seconds since 1970 UTC.
+            size: Messages of a page.
+            most: Messages that one disposal takes.
+            rules: Versions of rules as they might be; by default those of the vault. No list is made of what
+                would go by other rules, since nothing may be erased by it.
+            closed: Messages that are not counted, since the reader must learn nothing about them.
         """
         self.result = Simulation(at)
         self._vault = vault
         self._size = size
         self._list = DueList(vault, most)
+        self._rules = rules
+        self._closed = closed
 
     def run(self) -> Iterator[int]:
         """Look at all messages; yields after each page how many were looked at.
@@ -84,9 +103,11 @@ class Simulator:
         Raises:
             VaultError: A rule, a hold or the catalog can't be read.
         """
-        for page in due_pages(self._vault, self.result.at, self._size):
-            self._add(page)
+        for page in due_pages(self._vault, self.result.at, self._size, self._rules):
+            self._add(_open(page, self._closed))
             yield self.result.examined
+        if self._rules is not None:
+            return
         self.result.listed = self._list.messages
         self.result.name = list_name(self._list.hashes)
 
@@ -112,6 +133,19 @@ class Simulator:
         """The people who have each message, by their labels."""
         paths = self._vault.catalog.folders_of([one.row.sequence for one in page.due])
         return {number: {_label(path) for path in found} for number, found in paths.items()}
+
+
+def _open(page: DuePage, closed: Closed) -> DuePage:
+    """Leave out the closed messages, that is, what rules say about them."""
+    without = closed([*(one.row.sequence for one in page.due), *page.kept, *page.doubts])
+    if not without:
+        return page
+    return DuePage(
+        page.examined,
+        [one for one in page.due if one.row.sequence not in without],
+        {number: why for number, why in page.kept.items() if number not in without},
+        {number: why for number, why in page.doubts.items() if number not in without},
+    )
 
 
 def _label(path: str) -> str:

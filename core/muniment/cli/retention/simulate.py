@@ -11,6 +11,7 @@ from muniment.cli.answers import last, watched
 from muniment.cli.command import CommandSession, VaultCommand, pass_session
 from muniment.cli.messages import REASON
 from muniment.cli.output import TableColumn, plain
+from muniment.cli.retention.rules_file import read_rules_file
 from muniment.system.formatting import count, iso, local, size
 from muniment.system.time_zones import local_zone
 
@@ -22,22 +23,33 @@ MONTHS = 24
 
 @click.command(cls=VaultCommand)
 @click.option("--at", default="", metavar="DAY", help="As if it were this day; by default now.")
+@click.option(
+    "--from",
+    "file",
+    default="",
+    metavar="FILE",
+    type=click.Path(),
+    help="As if the rules of this file were set now.",
+)
 @REASON
 @pass_session
-def simulate(session: CommandSession, at: str, reason: str) -> None:
+def simulate(session: CommandSession, at: str, file: str, reason: str) -> None:
     """Say what a disposal would take, before anything acts.
 
     How many messages would go, of whom, how old, by which rule and since
     when, with examples; and how many stay, since a hold or another rule keeps
-    them. It goes by the rules, holds and people of today. For auditors and
+    them. It goes by the rules, holds and people of today; with --from, also by
+    rules that are not set yet (see retention set). For auditors and
     administrators.
 
     \b
     Example:
       muniment retention simulate
       muniment retention simulate --at 2037-01-01 --json
+      muniment retention simulate --from rules.toml
     """
-    request = SimulateRetention(at=at, zone=local_zone(), reason=reason)
+    rules = read_rules_file(file) if file else ()
+    request = SimulateRetention(at=at, zone=local_zone(), reason=reason, rules=rules)
     _, rest = watched(session, request)
     answer = last(rest, Simulation)
     if session.json:

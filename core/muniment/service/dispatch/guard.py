@@ -24,6 +24,7 @@ from muniment.service.access.audit_trail import (
     record_change,
     record_refusal,
     record_start,
+    recordable,
 )
 from muniment.service.access.rights import closed_mail, grants_now, person
 from muniment.service.access.roles import AccessRole, authorise, contacts, login_name, role_of
@@ -370,8 +371,14 @@ def _read_event(
     return audit_event(
         "read", session.caller, admitted.role, request,
         messages=[sha.hex() for _, sha in messages], number=getattr(request, "number", 0),
-        report=getattr(request, "report", 0), **fields,
+        report=getattr(request, "report", 0), rules=_tried_rules(request), **fields,
     )  # fmt: skip
+
+
+def _tried_rules(request: Request) -> list[str]:
+    """The rules that a simulation tries without setting them: name, and the query that it searches for."""
+    rules = request.rules if isinstance(request, api.SimulateRetention) else ()
+    return [recordable(f"{rule.name}: {rule.mail.query}".removesuffix(": ")) for rule in rules[:PEOPLE]]
 
 
 def _require_reason(session: ClientSession, request: Request) -> None:

@@ -39,21 +39,18 @@ def set_rules(session: ClientSession, request: api.SetRules) -> api.RulesSet:
     """Answer SetRules: record versions of rules, all or none."""
     if not request.rules:
         raise UsageError("no rule is named: name at least one")
-    names = [name_key(spec.name.strip()) for spec in request.rules]
-    if len(names) != len(set(names)):
-        raise UsageError("two rules have the same name: name each rule once")
     zone = session.settings().retention.zone
     if request.check:
         with session.reading() as vault:
             versions = rules_of(vault)
-            return _set_answer(versions, _new(vault, request, zone, versions), check=True)
+            return _set_answer(versions, new_versions(vault, request, zone, versions), check=True)
     with session.writing() as vault:
         made: list[RuleVersion] = []
         before: list[RuleVersion] = []
 
         def decide(rows: list[DecisionRow]) -> list[dict[str, Any]]:
             before[:] = read_rules(rows)
-            made[:] = _new(vault, request, zone, before)
+            made[:] = new_versions(vault, request, zone, before)
             return [version.value for version in made]
 
         vault.decide(RecordKind.RULE, decide, int(time.time()), lambda _: _events(session, request, made))
@@ -61,10 +58,23 @@ def set_rules(session: ClientSession, request: api.SetRules) -> api.RulesSet:
         return _set_answer(before, [recorded[one.name, one.version] for one in made], check=False)
 
 
-def _new(
+def new_versions(
     vault: Vault, request: api.SetRules, zone: str, versions: Sequence[RuleVersion]
 ) -> list[RuleVersion]:
-    """The versions that a request sets; rules that stay as they are are left out."""
+    """The versions that a request sets; rules that stay as they are are left out.
+
+    Args:
+        vault: the vault.
+        request: the request.
+        zone: the time zone of the rules' days and years.
+        versions: all versions of the vault's rules.
+
+    Raises:
+        UsageError, QueryError, NotFound: as for SetRules.
+    """
+    names = [name_key(spec.name.strip()) for spec in request.rules]
+    if len(names) != len(set(names)):
+        raise UsageError("two rules have the same name: name each rule once")
     wanted = [_version(vault, spec, request.zone, zone) for spec in request.rules]
     return [made for one in wanted if (made := new_version(versions, one)) is not None]
 

@@ -8,7 +8,10 @@ from typing import Any
 
 from muniment import api
 from muniment.archive.retention.due import DueMessage
+from muniment.archive.retention.judging import rules_of
+from muniment.archive.retention.rules import as_if_set, end_value
 from muniment.archive.retention.simulation import MailShare, Simulation, Simulator
+from muniment.archive.vault.vault import Vault
 from muniment.errors import UsageError
 from muniment.service.access.rights import ClosedMail, closed_to
 from muniment.service.access.roles import AccessRole
@@ -16,6 +19,7 @@ from muniment.service.host.session import ClientSession
 from muniment.service.operations.exports.export_steps import ExportSteps
 from muniment.service.operations.operation import AuditRule, Operation
 from muniment.service.operations.retention.criteria import day_asked
+from muniment.service.operations.retention.rules import new_versions
 
 MOST = 10_000
 """Most people in an answer."""
@@ -25,12 +29,29 @@ def simulate(session: ClientSession, request: api.SimulateRetention) -> Iterator
     """Answer SimulateRetention. Closing the stream stops it."""
     at = moment_asked(request.at, request.zone)
     with session.reading() as vault:
-        simulator, steps = Simulator(vault, at), ExportSteps()
+        closed = closed_to(vault, session.caller.name, session.settings().access)
+        simulator, steps = _simulator(session, vault, at, request, closed), ExportSteps()
         total = vault.catalog.totals().messages
         for done in simulator.run():
             yield from steps.due(done, total)
-        closed = closed_to(vault, session.caller.name, session.settings().access)
         yield simulation_word(simulator.result, closed)
+
+
+def _simulator(
+    session: ClientSession, vault: Vault, at: int, request: api.SimulateRetention, closed: ClosedMail
+) -> Simulator:
+    """What simulates a request. For rules that are only thought of, sealed mail is left out.
+
+    Such rules need no record, so their counts would be searches in it.
+    """
+    if not (request.rules or request.ended):
+        return Simulator(vault, at)
+    versions, zone = rules_of(vault), session.settings().retention.zone
+    asked = api.SetRules(rules=request.rules, zone=request.zone)
+    made = new_versions(vault, asked, zone, versions)
+    ended = [end_value(versions, name)["name"] for name in request.ended]
+    rules = as_if_set(versions, made, ended, vault.head.tree_size, int(time.time()))
+    return Simulator(vault, at, rules=rules, closed=closed.sealed_of)
 
 
 def moment_asked(text: str, zone: str) -> int:

@@ -138,9 +138,9 @@ class MailRequests:
             self.muniment.notice = None
 
     def with_reason(self, request: R) -> R:
-        """The request with the reason, if one was given and the request has such a field."""
-        reason = self.muniment.reason
-        return replace(request, reason=reason) if "reason" in request.__struct_fields__ else request
+        """The request with the reason that was given, if the request can have one and has none of its own."""
+        lacks = "reason" in request.__struct_fields__ and not getattr(request, "reason", "")
+        return replace(request, reason=self.muniment.reason) if lacks else request
 
     def _ask_reason(self, then: Callable[[], object], otherwise: Callable[[], object]) -> None:
         def given(reason: str) -> None:

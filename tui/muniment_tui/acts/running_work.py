@@ -1,4 +1,4 @@
-"""A verification, backup or rebuild as it goes: its stages, the percentage, the time left."""
+"""Work as it goes, such as a verification or a disposal: its stages, the percentage, the time left."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LONGEST = 48
 """Longest bar in cells. Each cell that changes costs bytes."""
 
 
-class ProofWork:
+class RunningWork:
     """Collects the steps of some work, and draws them."""
 
     def __init__(
@@ -73,8 +73,8 @@ class ProofWork:
                 self._ended.append((self._stage, now - self._since))
             self._stage, self._since, self._percent, self._left = step.text, now, None, None
 
-    def drawn(self, width: int) -> Content:
-        """The stages, with a bar for the one under way."""
+    def drawn(self, width: int, key: str = "x") -> Content:
+        """The stages, with a bar for the one under way; `key` stops it."""
         lines = [joined(chip("running", self.name), (f" {seconds(self.seconds)}", "$secondary"), gap=" ")]
         for stage, took in self._ended[-MOST:]:
             words = ((f" {stage}", ""), (f"  {seconds(took)}", "$secondary"))
@@ -94,5 +94,5 @@ class ProofWork:
         if self.stopping:
             return Content("\n").join([*lines, shown("  Stopping ...", "$warning")])
         stays = " It goes on if the app is closed." if self.number else ""
-        lines.append(shown(f"  x stops it.{stays}", "$secondary"))
+        lines.append(shown(f"  {key} stops it.{stays}", "$secondary"))
         return Content("\n").join(lines)
