@@ -49,6 +49,7 @@ ELSEWHERE = {
     "query",
     "history",
     "quarantine",
+    "rules",
     "runs",
 }
 """Parts of screens that never open a profile form. Only the form asks the questions of `answers`."""
