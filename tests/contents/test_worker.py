@@ -5,14 +5,26 @@ from __future__ import annotations
 import logging
 from contextlib import closing
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from muniment.contents.client import ContentsReader
-from muniment.contents.model import GAVE_UP, IN_PART, LEFT_OUT, PACKED, TOO_LARGE, ReadFile, WantedContents
+from muniment.contents.model import (
+    DAMAGED,
+    GAVE_UP,
+    IN_PART,
+    LEFT_OUT,
+    PACKED,
+    TOO_LARGE,
+    ReadFile,
+    WantedContents,
+)
 from muniment.parsing.process import WorkersUnusable
 from muniment.parsing.reader import OpenMail
 from support.attachments import docx, packed, read_files
+from support.documents_of_all_kinds import KINDS
+from support.pdf import FONT, objects, packed_stream, shown, stream
 from support.reports import plain
 
 WORDS = docx("seven sacks of barley")
@@ -33,9 +45,8 @@ def found(files: tuple[ReadFile, ...]) -> dict[str, tuple[str, str]]:
 
 @pytest.mark.parametrize("deadly", ["kill.docx", "spin.docx", "swell.docx"])
 def test_the_other_attachments_are_read_if_the_worker_dies_on_one(deadly: str) -> None:
-    files = read_files(
-        {"a.docx": WORDS, deadly: WORDS, "z.docx": WORDS}, reader=ContentsReader("support.dying_contents")
-    )
+    with closing(ContentsReader("support.dying_contents")) as reader:
+        files = read_files({"a.docx": WORDS, deadly: WORDS, "z.docx": WORDS}, reader=reader)
     assert found(files) == {
         "a.docx": ("seven sacks of barley", ""),
         deadly: ("", GAVE_UP),
@@ -45,9 +56,8 @@ def test_the_other_attachments_are_read_if_the_worker_dies_on_one(deadly: str) -
 
 
 def test_a_message_that_kills_five_workers_is_given_up() -> None:
-    files = read_files(
-        {f"kill{n}.docx": WORDS for n in range(8)}, reader=ContentsReader("support.dying_contents")
-    )
+    with closing(ContentsReader("support.dying_contents")) as reader:
+        files = read_files({f"kill{n}.docx": WORDS for n in range(8)}, reader=reader)
     assert [file.why for file in files] == [GAVE_UP] * 5
 
 
@@ -93,3 +103,86 @@ def test_bombs_of_xml_end_at_their_limits() -> None:
     assert why["packed.docx"] == why["many.docx"] == PACKED
     assert why["laughing.docx"].startswith("damaged")
     assert next(file.text for file in files if file.name == "laughing.docx") == "ha"
+
+
+def test_bombs_of_pdf_end_at_their_limits() -> None:
+    assert bombs_of_pdf(pages=5_001, words=20_000)["pages.pdf"] == IN_PART
+
+
+@pytest.mark.soak
+def test_large_bombs_of_pdf_end_at_their_limits() -> None:
+    found = bombs_of_pdf(pages=1_000_000, words=30_000_000)
+    assert found["pages.pdf"] == IN_PART
+    assert found["flate.pdf"] in (IN_PART, GAVE_UP, DAMAGED)
+
+
+def bombs_of_pdf(pages: int, words: int) -> dict[str, str]:
+    """The notes of documents with many pages, a long page, and deep nesting; a sound one comes last."""
+    page = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]/Contents 4 0 R/Resources<</Font<</F1 5 0 R>>>>>>"
+    text = stream(shown("hello"))
+    root = b"<</Type/Catalog/Pages 2 0 R>>"
+
+    def paged(count: int, contents: bytes) -> bytes:
+        kids = b"<</Type/Pages/Count %d/Kids[%s]>>" % (count, b"3 0 R " * count)
+        return objects([root, kids, page, contents, FONT])
+
+    many = b"BT /F1 12 Tf " + b"(AAAAAAAAAA) Tj " * words + b"ET"
+    deep = objects([b"<</Type/Catalog/Pages 2 0 R/X %s%s>>" % (b"[" * 100_000, b"]" * 100_000)])
+    with closing(ContentsReader()) as reader:
+        files = read_files(
+            {
+                "pages.pdf": paged(pages, text),
+                "flate.pdf": paged(1, packed_stream(many)),
+                "deep.pdf": deep,
+                "z.docx": WORDS,
+            },
+            reader=reader,
+        )
+    why = {file.name: file.why for file in files}
+    assert why["deep.pdf"]
+    assert why["z.docx"] == ""
+    return why
+
+
+def test_a_sheet_of_two_distant_cells_is_read_without_its_grid() -> None:
+    cells = (
+        '<row><c r="A1" t="inlineStr"><is><t>start</t></is></c></row>'
+        '<row><c r="XFD1048576" t="inlineStr"><is><t>corner</t></is></c></row>'
+    )
+    sheet = f"<worksheet><sheetData>{cells}</sheetData></worksheet>"
+    (file,) = read_files({"sparse.xlsx": docx(more={"xl/worksheets/sheet1.xml": sheet})})
+    assert (file.text, file.why) == ("start corner", "")
+
+
+def test_mutated_documents_stop_nothing() -> None:
+    mutate(rounds=3)
+
+
+@pytest.mark.soak
+def test_a_thousand_mutated_documents_stop_nothing() -> None:
+    mutate(rounds=60)
+
+
+def mutate(rounds: int) -> None:
+    """Read mutated documents of all kinds, each message with a sound one behind them."""
+    random = Random(11)
+    with closing(ContentsReader()) as reader:
+        for round_ in range(rounds):
+            broken = {f"{round_}-{name}": mutated(data, random) for name, (data, _) in KINDS.items()}
+            files = read_files({**broken, "z.docx": WORDS}, reader=reader)
+            assert files[-1].text == "seven sacks of barley"
+
+
+def mutated(data: bytes, random: Random) -> bytes:
+    """A document with bytes changed, zeros in it, or cut."""
+    changed = bytearray(data)
+    match random.randrange(3):
+        case 0:
+            for _ in range(random.randint(1, 30)):
+                changed[random.randrange(len(changed))] = random.randrange(256)
+        case 1:
+            at = random.randrange(len(changed))
+            changed[at : at + 40] = bytes(len(changed[at : at + 40]))
+        case _:
+            del changed[random.randrange(len(changed)) :]
+    return bytes(changed)

@@ -45,10 +45,12 @@ def read_files(
     wanted: WantedContents | None = None,
     reader: ContentsReader | None = None,
 ) -> tuple[ReadFile, ...]:
-    """What the worker reads in a message with these attachments."""
-    mail = plain(attachments=attachments.items())
-    with closing(reader or ContentsReader()) as own:
-        return own.read(OpenMail(mail), wanted or WantedContents())
+    """What the worker reads in a message with these attachments; a worker of its own, if none is given."""
+    mail = OpenMail(plain(attachments=attachments.items()))
+    if reader is not None:
+        return reader.read(mail, wanted or WantedContents())
+    with closing(ContentsReader()) as own:
+        return own.read(mail, wanted or WantedContents())
 
 
 @contextmanager

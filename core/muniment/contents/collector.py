@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from muniment.contents.model import DAMAGED, ENCRYPTED, IN_PART, PACKED, ReadFile
 from muniment.mail.text.folding import halfway, plain, second_spellings
@@ -45,10 +46,24 @@ class _Entry:
         return ReadFile(self.name, " ".join(plain(half).split()), spelled, self.why)
 
 
+class OpenMember(Protocol):
+    """Reads a file inside another one into a collector."""
+
+    def __call__(self, name: str, data: bytes, into: Collector, /) -> None:
+        """Read the file with this name and content; it may raise what readers raise."""
+
+
 class Collector:
     """Takes the text of one attachment. A reader adds to it until it raises."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, open_member: OpenMember) -> None:
+        """Begin with an attachment.
+
+        Args:
+            name: Its name.
+            open_member: Reads a file inside it.
+        """
+        self._open_member = open_member
         self._entries = [_Entry(name)]
         self._room = ALL_TEXT
         self._inflated = 0
@@ -85,6 +100,20 @@ class Collector:
         """Number of bytes that may still be decompressed."""
         return max(INFLATED - self._inflated, 0)
 
+    def note(self, why: str) -> None:
+        """Note why the file is not read, or not all of it. A file has one note, the first one."""
+        entry = self._entries[-1]
+        entry.why = entry.why or why
+
+    def read_member(self, name: str, data: bytes) -> None:
+        """Read a file inside the one that is read.
+
+        Raises:
+            Full, Overpacked: As by `member`.
+        """
+        with self.member(name):
+            self._open_member(name, data, self)
+
     @contextmanager
     def member(self, name: str) -> Iterator[None]:
         """Inside the context, text belongs to a file with this name inside the one that is read.
@@ -117,23 +146,23 @@ class Collector:
 
     @contextmanager
     def noting(self) -> Iterator[None]:
-        """Inside the context, what a reader raises becomes the note of the file that is read.
-
-        A file has one note, the first one.
-        """
-        entry = self._entries[-1]
+        """Inside the context, what a reader raises becomes the note of the file that is read."""
         try:
             yield
         except Locked:
-            entry.why = entry.why or ENCRYPTED
+            self.note(ENCRYPTED)
         except Full:
-            entry.why = entry.why or IN_PART
+            self.note(IN_PART)
         except Overpacked:
-            entry.why = entry.why or PACKED
+            self.note(PACKED)
         except MemoryError:
             raise
         except Exception:  # noqa: BLE001 - a hostile file may raise anything
-            entry.why = entry.why or DAMAGED
+            self.note(DAMAGED)
+        except BaseException as error:
+            if type(error).__name__ != "PanicException":  # how libraries in Rust fail
+                raise
+            self.note(DAMAGED)
 
     def files(self) -> tuple[ReadFile, ...]:
         """Return what was read: the attachment first, then the files inside it."""

@@ -54,6 +54,9 @@ class XmlText:
         self._everywhere = everywhere
         self._skips = skips
         self._open: list[bool] = []
+        """Whether each open element has text."""
+        self._left_out = 0
+        """Number of open elements whose text is left out."""
         self._word: list[str] = []
 
     def read(self, stream: Readable | IO[bytes]) -> None:
@@ -82,19 +85,22 @@ class XmlText:
         local = name.rpartition(" ")[2]
         if local in self._breaks:
             self._flush()
+        if self._left_out or (self._skips is not None and self._skips(local, attributes)):
+            self._left_out += 1
+            return
         outer = bool(self._open) and self._open[-1]
-        read = self._everywhere or outer or local in self._texts
-        if self._skips is not None and self._skips(local, attributes):
-            read = False
-        self._open.append(read)
+        self._open.append(self._everywhere or outer or local in self._texts)
 
     def _end(self, name: str) -> None:
-        self._open.pop()
+        if self._left_out:
+            self._left_out -= 1
+        else:
+            self._open.pop()
         if name.rpartition(" ")[2] in self._breaks:
             self._flush()
 
     def _data(self, data: str) -> None:
-        if self._open and self._open[-1]:
+        if self._open and self._open[-1] and not self._left_out:
             self._word.append(data)
 
     def _flush(self) -> None:

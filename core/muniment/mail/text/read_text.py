@@ -81,9 +81,12 @@ def read_leaf(buf: MailBuffer, leaf: MimeLeaf, found: Sequence[MimeLeaf] | None 
     return reader.text()
 
 
-def read_file(file: FilePart) -> MessageText:
-    """The text of a file, as a person reads it; empty if the file is no text. Never raises."""
-    reader = TextReader()
+def read_file(file: FilePart, limit: int = PART_LIMIT) -> MessageText:
+    """The text of a file, as a person reads it; empty if the file is no text. Never raises.
+
+    `limit`: bytes of a leaf's decoded content that are read.
+    """
+    reader = TextReader(limit)
     if file.reading in (MESSAGE, HEADER):
         inner = opened(file.buf, file.leaf)
         if inner is not None:
@@ -141,6 +144,7 @@ class TextReader:
     __slots__ = (
         "_bare_words",
         "_cut",
+        "_limit",
         "_room",
         "_unread",
         "_words",
@@ -153,7 +157,9 @@ class TextReader:
         "texts",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = PART_LIMIT) -> None:
+        """`limit`: bytes of a leaf's decoded content that are read."""
+        self._limit = limit
         self.texts: list[str] = []
         self.names: list[str] = []
         self.notes: dict[str, None] = {}
@@ -165,7 +171,7 @@ class TextReader:
         self._unread: list[str] = []
         self._words: set[str] = set()
         self._bare_words: set[str] | None = None
-        self._room = TEXT_LIMIT
+        self._room = max(TEXT_LIMIT, limit)
         self._cut = False
 
     def text(self) -> MessageText:
@@ -274,8 +280,8 @@ class TextReader:
         """Add RTF in the way HTML is added, since it repeats the plain text."""
         for raw in self._contents(part):
             if part.reading == PACKED:
-                raw = rtf.decompressed(raw, PART_LIMIT)
-                if len(raw) == PART_LIMIT:
+                raw = rtf.decompressed(raw, self._limit)
+                if len(raw) == self._limit:
                     self._note(CUT)
             text, html = rtf.read_rtf(raw)
             if html:
@@ -317,7 +323,7 @@ class TextReader:
     def _contents(self, part: MessagePart) -> list[bytes]:
         """A part's decoded content. Broken base64 is also given undecoded, as it may be plain text."""
         buf, leaf = part.buf, part.leaf
-        limit = min(PART_LIMIT, self._room * 4)
+        limit = min(self._limit, self._room * 4)
         if part.cuts or leaf.encoding in UUENCODED:
             return [self._picked(part, limit)]
         most = limit if leaf.encoding != "base64" else limit * 3 // 2
