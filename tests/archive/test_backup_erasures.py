@@ -60,7 +60,7 @@ def erase(folder: Path, *numbers: int) -> Redaction:
     made = redaction_of(frames)
     redaction = Redaction(made.at, made.basis, made.who, made.uid, messages, made.frames)
     with closing(open_vault(folder, write=True)) as vault:
-        assert len(vault.erase([redaction], 1_800_000_000)) == 1
+        assert len(vault.erase([redaction], 1_800_000_000, vault.head)) == 1
     return redaction
 
 

@@ -12,14 +12,17 @@ from pathlib import Path
 from muniment.archive.erasure.erase import Erasing, ErasureResult, Protected
 from muniment.archive.erasure.plan import ErasureOrder
 from muniment.archive.ledger.codec import DecodeError
-from muniment.archive.ledger.model import RecordKind
+from muniment.archive.ledger.model import Frame, RecordKind
+from muniment.archive.ledger.reader import LedgerReader
 from muniment.archive.ledger.scan import scan
+from muniment.archive.vault.layout import segments_of
 from muniment.archive.vault.open_vault import open_vault
 from muniment.archive.vault.vault import Vault
 from muniment.errors import Erased, LedgerDamaged
 from muniment.system.sanitise import clean
 from support.vaults import TestVault
 
+PAGE = 4096
 SIZE = 12
 """Bytes of the pieces that are looked for."""
 ORDER = ErasureOrder("Art. 17 GDPR", "ada", 1000, 1_790_000_000)
@@ -80,27 +83,43 @@ def left_of(vault: Path, erased: Iterable[bytes], kept: Iterable[bytes]) -> dict
     """
     only = pieces(erased) - pieces(kept)
     assert len(only) > 20
+    return left_in(vault, only)
+
+
+def left_in(folder: Path, only: set[bytes]) -> dict[str, set[bytes]]:
+    """Return which of some pieces a file or a record of a vault or a backup still has, by its name."""
     found = {
-        str(path.relative_to(vault)): only & _windows(path.read_bytes())
-        for path in sorted(vault.rglob("*"))
+        str(path.relative_to(folder)): _among(path.read_bytes(), only)
+        for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
-    with closing(open_vault(vault, write=False)) as opened:
-        for frame in scan(opened.segments):
-            if frame.kind not in KEPT_KINDS:
-                found[f"{frame.kind.name} {frame.sequence}"] = only & _windows(_payload(opened, frame))
+    reader = LedgerReader(segments_of(folder), lambda sha: None)
+    for frame in scan(segments_of(folder)):
+        if frame.kind not in KEPT_KINDS:
+            found[f"{frame.kind.name} {frame.sequence}"] = _among(_payload(reader, frame), only)
+    reader.close()
     return {name: left for name, left in found.items() if left}
 
 
-def _payload(vault: Vault, frame: object) -> bytes:
+def _payload(reader: LedgerReader, frame: Frame) -> bytes:
     try:
-        return vault.reader.payload(frame)  # type: ignore[arg-type]
+        return reader.payload(frame)
     except (Erased, LedgerDamaged, DecodeError):
         return b""
 
 
 def _windows(data: bytes) -> set[bytes]:
     return {data[start : start + SIZE] for start in range(len(data) - SIZE + 1)}
+
+
+def _among(data: bytes, only: set[bytes]) -> set[bytes]:
+    """The pieces in some data. A page of zeros, of which databases have many, is passed over."""
+    found = set[bytes]()
+    for page in range(0, len(data), PAGE):
+        part = data[page : page + PAGE + SIZE - 1]
+        if part.count(0) < len(part):
+            found.update(piece for start in range(len(part)) if (piece := part[start : start + SIZE]) in only)
+    return found
 
 
 def words_in_index(vault: TestVault, words: Iterable[str]) -> dict[str, int]:

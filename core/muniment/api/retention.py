@@ -285,9 +285,10 @@ class Simulation(WireWord, frozen=True):
 class DisposeMail(Request, frozen=True):
     """Erase what is due by the rules, exactly as a simulation has listed it.
 
-    It waits for runs, verifications, backups and rebuilds, and goes on if its client leaves. What it has
-    erased before it is stopped stays erased; a new simulation lists the rest. If [approvals] demands a second
-    person for "retention dispose", it only asks for one.
+    It waits for runs, verifications, backups and rebuilds, and goes on if its client leaves. Runs that are
+    asked for later go first at its pauses. What it has erased before it is stopped stays erased; a new
+    simulation lists the rest. If [approvals] demands a second person for "retention dispose", it only asks
+    for one.
 
     Role: administrator.
     Stream: Step..., Disposed.

@@ -95,7 +95,7 @@ def fail_to_erase(vault: Vault, broken: Break, redactions: list[Redaction]) -> N
     with pytest.MonkeyPatch.context() as patch:
         expected = broken(vault, patch)
         with pytest.raises(expected):
-            vault.erase(redactions, NOW)
+            vault.erase(redactions, NOW, vault.head)
 
 
 def erased(folder: Path) -> int:
@@ -126,7 +126,7 @@ def test_the_next_erasure_finishes_the_one_before(folder: Path, broken: Break) -
     first, second = decisions(folder)
     with closing(open_vault(folder, write=True)) as vault:
         fail_to_erase(vault, broken, [first])
-        vault.erase([second], NOW)
+        vault.erase([second], NOW, vault.head)
         assert erased(folder) == 4
     open_vault(folder, write=True).close()
     assert erased(folder) == 4
@@ -151,10 +151,10 @@ def test_a_decision_that_was_not_committed_is_never_carried_out(folder: Path) ->
 
             patch.setattr(LocalSegments, "append", full)
             with pytest.raises(OSError, match="No space left"):
-                vault.erase([first], NOW)
+                vault.erase([first], NOW, vault.head)
         vault.finish_erasures()
         assert vault.reader.content_bytes(first.frames[0].sha)
-        vault.erase([second], NOW)
+        vault.erase([second], NOW, vault.head)
     open_vault(folder, write=True).close()
     assert erased(folder) == 2
 
@@ -164,10 +164,10 @@ def test_a_rebuild_that_fails_to_erase_is_finished_before_the_next_erasure(folde
     first, second = decisions(folder)
     segments = segments_of(folder)
     with closing(open_vault(folder, write=True)) as vault:
-        vault.erase([first], NOW)
+        vault.erase([first], NOW, vault.head)
         segments.patch(1, [(first.frames[0].offset + HEADER_SIZE, b"hello")])
         with pytest.MonkeyPatch.context() as patch, pytest.raises(the_disk(vault, patch)):
             vault.renew_catalog()
         assert check(segments, deep=True).notes
-        vault.erase([second], NOW)
+        vault.erase([second], NOW, vault.head)
         assert erased(folder) == 4

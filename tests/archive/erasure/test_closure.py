@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from itertools import chain
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from muniment.archive.erasure.closure import DoomedMail, DoomedRecords, doomed_records
+from muniment.archive.erasure.closure import Closure, DoomedMail, DoomedRecords
 from muniment.archive.facts import FramePosition
 from muniment.archive.ledger.model import Frame, RecordKind
 from muniment.archive.ledger.reader import LedgerReader, scan
@@ -33,6 +37,8 @@ class Mailbag:
 
     def fill(self, mails: int) -> Mailbag:
         """Write some mail in batches."""
+        if not self.copies:
+            self._mail(mails)
         for number in range(mails):
             self.random.choice((self._mail, self._mail, self._two, self._fork, self._again))(number)
             if self.random.random() < 0.5:
@@ -140,30 +146,94 @@ def _sha(frames: list[Frame], sequence: int) -> bytes:
     return next(frame.sha for frame in frames if frame.sequence == sequence)
 
 
-def doomed(bag: Mailbag, mail: DoomedMail) -> DoomedRecords:
-    return doomed_records(bag.segments, bag.reader, bag.locate, mail)
+def closed(bag: Mailbag, batches: list[DoomedMail]) -> Iterator[DoomedRecords]:
+    """Yield what goes with each batch, by one reading of the ledger."""
+    with closing(Closure(bag.segments, bag.reader, bag.locate)) as closure:
+        for number, mail in enumerate(batches):
+            closure.add(number, mail)
+        list(closure.read())
+        for number, mail in enumerate(batches):
+            assert closure.matches(number, mail)
+            yield closure.records(number)
+            closure.erased(number)
 
 
-def unharmed(bag: Mailbag, found: DoomedRecords) -> None:
+def unharmed(bag: Mailbag, gone: set[int]) -> None:
     """Read every record that stays without those that go."""
-    gone = {frame.position for frame in found.frames}
-    rest = [frame for frame in scan(bag.segments) if frame.position not in gone and frame.kind in ORDER]
+    rest = [frame for frame in scan(bag.segments) if frame.sequence not in gone and frame.kind in ORDER]
     places = {frame.sha: frame.position for frame in rest}
     reader = LedgerReader(bag.segments, places.get)
     for frame in rest:
         assert sha256(b"".join(reader.content_at(frame.position))) == frame.sha
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.integers(0, 1 << 30), st.integers(1, 25), st.integers(0, 1 << 30))
-def test_random_mail_goes_with_all_its_records_and_no_other(seed: int, mails: int, choice: int) -> None:
+def mail_of(bag: Mailbag, messages: Iterable[bytes]) -> DoomedMail:
+    chosen = frozenset(messages)
+    return DoomedMail(chosen, frozenset(copy for message in chosen for copy in bag.copies[message]))
+
+
+MAILS = st.integers(1, 25)
+SEED = st.integers(0, 1 << 30)
+
+
+@settings(max_examples=100, deadline=None)
+@given(SEED, MAILS, st.lists(st.integers(0, 30), min_size=1, max_size=12, unique=True), st.integers(1, 4))
+def test_random_mail_goes_with_all_its_records_and_no_other(
+    seed: int, mails: int, choice: list[int], size: int
+) -> None:
+    """However the mail is divided into batches, each part goes with the last message that has it."""
     bag = Mailbag(MemorySegments(MemoryPlace()), seed).fill(mails)
     messages = sorted(bag.copies)
-    chosen = random.Random(choice).sample(messages, min(len(messages), 1 + choice % 3))
-    mail = DoomedMail(
-        frozenset(chosen), frozenset(copy for message in chosen for copy in bag.copies[message])
-    )
-    found = doomed(bag, mail)
-    assert {frame.sequence for frame in found.frames} == naive(bag, mail)
-    assert [frame.sequence for frame in found.frames] == sorted({f.sequence for f in found.frames})
-    unharmed(bag, found)
+    chosen = list(dict.fromkeys(messages[number % len(messages)] for number in choice))
+    batches = [chosen[start : start + size] for start in range(0, len(chosen), size)]
+    gone = set[int]()
+    for number, found in enumerate(closed(bag, [mail_of(bag, batch) for batch in batches])):
+        sequences = [frame.sequence for frame in found.frames]
+        assert sequences == sorted(set(sequences))
+        assert not gone & set(sequences)
+        gone.update(sequences)
+        assert gone == naive(bag, mail_of(bag, chain.from_iterable(batches[: number + 1])))
+        unharmed(bag, gone)
+
+
+@settings(max_examples=60, deadline=None)
+@given(SEED, MAILS, st.integers(0, 30), st.integers(1, 8))
+def test_mail_that_comes_after_the_reading_keeps_what_it_needs(
+    seed: int, mails: int, choice: int, more: int
+) -> None:
+    place = MemoryPlace()
+    bag = Mailbag(MemorySegments(place), seed).fill(mails)
+    messages = sorted(bag.copies)
+    mail = mail_of(bag, messages[choice % len(messages) :][:2])
+    with closing(Closure(bag.segments, bag.reader, bag.locate)) as closure:
+        closure.add(0, mail)
+        list(closure.read())
+        assert not closure.read_on()
+        ledger = Ledger.open(MemorySegments(place), segment=20_000)
+        bag.writing = replace(bag.writing, ledger=ledger)
+        bag.fill(more)
+        assert closure.read_on()
+        assert not closure.read_on()
+        again = mail_of(bag, mail.messages)
+        assert closure.matches(0, again) == (again == mail)
+        gone = {frame.sequence for frame in closure.records(0).frames}
+        if again == mail:
+            assert gone <= naive(bag, mail)
+            unharmed(bag, gone)
+
+
+def test_a_message_that_other_mail_has_as_an_attachment_goes_with_that_mail() -> None:
+    bag = Mailbag(MemorySegments(MemoryPlace()), 1)
+    part = bag.writing.content(RecordKind.PART, b"an attachment of the inner message")
+    inner = bag.writing.recipe(RecordKind.MESSAGE, LiteralBytes(b"Subject: inner\r\n"), PartBase64(part))
+    outer = bag.writing.recipe(RecordKind.MESSAGE, LiteralBytes(b"Subject: outer\r\n"), PartBase64(inner))
+    bag.writing.commit()
+    (first,) = closed(bag, [DoomedMail(frozenset({inner}), frozenset())])
+    assert (first.frames, first.needed) == ([], [inner])
+    one, other = closed(bag, [DoomedMail(frozenset({sha}), frozenset()) for sha in (inner, outer)])
+    assert (one.frames, one.needed, len(other.frames)) == ([], [], 3)
+    for is_part, gone in ((lambda sha: sha == inner, [part, inner, outer]), (lambda sha: False, [outer])):
+        with closing(Closure(bag.segments, bag.reader, bag.locate, is_part)) as closure:
+            closure.add(0, DoomedMail(frozenset({outer}), frozenset()))
+            list(closure.read())
+            assert [frame.sha for frame in closure.records(0).frames] == gone

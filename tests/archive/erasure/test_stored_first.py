@@ -111,7 +111,7 @@ def failed(folder: Path, disk: Disk) -> Iterator[Vault]:
         disk.forget_from(folder / LEDGER, size_of(folder))
         disk.broken = True
         with pytest.raises(VaultError):
-            vault.erase([redaction_of_mail(last_mail(folder))], NOW)
+            vault.erase([redaction_of_mail(last_mail(folder))], NOW, vault.head)
         disk.broken = False
         assert vault.dead
         yield vault
@@ -122,7 +122,7 @@ def test_a_vault_whose_disk_failed_erases_nothing(failed: Vault, folder: Path, d
     with pytest.raises(VaultError, match="may not be stored: nothing is erased; open the vault again"):
         failed.finish_erasures()
     with pytest.raises(VaultError, match="open the vault again"):
-        failed.erase([redaction_of_mail(last_mail(folder))], NOW)
+        failed.erase([redaction_of_mail(last_mail(folder))], NOW, failed.head)
     with pytest.raises(VaultError, match="open the vault again"):
         failed.renew_catalog()
     assert mail_of(folder) == before

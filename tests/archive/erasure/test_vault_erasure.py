@@ -53,7 +53,7 @@ def test_a_vault_erases_what_a_decision_names(folder: Path) -> None:
     frames = last_copy(segments_of(folder))
     with closing(open_vault(folder, write=True)) as vault:
         before = vault.head.tree_size
-        assert vault.erase([redaction_of_mail(frames)], 1_800_000_000) == [before + 1]
+        assert vault.erase([redaction_of_mail(frames)], 1_800_000_000, vault.head) == [before + 1]
         found = vault.catalog.erasure_of(frames[0].sha)
         assert found is not None
         assert (found.at, found.basis) == (1_790_000_000, "Art. 17")
@@ -70,7 +70,7 @@ def test_a_decision_in_several_records_is_one_batch(folder: Path) -> None:
     with closing(open_vault(folder, write=True)) as vault:
         before = vault.head.tree_size
         decisions = [redaction_of(frames[:1]), redaction_of(frames[1:])]
-        assert vault.erase(decisions, 1_800_000_000) == [before + 1, before + 2]
+        assert vault.erase(decisions, 1_800_000_000, vault.head) == [before + 1, before + 2]
         assert vault.head.tree_size == before + 1 + 2
     assert check(segments_of(folder), deep=True).erased == 2
 
@@ -81,9 +81,9 @@ def test_a_decision_that_names_something_else_is_not_committed(folder: Path) -> 
     with closing(open_vault(folder, write=True)) as vault:
         head = vault.head
         with pytest.raises(VaultError, match="is not there, so nothing was erased"):
-            vault.erase([redaction_of([frames[0]._replace(sha=bytes(32))])], 1_800_000_000)
+            vault.erase([redaction_of([frames[0]._replace(sha=bytes(32))])], 1_800_000_000, vault.head)
         with pytest.raises(ValueError, match="order of the ledger"):
-            vault.erase([redaction_of(frames[::-1])], 1_800_000_000)
+            vault.erase([redaction_of(frames[::-1])], 1_800_000_000, vault.head)
         assert vault.head == head
     assert whole(segments_of(folder), 1)[: len(before)] == before
 
@@ -144,7 +144,7 @@ def test_a_rebuild_erases_again_even_what_is_noted_as_done(folder: Path) -> None
     """Such as when old segments were copied back beside a newer note."""
     segments = segments_of(folder)
     with closing(open_vault(folder, write=True)) as vault:
-        vault.erase([redaction_of_mail(last_copy(segments))], 1_800_000_000)
+        vault.erase([redaction_of_mail(last_copy(segments))], 1_800_000_000, vault.head)
     erased = whole(segments, 1)
     (one,) = committed_redactions(segments)
     old = bytearray(erased)

@@ -1,35 +1,41 @@
 """What goes with erased messages: each record with bytes that only they have, and none that others need.
 
 The catalog names the messages and their copies. The ledger is then read once, without the bytes of parts, to
-find each record of them, also one that was appended again, and to see which parts other mail refers to.
+find each record of them, also one that was appended again, and to see which parts other mail refers to. This
+one reading serves any number of batches. A part that messages of several batches have goes with the last.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from muniment.archive.facts import FramePosition
-from muniment.archive.ledger.erased.frames import is_erased
+from muniment.archive.erasure.closure_tables import ClosureTables, FrameRole
+from muniment.archive.facts import ErasedFrame, FramePosition
+from muniment.archive.ledger.erased.frames import is_erased, stated_by
 from muniment.archive.ledger.frame import FrameHeader
-from muniment.archive.ledger.model import Frame, PayloadCodec, RecordKind
+from muniment.archive.ledger.model import ERASABLE, Frame, LedgerHead, PayloadCodec, RecordKind
 from muniment.archive.ledger.reader import LedgerReader, Locate
 from muniment.archive.ledger.recovery import Damage
-from muniment.archive.ledger.scan import scan
+from muniment.archive.ledger.scan import last_head, scan
 from muniment.archive.ledger.segment_store import SegmentStore
 from muniment.errors import LedgerDamaged
 
 _REFERRING = int(PayloadCodec.RECIPE) | int(PayloadCodec.CHUNK_LIST)
 _PARTS = frozenset({RecordKind.PART, RecordKind.CHUNKS})
 _COPIES = frozenset({RecordKind.ENVELOPE, RecordKind.QUARANTINE})
+EVERY = 1_000
+"""Records between two reports of how far the reading is."""
+_NOTHING = LedgerHead(0, b"", 0, 0)
 
-Progress = Callable[[int], None]
-"""Called with the sequence that the reading has come to. An error that it raises ends the reading."""
+IsPart = Callable[[bytes], bool]
+"""Takes the SHA-256 of a message's record, and returns whether it is only there as a part of other mail: the
+message itself was erased."""
 
 
 class DoomedMail(NamedTuple):
-    """The mail that is to be erased, by the hashes of its records."""
+    """The mail of a batch, by the hashes of its records."""
 
     messages: frozenset[bytes]
     """SHA-256 of the messages, and of those that they have displaced."""
@@ -41,110 +47,152 @@ class DoomedMail(NamedTuple):
 
 @dataclass(slots=True)
 class DoomedRecords:
-    """The records that go."""
+    """The records that go with a batch."""
 
-    frames: list[Frame] = field(default_factory=list)
-    """In order, without their payloads."""
+    frames: list[ErasedFrame] = field(default_factory=list)
+    """In order."""
     needed: list[bytes] = field(default_factory=list)
     """SHA-256 of messages whose record stays, since other mail has the same bytes as an attachment."""
     unreadable: int = 0
     """Bytes of the ledger that are no intact record, so what they held is not known."""
 
 
-def doomed_records(
-    segments: SegmentStore,
-    reader: LedgerReader,
-    locate: Locate,
-    mail: DoomedMail,
-    progress: Progress = lambda sequence: None,
-) -> DoomedRecords:
-    """Find the records that must go with some mail.
+class Closure:
+    """Finds what goes with mail that is erased in batches. Memory does not grow with the mail or the ledger.
 
-    Memory grows with the mail, not with the ledger.
-
-    Args:
-        segments: The ledger's segments.
-        reader: Reads the ledger's content.
-        locate: Finds a record by the hash of its content.
-        mail: What is to be erased.
-        progress: See `Progress`.
-
-    Raises:
-        LedgerDamaged: A record that may refer to the mail's parts can't be read.
-        VaultError: A newer program wrote the ledger.
+    Add all batches, and `read`. Then, for each batch: `read_on`, take its `records`, and say `erased`. Close
+    it after use.
     """
-    candidates = _Candidates(reader, locate)
-    candidates.add(sha for one in (*mail.messages, *mail.copies) for sha in candidates.referred_by(one))
-    while True:
-        reading = _Reading(reader, mail, frozenset(candidates.parts))
-        reading.read(segments, progress)
-        if not candidates.add(reading.more):
-            return reading.result()
 
+    def __init__(
+        self,
+        segments: SegmentStore,
+        reader: LedgerReader,
+        locate: Locate,
+        is_part: IsPart = lambda sha: False,
+    ) -> None:
+        """Make an empty closure.
 
-class _Candidates:
-    """Parts that may have no other use: the mail refers to them, or they were stored just before it."""
-
-    def __init__(self, reader: LedgerReader, locate: Locate) -> None:
+        Args:
+            segments: The ledger's segments.
+            reader: Reads the ledger's content.
+            locate: Finds a record by the hash of its content.
+            is_part: See `IsPart`.
+        """
+        self.head = _NOTHING
+        """The committed state up to which the ledger was read."""
+        self._segments = segments
         self._reader = reader
         self._locate = locate
-        self.parts: set[bytes] = set()
+        self._is_part = is_part
+        self._tables = ClosureTables()
+        self._spared: set[FramePosition] = set()
+        self._before: list[bytes] = []
+        """Parts since the last record that is none: they were stored for the next one."""
+        self._more: set[bytes] = set()
+        """Nodes that were met while the ledger was read."""
+        self._unreadable = 0
 
-    def add(self, shas: Iterable[bytes]) -> bool:
-        """Add parts, and the chunks of those that are lists; returns whether any of them is new."""
-        fresh = [sha for sha in dict.fromkeys(shas) if sha not in self.parts]
-        self.parts.update(fresh)
+    def close(self) -> None:
+        """Forget everything. It may be called twice."""
+        self._tables.close()
+
+    # --- what the caller does -----------------------------------------------------------------
+
+    def add(self, batch: int, mail: DoomedMail) -> None:
+        """Add the mail of a batch, and what it refers to. Batches are numbered from 0."""
+        self._tables.add_mail(batch, mail.messages, mail.copies)
+        self._spared |= mail.spared
+        for one in (*mail.messages, *mail.copies):
+            self._add_nodes(self._referred_by(one))
+
+    def matches(self, batch: int, mail: DoomedMail) -> bool:
+        """Return whether the mail of a batch is still what was added."""
+        known = (self._tables.copy_batch(sha) for sha in mail.copies)
+        return (
+            self._tables.mail_of(batch) == mail.messages
+            and all(first is not None and first <= batch for first in known)
+            and mail.spared <= self._spared
+        )
+
+    def read(self) -> Iterator[int]:
+        """Read the whole ledger; again if it shows further parts that may go. Mail may come meanwhile.
+
+        Yields:
+            The sequence that the reading has come to.
+
+        Raises:
+            LedgerDamaged: A record that may refer to the mail's parts can't be read.
+            VaultError: A newer program wrote the ledger.
+        """
+        while True:
+            self._tables.begin()
+            self._unreadable = 0
+            self.head = last_head(self._segments) or _NOTHING
+            for frame in self._scan(None):
+                if not frame.sequence % EVERY:
+                    yield frame.sequence
+            more, self._more = self._more, set()
+            if not self._add_nodes(more):
+                break
+        self._tables.settle()
+
+    def read_on(self) -> bool:
+        """Read what was appended since; returns whether that was mail. It raises what `read` raises."""
+        head = last_head(self._segments) or _NOTHING
+        if head == self.head:
+            return False
+        before, self.head = self.head, head
+        kinds = {frame.kind for frame in self._scan(before if before.tree_size else None)}
+        found = not kinds.isdisjoint(ERASABLE)
+        # Further parts that may go are left to the next erasure of mail that has them.
+        self._more.clear()
+        if found:
+            self._tables.settle()
+        return found
+
+    def records(self, batch: int) -> DoomedRecords:
+        """Return the records that go with a batch; all earlier batches must be erased."""
+        tables = self._tables
+        return DoomedRecords(list(tables.frames(batch)), tables.needed_messages(batch), self._unreadable)
+
+    def erased(self, batch: int) -> None:
+        """Take note that a batch is erased."""
+        self._tables.remove_frames(batch)
+
+    # --- parts that may have no other use ------------------------------------------------------
+
+    def _add_nodes(self, shas: Iterable[bytes]) -> bool:
+        """Add parts that the mail refers to, and their chunks; returns whether any of them is new."""
+        fresh = [sha for sha in dict.fromkeys(shas) if self._tables.add_node(sha)]
         for sha in fresh:
-            self.add(self.referred_by(sha))
+            self._add_nodes(self._referred_by(sha))
         return bool(fresh)
 
-    def referred_by(self, sha: bytes) -> list[bytes]:
+    def _referred_by(self, sha: bytes) -> list[bytes]:
         """Return the records that the content with this hash is put together from."""
         position = self._locate(sha)
         if position is None:
             return []
         try:
-            return self._reader.references(self._reader.read_frame(position))
+            return self._reader.references_at(position)
         except LedgerDamaged:  # the reading of the whole ledger finds what is left of it
             return []
 
+    # --- reading ------------------------------------------------------------------------------
 
-class _Reading:
-    """One reading of the ledger."""
-
-    def __init__(self, reader: LedgerReader, mail: DoomedMail, candidates: frozenset[bytes]) -> None:
-        self._reader = reader
-        self._mail = mail
-        self._candidates = candidates
-        self._gone: list[Frame] = []
-        self._parts: list[Frame] = []
-        """Records of candidates."""
-        self._lists: dict[bytes, list[bytes]] = {}
-        """Chunks of candidates, by all their records: they are needed only if the list is."""
-        self._stored: set[bytes] = set()
-        """Candidates with a record that can be read."""
-        self._pieces: dict[bytes, list[bytes]] = {}
-        """What the messages refer to, in case that one must stay."""
-        self._used: set[bytes] = set()
-        """Candidates and messages that other mail refers to."""
-        self._before: list[bytes] = []
-        """Parts since the last record that is none: they were stored for the next one."""
-        self._unreadable = 0
-        self.more: set[bytes] = set()
-        """Further candidates that were met."""
-
-    def read(self, segments: SegmentStore, progress: Progress) -> None:
-        """Read all committed records."""
-        for frame in scan(segments, on_damage=self._damage, payloads=_refers):
+    def _scan(self, start: LedgerHead | None) -> Iterator[Frame]:
+        """Read committed records, and yield each after it was sorted."""
+        self._before = []
+        for frame in scan(self._segments, start, on_damage=self._damage, payloads=_refers):
             self._take(frame)
-            if not frame.sequence % 1000:
-                progress(frame.sequence)
+            yield frame
 
     def _damage(self, damage: Damage) -> None:
         lost = damage.lost
         if lost is None:
             self._unreadable += damage.length
-        elif lost.codec & _REFERRING and not self._is_doomed(lost) and lost.sha not in self._candidates:
+        elif lost.codec & _REFERRING and not self._is_doomed(lost) and not self._tables.is_node(lost.sha):
             # What it refers to is not known; a backup may still have the record, but not what goes now.
             raise LedgerDamaged(f"{damage}: it may share content with these messages; restore it first")
         else:
@@ -159,75 +207,54 @@ class _Reading:
             self._sort(frame, [])
 
     def _sort(self, frame: Frame, references: list[bytes], readable: bool = True) -> None:
-        light = _light(frame)
-        if frame.kind in _PARTS:
-            self._sort_part(light, references, readable)
+        if frame.kind in _PARTS or self._is_only_part(frame):
+            self._sort_part(frame, references, readable)
             return
         before, self._before = self._before, []
-        if self._is_doomed(frame):
-            self._gone.append(light)
-            if frame.kind is RecordKind.MESSAGE:
-                self._pieces[frame.sha] = [*self._pieces.get(frame.sha, ()), *references]
-            self.more.update(sha for sha in (*references, *before) if sha not in self._mail.messages)
+        if not self._is_doomed(frame):
+            self._tables.keep(references)
+            return
+        if frame.kind is RecordKind.MESSAGE:
+            self._add_frame(frame, FrameRole.MESSAGE)
+            self._tables.refer(frame.sha, True, references)
         else:
-            self._use(references)
+            self._add_frame(frame, FrameRole.COPY)
+            self._tables.use_until(self._tables.copy_batch(frame.sha) or 0, references)
+        self._more.update(sha for sha in (*references, *before) if not self._tables.is_node(sha))
 
-    def _sort_part(self, light: Frame, references: list[bytes], readable: bool) -> None:
+    def _sort_part(self, frame: Frame, references: list[bytes], readable: bool) -> None:
         """Sort a part. One that is erased already says nothing of a later record with the same content."""
-        if is_erased(light):
+        if is_erased(frame):
             return
-        self._before.append(light.sha)
-        if light.sha not in self._candidates:
-            self._use(references)
+        self._before.append(frame.sha)
+        if not self._tables.is_node(frame.sha):
+            self._tables.keep(references)
             return
-        self._parts.append(light)
+        self._add_frame(frame, FrameRole.PART)
         if readable:
-            self._stored.add(light.sha)
-            self._lists[light.sha] = [*self._lists.get(light.sha, ()), *references]
+            self._tables.store(frame.sha)
+            self._tables.refer(frame.sha, False, references)
+
+    def _add_frame(self, frame: Frame, role: FrameRole) -> None:
+        if not is_erased(frame):
+            self._tables.add_frame(stated_by(frame), role)
 
     def _is_doomed(self, frame: Frame) -> bool:
-        if frame.position in self._mail.spared:
+        if frame.position in self._spared:
             return False
         if frame.kind is RecordKind.MESSAGE:
-            return frame.sha in self._mail.messages
-        return frame.kind in _COPIES and frame.sha in self._mail.copies
+            return self._tables.is_message(frame.sha)
+        return frame.kind in _COPIES and self._tables.copy_batch(frame.sha) is not None
 
-    def _use(self, references: Iterable[bytes]) -> None:
-        for sha in references:
-            if sha in self._candidates or sha in self._mail.messages:
-                self._used.add(sha)
-
-    def result(self) -> DoomedRecords:
-        """Return the records that go."""
-        used = self._all_used(self._used)
-        needed = {sha for sha in used & self._mail.messages if sha not in self._stored}
-        used = self._all_used(used.union(*(self._pieces.get(sha, ()) for sha in needed)))
-        gone = [frame for frame in self._gone if not _needed(frame, needed)]
-        gone += [frame for frame in self._parts if frame.sha not in used]
-        return DoomedRecords(sorted(gone, key=lambda frame: frame.sequence), sorted(needed), self._unreadable)
-
-    def _all_used(self, directly: Iterable[bytes]) -> set[bytes]:
-        """Return what other mail needs, directly or as a chunk of what it needs."""
-        used = set(directly)
-        todo = list(used)
-        while todo:
-            fresh = [sha for sha in self._lists.get(todo.pop(), ()) if sha not in used]
-            used.update(fresh)
-            todo += fresh
-        return used
+    def _is_only_part(self, frame: Frame) -> bool:
+        """Whether a message's record is only kept as a part of other mail."""
+        return (
+            frame.kind is RecordKind.MESSAGE
+            and self._tables.is_node(frame.sha)
+            and not self._tables.is_message(frame.sha)
+            and self._is_part(frame.sha)
+        )
 
 
 def _refers(header: FrameHeader) -> bool:
     return bool(header.codec & _REFERRING)
-
-
-def _needed(frame: Frame, needed: Collection[bytes]) -> bool:
-    return frame.kind is RecordKind.MESSAGE and frame.sha in needed
-
-
-def _light(frame: Frame) -> Frame:
-    """Return a frame without its payload."""
-    return Frame(
-        frame.sequence, frame.position, frame.kind, frame.codec, frame.dictionary, frame.time, frame.size,
-        frame.sha, b"", frame.next_offset,
-    )  # fmt: skip

@@ -9,13 +9,13 @@ from typing import TypeVar
 
 from muniment.archive.catalog import EnvelopeRow, MessageRow
 from muniment.archive.catalog.projection import copy_content
-from muniment.archive.erasure.closure import DoomedMail, Progress, doomed_records
+from muniment.archive.erasure.closure import Closure, DoomedMail
 from muniment.archive.erasure.kept_copies import kept_copies
 from muniment.archive.erasure.redaction import MAX_FRAMES, MAX_MESSAGES, Redaction
 from muniment.archive.facts import ErasedFrame, FramePosition, KeptCopy
 from muniment.archive.files.contents import mail_from
 from muniment.archive.files.temp_files import own_work
-from muniment.archive.ledger.erased.frames import is_erased, stated_by
+from muniment.archive.ledger.erased.frames import is_erased
 from muniment.archive.ledger.model import Frame
 from muniment.archive.vault.contents import VaultContents
 from muniment.errors import VaultError
@@ -92,40 +92,60 @@ def _portions(values: tuple[T, ...], size: int) -> Iterator[tuple[T, ...]]:
     return (values[start : start + size] for start in range(0, len(values), size))
 
 
+def mail_of(vault: VaultContents, rows: Sequence[MessageRow]) -> DoomedMail:
+    """Return the hashes of messages, of those that they have displaced, and of their copies.
+
+    Raises:
+        VaultError: The catalog can't be read.
+    """
+    return _mail(vault, rows)[0]
+
+
+def _mail(
+    vault: VaultContents, rows: Sequence[MessageRow]
+) -> tuple[DoomedMail, dict[int, bytes], list[EnvelopeRow]]:
+    """Return the hashes, the SHA-256 of each message by its number, and the copies."""
+    numbers = {row.sequence: row.sha for row in rows}
+    for formers in vault.catalog.displaced_by(list(numbers)).values():
+        numbers |= dict(formers)
+    copies = {copy.sequence: copy for row in rows for copy in vault.catalog.envelopes_of(row.sequence)}
+    every = list(copies.values())
+    shas = frozenset(numbers.values())
+    mail = DoomedMail(shas, frozenset(copy.sha for copy in every), _spared(vault, every))
+    return mail, numbers, every
+
+
 def plan_erasure(
-    vault: VaultContents, rows: Sequence[MessageRow], progress: Progress = lambda sequence: None
-) -> ErasurePlan:
-    """Find everything that must go with messages. Nothing is changed.
+    vault: VaultContents, rows: Sequence[MessageRow], closure: Closure, batch: int
+) -> ErasurePlan | None:
+    """Say everything that goes with the messages of a batch. Nothing is changed.
 
     Args:
         vault: The vault.
-        rows: The messages, at most `redaction.MAX_MESSAGES`, with those that they have displaced.
-        progress: Called with the sequence that the reading of the ledger has come to. An error that it raises
-            ends the reading.
+        rows: The messages of the batch.
+        closure: Has read the ledger for this batch.
+        batch: Its number there.
+
+    Returns:
+        The plan; None if these are not the messages and copies any more that the closure knows.
 
     Raises:
-        LedgerDamaged: A record that may refer to the same parts can't be read.
+        LedgerDamaged: A copy that has also brought other messages can't be read.
         VaultError: The catalog can't be read, or contradicts the ledger.
     """
-    catalog = vault.catalog
-    numbers = {row.sequence: row.sha for row in rows}
-    contents = {numbers[number]: content for number, content in catalog.contents(list(numbers)).items()}
-    for formers in catalog.displaced_by(list(numbers)).values():
-        numbers |= dict(formers)
-    shas = frozenset(numbers.values())
-    copies = {copy.sequence: copy for row in rows for copy in catalog.envelopes_of(row.sequence)}
-    mail = DoomedMail(
-        shas, frozenset(copy.sha for copy in copies.values()), _spared(vault, list(copies.values()))
-    )
-    found = doomed_records(vault.segments, vault.reader, catalog.locate, mail, progress)
-    partly = [copy for copy in copies.values() if not shas.issuperset(copy.messages)]
+    mail, numbers, copies = _mail(vault, rows)
+    if not closure.matches(batch, mail):
+        return None
+    contents = vault.catalog.contents([row.sequence for row in rows])
+    partly = [copy for copy in copies if not mail.messages.issuperset(copy.messages)]
+    found = closure.records(batch)
     return ErasurePlan(
         numbers=tuple(sorted(numbers)),
         messages=tuple(numbers[number] for number in sorted(numbers)),
-        contents=contents,
+        contents={numbers[number]: content for number, content in contents.items()},
         copies=tuple(sorted(mail.copies)),
         kept=tuple(_kept(vault, partly)),
-        frames=tuple(stated_by(frame) for frame in found.frames if not is_erased(frame)),
+        frames=tuple(found.frames),
         needed=tuple(found.needed),
         unreadable=found.unreadable,
     )

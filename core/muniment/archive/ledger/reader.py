@@ -146,6 +146,16 @@ class LedgerReader:
             list(dict.fromkeys(chunks(self.payload(frame)))) if frame.codec & PayloadCodec.CHUNK_LIST else []
         )
 
+    def references_at(self, position: FramePosition) -> list[bytes]:
+        """Return the references of the frame at `position`; content that has none is not read.
+
+        Raises:
+            LedgerDamaged: There is no intact frame at that position, or its payload can't be decoded.
+        """
+        if not self._frames.header(position).codec & (PayloadCodec.RECIPE | PayloadCodec.CHUNK_LIST):
+            return []
+        return self.references(self.read_frame(position))
+
     def size(self, sha: bytes) -> int:
         """Return the size in bytes of the content with this SHA-256.
 

@@ -50,6 +50,18 @@ class FrameReader:
             raise LedgerDamaged(f"{describe_position(position)}: {error}") from error
         return make_frame(UNKNOWN, position, header, payload)
 
+    def header(self, position: FramePosition) -> FrameHeader:
+        """Read the header of the frame at `position`; its payload is not checked.
+
+        Raises:
+            LedgerDamaged: There is no intact header at that position.
+        """
+        try:
+            data = self._segment(position.segment).read(position.offset, HEADER_SIZE)
+            return parse_header(data, self.vault_id)
+        except (OSError, FrameError) as error:
+            raise LedgerDamaged(f"{describe_position(position)}: {error}") from error
+
     def close(self) -> None:
         """Close all segments; the next read opens them again."""
         with self._lock:

@@ -82,7 +82,7 @@ def renew_index(vault: Vault) -> Iterator[int]:
             shutil.rmtree(left, ignore_errors=True)
 
 
-def forget_messages(vault: Vault, messages: Sequence[int]) -> Generator[int, None, None]:
+def forget_messages(vault: Vault, messages: Sequence[int]) -> Generator[int | None, None, None]:
     """Remove messages from the index so that nothing of them is left in any of its files.
 
     The files keep the words of a removed message until all messages that are stored with it are written
@@ -93,7 +93,7 @@ def forget_messages(vault: Vault, messages: Sequence[int]) -> Generator[int, Non
         messages: Their numbers.
 
     Yields:
-        The number of messages that were read so far.
+        The number of messages that were read so far; None after each part of the index. Runs may go on then.
 
     Raises:
         VaultError: The index can't be written.
@@ -101,7 +101,23 @@ def forget_messages(vault: Vault, messages: Sequence[int]) -> Generator[int, Non
     """
     with closing(IndexFeeder(vault)) as indexing:
         yield from indexing.catch_up()
-        clean = yield from indexing.forget(messages)
+        spans = indexing.open().stored_with(messages)
+    read, clean = 0, True
+    for span in spans:
+        yield None
+        with closing(IndexFeeder(vault)) as indexing:
+            yield from indexing.catch_up()
+            mine = [number for number in messages if span.first <= number < span.end]
+            with closing(indexing.forget(mine)) as steps:
+                done = 0
+                while True:
+                    try:
+                        done = next(steps)
+                    except StopIteration as ended:
+                        clean = clean and bool(ended.value)
+                        break
+                    yield read + done
+                read += done
     if not clean:
         log.warning("the index is rebuilt, since a part of it can't be written again")
         yield from renew_index(vault)

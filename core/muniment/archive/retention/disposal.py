@@ -14,7 +14,7 @@ from muniment.archive.catalog.model import MessageRow
 from muniment.archive.erasure.erase import Erasing, ErasureResult, finish_erasing
 from muniment.archive.erasure.plan import ErasureOrder
 from muniment.archive.ledger.erased.named import committed_redactions
-from muniment.archive.operations.stage_progress import StageProgress
+from muniment.archive.operations.stage_progress import Stage, StageProgress, with_pauses
 from muniment.archive.retention.coverage import PAGE
 from muniment.archive.retention.due import DueList, due_among, due_pages, list_name, size_of
 from muniment.archive.retention.holds import Actor
@@ -137,7 +137,7 @@ class Disposing:
         self._now = now
         self._stopped = stopped
 
-    def dispose(self) -> Iterator[str | StageProgress]:
+    def dispose(self) -> Iterator[Stage]:
         """Erase what is on the list, in batches, and remove all traces of it.
 
         Yields:
@@ -151,9 +151,11 @@ class Disposing:
         if self._order.at > self._now():
             raise UsageError("a disposal can't be of a later time: make the list again")
         yield from finish_erasing(self._vault, self._stopped)
-        due = yield from exact_list(self._vault, self._order.at, self._order.name, self._spent(), self._check)
+        order, spent = self._order, self._spent()
+        due = yield from with_pauses(exact_list(self._vault, order.at, order.name, spent, self._check))
         for rule, numbers in due.rules.items():
             yield from self._erase(rule, numbers)
+        yield from finish_erasing(self._vault, self._stopped)
 
     def _spent(self) -> set[bytes]:
         """What this approved disposal has erased before it was stopped."""
@@ -163,7 +165,7 @@ class Disposing:
         mine = (one.redaction for one in every if one.redaction.request == self._order.approval)
         return {sha for redaction in mine for sha in redaction.messages}
 
-    def _erase(self, rule: tuple[str, int], numbers: list[int]) -> Iterator[str | StageProgress]:
+    def _erase(self, rule: tuple[str, int], numbers: list[int]) -> Iterator[Stage]:
         name, version = rule
         order = ErasureOrder(
             basis=f"retention rule {name}, version {version}",
@@ -175,7 +177,7 @@ class Disposing:
         )
         erasing = Erasing(self._vault, order, self._refused, self._stopped)
         try:
-            yield from erasing.erase(numbers)
+            yield from erasing.erase_content(numbers)
         finally:
             self.result.add(erasing.result)
 

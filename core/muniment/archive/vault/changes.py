@@ -16,6 +16,10 @@ class CatalogBehind(VaultError):
     """A batch is kept in the ledger, but the catalog could not apply it yet."""
 
 
+class PlanOutdated(VaultError):
+    """Mail was archived since it was looked up what an erasure takes, so nothing was erased."""
+
+
 Plan = Callable[[Directory], Iterable[Change]]
 """Takes the current directory, and returns changes of it."""
 Events = Callable[[Sequence[Change]], Iterable[dict[str, Any]]]

@@ -31,13 +31,20 @@ from muniment.archive.files.lock import VaultLock
 from muniment.archive.files.temp_files import enter_work, leave_work, own_work
 from muniment.archive.ledger.codec import PayloadDecoder, RecordEncoder, is_filtered
 from muniment.archive.ledger.erased.named import committed_redactions
-from muniment.archive.ledger.model import AppendedRecord, LedgerHead, LedgerRecord, RecordKind
+from muniment.archive.ledger.model import ERASABLE, AppendedRecord, LedgerHead, LedgerRecord, RecordKind
 from muniment.archive.ledger.records import VERSION, json_record
 from muniment.archive.ledger.scan import scan
 from muniment.archive.ledger.training import SAMPLES, train_dictionaries
 from muniment.archive.ledger.writer import Ledger
 from muniment.archive.senders.evidence_record import SenderEvidence, encode_evidence, evidence_fact
-from muniment.archive.vault.changes import CatalogBehind, DirectoryChange, Events, Plan, RefilingProgress
+from muniment.archive.vault.changes import (
+    CatalogBehind,
+    DirectoryChange,
+    Events,
+    Plan,
+    PlanOutdated,
+    RefilingProgress,
+)
 from muniment.archive.vault.commit_coordinator import CLOCK, CommitCoordinator
 from muniment.archive.vault.contents import VaultContents
 from muniment.archive.vault.decisions import Decide, DecisionEvents, Decisions
@@ -361,7 +368,11 @@ class Vault(VaultContents):
         return self._commits.dead
 
     def erase(
-        self, redactions: Sequence[Redaction], time: int, allowed: Callable[[], bool] = lambda: True
+        self,
+        redactions: Sequence[Redaction],
+        time: int,
+        planned: LedgerHead,
+        allowed: Callable[[], bool] = lambda: True,
     ) -> list[int]:
         """Record a decision to erase, then erase the content of the records that it names. Thread-safe.
 
@@ -371,6 +382,7 @@ class Vault(VaultContents):
         Args:
             redactions: The decision, in one or more records.
             time: The time now, in seconds since 1970 UTC.
+            planned: The committed state up to which it is known what must go, and what other mail needs.
             allowed: Called when no other thread can record anything, such as a legal hold. If it returns
                 false, nothing is erased.
 
@@ -379,6 +391,7 @@ class Vault(VaultContents):
 
         Raises:
             ValueError: A redaction is too large, or contradicts itself; nothing was committed.
+            PlanOutdated: Mail was archived since `planned`, which may need what would be erased.
             OSError: The decision could not be written, and nothing was erased. If it is in the ledger all the
                 same, it is erased before the next one, or when the vault is next opened.
             CatalogBehind: The records are erased, but the catalog could not apply the decision yet.
@@ -391,6 +404,7 @@ class Vault(VaultContents):
         with self._commits.between_batches():
             self.require_writable()
             self._finish_begun()
+            self._require_no_mail_since(planned)
             if not allowed():
                 return []
             for redaction in redactions:
@@ -410,6 +424,15 @@ class Vault(VaultContents):
         if behind is not None:
             raise behind
         return [fact.sequence for fact in facts]
+
+    def _require_no_mail_since(self, planned: LedgerHead) -> None:
+        since = planned if planned.tree_size else None
+        for frame in scan(self.segments, since, on_damage=lambda damage: None, payloads=False):
+            if frame.kind in ERASABLE:
+                raise PlanOutdated(
+                    "mail was archived since it was looked up what the erasure takes: nothing was erased, "
+                    "try again"
+                )
 
     def finish_erasures(self) -> None:
         """Finish an erasure of this process that was interrupted. Thread-safe.

@@ -6,11 +6,14 @@ job goes on without watchers.
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from itertools import takewhile
 from typing import Protocol
 
 import msgspec
@@ -19,7 +22,7 @@ from muniment import api
 from muniment.archive.vault.vault import Vault
 from muniment.client.socket_path import SETTINGS
 from muniment.config.model import Settings
-from muniment.errors import RunFailed
+from muniment.errors import RunFailed, VaultError
 from muniment.runs.pipeline.estimate import RunEstimate
 from muniment.runs.pipeline.progress import RunProgress, settled
 from muniment.runs.prepare.worker_pool import WorkerPool
@@ -28,6 +31,8 @@ from muniment.runs.run import summary
 from muniment.service.host.profile_source import find, plan_for
 from muniment.service.host.run_profile import counters, progress_word, run_profile
 from muniment.service.host.untested_profiles import release
+
+log = logging.getLogger("muniment.service")
 
 EVERY = 0.25
 """Seconds between two progress replies."""
@@ -38,8 +43,8 @@ WAITING = "waiting"
 class WriterJob(Protocol):
     """Something that needs the vault's writer for itself, from the request to the end.
 
-    `work` and `give_up` are called by the host, at most one of them and at most once. `replies` and the
-    attributes are for any thread.
+    `work` and `give_up` are called by the host, at most one of them, and at most once unless it
+    pauses. `replies` and the attributes are for any thread.
     """
 
     cancel: threading.Event
@@ -50,6 +55,8 @@ class WriterJob(Protocol):
     """Why the job failed; None while it runs, and if it succeeded. Set by the host."""
     repairs_catalog: bool
     """Whether it repairs the catalog. The host then does not use the catalog before the job."""
+    paused: bool
+    """Whether `work` has returned before its end, so that a run goes first. It is then called again."""
 
     @property
     def progress_mark(self) -> object:
@@ -88,7 +95,7 @@ class WriterJob(Protocol):
 class RunJob:
     """A run of a profile, from the request to its end."""
 
-    repairs_catalog = False
+    repairs_catalog = paused = False
 
     def __init__(self, profile: str, changed: Callable[[api.ProgressWord], None]) -> None:
         """`changed` is called with the progress of the run, in the host's thread."""
@@ -170,7 +177,7 @@ class RunJob:
 class RetryJob:
     """A retry of quarantined items."""
 
-    repairs_catalog = False
+    repairs_catalog = paused = False
 
     def __init__(self, ids: tuple[str, ...]) -> None:
         self.cancel = threading.Event()
@@ -210,3 +217,41 @@ class RetryJob:
     def result_text(self) -> str:
         """The result as a sentence."""
         return f"{self.archived} of {self.tried} quarantined items archived."
+
+
+def run_is_next(jobs: Sequence[WriterJob]) -> bool:
+    """Whether a run waits directly behind the job in hand, which is the first one."""
+    return len(jobs) > 1 and isinstance(jobs[1], RunJob)
+
+
+def put_back(jobs: deque[WriterJob], job: WriterJob) -> None:
+    """Let the runs go first that wait directly behind a job, which is the first one."""
+    jobs.remove(job)
+    runs = list(takewhile(lambda other: isinstance(other, RunJob), jobs))
+    jobs.insert(len(runs), job)
+
+
+def summary_line(summary: api.RunSummary) -> str:
+    """A run in one log line: only counts, nothing of the mail."""
+    return (
+        f"{summary.profile}: {summary.state}, listed {summary.listed}, new {summary.new}, "
+        f"merged {summary.merged}, quarantined {summary.quarantined}, failed {summary.failed}, "
+        + (f"passed over {summary.passed_over}, " if summary.passed_over else "")
+        + f"deleted {summary.deleted}, {summary.seconds:.1f} s"
+        + (f"; {summary.error}" if summary.error else "")
+    )
+
+
+def eventful(summary: api.RunSummary) -> bool:
+    """Whether a run is worth a log line: it fetched or deleted something, or was not ok."""
+    return summary.state != "ok" or bool(
+        summary.fetched or summary.deleted or summary.skipped > summary.passed_over
+    )
+
+
+def roll_back(vault: Vault) -> None:
+    """Roll back uncommitted records of a failed job, so that the next commit does not include them."""
+    try:
+        vault.rollback()
+    except VaultError as error:
+        log.error("the records of a failed job could not be rolled back: %s", error)

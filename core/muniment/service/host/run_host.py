@@ -22,7 +22,16 @@ from muniment.config.model import Profile, Settings
 from muniment.errors import NotFound, VaultError
 from muniment.runs.prepare.worker_pool import WorkerPool
 from muniment.runs.schedule import RunSchedule, ScheduledTask
-from muniment.service.host.jobs import RetryJob, RunJob, WriterJob
+from muniment.service.host.jobs import (
+    RetryJob,
+    RunJob,
+    WriterJob,
+    eventful,
+    put_back,
+    roll_back,
+    run_is_next,
+    summary_line,
+)
 from muniment.service.host.last_run import last_run
 from muniment.service.host.log_ring import LogRing, WarningHandler
 from muniment.service.host.milestones import RunMilestones
@@ -166,17 +175,13 @@ class RunHost:
         """Stop a job, as `cancel` does. Does nothing if it has ended."""
         with self._changed:
             job.cancel.set()
-            if job in self._jobs and job is not self._in_hand:
+            if job in self._jobs and job is not self._in_hand and not job.paused:
                 self._jobs.remove(job)
                 job.give_up()
                 self._end(job)
 
     def submit(self, job: WriterJob) -> None:
-        """Queue a job.
-
-        Raises:
-            VaultError: the service is stopping.
-        """
+        """Queue a job. It raises what `run` raises."""
         with self._changed:
             self._submit(job)
 
@@ -210,13 +215,16 @@ class RunHost:
                     try:
                         if not job.repairs_catalog:
                             apply_settings(vault, self._settings)
-                            finish_interrupted(vault)
+                            self._finish_interrupted(vault)
                         self._begin(job)
                         job.work(vault, pool, self._settings())
                     except BaseException as error:  # noqa: BLE001 - raised for the watchers
                         job.error = error
-                        _give_up(vault)
-                    self._done(job)
+                        roll_back(vault)
+                    if job.paused:
+                        self._put_back(job)
+                    else:
+                        self._done(job)
                     tidy_up()
         except BaseException as error:  # noqa: BLE001 - the vault can't be opened: raised for all watchers
             self._fail(error)
@@ -230,6 +238,22 @@ class RunHost:
                 return None
             self._in_hand = self._jobs[0]
             return self._in_hand
+
+    def _finish_interrupted(self, vault: Vault) -> None:
+        """Finish an interrupted erasure. One that has only let a run go first does that itself."""
+        if not any(job.paused for job in self._jobs):
+            finish_interrupted(vault)
+
+    def run_waits(self) -> bool:
+        """Whether the next job is a run, which waits for the one in hand."""
+        with self._changed:
+            return run_is_next(self._jobs)
+
+    def _put_back(self, job: WriterJob) -> None:
+        with self._changed:
+            put_back(self._jobs, job)
+            self._in_hand = None
+        self._touch()
 
     def _begin(self, job: WriterJob) -> None:
         if isinstance(job, RunJob):
@@ -466,32 +490,6 @@ class RunHost:
                 if thread is not None:
                     thread.join()
             logging.getLogger("muniment").removeHandler(self._warnings)
-
-
-def _give_up(vault: Vault) -> None:
-    """Roll back uncommitted records of a failed job, so that the next commit does not include them."""
-    try:
-        vault.rollback()
-    except VaultError as error:
-        log.error("the records of a failed job could not be rolled back: %s", error)
-
-
-def summary_line(summary: api.RunSummary) -> str:
-    """A run in one log line: only counts, nothing of the mail."""
-    return (
-        f"{summary.profile}: {summary.state}, listed {summary.listed}, new {summary.new}, "
-        f"merged {summary.merged}, quarantined {summary.quarantined}, failed {summary.failed}, "
-        + (f"passed over {summary.passed_over}, " if summary.passed_over else "")
-        + f"deleted {summary.deleted}, {summary.seconds:.1f} s"
-        + (f"; {summary.error}" if summary.error else "")
-    )
-
-
-def eventful(summary: api.RunSummary) -> bool:
-    """Whether a run is worth a log line: it fetched or deleted something, or was not ok."""
-    return summary.state != "ok" or bool(
-        summary.fetched or summary.deleted or summary.skipped > summary.passed_over
-    )
 
 
 def _task_name(profile: str) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
 
 from muniment import api
-from muniment.archive.operations.stage_progress import StageProgress
+from muniment.archive.operations.stage_progress import Pause, Stage, StageProgress
 from muniment.archive.vault.vault import Vault
 from muniment.config.model import Settings
 from muniment.errors import VaultError
@@ -17,8 +17,9 @@ from muniment.runs.prepare.worker_pool import WorkerPool
 SELDOM = 1.0
 """Seconds after which the last step is given again if nothing is new."""
 WAITING = "waiting until the runs before it have ended"
+GIVES_WAY = "waiting until a run has ended"
 
-Stages = Iterator[str | StageProgress]
+Stages = Iterator[Stage]
 ActOnVault = Callable[[Vault, Callable[[], bool]], Stages]
 """Does the act on a vault that is open for writing. It is given a function that says whether to stop."""
 
@@ -33,6 +34,7 @@ class VaultAct:
         act: ActOnVault,
         step: Callable[[str | StageProgress], api.Step],
         result: Callable[[], api.WireWord],
+        run_waits: Callable[[], bool] = lambda: False,
     ) -> None:
         """Make the job.
 
@@ -40,13 +42,17 @@ class VaultAct:
             act: does the act, in the host's thread.
             step: makes a reply of a stage, in the thread of `replies`.
             result: makes the last reply, once the act has succeeded.
+            run_waits: whether a run waits for the act. It then goes first, at the act's next pause.
         """
+        self.paused = False
         self.cancel = threading.Event()
         self.ended = threading.Event()
         self.error: BaseException | None = None
         self._act = act
         self._step = step
         self._result = result
+        self._run_waits = run_waits
+        self._under_way: Generator[Stage, None, None] | None = None
         self._stages: queue.SimpleQueue[str | StageProgress] = queue.SimpleQueue()
 
     @property
@@ -55,14 +61,21 @@ class VaultAct:
         return object()
 
     def work(self, vault: Vault, pool: WorkerPool, settings: Settings) -> None:
-        """Do the act.
+        """Do the act, or go on with it, until its end or until a run goes first.
 
         Raises:
             Exception: it failed, or was stopped.
         """
-        with closing(_generator(self._act(vault, self.cancel.is_set))) as stages:
-            for stage in stages:
+        self.paused = False
+        if self._under_way is None:
+            self._under_way = _generator(self._act(vault, self.cancel.is_set))
+        for stage in self._under_way:
+            if not isinstance(stage, Pause):
                 self._stages.put(stage)
+            elif self._run_waits() and not self.cancel.is_set():
+                self._stages.put(GIVES_WAY)
+                self.paused = True
+                return
 
     def give_up(self) -> None:
         """End without a start."""
@@ -84,5 +97,5 @@ class VaultAct:
         yield self._result()
 
 
-def _generator(stages: Stages) -> Generator[str | StageProgress, None, None]:
+def _generator(stages: Stages) -> Generator[Stage, None, None]:
     yield from stages

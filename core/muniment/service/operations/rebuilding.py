@@ -37,6 +37,7 @@ class RebuildJob:
     """
 
     repairs_catalog = True
+    paused = False
 
     def __init__(self, request: api.Rebuild) -> None:
         self.cancel = threading.Event()

@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from typing import Any
 
 from muniment import api
+from muniment.archive.operations.stage_progress import without_pauses
 from muniment.archive.retention.approvals import Approval, approvals_of
 from muniment.archive.retention.disposal import DisposalOrder, DisposalResult, Disposing, exact_list
 from muniment.archive.retention.due import DueList, size_of
@@ -107,10 +108,10 @@ def disposal_words(
 
     if not session.host.in_service:
         with nullcontext(opened) if opened is not None else session.writing() as vault:
-            yield from map(shown.step, act(vault, lambda: False))
+            yield from map(shown.step, without_pauses(act(vault, lambda: False)))
         yield _disposed(result)
         return
-    job = VaultAct(act, shown.step, lambda: _disposed(result))
+    job = VaultAct(act, shown.step, lambda: _disposed(result), session.host.run_waits)
     session.host.submit(job)
     try:
         yield from job.replies()

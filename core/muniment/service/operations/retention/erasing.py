@@ -17,6 +17,7 @@ from muniment.archive.erasure.erase import Erasing, ErasureResult
 from muniment.archive.erasure.plan import ErasureOrder
 from muniment.archive.erasure.redaction import MAX_MESSAGES, MAX_TEXT
 from muniment.archive.ledger.checkpoints import read_checkpoint
+from muniment.archive.operations.stage_progress import without_pauses
 from muniment.archive.retention.approvals import Approval, approvals_of
 from muniment.archive.retention.protection import protected
 from muniment.archive.vault.vault import Vault
@@ -165,10 +166,10 @@ def _erased(
         yield from erasing.erase([row.sequence for row in found if row is not None])
 
     if opened is not None and not host.in_service:
-        yield from map(shown.step, act(opened, lambda: False))
+        yield from map(shown.step, without_pauses(act(opened, lambda: False)))
         yield _done(result)
         return
-    job = VaultAct(act, shown.step, lambda: replace(_done(result), passed=passed))
+    job = VaultAct(act, shown.step, lambda: replace(_done(result), passed=passed), host.run_waits)
     host.submit(job)
     try:
         yield from job.replies()
