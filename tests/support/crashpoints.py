@@ -79,6 +79,10 @@ class CrashPoints:
             self._wrap(stack, os, "fdatasync", self._sync(os.fdatasync))
             yield
 
+    def watch(self, stack: ExitStack, owner: Any, method: str, name: str) -> None:
+        """Watch one more function until the stack is closed: its points are `name` before and after it."""
+        self._wrap(stack, owner, method, self._around(name, getattr(owner, method)))
+
     @contextmanager
     def armed(self, point: str, count: int, fault: bool = False) -> Iterator[None]:
         """Crash or fail when `point` is passed for the `count`th time inside the block."""
