@@ -9,7 +9,7 @@ import time
 import traceback
 from pathlib import Path
 
-from benchmarks import watch
+from benchmarks import disposal, watch
 from benchmarks.lab import FOLDER_VARIABLE, Lab
 from benchmarks.report import Aim, Section, aims_table, document
 from benchmarks.scenarios import SCENARIOS
@@ -28,7 +28,8 @@ def main() -> int:
         found = [_measured(lab, name) for name in names]
     sections = [section for section in found if section]
     complete = len(sections) == len(names)
-    text = document(settings, [*sections, watch.stored().section()])
+    large = disposal.stored()
+    text = document(settings, [*sections, watch.stored().section(), *([large.section()] if large else [])])
     print("\n" + "\n".join(aims_table(aim for one in sections for aim in one.aims).markdown()))
     target = args.output or (None if args.quick or args.only else REPORT)
     if target and complete:
