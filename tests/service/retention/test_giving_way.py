@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -68,7 +69,7 @@ def submitted(host: RunHost, watch: Slow, at: int) -> VaultAct:
                 host.run("box")
             yield stage
 
-    job = VaultAct(act, StageSteps().step, lambda: api.Done(message="erased"), host.run_waits)
+    job = VaultAct(act, StageSteps().step, lambda: api.Done(message="erased"), host.run_waits, 0)
     host.submit(job)
     return job
 
@@ -108,9 +109,33 @@ def test_without_a_run_an_act_does_not_pause(host: RunHost) -> None:
     def act(vault: Vault, stopped: object) -> Iterator[Stage]:
         yield from ("one", PAUSE, "two")
 
-    job = VaultAct(act, StageSteps().step, lambda: api.Done(message="done"), host.run_waits)
+    job = VaultAct(act, StageSteps().step, lambda: api.Done(message="done"), host.run_waits, 0)
     host.submit(job)
     assert job.ended.wait(PATIENCE)
     assert [word for word in job.replies() if isinstance(word, api.Step)] == [
         api.Step(text="one"), api.Step(text="two"),
     ]  # fmt: skip
+
+
+def test_runs_without_end_do_not_hold_it_up(host: RunHost) -> None:
+    """It goes on for some time before the next run."""
+    ended = list[api.RunSummary]()
+
+    class Counting(RunObserver):
+        def ended(self, summary: api.RunSummary) -> None:
+            ended.append(summary)
+
+    def act(vault: Vault, stopped: object) -> Iterator[Stage]:
+        for _ in range(25):
+            time.sleep(0.1)
+            yield PAUSE
+
+    def always() -> bool:
+        host.run("box")
+        return host.run_waits()
+
+    host.observe(Counting())
+    job = VaultAct(act, StageSteps().step, lambda: api.Done(message="done"), always, 1.0)
+    host.submit(job)
+    assert job.ended.wait(PATIENCE)
+    assert 1 <= len(ended) <= 3

@@ -14,7 +14,7 @@ from muniment.archive.catalog import CatalogMention, MessageRow
 from muniment.archive.facts import DAMAGED
 from muniment.archive.files.contents import mail_from
 from muniment.archive.files.temp_files import own_work
-from muniment.archive.index import IndexDocument, IndexMention, SearchIndex
+from muniment.archive.index import IndexDocument, IndexMention, SearchIndex, StoredSpan
 from muniment.archive.ledger.model import LedgerHead
 from muniment.archive.operations.index_binding import binding_of, is_bound
 from muniment.archive.vault.layout import INDEX
@@ -33,6 +33,8 @@ log = logging.getLogger("muniment.index")
 
 PAGE = 200
 """Messages that are looked up at a time."""
+AT_ONCE = 2_000
+"""Messages of a part that is written again after which a run may go first."""
 COMMIT_DOCUMENTS = 20_000
 """Documents after which a commit is made."""
 COMMIT_TEXT = 56_000_000
@@ -93,7 +95,7 @@ def forget_messages(vault: Vault, messages: Sequence[int]) -> Generator[int | No
         messages: Their numbers.
 
     Yields:
-        The number of messages that were read so far; None after each part of the index. Runs may go on then.
+        The number of messages that were read so far; None where a run may go first, since nothing is open.
 
     Raises:
         VaultError: The index can't be written.
@@ -101,23 +103,20 @@ def forget_messages(vault: Vault, messages: Sequence[int]) -> Generator[int | No
     """
     with closing(IndexFeeder(vault)) as indexing:
         yield from indexing.catch_up()
-        spans = indexing.open().stored_with(messages)
-    read, clean = 0, True
+        spans = indexing.remove(messages)
+    read = 0
     for span in spans:
-        yield None
-        with closing(IndexFeeder(vault)) as indexing:
-            yield from indexing.catch_up()
-            mine = [number for number in messages if span.first <= number < span.end]
-            with closing(indexing.forget(mine)) as steps:
-                done = 0
-                while True:
-                    try:
-                        done = next(steps)
-                    except StopIteration as ended:
-                        clean = clean and bool(ended.value)
-                        break
-                    yield read + done
-                read += done
+        first = span.first
+        while first < span.end:
+            yield None
+            with closing(IndexFeeder(vault)) as indexing:
+                yield from indexing.catch_up()
+                first, done = indexing.renew(first, span.end)
+            read += done
+            yield read
+    with closing(IndexFeeder(vault)) as indexing:
+        index = indexing.open()
+        clean = all(index.is_renewed(span) for span in spans)
     if not clean:
         log.warning("the index is rebuilt, since a part of it can't be written again")
         yield from renew_index(vault)
@@ -240,34 +239,43 @@ class IndexFeeder:
         self._reached = head.tree_size
         self.commit()
 
-    def forget(self, messages: Sequence[int]) -> Generator[int, None, bool]:
-        """Remove messages, and write those again that are stored with them. `catch_up` comes before it.
+    def remove(self, messages: Iterable[int]) -> list[StoredSpan]:
+        """Remove messages, and return the parts of the index whose files have held them.
 
         Args:
             messages: Numbers of messages that the catalog no longer has.
 
-        Yields:
-            The number of messages that were read so far.
+        Raises:
+            VaultError: The index can't be written.
+        """
+        index, numbers = self.open(), list(messages)
+        spans = index.stored_with(numbers)
+        index.remove(numbers)
+        self.commit()
+        return spans
+
+    def renew(self, first: int, end: int, most: int = AT_ONCE) -> tuple[int, int]:
+        """Write the next messages of a part of the index again. `catch_up` comes before it.
+
+        Args:
+            first: The lowest number of a message that is not written again yet.
+            end: The lowest number after the part.
+            most: Most messages that are written.
 
         Returns:
-            Whether no file is left that has held the removed messages.
+            The lowest number that is not written again yet, `end` if there is none; and how many messages
+            were read.
 
         Raises:
             VaultError: The index can't be written.
         """
-        index = self.open()
-        spans = index.stored_with(messages)
-        index.remove(messages)
-        done = 0
-        for span in spans:
-            first = span.first
-            while page := self._vault.catalog.numbers(first, min(span.end, self._reached), PAGE):
-                self._renew(index, page)
-                first = page[-1] + 1
-                done += len(page)
-                yield done
+        index, done, last = self.open(), 0, min(end, self._reached)
+        while done < most and (page := self._vault.catalog.numbers(first, last, PAGE)):
+            self._renew(index, page)
+            first = page[-1] + 1
+            done += len(page)
         self.commit()
-        return all(index.is_renewed(span) for span in spans)
+        return first if done >= most else end, done
 
     def close(self) -> None:
         """Close the index. Uncommitted messages are indexed again later."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 
@@ -14,6 +15,8 @@ from muniment.config.model import Settings
 from muniment.errors import VaultError
 from muniment.runs.prepare.worker_pool import WorkerPool
 
+LEAST = 3.0
+"""Seconds for which an act goes on before it lets a run go first again: else, many runs could hold it up."""
 SELDOM = 1.0
 """Seconds after which the last step is given again if nothing is new."""
 WAITING = "waiting until the runs before it have ended"
@@ -35,6 +38,7 @@ class VaultAct:
         step: Callable[[str | StageProgress], api.Step],
         result: Callable[[], api.WireWord],
         run_waits: Callable[[], bool] = lambda: False,
+        least: float = LEAST,
     ) -> None:
         """Make the job.
 
@@ -43,6 +47,7 @@ class VaultAct:
             step: makes a reply of a stage, in the thread of `replies`.
             result: makes the last reply, once the act has succeeded.
             run_waits: whether a run waits for the act. It then goes first, at the act's next pause.
+            least: seconds for which the act goes on before that.
         """
         self.paused = False
         self.cancel = threading.Event()
@@ -52,6 +57,7 @@ class VaultAct:
         self._step = step
         self._result = result
         self._run_waits = run_waits
+        self._least = least
         self._under_way: Generator[Stage, None, None] | None = None
         self._stages: queue.SimpleQueue[str | StageProgress] = queue.SimpleQueue()
 
@@ -66,16 +72,21 @@ class VaultAct:
         Raises:
             Exception: it failed, or was stopped.
         """
-        self.paused = False
+        self.paused, since = False, time.monotonic()
         if self._under_way is None:
             self._under_way = _generator(self._act(vault, self.cancel.is_set))
         for stage in self._under_way:
             if not isinstance(stage, Pause):
                 self._stages.put(stage)
-            elif self._run_waits() and not self.cancel.is_set():
+            elif self._yields(since):
                 self._stages.put(GIVES_WAY)
                 self.paused = True
                 return
+
+    def _yields(self, since: float) -> bool:
+        """Whether a run goes first now."""
+        done = time.monotonic() - since >= self._least
+        return done and self._run_waits() and not self.cancel.is_set()
 
     def give_up(self) -> None:
         """End without a start."""
