@@ -16,10 +16,11 @@ from muniment.archive.catalog.model import Erasure
 from muniment.archive.erasure.apply import erase_frames, finish_erasures
 from muniment.archive.erasure.redaction import Redaction
 from muniment.archive.ledger.erased.named import committed_redactions
-from muniment.archive.ledger.model import LedgerHead
-from muniment.archive.ledger.scan import has_commit, last_head
+from muniment.archive.ledger.model import ERASABLE, LedgerHead
+from muniment.archive.ledger.scan import has_commit, last_head, scan
 from muniment.archive.ledger.segment_store import SegmentStore
 from muniment.archive.ledger.vault_id import read_vault_id
+from muniment.archive.vault.changes import PlanOutdated
 from muniment.archive.vault.known_roots import as_json
 from muniment.archive.vault.layout import ERASED
 from muniment.errors import LedgerDamaged, VaultError
@@ -60,6 +61,20 @@ class VaultErasures:
             log.info("erased again what decisions name since the last note: %d records", done)
         self.note(head)
         return done
+
+    def require_no_mail_since(self, planned: LedgerHead) -> None:
+        """Check that no mail was archived since a state, which may need what is to be erased.
+
+        Raises:
+            PlanOutdated: Mail was archived.
+        """
+        since = planned if planned.tree_size else None
+        for frame in scan(self._segments, since, on_damage=lambda damage: None, payloads=False):
+            if frame.kind in ERASABLE:
+                raise PlanOutdated(
+                    "mail was archived since it was looked up what the erasure takes: nothing was erased, "
+                    "try again"
+                )
 
     def begin(self, since: LedgerHead) -> None:
         """Say that decisions to erase may be committed after a state. Until they are erased, no note is made.

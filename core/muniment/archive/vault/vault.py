@@ -31,7 +31,7 @@ from muniment.archive.files.lock import VaultLock
 from muniment.archive.files.temp_files import enter_work, leave_work, own_work
 from muniment.archive.ledger.codec import PayloadDecoder, RecordEncoder, is_filtered
 from muniment.archive.ledger.erased.named import committed_redactions
-from muniment.archive.ledger.model import ERASABLE, AppendedRecord, LedgerHead, LedgerRecord, RecordKind
+from muniment.archive.ledger.model import AppendedRecord, LedgerHead, LedgerRecord, RecordKind
 from muniment.archive.ledger.records import VERSION, json_record
 from muniment.archive.ledger.scan import scan
 from muniment.archive.ledger.training import SAMPLES, train_dictionaries
@@ -42,7 +42,6 @@ from muniment.archive.vault.changes import (
     DirectoryChange,
     Events,
     Plan,
-    PlanOutdated,
     RefilingProgress,
 )
 from muniment.archive.vault.commit_coordinator import CLOCK, CommitCoordinator
@@ -404,7 +403,7 @@ class Vault(VaultContents):
         with self._commits.between_batches():
             self.require_writable()
             self._finish_begun()
-            self._require_no_mail_since(planned)
+            self._erasures.require_no_mail_since(planned)
             if not allowed():
                 return []
             for redaction in redactions:
@@ -424,15 +423,6 @@ class Vault(VaultContents):
         if behind is not None:
             raise behind
         return [fact.sequence for fact in facts]
-
-    def _require_no_mail_since(self, planned: LedgerHead) -> None:
-        since = planned if planned.tree_size else None
-        for frame in scan(self.segments, since, on_damage=lambda damage: None, payloads=False):
-            if frame.kind in ERASABLE:
-                raise PlanOutdated(
-                    "mail was archived since it was looked up what the erasure takes: nothing was erased, "
-                    "try again"
-                )
 
     def finish_erasures(self) -> None:
         """Finish an erasure of this process that was interrupted. Thread-safe.

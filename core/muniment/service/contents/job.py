@@ -17,7 +17,7 @@ from muniment.runs.prepare.worker_pool import WorkerPool
 class ContentsJob:
     """Writes the attachments of some messages into the index. A run waits for it about a second at most."""
 
-    repairs_catalog = False
+    repairs_catalog = paused = False
 
     def __init__(self, contents: Mapping[int, tuple[ReadFile, ...]]) -> None:
         """Keep what was read, by the numbers of the messages."""
