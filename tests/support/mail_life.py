@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 
 from muniment.archive.retention.rules import RuleKind
 
+PEOPLE = ["bob@example.com", "carol@example.com"]
+"""Whose mail it is."""
 ALL = ""
 """Everybody's mail, as a selection."""
 
