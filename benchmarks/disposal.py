@@ -39,11 +39,6 @@ STORED = Path(__file__).with_name("disposal.json")
 REPORT = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 TITLE = "Disposal from a large vault"
 COMMAND = "python -m benchmarks.disposal --store"
-BEFORE = 60.0
-"""Seconds for which runs and searches are measured before the disposal."""
-RUN_EVERY, RUN_OF = 5.0, 20
-"""Seconds between two runs, and messages of each."""
-SEARCH_EVERY = 0.1
 SHOWN_EVERY = 10.0
 STAGES = {"compared with the rules": "list", "the ledger is read": "read", "messages are erased": "erase",
           "the index is written": "index", "copying the catalog": "catalog"}  # fmt: skip
@@ -57,6 +52,23 @@ of {run_of} messages is asked for {every:.0f} seconds after the one before, and 
 seconds besides its own time, also for {before:.0f} seconds before the disposal. A run waits until its first
 message is listed; the disposal lets it go first at the next pause. Memory is that of the service and its
 workers. Measured with Python {python}."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How much others use the service, in seconds."""
+
+    before: float = 60.0
+    """For how long runs and searches are measured before the disposal."""
+    run_every: float = 5.0
+    """Between two runs."""
+    run_of: int = 20
+    """Messages of a run."""
+    search_every: float = 0.1
+    """Between two searches."""
+
+
+PACE = Pace()
 
 
 @dataclass
@@ -87,8 +99,8 @@ class Measured:
 
     def section(self) -> Section:
         """The section of the report."""
-        text = TEXT.format(disposed=self.disposed, count=self.count, run_of=RUN_OF, every=RUN_EVERY,
-                           pause=SEARCH_EVERY, before=BEFORE, python=self.python)  # fmt: skip
+        text = TEXT.format(disposed=self.disposed, count=self.count, run_of=PACE.run_of, every=PACE.run_every,
+                           pause=PACE.search_every, before=PACE.before, python=self.python)  # fmt: skip
         figures = [
             ("Simulation, s", f"{self.simulated:,.0f}"),
             ("Disposal, s", f"{self.seconds:,.0f}"),
@@ -166,14 +178,14 @@ def _await_service(vault: Path, process: subprocess.Popen[bytes]) -> None:
 class Load:
     """Runs and searches of other clients, until it is closed."""
 
-    def __init__(self, vault: Path, box: Path) -> None:
+    def __init__(self, vault: Path, box: Path, pace: Pace) -> None:
         self.waits: dict[str, list[float]] = {"before": [], "during": []}
         self.searches: dict[str, list[float]] = {"before": [], "during": []}
         self.when = "before"
         self.errors: list[str] = []
-        self._vault, self._box, self._sent = vault, box, 0
+        self._vault, self._box, self._sent, self._run_of = vault, box, 0, pace.run_of
         self._over = threading.Event()
-        acts = ((self._run, RUN_EVERY), (self._search, SEARCH_EVERY))
+        acts = ((self._run, pace.run_every), (self._search, pace.search_every))
         self._threads = [threading.Thread(target=self._loop, args=one, daemon=True) for one in acts]
         rng = random.Random(5)
         words = Corpus(SEED, attachments=1).words
@@ -198,10 +210,11 @@ class Load:
                 self.errors.append(f"{type(error).__name__}: {error}")
 
     def _run(self) -> None:
-        large = LargeVault(self._box, 10**9 + self._sent + RUN_OF, 0)
-        for number, report in enumerate(large.reports(10**9 + self._sent, 10**9 + self._sent + RUN_OF)):
+        start = 10**9 + self._sent
+        large = LargeVault(self._box, start + self._run_of, 0)
+        for number, report in enumerate(large.reports(start, start + self._run_of)):
             (self._box / "new" / f"{self._sent + number:09d}.live").write_bytes(report)
-        self._sent += RUN_OF
+        self._sent += self._run_of
         began, waited = time.monotonic(), None
         when = self.when
         for word in client_of(self._vault).stream(api.Run(profile="live")):
@@ -222,7 +235,7 @@ class Load:
 # --- the measurement ------------------------------------------------------------------------------
 
 
-def measure(large: LargeVault, say: Callable[[str], None]) -> Measured:
+def measure(large: LargeVault, say: Callable[[str], None], pace: Pace = PACE) -> Measured:
     """Copy the vault, and dispose of its old messages.
 
     Raises:
@@ -240,12 +253,13 @@ def measure(large: LargeVault, say: Callable[[str], None]) -> Measured:
         client = client_of(vault)
         fields = {"source": "maildir", "path": str(box), "journal": True, "enabled": False}
         client.call(api.PutProfile(name="live", fields=fields, new=True), api.Done)
-        load = Load(vault, box)
+        load = Load(vault, box, pace)
         load.start()
         try:
             with Watch(process.pid) as watch:
-                _before(say)
-                result.memory["before"] = peak(watch.samples, BEFORE).pss
+                say(f"runs and searches before the disposal, for {pace.before:.0f} seconds")
+                time.sleep(pace.before)
+                result.memory["before"] = peak(watch.samples, pace.before).pss
             with Watch(process.pid) as watch:
                 _dispose(client, load, result, say)
                 result.memory["during"] = peak(watch.samples, result.seconds).pss
@@ -259,11 +273,6 @@ def measure(large: LargeVault, say: Callable[[str], None]) -> Measured:
         }  # fmt: skip
     shutil.rmtree(vault, ignore_errors=True)
     return result
-
-
-def _before(say: Callable[[str], None]) -> None:
-    say(f"runs and searches before the disposal, for {BEFORE:.0f} seconds")
-    time.sleep(BEFORE)
 
 
 def _dispose(client: Client, load: Load, result: Measured, say: Callable[[str], None]) -> None:

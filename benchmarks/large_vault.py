@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from email.utils import formatdate
+from functools import cache
 from pathlib import Path
 from unittest import mock
 
@@ -21,7 +22,7 @@ from muniment.service.dispatch.engine import connect
 
 DAY = 86_400
 STEP = 10_000
-"""Messages that one run archives: what is lost if the making is interrupted."""
+"""As many messages are made again after a stop."""
 OLD, YOUNG = 400, 40
 """Days ago when the messages came: those that are disposed of, and the others."""
 PEOPLE = 200
@@ -41,6 +42,8 @@ class LargeVault:
     count: int
     old: int
     """The first messages, which came so long ago that a rule disposes of them."""
+    step: int = STEP
+    """Messages that one run archives."""
 
     @property
     def vault(self) -> Path:
@@ -69,8 +72,8 @@ class LargeVault:
     def _steps(self, done: int) -> Iterator[tuple[int, int]]:
         while done < self.count:
             limit = self.old if done < self.old else self.count
-            yield done, min(done + STEP, limit)
-            done = min(done + STEP, limit)
+            yield done, min(done + self.step, limit)
+            done = min(done + self.step, limit)
 
     def _archive(self, client: Client, start: int, end: int) -> None:
         box = self.folder / "step.mbox"
@@ -93,10 +96,19 @@ class LargeVault:
 
     def reports(self, start: int, end: int) -> Iterator[bytes]:
         """The reports from a number to another: the same bytes each time."""
-        words = Corpus(SEED, attachments=1).words[:20_000]
-        files = [random.Random(number).randbytes(3_000) for number in range(SHARED_FILES)]
+        words, files = _words(), _files()
         for number in range(start, end):
             yield _report(number, words, files, MARK if number < self.old else "")
+
+
+@cache
+def _words() -> list[str]:
+    return Corpus(SEED, attachments=1).words[:20_000]
+
+
+@cache
+def _files() -> list[bytes]:
+    return [random.Random(number).randbytes(3_000) for number in range(SHARED_FILES)]
 
 
 def _report(number: int, words: list[str], files: list[bytes], mark: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from contextlib import closing
 from dataclasses import replace
@@ -9,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import disposal, large_vault
-from benchmarks.disposal import AIM_SEARCH, AIM_WAIT, TITLE, Measured, measure, stored
+sys.path.append(str(Path(__file__).resolve().parents[2]))
+
+from benchmarks import large_vault
+from benchmarks.disposal import AIM_SEARCH, AIM_WAIT, TITLE, Measured, Pace, measure, stored
 from benchmarks.large_vault import MARK, LargeVault
 from benchmarks.watch import put_in
 from muniment.archive.vault.open_vault import open_vault
@@ -36,11 +39,8 @@ class Stopped(Exception):
     """Somebody stops the making."""
 
 
-def test_a_vault_is_made_in_steps_and_goes_on_after_a_stop(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(large_vault, "STEP", 8)
-    large = LargeVault(tmp_path, 20, 10)
+def test_a_vault_is_made_in_steps_and_goes_on_after_a_stop(tmp_path: Path) -> None:
+    large = LargeVault(tmp_path, 20, 10, step=8)
     said: list[str] = []
 
     def stop(text: str) -> None:
@@ -82,13 +82,11 @@ def test_without_figures_there_is_no_section(tmp_path: Path) -> None:
 def test_a_small_disposal_is_measured_through_the_service(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in (("BEFORE", 1.0), ("RUN_EVERY", 0.2), ("RUN_OF", 2), ("SEARCH_EVERY", 0.05)):
-        monkeypatch.setattr(disposal, name, value)
     monkeypatch.setenv("MUNIMENT_RUNTIME", str(tmp_path / "runtime"))
     large = LargeVault(tmp_path, 40, 15)
     large.make(lambda text: None)
     said: list[str] = []
-    found = measure(large, said.append)
+    found = measure(large, said.append, Pace(before=1.0, run_every=0.2, run_of=2, search_every=0.05))
     assert (found.count, found.disposed) == (40, 15)
     assert found.seconds > 0
     assert all(found.runs[when] and found.searches[when]["count"] for when in ("before", "during"))
