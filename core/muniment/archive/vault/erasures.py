@@ -99,15 +99,21 @@ class VaultErasures:
         """Whether an erasure may have begun that is not finished."""
         return self._since is not None
 
-    def finish_begun(self) -> None:
+    def finish_begun(self, *, dead: bool) -> None:
         """Erase what was committed since `begin`, if that is not done. Nothing may append meanwhile.
 
-        The ledger says what that is. The caller makes sure that no sync of the ledger has failed: after that,
-        a decision that can be read may not be on the disk.
+        The ledger says what that is.
+
+        Args:
+            dead: Whether the ledger is closed, or its disk failed. Then a decision that can be read may not
+                be on the disk, and nothing is erased.
 
         Raises:
-            VaultError: The disk can't be read or written; call it again.
+            VaultError: The ledger is dead, or the disk can't be read or written; call it again.
         """
+        if dead:
+            why = "the ledger is closed, or its disk failed, so that a decision to erase may not be stored"
+            raise VaultError(f"{why}: nothing is erased; open the vault again")
         if self._since is not None:
             since = self._since if self._since.tree_size else None
             finish_erasures(self._segments, since, durable=True)

@@ -52,7 +52,6 @@ from muniment.archive.vault.erasures import VaultErasures
 from muniment.archive.vault.known_roots import require_whole
 from muniment.archive.vault.open_catalog import copied_catalog, new_catalog
 from muniment.archive.vault.open_index import IndexPlace
-from muniment.errors import VaultError
 
 log = logging.getLogger("muniment.vault")
 
@@ -120,7 +119,7 @@ class Vault(VaultContents):
         require_whole(self.folder)
         for one in committed_redactions(self.segments):
             with self._commits.between_batches():
-                self._finish_begun()
+                self._erasures.finish_begun(dead=self.dead)
                 self._erasures.begin(ALL)
                 self._erasures.erase([one.redaction])
         work = own_work(self.folder)
@@ -402,7 +401,7 @@ class Vault(VaultContents):
         records = [(redaction, redaction_record(redaction)) for redaction in redactions]
         with self._commits.between_batches():
             self.require_writable()
-            self._finish_begun()
+            self._erasures.finish_begun(dead=self.dead)
             self._erasures.require_no_mail_since(planned)
             if not allowed():
                 return []
@@ -434,18 +433,7 @@ class Vault(VaultContents):
         """
         if self._erasures.unfinished:
             with self._commits.between_batches():
-                self._finish_begun()
-
-    def _finish_begun(self) -> None:
-        """Finish an erasure of this process, if the decision is surely on the disk.
-
-        Raises:
-            VaultError: The ledger's disk has failed, or the erasure can't be finished.
-        """
-        if self.dead:
-            why = "the ledger is closed, or its disk failed, so that a decision to erase may not be stored"
-            raise VaultError(f"{why}: nothing is erased; open the vault again")
-        self._erasures.finish_begun()
+                self._erasures.finish_begun(dead=self.dead)
 
     # --- dictionaries ---------------------------------------------------------------------
 
