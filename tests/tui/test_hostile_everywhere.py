@@ -311,6 +311,7 @@ SCREENS: dict[str, Steps] = {
         ("Escape", SUBJECT), ("/", "To the list"), ("wbody", "Results for wbody"), ("Enter", SUBJECT),
         ("x", "to a folder"), ("Escape", "Enter Open"), ("o", "oldest first"), ("Escape", "Inbox"),
     ],
+    "EraseScreen": [("E", "Legal basis"), ("Escape", "Inbox")],
     "PeopleScreen": [("5", NAME), ("/", "To the list"), ("Escape", NAME)],
     "PersonForm": [("e", "Further ones"), ("Escape", NAME)],
     "ChangeScreen": [("d", "Do it?"), ("n", "removed"), ("Escape", "active")],
@@ -330,6 +331,7 @@ SCREENS: dict[str, Steps] = {
     "ProofScreen": [
         ("7", "Checkpoint"), ("v", "verification, "), ("w", "Which checkpoint"), ("Escape", "verification, "),
     ],
+    "EvidenceScreen": [("e", "Last signed checkpoint"), ("Escape", "verification, ")],
     "RulesScreen": [("9", "Legal holds"), ("Down", "Retention")],
     "RuleForm": [("a", "keep at least"), ("Escape", "Retention"), ("Down", "everything")],
     "ReadersScreen": [
@@ -353,7 +355,7 @@ SCREENS: dict[str, Steps] = {
     "FirstScreen": [],
 }  # fmt: skip
 """The keys that lead to each screen from the one before, each with a text that must then appear."""
-BASES = {"AreaScreen", "FormScreen", "PageScreen"}
+BASES = {"AreaScreen", "FormScreen", "MessageActs", "PageScreen"}
 
 
 def screens(base: type[FrameScreen]) -> Iterator[str]:

@@ -47,6 +47,7 @@ ELSEWHERE = {
     "tree",
     "narrowing",
     "query",
+    "evidence",
     "history",
     "quarantine",
     "rules",

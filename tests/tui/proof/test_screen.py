@@ -31,7 +31,7 @@ from muniment.api import (
 )
 from muniment.errors import AccessRefused, MunimentError, NotFound, UsageError, VaultError
 from muniment_tui.app import MunimentApp
-from muniment_tui.proof.screen import wrong_checkpoint, wrong_folder
+from muniment_tui.proof.typed import wrong_checkpoint, wrong_folder
 from support.engine_double import HOSTILE, EngineDouble, assert_harmless
 from support.screens import LARGE, NOW, SMALL, app_of, app_on, drive, settled, shows, text_of, until
 

@@ -23,12 +23,12 @@ from muniment_tui.messages.exporting import MailExport
 from muniment_tui.messages.folder_tree import TreePlace, folders, nodes, place_of
 from muniment_tui.messages.list_status import list_status
 from muniment_tui.messages.listing import Asked
+from muniment_tui.messages.message_acts import MessageActs
 from muniment_tui.messages.previewing import IdCopies, MessagePreview
 from muniment_tui.messages.query import LANGUAGE, PeopleFilter, SearchLine, prefix_query
 from muniment_tui.messages.quick_filters import FILES, WEEK, from_sender, query_of, toggled
 from muniment_tui.messages.reader import ReaderPane
 from muniment_tui.messages.result_list import ResultPane
-from muniment_tui.shell.frame import AreaScreen
 from muniment_tui.terminal.safe_text import shown
 from muniment_tui.widgets.pane import Pane
 from muniment_tui.widgets.rows import RowList
@@ -42,7 +42,7 @@ PAUSE = 0.25
 """How long typing must pause before the search starts, in seconds."""
 
 
-class MessagesScreen(AreaScreen):
+class MessagesScreen(MessageActs):
     """The Messages area."""
 
     AREA = "messages"
@@ -151,10 +151,6 @@ class MessagesScreen(AreaScreen):
         return self.query_one("#tree", LazyTree)
 
     @property
-    def _requests(self) -> MailRequests:
-        return MailRequests(self)
-
-    @property
     def line(self) -> SearchLine:
         """The line for the search."""
         return self.query_one("#query", SearchLine)
@@ -188,7 +184,7 @@ class MessagesScreen(AreaScreen):
         """Go back: from a document to the message, to the list, to the people."""
         focused = self.focused
         around = [node.id for node in focused.ancestors_with_self] if focused else []
-        self._requests.clear_notice()
+        MailRequests(self).clear_notice()
         if self.muniment.notice is not None or not around:
             super().action_back()
         elif "reader" in around:
@@ -204,7 +200,7 @@ class MessagesScreen(AreaScreen):
     # --- people -------------------------------------------------------------------------------
 
     def _read_tree(self) -> None:
-        self._requests.read(GetTree(), Tree, self._tree_came, failed=self._no_tree)
+        MailRequests(self).read(GetTree(), Tree, self._tree_came, failed=self._no_tree)
 
     def _tree_came(self, tree: Tree) -> None:
         self.people.empty = situation(

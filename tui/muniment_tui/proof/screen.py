@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterable
 from typing import ClassVar
@@ -33,6 +32,7 @@ from muniment.system.formatting import count, local, seconds
 from muniment_tui.actions.registry import Action, actions
 from muniment_tui.acts.running_work import RunningWork
 from muniment_tui.engine.bridge import PendingRequest
+from muniment_tui.proof.evidence import EvidenceScreen
 from muniment_tui.proof.report import (
     backup_row,
     backup_status,
@@ -42,6 +42,7 @@ from muniment_tui.proof.report import (
     past_text,
     result_text,
 )
+from muniment_tui.proof.typed import checkpoints_in, wrong_checkpoint, wrong_folder
 from muniment_tui.shell.frame import AreaScreen
 from muniment_tui.terminal.safe_text import joined, shown
 from muniment_tui.widgets.chips import line
@@ -63,25 +64,6 @@ COLUMNS = [
     ListColumn("Result", share=1),
     ListColumn("Records", 11, right=True, since=76),
 ]
-_NOTED = re.compile(r"[0-9]{1,18}:[0-9a-fA-F]{64}")
-
-
-def checkpoints_in(typed: str) -> tuple[str, ...]:
-    """The checkpoints in a line that was typed or pasted."""
-    return tuple(typed.replace(",", " ").split())
-
-
-def wrong_checkpoint(typed: str) -> str:
-    """What is wrong with a line of checkpoints, or ""."""
-    found = checkpoints_in(typed)
-    if found and all(_NOTED.fullmatch(one) for one in found):
-        return ""
-    return "A checkpoint is SIZE:ROOT: a number, a colon, and 64 digits from 0 to f."
-
-
-def wrong_folder(typed: str) -> str:
-    """What is wrong with the folder of a backup, or ""."""
-    return "" if typed.strip().startswith("/") else "Type the whole path of a folder, from / on."
 
 
 class ProofResult(VerticalScroll, can_focus=True):
@@ -107,7 +89,8 @@ class ProofScreen(AreaScreen):
         "been removed or changed unnoticed.\n\n"
         "A verification reads the ledger and compares catalog and index with it. A deep one also decodes "
         "every mail and compares it with its hash. The archive goes on working meanwhile. It goes on "
-        "in the service when the app is closed; this area shows it again. x stops it."
+        "in the service when the app is closed; this area shows it again. x stops it. e shows what "
+        "outsiders hold."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         *actions(
@@ -139,6 +122,11 @@ class ProofScreen(AreaScreen):
                 "proof.accept-damage", "A", "Accept damage",
                 "Continue without lost records of the ledger. The ledger records the decision.",
                 footer=5, changes=True,
+            ),
+            Action(
+                "proof.evidence", "e", "Evidence",
+                "Show the last signed checkpoint, compare a note from elsewhere, and show certificates.",
+                footer=7, words="witness time stamp note certificate erasure outsider",
             ),
             Action("proof.reload", "f5", "Reload", "Ask again for the checkpoint and the backups."),
         )
@@ -486,6 +474,10 @@ class ProofScreen(AreaScreen):
             self.muniment.tell(str(error), "error")
             self.refresh_bindings()
             self._draw()
+
+    def action_evidence(self) -> None:
+        """Show what outsiders hold."""
+        self.app.push_screen(EvidenceScreen())
 
     def action_copy_checkpoint(self) -> None:
         """Copy the present checkpoint."""
