@@ -244,10 +244,12 @@ def test_a_grant_follows_the_person_and_not_the_address(house: House) -> None:
 @pytest.mark.parametrize(
     "wrong", [{"login": "two words"}, {"login": ""}, {"reason": " "}, {"user": "catch-all"}]
 )
-def test_a_grant_without_a_login_a_reason_or_a_person_is_refused(house: House, wrong: dict[str, str]) -> None:
+def test_a_grant_without_a_login_a_reason_or_a_person_is_refused(house: House, wrong: dict[str, Any]) -> None:
     before = house.vault.head
     with pytest.raises((UsageError, NotFound)):
-        house.ask(ROOT, api.GrantAccess(**{"login": "ben", "user": "bob@example.com", "reason": "x"} | wrong))
+        house.ask(
+            ROOT, api.GrantAccess(**({"login": "ben", "user": "bob@example.com", "reason": "x"} | wrong))
+        )
     assert house.vault.head == before
     house.grant("ben", "bob@example.com")
     with pytest.raises(UsageError, match="already"):

@@ -176,7 +176,10 @@ WORDS: dict[str, list[tuple[str, str]]] = {
     ],
     "subject show": [("s1", "wbody"), ("{hostile}", "")],
     "subject close": [("{hostile} --reason {hostile}", "")],
-    "access grant": [(f"ben{{number}} {VICTIM} --reason {{hostile}}", "")],
+    "access grant": [
+        (f"ben{{number}} {VICTIM} --reason {{hostile}}", ""),
+        (f"tax{{number}} --as auditor --people {VICTIM} --case {{hostile}} --reason {{hostile}}", ""),
+    ],
     "access seal": [(f"{VICTIM} --only root --reason {{hostile}}", "")],
     "access ask": [(f"{VICTIM}{{number}} --until 2099-01-31 --reason {{hostile}}", "")],
     "access list": [("", VICTIM), ("--all", VICTIM)],

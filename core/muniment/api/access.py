@@ -5,13 +5,29 @@ from __future__ import annotations
 from muniment.api.base import Request, WireWord
 
 
+class MailLimitsWord(WireWord, frozen=True):
+    """What an auditor with limits may read: mail within all limits that are given. Part of GrantAccess."""
+
+    people: tuple[str, ...] = ()
+    """Names or addresses of people: it is in a folder of one of them, or of a member of one of the groups."""
+    groups: tuple[str, ...] = ()
+    """Names of groups; who is a member when the mail is read counts."""
+    since: str = ""
+    """It is dated on this day, month or year, or later, as lists and searches show its date."""
+    until: str = ""
+    """It is dated on this day, month or year at the latest."""
+    case: str = ""
+    """An open legal hold with this case number certainly covers it."""
+
+
 class GrantWord(WireWord, frozen=True):
-    """The right of a login to read one person's mail."""
+    """The right of a login to read mail of others."""
 
     id: str
     login: str
+    """A login, or `group:` and a group whose members' logins have it."""
     person: str
-    """The person's label."""
+    """The person's label; "" for a group, or with limits."""
     since: int
     until: int = 0
     """The first second at which it is over; 0 if it has no end."""
@@ -23,6 +39,10 @@ class GrantWord(WireWord, frozen=True):
     ended_by: str = ""
     active: bool = True
     """Whether it is in force now."""
+    group: str = ""
+    """The group whose members' mail it is."""
+    limits: str = ""
+    """What an auditor with limits may read by it, in words; "" for another right."""
 
 
 class SealWord(WireWord, frozen=True):
@@ -62,7 +82,7 @@ class ListAccess(Request, frozen=True):
 
 
 class GrantAccess(Request, frozen=True):
-    """Let a login read one person's mail.
+    """Let a login read mail of others: of a person or a group as they do, or as an auditor with limits.
 
     With "access grant" in [approvals], this asks another administrator for it.
 
@@ -70,18 +90,24 @@ class GrantAccess(Request, frozen=True):
     Reply: Decided.
 
     Raises:
-        NotFound: There is no such person.
-        UsageError: The login, the reason or the end is missing or wrong, or the login has this right.
+        NotFound: There is no such person or group.
+        UsageError: The login, the reason or the end is missing or wrong, or the login has this right; or not
+            just one of person, group and limits is given.
     """
 
     login: str
-    user: str
+    """A login, or `group:` and a group: the logins of people who are in it when they read."""
+    user: str = ""
     """Name or address of the person."""
-    reason: str
+    reason: str = ""
     until: str = ""
     """The last day of the right; "" for no end."""
     zone: str = ""
-    """Time zone of that day; "" for UTC."""
+    """Time zone of the days; "" for UTC."""
+    group: str = ""
+    """The group whose members' mail it is; who is a member when it is read counts."""
+    limits: MailLimitsWord | None = None
+    """Makes the login an auditor of the mail within these limits."""
 
 
 class AskAccess(Request, frozen=True):
@@ -156,7 +182,7 @@ class ReaderWord(WireWord, frozen=True):
 
     login: str
     right: str
-    """"owner", "administrator", "auditor", "own mail" or "grant"."""
+    """"owner", "administrator", "auditor", "own mail", "grant" or "limited auditor"."""
     person: str = ""
     """Whose mail it is to this login; "" for everybody's."""
     since: int = 0
@@ -167,6 +193,10 @@ class ReaderWord(WireWord, frozen=True):
     """Id of the grant."""
     reason: str = ""
     by: str = ""
+    limits: str = ""
+    """What a limited auditor could read, in words."""
+    group: str = ""
+    """The group by which the login has the right, or whose mail it is."""
 
 
 class Readers(WireWord, frozen=True):

@@ -94,6 +94,8 @@ class JoinGroup(Request, frozen=True):
     zone: str = ""
     check: bool = False
     """Dry run: record nothing."""
+    reason: str = ""
+    """Why, for a second person who must approve it."""
 
 
 class LeaveGroup(Request, frozen=True):

@@ -62,6 +62,10 @@ class Membership:
         """Return whether they are a member at a time."""
         return any(span.has(time) for span in self.spans)
 
+    def within(self, start: int, end: int) -> bool:
+        """Return whether they are a member at some time from `start` to just before `end`."""
+        return any(span.start < end and start < span.end for span in self.spans)
+
     def once_at(self, time: int) -> bool:
         """Return whether they are or ever were recorded as a member at a time."""
         return any(span.has(time) for span in (*self.spans, *self.once))
@@ -71,9 +75,12 @@ class Membership:
         return Membership(united((*self.spans, span)), self.once, origin or self.origin)
 
     def left(self, at: int, now: int) -> Membership:
-        """Return the membership that ends at a time; `now` is when that is recorded."""
+        """Return the membership that ends at a time; `now` is when that is recorded.
+
+        What is taken back is not forgotten up to the end of this second, in which mail may have come.
+        """
         kept = (Span(one.start, min(one.end, at)) for one in self.spans)
-        lost = (Span(max(one.start, at), min(one.end, now)) for one in self.spans)
+        lost = (Span(max(one.start, at), min(one.end, now + 1)) for one in self.spans)
         return Membership(united(kept), united((*self.once, *lost)), self.origin)
 
 
@@ -190,10 +197,15 @@ class GroupBook:
             if member in group.members and group.members[member].at(time)
         )
 
-    def users(self, name: str, time: int) -> frozenset[str]:
-        """Return the ids of the users who are in a group at a time; none for an unknown group."""
+    def users(self, name: str, time: int, end: int | None = None) -> frozenset[str]:
+        """Return the ids of the users who are in a group at a time; none for an unknown group.
+
+        With `end`, they are in it at some time before it.
+        """
         group = self._groups.get(name_key(name))
-        return frozenset(one.user for one in group.at(time) if one.user) if group else frozenset()
+        members = group.members.items() if group else ()
+        until = time + 1 if end is None else end
+        return frozenset(one.user for one, known in members if one.user and known.within(time, until))
 
 
 def _member(change: Change) -> GroupMember:

@@ -15,6 +15,7 @@ from muniment.api import (
     GrantAccess,
     GrantWord,
     ListAccess,
+    MailLimitsWord,
     Readers,
     ReaderWord,
     Request,
@@ -129,3 +130,59 @@ def test_hostile_names_and_reasons_are_harmless() -> None:
     assert_shown_harmlessly(
         invoke(EngineDouble({GetReaders: readers}), "access", "could-read", "3f9ac07e").out
     )
+
+
+def test_limits_and_groups_are_passed_on() -> None:
+    double = EngineDouble({GrantAccess: Decided(message="Done.")})
+    why = ("--reason", "x")
+    assert invoke(double, "access", "grant", "ben", "--group", "board", *why).code == 0
+    limits = (
+        "--people",
+        "ada, bob",
+        "--group",
+        "g",
+        "--group",
+        "h",
+        "--from",
+        "2024",
+        "--to",
+        "2026",
+        "--case",
+        "7",
+    )
+    assert (
+        invoke(double, "access", "grant", "tax", "--as", "auditor", *limits, "--until", "2027", *why).code
+        == 0
+    )
+    word = MailLimitsWord(people=("ada", "bob"), groups=("g", "h"), since="2024", until="2026", case="7")
+    assert double.asked == [
+        GrantAccess(login="ben", group="board", reason="x"),
+        GrantAccess(login="tax", limits=word, until="2027", reason="x"),
+    ]
+
+
+def test_options_that_do_not_fit_are_refused() -> None:
+    for words in (
+        ("ada", "--case", "7"), ("--group", "g", "--group", "h"), ("ada", "--as", "auditor", "--case", "7"),
+    ):  # fmt: skip
+        double = EngineDouble({})
+        assert invoke(double, "access", "grant", "ben", *words, "--reason", "x").code == 2
+        assert double.asked == []
+
+
+def test_limits_and_groups_are_listed() -> None:
+    grants = (
+        GrantWord(id="a" * 8, login="tax", person="", since=1, reason="Audit", limits="mail held for case 7"),
+        GrantWord(id="b" * 8, login="group:legal", person="", since=1, reason="Case", group="board"),
+    )
+    out = invoke(EngineDouble({ListAccess: AccessRights(owner="o", grants=grants)}), "access", "list").out
+    assert "mail held for case 7" in out
+    assert "the group board" in out
+    reader = ReaderWord(
+        login="tax", right="limited auditor", grant="a" * 8, limits="mail held for case 7", group="legal",
+        reason="Audit",
+    )  # fmt: skip
+    double = EngineDouble({GetRightsOf: Readers(start=0, end=1, readers=(reader,))})
+    out = " ".join(invoke(double, "access", "of", "tax").out.split())
+    assert "mail held for case 7" in out
+    assert "by the group legal: Audit" in out

@@ -148,8 +148,13 @@ def _role_rows(rights: AccessRights) -> Iterator[ListRow]:
 
 
 def _grant_row(grant: GrantWord) -> ListRow:
-    cells = (grant.login, grant.person, f"grant {grant.id}", _end(grant))
+    cells = (grant.login, _whose(grant), f"grant {grant.id}", _end(grant))
     return ListRow(f"grant {grant.id}", cells, grant, "" if grant.active else "dim")
+
+
+def _whose(grant: GrantWord) -> str:
+    """Whose mail a grant is about, in words."""
+    return grant.limits or (f"the group {grant.group}" if grant.group else grant.person)
 
 
 def _end(grant: GrantWord) -> str:
@@ -176,7 +181,7 @@ def _grant_text(grant: GrantWord, width: int) -> Content:
             WIDE,
         ),
         fact("Login", shown(grant.login), width, WIDE),
-        fact("Mail of", shown(grant.person), width, WIDE),
+        fact("Mail of", shown(_whose(grant)), width, WIDE),
         fact("Granted", shown(f"{local(grant.since)} by {grant.by}"), width, WIDE),
         fact("Until", shown(_end(grant)), width, WIDE),
         fact("Reason", shown(grant.reason), width, WIDE),

@@ -80,7 +80,7 @@ class ReadersScreen(FrameScreen):
 def _row(number: int, reader: ReaderWord) -> ListRow:
     right = f"grant {reader.grant}" if reader.grant else reader.right
     since = local(reader.since) if reader.since else ""
-    cells = (reader.login, right, reader.person or "everybody", since, reader.reason)
+    cells = (reader.login, right, reader.limits or reader.person or "everybody", since, reader.reason)
     return ListRow(str(number), cells, reader)
 
 

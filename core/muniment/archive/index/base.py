@@ -24,6 +24,7 @@ from muniment.archive.index.model import (
     SearchScope,
     StoredSpan,
     Users,
+    Verify,
 )
 from muniment.archive.query import Node, Text
 
@@ -76,6 +77,7 @@ class SearchIndex(Protocol):
         exact: bool = False,
         oldest_first: bool = False,
         around: int | None = None,
+        only: Verify | None = None,
     ) -> SearchPage:
         """Search what is committed.
 
@@ -101,6 +103,7 @@ class SearchIndex(Protocol):
             oldest_first: Whether the oldest message comes first, in a search by date.
             around: The date to begin at, in seconds since 1970 UTC, in a search by date. It is ignored if
                 `after` is given.
+            only: Returns the subset of messages that the reader may find. Pass `exact` with it.
 
         Raises:
             QueryError: The query can't be run, or `after` is not a position from a page.

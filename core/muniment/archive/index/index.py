@@ -33,6 +33,7 @@ from muniment.archive.index.model import (
     SearchScope,
     StoredSpan,
     Users,
+    Verify,
 )
 from muniment.archive.index.search import LIMITS, SearchLimits, search_shards
 from muniment.archive.index.shards import IndexBroken, Shard, ShardView, guarded
@@ -245,6 +246,7 @@ class TantivyIndex:
         exact: bool = False,
         oldest_first: bool = False,
         around: int | None = None,
+        only: Verify | None = None,
     ) -> SearchPage:
         return search_shards(
             self.views,
@@ -260,6 +262,7 @@ class TantivyIndex:
             exact=exact,
             oldest_first=oldest_first,
             around=around,
+            only=only,
             limits=self._limits,
         )
 

@@ -140,6 +140,8 @@ class IndexState:
     """The text that says which ledger the index is of."""
 
 
+Verify = Callable[[Sequence[int]], Collection[int]]
+"""Takes numbers of messages, and returns the subset that passes a check."""
 Placed = Callable[[str, Iterable[int], str], Collection[int]]
 """Takes a person's name, numbers of messages, and the name of a folder ("" for any); returns the subset of
 messages that are in the person's folder."""

@@ -9,7 +9,7 @@ from tantivy import Query
 
 from muniment.archive.index.base import MAX_LIMIT
 from muniment.archive.index.document import date_of, order_of
-from muniment.archive.index.model import Placed, SearchPage, SearchScope, UserAddresses, Users
+from muniment.archive.index.model import Placed, SearchPage, SearchScope, UserAddresses, Users, Verify
 from muniment.archive.index.placing import CandidateCheck
 from muniment.archive.index.queries import past_order, with_ids
 from muniment.archive.index.shards import ShardView, guarded
@@ -81,6 +81,7 @@ def search_shards(
     exact: bool,
     oldest_first: bool,
     around: int | None,
+    only: Verify | None,
     limits: SearchLimits,
 ) -> SearchPage:
     """Search shards as `SearchIndex.search` says. `open_views` returns them; it is called last."""
@@ -88,20 +89,18 @@ def search_shards(
     compared = (
         placed is not None and (scope is None or scope.name != "") and needs_catalog(node, scope is not None)
     )
-    compiler = QueryCompiler(users or _no_user, scope.user if scope else None, bcc_allowed, compared)
+    compiler = QueryCompiler(users or _no_user, scope.user if scope else None, bcc_allowed, compared, exact)
     with guarded("Searching the index"):
         query, views = compiler.compile(node), open_views()
         checks: list[Verify] = [scope.verify] if scope else []
         if placed is not None and compared:
             checks.append(CandidateCheck(node, compiler, views, placed, scope.name if scope else "").verify)
+        checks += [only] if only else []
         run = _Run(views, query, _together(checks), count, exact, oldest_first and not by_relevance, limits)
         cursor = _Cursor.read(after)
         if by_relevance:
             return run.ranked(limit, cursor)
         return run.dated(limit, cursor) if cursor or around is None else run.around(limit, around)
-
-
-Verify = Callable[[Sequence[int]], Collection[int]]
 
 
 def _together(checks: list[Verify]) -> Verify | None:

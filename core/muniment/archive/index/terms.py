@@ -43,7 +43,12 @@ class QueryCompiler:
     """Compiles a query for one reader."""
 
     def __init__(
-        self, users: Users, scope: UserAddresses | None, bcc_allowed: bool, loose: bool = False
+        self,
+        users: Users,
+        scope: UserAddresses | None,
+        bcc_allowed: bool,
+        loose: bool = False,
+        even: bool = False,
     ) -> None:
         """Keep what the reader is allowed to find.
 
@@ -56,11 +61,13 @@ class QueryCompiler:
                 word is in a shard would reveal something about other people's mail.
             loose: Whether a negated condition that the index can't decide excludes nothing, so that the
                 catalog decides about the candidates.
+            even: Whether rare words weigh no more than others also where Bcc is allowed.
         """
         self._users = users
         self._scope = scope
         self.bcc_allowed = bcc_allowed
         self._loose = loose
+        self._even = even or not bcc_allowed
 
     def compile(self, node: q.Node) -> Query:
         """Compile a query, within the scope if there is one.
@@ -177,7 +184,7 @@ class QueryCompiler:
         return any_of(found)
 
     def _words(self, words: Sequence[SoughtWord], fields: Sequence[str]) -> Query:
-        if self.bcc_allowed:
+        if not self._even:
             return find_words(words, fields)
         return find_words(words, fields, _weighed, everywhere=True)
 

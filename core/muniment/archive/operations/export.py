@@ -118,7 +118,7 @@ class ExportView:
         """
         if self.choice.ids:
             return self._named()
-        return self._placed() if self.choice.folder else self._found()
+        return self.placed() if self.choice.folder else self._found()
 
     def _named(self) -> Iterator[list[MessageRow]]:
         # All are looked up first, since several ids may be prefixes of one message's id.
@@ -135,7 +135,8 @@ class ExportView:
         """
         return self.vault.directory.find(self.choice.user)
 
-    def _placed(self) -> Iterator[list[MessageRow]]:
+    def placed(self) -> Iterator[list[MessageRow]]:
+        """Yield the messages of the folder, in pages."""
         user = self.owner()
         after = ""
         while True:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 
 from muniment.archive.catalog import MessageRow
@@ -40,6 +40,18 @@ TIMED = "@"
 """Separates the position in the index from the time of the first page, in hex."""
 SHIFT = 2 * 86_400
 """Seconds by which each day changes that is counted from now."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderLimits:
+    """What an auditor with limits may find."""
+
+    only: Callable[[Sequence[int]], Collection[int]]
+    """Takes numbers of messages, and returns the subset within the limits."""
+    knows: Callable[[str], bool]
+    """Tells whether the reader may search the mail of a person with this name or address."""
+    look: Callable[[str], MessageRow | None]
+    """Returns the message within the limits that has an id; None if there is none, or several."""
 
 
 def terms_of(vault: Vault, name: str | User) -> UserAddresses:
@@ -97,6 +109,7 @@ def find(
     now: float | None = None,
     without: Collection[str] = (),
     among: Collection[int] | None = None,
+    limits: ReaderLimits | None = None,
 ) -> SearchPage:
     """Search a vault, and return one page of results. An index of another ledger finds nothing.
 
@@ -118,6 +131,8 @@ def find(
         now: The time of this call, in seconds since 1970 UTC; by default the current time.
         without: Ids of people whose mail is left out.
         among: Numbers of the only messages that are searched; None for all.
+        limits: What an auditor with limits may find. Then results reveal nothing about other mail, and who is
+            not known to this reader has none.
 
     Raises:
         QueryError: The query is not valid, or `after` is not a position from a page.
@@ -130,18 +145,29 @@ def find(
     counted = node != parse(query, now=begun + SHIFT, zone=zone)
     whose = None if not user else _user(vault, user) if own or isinstance(user, User) else person(vault, user)
     node = with_groups(vault, node, begun)
-    require_known(vault, node, whose, own)
+    if limits is None:
+        require_known(vault, node, whose, own)
+    else:
+        node = _with_known_people(node, limits)
     node = _with_public_ids(vault, node) if own else node
     scope = scope_of(vault, whose) if whose else None
     index, known = vault.index(), {} if conversations is None else conversations
     if not is_bound(vault, index.watermark, index.binding):
         return SearchPage(0, True, (), (), first=0)  # its numbers are those of other messages
 
+    only, exact = limits.only if limits else None, own or limits is not None
+
     def found(part: Node, most: int) -> Sequence[int]:
-        return index.search(part, scope=scope, limit=most, bcc_allowed=not own, exact=own, count=False).ids
+        return index.search(
+            part, scope=scope, limit=most, bcc_allowed=not own, exact=exact, count=False, only=only
+        ).ids
 
     reader = whose if own else None
-    node = with_conversations(vault, node, lambda id_: _message(vault, id_, reader), found, known)
+
+    def look(id_: str) -> MessageRow | None:
+        return limits.look(id_) if limits else _message(vault, id_, reader)
+
+    node = with_conversations(vault, node, look, found, known)
     if among is not None:
         node = both((node, RecordNumbers(tuple(among))))
     page = index.search(
@@ -153,12 +179,28 @@ def find(
         after=after,
         by_relevance=by_relevance,
         bcc_allowed=not own,
-        exact=own,
+        exact=exact,
         oldest_first=oldest_first,
         around=around,
+        only=only,
     )
     page = _kept(vault, page, without)
     return _with_times(page, begun) if counted else page
+
+
+def _with_known_people(node: Node, limits: ReaderLimits) -> Node:
+    """Replace people in a query whom the reader does not know by no message."""
+    match node:
+        case And(items):
+            return And(tuple(_with_known_people(item, limits) for item in items))
+        case Or(items):
+            return Or(tuple(_with_known_people(item, limits) for item in items))
+        case Not(item):
+            return Not(_with_known_people(item, limits))
+        case UserTerm(name) if not limits.knows(name):
+            return RecordNumbers(())
+        case _:
+            return node
 
 
 def _leaving_out(vault: Vault, node: Node, people: Collection[str]) -> Node:

@@ -16,6 +16,7 @@ from muniment.api import (
     GrantAccess,
     GrantWord,
     ListAccess,
+    MailLimitsWord,
     Readers,
     ReaderWord,
     RevokeAccess,
@@ -25,8 +26,10 @@ from muniment.api import (
 )
 from muniment.cli.answers import done
 from muniment.cli.command import CommandGroup, CommandSession, pass_session
+from muniment.cli.complete_names import groups as known_groups
 from muniment.cli.complete_names import users as known_users
 from muniment.cli.output import TableColumn, plain
+from muniment.errors import UsageError
 from muniment.system.formatting import local
 
 reason = click.option(
@@ -86,7 +89,8 @@ def _grant_row(grant: GrantWord) -> list[str]:
     ends = [end for end in (grant.until, grant.ended) if end]
     until = local(min(ends)) if ends else "no end"
     why = grant.reason if grant.active else f"over: {grant.reason}"
-    return [grant.login, grant.person, f"grant {grant.id}", until, why]
+    what = grant.limits or (f"the group {grant.group}" if grant.group else grant.person)
+    return [grant.login, what, f"grant {grant.id}", until, why]
 
 
 def _sealed(seal: SealWord) -> str:
@@ -99,22 +103,82 @@ def _sealed(seal: SealWord) -> str:
 
 @access.command()
 @click.argument("login")
-@click.argument("person", shell_complete=known_users)
+@click.argument("person", default="", shell_complete=known_users)
+@click.option(
+    "--group",
+    "groups",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=known_groups,
+    help="The mail of who is in this group when it is read; with --as auditor it may be repeated.",
+)
+@click.option(
+    "--as",
+    "role",
+    type=click.Choice(["auditor"]),
+    default=None,
+    help="Make the login an auditor of the mail within the limits below.",
+)
+@click.option(
+    "--people",
+    multiple=True,
+    metavar="A,B",
+    shell_complete=known_users,
+    help="A limit: mail in the folders of these people; may be repeated.",
+)
+@click.option("--from", "since", default="", metavar="DAY", help="A limit: mail dated on this day or later.")
+@click.option(
+    "--to", "before", default="", metavar="DAY", help="A limit: mail dated on this day at the latest."
+)
+@click.option(
+    "--case", default="", metavar="NO", help="A limit: mail that a hold with this case number covers."
+)
 @click.option("--until", default="", metavar="DAY", help="The last day of the right; none if left out.")
 @reason
 @pass_session
-def grant(session: CommandSession, login: str, person: str, until: str, reason: str) -> None:
-    """Let a login read one person's mail.
+def grant(
+    session: CommandSession,
+    login: str,
+    person: str,
+    groups: tuple[str, ...],
+    role: str | None,
+    people: tuple[str, ...],
+    since: str,
+    before: str,
+    case: str,
+    until: str,
+    reason: str,
+) -> None:
+    """Let a login read mail of others.
 
-    The login sees that mail as the person does, without Bcc of others. Each
-    message, list and search is recorded in the audit trail.
+    With PERSON or --group, it sees that mail as these people do, without Bcc
+    of others. With --as auditor, it reads as an auditor, but only mail within
+    all limits that are given; other mail does not exist for it. LOGIN may be
+    group:NAME, for the logins of the people in a group. Each message, list
+    and search is recorded in the audit trail.
 
     \b
     Example:
       muniment access grant ben ada@example.com --until 2027-03-31
           --reason "Ada is on leave"
+      muniment access grant taxaudit --as auditor --group accounting
+          --from 2024 --to 2026 --until 2027-06-30 --reason "Tax audit"
     """
-    _decided(session, GrantAccess(login=login, user=person, until=until, reason=reason))
+    named = tuple(name.strip() for one in people for name in one.split(",") if name.strip())
+    if role is None and (named or since or before or case):
+        raise UsageError("limits are for an auditor: add --as auditor, or leave out the limits.")
+    if role is None and len(groups) > 1:
+        raise UsageError("name one group, or grant each one by itself.")
+    if role is not None and person:
+        raise UsageError("with --as auditor, name people with --people.")
+    word = None
+    if role is not None:
+        word = MailLimitsWord(people=named, groups=groups, since=since, until=before, case=case)
+    group = groups[0] if groups and word is None else ""
+    _decided(
+        session,
+        GrantAccess(login=login, user=person, group=group, limits=word, until=until, reason=reason),
+    )
 
 
 @access.command()
@@ -249,7 +313,9 @@ def _show(session: CommandSession, answer: Readers) -> None:
 def _reader_row(reader: ReaderWord) -> list[str]:
     right = f"grant {reader.grant}" if reader.grant else reader.right
     since = local(reader.since) if reader.since else ""
-    return [reader.login, right, reader.person or "everybody", since, reader.reason]
+    whose = reader.limits or reader.person or "everybody"
+    by_group = f"by the group {reader.group}: {reader.reason}" if reader.group else reader.reason
+    return [reader.login, right, whose, since, by_group]
 
 
 COMMANDS = (access,)

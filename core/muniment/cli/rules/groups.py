@@ -49,10 +49,17 @@ def group() -> None:
 @click.argument("members", metavar="MEMBER...", nargs=-1, required=True, shell_complete=known_users)
 @click.option("--since", default="", metavar="DAY", help="The first day; without it, they were always in it.")
 @click.option("--until", default="", metavar="DAY", help="The last day; without it, no end.")
+@click.option("--reason", default="", metavar="TEXT", help="Why, for a second person who must approve.")
 @dry_run
 @pass_session
 def add(
-    session: CommandSession, name: str, members: tuple[str, ...], since: str, until: str, check: bool
+    session: CommandSession,
+    name: str,
+    members: tuple[str, ...],
+    since: str,
+    until: str,
+    check: bool,
+    reason: str,
 ) -> None:
     """Make people members of a group.
 
@@ -66,7 +73,7 @@ def add(
       muniment group add interns eve@example.com --since 2027-01-01
           --until 2027-06-30
     """
-    request = JoinGroup(group=name, members=members, since=since, until=until, check=check)
+    request = JoinGroup(group=name, members=members, since=since, until=until, check=check, reason=reason)
     answer = session.ask(request, Decided)
     if session.json:
         session.out.json(plain(answer))

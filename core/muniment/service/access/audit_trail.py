@@ -23,7 +23,7 @@ from weakref import WeakKeyDictionary
 from muniment.api import Request
 from muniment.archive.vault.vault import Vault
 from muniment.config.model import AccessSection
-from muniment.errors import MunimentError
+from muniment.errors import MunimentError, ReasonNeeded
 from muniment.people.changes import Change
 from muniment.service.access.roles import AccessRole, Caller
 
@@ -249,6 +249,19 @@ def record(session: ClientSession, event: Event, *, soon: bool) -> None:
     if session.settings().access != AccessSection():
         with session.writing() as vault:
             vault.log([event])
+
+
+def require_reason(session: ClientSession, request: Request) -> None:
+    """Check that a request to read others' mail has the reason that [access] may require.
+
+    Raises:
+        ReasonNeeded: it has none.
+    """
+    if session.settings().access.require_reason and not getattr(request, "reason", "").strip():
+        raise ReasonNeeded(
+            "reading others' mail needs a reason, which is kept in the audit trail: give it with --reason "
+            "TEXT"
+        )
 
 
 def directory_events(session: ClientSession, request: Request, made: Sequence[Change]) -> list[Event]:

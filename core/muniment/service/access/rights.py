@@ -60,9 +60,11 @@ def _recorded(book: AccessBook, access: AccessSection) -> bool:
     return (set(last.administrators), set(last.auditors)) == wanted
 
 
-def grants_now(vault: Vault, login: str) -> tuple[AccessGrant, ...]:
-    """The grants of a login that are in force now."""
-    return tuple(book_of(vault).grants_of(login, int(time.time())))
+def grants_now(vault: Vault, login: str, own: str = "") -> tuple[AccessGrant, ...]:
+    """The grants of a login that are in force now; `own` is the id of the user that it is bound to."""
+    now = int(time.time())
+    groups = vault.directory.groups.of(own, now) if own else ()
+    return tuple(book_of(vault).grants_of(login, now, groups))
 
 
 class ClosedMail:

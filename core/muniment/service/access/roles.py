@@ -74,11 +74,13 @@ def authorise(
     settings: Settings,
     vault_owner_uid: int,
     granted: bool = False,
+    limited: bool = False,
 ) -> AccessRole:
     """The role in which a caller may send a request.
 
     A USER may read only their own mail; `service.operations.own_mail` enforces that. Whoever has a grant in
-    force (`granted`) is a USER at least, of the mail of that person.
+    force (`granted`) is a USER at least, of the mail of that person; with limits (`limited`), an auditor of
+    some mail, whom the refusal names as such.
 
     Raises:
         AccessRefused: the caller may not send it; the sentence says whom to ask.
@@ -93,12 +95,13 @@ def authorise(
         )
     if least is None or role < least:
         raise AccessRefused(
-            f"{_A[role]} may not do this ({type(request).__name__}): "
+            f"{_LIMITED if limited else _A[role]} may not do this ({type(request).__name__}): "
             f"ask {contacts(settings, vault_owner_uid)}, who may"
         )
     return role
 
 
+_LIMITED = "an auditor with limits"
 _A = {
     AccessRole.USER: "a user",
     AccessRole.AUDITOR: "an auditor",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -40,9 +41,10 @@ def readable_people(
         closed: ids of the people whose mail is sealed against the login.
     """
     found = {own.id: ReadablePerson(own)} if own is not None else {}
+    directory, now = vault.directory, int(time.time())
     for grant in grants:
-        if grant.user not in found and grant.user not in closed:
-            found[grant.user] = ReadablePerson(vault.directory.user(grant.user), grant)
+        for user in sorted(grant.people(directory, now) - found.keys() - set(closed)):
+            found[user] = ReadablePerson(directory.user(user), grant)
     return tuple(found.values())
 
 
@@ -56,7 +58,8 @@ def person_of(vault: Vault, request: Request, people: Sequence[ReadablePerson]) 
     Raises:
         AccessRefused: the request names none of several people, and the caller has no own mail here.
     """
-    for chosen in (*_named(vault, request, people), *_holding(vault, request, people)):
+    chosen = chosen_of(vault, request, people)
+    if chosen is not None:
         return chosen
     if people[0].grant is None or len(people) == 1 or _names_messages(request) or _names(request):
         return people[0]
@@ -64,6 +67,11 @@ def person_of(vault: Vault, request: Request, people: Sequence[ReadablePerson]) 
         "say whose mail it is about, since you may read that of several people: name one with --user, or "
         "open a folder of theirs"
     )
+
+
+def chosen_of(vault: Vault, request: Request, people: Sequence[ReadablePerson]) -> ReadablePerson | None:
+    """The one of these people whom a request names, or who has the messages that it names; None for none."""
+    return next(iter((*_named(vault, request, people), *_holding(vault, request, people))), None)
 
 
 def _named(vault: Vault, request: Request, people: Sequence[ReadablePerson]) -> Iterator[ReadablePerson]:

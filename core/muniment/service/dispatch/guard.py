@@ -12,7 +12,7 @@ from muniment import api
 from muniment.api import Request, WireWord
 from muniment.archive.vault.vault import Vault
 from muniment.config.model import Settings
-from muniment.errors import AccessRefused, ConfigError, MunimentError, NotFound, ReasonNeeded
+from muniment.errors import AccessRefused, ConfigError, MunimentError, NotFound
 from muniment.people.directory import User
 from muniment.people.grants import AccessGrant
 from muniment.people.logins import is_unrecorded, login_of
@@ -25,7 +25,9 @@ from muniment.service.access.audit_trail import (
     record_refusal,
     record_start,
     recordable,
+    require_reason,
 )
+from muniment.service.access.limited_mail import AuditRight
 from muniment.service.access.rights import closed_mail, grants_now, person
 from muniment.service.access.roles import AccessRole, authorise, contacts, login_name, role_of
 from muniment.service.dispatch.concerned import concerned
@@ -36,6 +38,7 @@ from muniment.service.dispatch.granted import (
     person_of,
     readable_people,
 )
+from muniment.service.dispatch.limited import is_limited, limited_answer
 from muniment.service.dispatch.sealed import READING, granted_without_sealed, sealed_reply, without_sealed
 from muniment.service.dispatch.table import OPERATIONS
 from muniment.service.host.login_records import record_logins
@@ -145,6 +148,11 @@ def _own_answer(
     if operation.own_mail is None:
         raise _unanswered(request)
     people = admitted.people(session)
+    if admitted.audits and isinstance(request, EVERYBODY) and people:
+        own = [operation.own_mail(session, one.user, request) for one in people]
+        return _joined([*own, limited_answer(session, operation, admitted.right(session), request)])
+    if admitted.audits and is_limited(session, request, people):
+        return limited_answer(session, operation, admitted.right(session), request)
     if isinstance(request, EVERYBODY) and len(people) > 1:
         return _joined([operation.own_mail(session, one.user, request) for one in people])
     if len(people) == 1 and people[0].grant is None:
@@ -170,8 +178,10 @@ def _joined(answers: Sequence[Answer]) -> WireWord:
     trees = [one for one in answers if isinstance(one, api.Tree)]
     users = [one for one in answers if isinstance(one, api.Users)]
     if trees:
-        return api.Tree(users=tuple(user for tree in trees for user in tree.users))
-    return api.Users(users=tuple(user for one in users for user in one.users))
+        folders = {user.user: user for tree in reversed(trees) for user in reversed(tree.users)}
+        return api.Tree(users=tuple(reversed(folders.values())))
+    words = {user.user: user for one in reversed(users) for user in reversed(one.users)}
+    return api.Users(users=tuple(reversed(words.values())))
 
 
 def _granted_event(
@@ -189,7 +199,7 @@ def _granted_event(
     """
     if chosen.grant is None or operation.audit not in (AuditRule.BEFORE, AuditRule.AFTER):
         return None
-    _require_reason(session, request)
+    require_reason(session, request)
     rows = vault.catalog.rows(sorted(named))
     return audit_event(
         "read", session.caller, AccessRole.USER, request,
@@ -239,7 +249,14 @@ class _Admitted:
     """The address that [access.users] gives the login; "" for none."""
 
     grants: tuple[AccessGrant, ...] = ()
-    """The grants of a plain user that are in force."""
+    """The grants of a plain user that are in force, to read mail as its people do."""
+    audits: tuple[AccessGrant, ...] = ()
+    """Those of an auditor with limits."""
+
+    def right(self, session: ClientSession) -> AuditRight:
+        """The right of an auditor with limits."""
+        with session.reading() as vault:
+            return AuditRight(self.login, self.audits, self.own_id(vault))
 
     def own_id(self, vault: Vault) -> str:
         """The id of the user that the login is bound to; "" for none."""
@@ -247,18 +264,20 @@ class _Admitted:
         return own.id if own is not None else ""
 
     def people(self, session: ClientSession) -> tuple[ReadablePerson, ...]:
-        """The people whose mail the caller reads: their own first, then those of grants.
+        """The people whose mail the caller reads as they do: their own first, then those of grants.
+
+        There is none for an auditor with limits who has no more than that.
 
         Raises:
             AccessRefused: there is none, since the login is not bound to the user who has its address.
             VaultError: vault.toml was changed, and the change can't be recorded now.
         """
-        if not self.grants:
+        if not self.grants and not self.audits:
             return (ReadablePerson(self._own(session)),)
         with session.reading() as vault:
             own = person(vault.directory, self.login, self.address) if self.address else None
             found = readable_people(vault, own, self.grants, closed_mail(vault, self.login).users)
-        if not found:
+        if not found and not self.audits:
             raise AccessRefused(
                 f"the mail that {self.login} may read is sealed: ask "
                 f"{contacts(session.settings(), _owner_uid(session))}"
@@ -295,9 +314,13 @@ def _admitted(session: ClientSession, request: Request) -> Iterator[_Admitted]:
         operation = OPERATIONS.get(type(request))
         least = operation.role if operation is not None else None
         name = session.caller.name
-        grants = _grants(session, name) if role in (None, AccessRole.USER) else ()
-        role = authorise(session.caller, request, least, settings, owner, granted=bool(grants))
-        yield _Admitted(role, name, settings.access.users.get(name, ""), grants)
+        address = settings.access.users.get(name, "")
+        grants = _grants(session, name, address) if role in (None, AccessRole.USER) else ()
+        audits = tuple(one for one in grants if one.limits is not None)
+        role = authorise(
+            session.caller, request, least, settings, owner, granted=bool(grants), limited=bool(audits)
+        )
+        yield _Admitted(role, name, address, tuple(one for one in grants if one.limits is None), audits)
     except AccessRefused as refusal:
         refused = audit_event("refused", session.caller, role, request, refusal=str(refusal))
         record_refusal(session, refused)
@@ -309,11 +332,12 @@ def _admitted(session: ClientSession, request: Request) -> Iterator[_Admitted]:
         raise
 
 
-def _grants(session: ClientSession, login: str) -> tuple[AccessGrant, ...]:
+def _grants(session: ClientSession, login: str, address: str) -> tuple[AccessGrant, ...]:
     """The grants of a login that are in force; none while they can't be read."""
     try:
         with session.reading() as vault:
-            return grants_now(vault, login)
+            own = person(vault.directory, login, address) if address else None
+            return grants_now(vault, login, own.id if own is not None else "")
     except MunimentError as error:
         log.warning("the grants of %s could not be read, so none holds now: %s", login, error)
         return ()
@@ -367,7 +391,7 @@ def _read_event(
             return None
         fields = concerned(vault, request, (number for number, _ in messages))
     if operation.audit is not AuditRule.COUNTED:
-        _require_reason(session, request)
+        require_reason(session, request)
     return audit_event(
         "read", session.caller, admitted.role, request,
         messages=[sha.hex() for _, sha in messages], number=getattr(request, "number", 0),
@@ -379,19 +403,6 @@ def _tried_rules(request: Request) -> list[str]:
     """The rules that a simulation tries without setting them: name, and the query that it searches for."""
     rules = request.rules if isinstance(request, api.SimulateRetention) else ()
     return [recordable(f"{rule.name}: {rule.mail.query}".removesuffix(": ")) for rule in rules[:PEOPLE]]
-
-
-def _require_reason(session: ClientSession, request: Request) -> None:
-    """Check that a request to read others' mail has the reason that [access] may require.
-
-    Raises:
-        ReasonNeeded: it has none.
-    """
-    if session.settings().access.require_reason and not getattr(request, "reason", "").strip():
-        raise ReasonNeeded(
-            "reading others' mail needs a reason, which is kept in the audit trail: give it with --reason "
-            "TEXT"
-        )
 
 
 def _change_event(session: ClientSession, request: Request, admitted: _Admitted) -> Event:

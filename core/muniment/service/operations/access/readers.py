@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from muniment import api
 from muniment.archive.catalog import MessageRow
 from muniment.archive.operations.check_names import person
+from muniment.archive.retention.coverage import MessagePage
+from muniment.archive.retention.holds import holds_of
 from muniment.archive.vault.vault import Vault
 from muniment.errors import NotFound, UsageError
 from muniment.people.directory import CATCH_ALL, Directory
-from muniment.people.grants import AccessBook, AccessGrant, MailSeal
+from muniment.people.grants import TO_GROUP, AccessBook, AccessGrant, MailSeal
 from muniment.people.routing import RoutedEnvelope, route_message
+from muniment.service.access.limited_mail import GrantedMail
 from muniment.service.access.rights import book_of
 from muniment.service.access.roles import AccessRole, login_name
 from muniment.service.host.session import ClientSession
@@ -56,6 +59,25 @@ class _Day:
             if grant.since < self.end and all(self.start < end for end in ends):
                 yield grant
 
+    def people_of(self, grant: AccessGrant) -> set[str]:
+        """The people whose mail a grant was about."""
+        every = (grant.people(directory, self.start, self.end) for directory in self.directories)
+        return set[str]().union(*every)
+
+    def logins_of(self, grant: AccessGrant) -> list[str]:
+        """The logins that had a grant: its own, or those of the members of its group."""
+        if not grant.login.startswith(TO_GROUP):
+            return [grant.login]
+        group = grant.login.removeprefix(TO_GROUP)
+        found = {
+            binding.login: None
+            for directory in self.directories
+            for binding in directory.bindings()
+            if binding.user in directory.groups.users(group, self.start, self.end)
+            and directory.holder(binding.address) == binding.user
+        }
+        return list(found)
+
     def seals(self, people: Collection[str]) -> list[MailSeal]:
         """The seals of people that were in force during the whole day."""
         return [
@@ -84,7 +106,7 @@ def get_readers(session: ClientSession, request: api.GetReaders) -> api.Readers:
             gap = "the message was not archived yet on that day"
             return api.Readers(start=day.start, end=day.end, archived=archived, gaps=(gap,))
         people = _held_by(vault, row, day)
-        return _answer(day, people, archived)
+        return _answer(day, people, archived, list(_auditors_of(vault, row, day, people)))
 
 
 def get_rights_of(session: ClientSession, request: api.GetRightsOf) -> api.Readers:
@@ -98,14 +120,40 @@ def get_rights_of(session: ClientSession, request: api.GetRightsOf) -> api.Reade
             user = person(vault, request.who)
         except NotFound as error:
             raise NotFound(f"{error}; and no login {request.who!r} had a right on that day") from None
-        return _answer(day, {user.id}, 0)
+        limited = [grant for grant in day.grants() if _may_be_about(day, grant, user.id)]
+        return _answer(day, {user.id}, 0, limited)
 
 
-def _answer(day: _Day, people: Collection[str], archived: int) -> api.Readers:
+def _may_be_about(day: _Day, grant: AccessGrant, user: str) -> bool:
+    """Whether a grant with limits may be about mail of a person: what else limits it depends on the mail."""
+    return grant.limits is not None and (not grant.limits.of_people or user in day.people_of(grant))
+
+
+def _auditors_of(vault: Vault, row: MessageRow, day: _Day, people: set[str]) -> Iterator[AccessGrant]:
+    """The grants with limits, of that day, within which a message is by the people and holds of the day."""
+    page = MessagePage(vault, [row])
+    holds = [
+        hold
+        for hold in holds_of(vault)
+        if hold.placed < day.end and (hold.release is None or day.start < hold.release.time)
+    ]
+    for grant in day.grants():
+        if grant.limits is not None and any(
+            GrantedMail(vault, grant, directory, holds, day.start, day.end).among(
+                page, {row.sequence: people}
+            )
+            for directory in day.directories
+        ):
+            yield grant
+
+
+def _answer(
+    day: _Day, people: Collection[str], archived: int, limited: Collection[AccessGrant]
+) -> api.Readers:
     seals = day.seals(people)
     readers = [
         one
-        for one in _readers(day, people)
+        for one in _readers(day, people, limited)
         if one.right == "own mail" or all(one.login in seal.logins for seal in seals)
     ]
     return api.Readers(
@@ -117,8 +165,13 @@ def _answer(day: _Day, people: Collection[str], archived: int) -> api.Readers:
     )  # fmt: skip
 
 
-def _readers(day: _Day, people: Collection[str]) -> Iterator[api.ReaderWord]:
-    """Everybody who could read mail in the folders of people, in the order of their rights."""
+def _readers(
+    day: _Day, people: Collection[str], limited: Collection[AccessGrant]
+) -> Iterator[api.ReaderWord]:
+    """Everybody who could read mail in the folders of people, in the order of their rights.
+
+    `limited` are the grants with limits that count.
+    """
     for owner in dict.fromkeys((day.owner, ROOT)):
         yield api.ReaderWord(login=owner, right="owner")
     for login, role, since, until in day.roles():
@@ -126,16 +179,28 @@ def _readers(day: _Day, people: Collection[str]) -> Iterator[api.ReaderWord]:
     for login, user, since in _bound(day, people):
         yield api.ReaderWord(login=login, right="own mail", person=day.last.label(user), since=since)
     for grant in day.grants():
-        if grant.user in people:
-            yield _grant_reader(day, grant)
+        if grant.limits is not None:
+            read = [""] if grant in limited else []
+        else:
+            read = sorted(day.people_of(grant) & set(people))
+        for login in day.logins_of(grant):
+            yield from (_grant_reader(day, grant, login, user) for user in read)
 
 
-def _grant_reader(day: _Day, grant: AccessGrant) -> api.ReaderWord:
+def _grant_reader(day: _Day, grant: AccessGrant, login: str, user: str) -> api.ReaderWord:
     ends = [end for end in (grant.until, grant.ended) if end is not None]
     return api.ReaderWord(
-        login=grant.login, right="grant", person=day.last.label(grant.user), since=grant.since,
-        until=min(ends, default=0), grant=grant.id, reason=grant.reason, by=grant.by,
-    )  # fmt: skip
+        login=login,
+        right="grant" if grant.limits is None else "limited auditor",
+        person=day.last.label(user) if user else "",
+        since=grant.since,
+        until=min(ends, default=0),
+        grant=grant.id,
+        reason=grant.reason,
+        by=grant.by,
+        limits=grant.limits.describe() if grant.limits is not None else "",
+        group=grant.login.removeprefix(TO_GROUP) if grant.login.startswith(TO_GROUP) else grant.group,
+    )
 
 
 def _bound(day: _Day, people: Collection[str]) -> list[tuple[str, str, int]]:
@@ -152,8 +217,10 @@ def _bound(day: _Day, people: Collection[str]) -> list[tuple[str, str, int]]:
 def _of_login(day: _Day, login: str) -> api.Readers:
     """What a login could read."""
     everyone = {binding.user for one in day.directories for binding in one.bindings() if binding.user}
-    granted = {grant.user for grant in day.grants() if grant.login == login}
-    readers = [one for one in _readers(day, everyone | granted) if one.login == login]
+    own = [grant for grant in day.grants() if login in day.logins_of(grant)]
+    granted = set[str]().union(*(day.people_of(grant) for grant in own if grant.limits is None))
+    limited = [grant for grant in own if grant.limits is not None]
+    readers = [one for one in _readers(day, everyone | granted, limited) if one.login == login]
     everything = any(not one.person for one in readers)
     sealed = [seal for seal in day.seals({seal.user for seal in day.book.seals}) if login not in seal.logins]
     return api.Readers(
@@ -167,7 +234,7 @@ def _logins(day: _Day) -> Iterator[str]:
     yield from (day.owner, ROOT)
     yield from (login for login, *_ in day.roles())
     yield from (binding.login for one in day.directories for binding in one.bindings() if binding.user)
-    yield from (grant.login for grant in day.grants())
+    yield from (login for grant in day.grants() for login in day.logins_of(grant))
 
 
 def _gaps(day: _Day) -> Iterator[str]:

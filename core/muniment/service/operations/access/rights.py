@@ -17,10 +17,12 @@ from muniment.archive.retention.approvals import Approval
 from muniment.archive.vault.vault import Vault
 from muniment.errors import AccessRefused, NotFound, UsageError
 from muniment.people.changes import Change, set_id_key
-from muniment.people.directory import CATCH_ALL, Directory, User
+from muniment.people.directory import Directory, User
 from muniment.people.grants import (
+    TO_GROUP,
     AccessBook,
     AccessGrant,
+    MailLimits,
     MailSeal,
     access_book,
     grant_value,
@@ -28,18 +30,24 @@ from muniment.people.grants import (
     seal_value,
     unseal_value,
 )
-from muniment.service.access.audit_trail import audit_event, recordable
+from muniment.service.access.audit_trail import PEOPLE, audit_event, recordable
 from muniment.service.access.rights import book_of
+from muniment.service.access.rights import person as bound_person
 from muniment.service.access.roles import AccessRole, login_name
 from muniment.service.host.session import ClientSession
+from muniment.service.operations.access.joining import join, joins_oneself, says_joining
+from muniment.service.operations.access.limits import (
+    LONGEST_LOGIN,
+    grant_asked,
+    grantable,
+    last_day,
+    login_asked,
+    require_new,
+    what_of,
+    without_effect,
+)
 from muniment.service.operations.operation import AuditRule, Operation
 from muniment.service.operations.retention.approving import Act, ask_for_approval, asked_for
-from muniment.service.operations.time_zone import zone_asked
-from muniment.system.periods import period
-
-LONGEST_LOGIN = 256
-"""Most characters of a login name (POSIX LOGIN_NAME_MAX on Linux)."""
-
 
 # --- lists ------------------------------------------------------------------------------------------
 
@@ -63,9 +71,10 @@ def list_access(session: ClientSession, request: api.ListAccess) -> api.AccessRi
 
 def _grant_word(grant: AccessGrant, directory: Directory, now: int) -> api.GrantWord:
     return api.GrantWord(
-        id=grant.id, login=grant.login, person=directory.label(grant.user), since=grant.since,
-        until=grant.until or 0, reason=grant.reason, by=grant.by, ended=grant.ended or 0,
-        ended_by=grant.ended_by, active=grant.holds(now),
+        id=grant.id, login=grant.login, person=directory.label(grant.user) if grant.user else "",
+        since=grant.since, until=grant.until or 0, reason=grant.reason, by=grant.by, ended=grant.ended or 0,
+        ended_by=grant.ended_by, active=grant.holds(now), group=grant.group,
+        limits=grant.limits.describe() if grant.limits is not None else "",
     )  # fmt: skip
 
 
@@ -83,11 +92,9 @@ def seal_word(seal: MailSeal, directory: Directory) -> api.SealWord:
 def grant_access(session: ClientSession, request: api.GrantAccess) -> api.Decided:
     """Answer GrantAccess."""
     now, reason = int(time.time()), _reason(request.reason)
-    login, until = _login(request.login), _last_day(request.until, request.zone, now)
     with session.writing() as vault:
-        user = _grantable(vault, request.user)
-        of = {"login": login, "user": user.id, "person": user.primary, "until": until or 0, "reason": reason}
-        _require_new(book_of(vault), of, now)
+        of = grant_asked(vault, request, now) | {"reason": reason}
+        require_new(book_of(vault), of, now)
         asked = asked_for(session, vault, request, GRANT, of, reason)
         return asked or api.Decided(message=_grant(session, vault, request, of))
 
@@ -95,7 +102,7 @@ def grant_access(session: ClientSession, request: api.GrantAccess) -> api.Decide
 def ask_access(session: ClientSession, request: api.AskAccess) -> api.Decided:
     """Answer AskAccess, for any login with a role: an administrator, who is another person, decides."""
     now = int(time.time())
-    reason, until = _reason(request.reason), _last_day(request.until, request.zone, now)
+    reason, until = _reason(request.reason), last_day(request.until, request.zone, now)
     if until is None:
         raise UsageError("give the last day of the right with --until")
     named = request.user.strip()[:LONGEST_LOGIN]
@@ -123,14 +130,6 @@ def _user_id(vault: Vault, name: str) -> str:
         return ""
 
 
-def _require_new(book: AccessBook, of: dict[str, Any], now: int) -> None:
-    for known in book.grants_of(of["login"], now):
-        if known.user == of["user"] and (known.until or 0) == of["until"]:
-            raise UsageError(
-                f"{of['login']} has this right already, as grant {known.id}: nothing was changed"
-            )
-
-
 def _grant(
     session: ClientSession, vault: Vault, request: api.Request, of: dict[str, Any], approval: str = ""
 ) -> str:
@@ -141,26 +140,32 @@ def _grant(
         UsageError: the login has this right, or its end is over.
     """
     now, until, login = int(time.time()), of["until"] or None, of["login"]
-    user = vault.directory.user(of["user"]) if of["user"] else _grantable(vault, of["person"])
     if until is not None and until <= now:
         raise UsageError(f"the right would have ended on {_utc(until)} UTC: ask again with a later day")
+    if "person" in of:
+        user = vault.directory.user(of["user"]) if of["user"] else grantable(vault, of["person"])
+        of = of | {"user": user.id, "person": user.primary}
+    limits = MailLimits.of(of["limits"]) if "limits" in of else None
     _need_public_ids(vault)
 
     def decide(earlier: list[DecisionRow]) -> list[dict[str, Any]]:
         book = access_book(earlier)
         if _is_done(earlier, approval):
             return []
-        _require_new(book, of | {"user": user.id}, now)
+        require_new(book, of, now)
         caller, id_ = session.caller, _new_id(book)
-        value = grant_value(id_, login, user.id, user.primary, until, of["reason"], caller.name, caller.uid)
+        value = grant_value(
+            id_, login, of.get("user", ""), of.get("person", ""), until, of["reason"], caller.name,
+            caller.uid, of.get("group", ""), limits,
+        )  # fmt: skip
         return [value | ({"approval": approval} if approval else {})]
 
-    made = _record(session, vault, request, decide, user)
+    made = _record(session, vault, request, decide, limits.people if limits else (of.get("user", ""),))
     if not made:
-        return f"The right of {login} to read the mail of {user.primary} was granted before."
+        return f"The right of {login} to read {what_of(of)} was granted before."
     return (
-        f"{login} may read the mail of {user.primary}, {_end(until)}: grant {_id_of(made[0])}. "
-        "Each time is recorded in the audit trail."
+        f"{login} may read {what_of(of)}, {_end(until)}: grant {_id_of(made[0])}. "
+        "Each time is recorded in the audit trail." + without_effect(session.settings().access, of)
     )
 
 
@@ -170,14 +175,32 @@ def _granted_by_two(session: ClientSession, vault: Vault, approval: Approval) ->
     Raises:
         AccessRefused: who approves it would read the mail.
     """
-    if session.caller.name == approval.of["login"]:
+    if "join" in approval.of:
+        if joins_oneself(session, vault, approval.of):
+            raise AccessRefused("nobody lets themselves join: another administrator must approve")
+        join(session, vault, api.AnswerApproval(id=approval.id, answer="approve"), approval.of)
+        return f"They are in the group {approval.of['join']}."
+    if _reads(session, vault, approval.of["login"]):
         raise AccessRefused("nobody grants a right to read to themselves: another administrator must approve")
     request = api.AnswerApproval(id=approval.id, answer="approve")
     return _grant(session, vault, request, approval.of, approval.id)
 
 
+def _reads(session: ClientSession, vault: Vault, reader: str) -> bool:
+    """Whether the caller would read by a grant to a login or to the members of a group."""
+    caller = session.caller.name
+    if not reader.startswith(TO_GROUP):
+        return caller == reader
+    address = session.settings().access.users.get(caller, "")
+    own = bound_person(vault.directory, caller, address) if address else None
+    members = vault.directory.groups.users(reader.removeprefix(TO_GROUP), int(time.time()))
+    return own is not None and own.id in members
+
+
 def _says_grant(of: dict[str, Any]) -> str:
-    return f"let {of['login']} read the mail of {of['person']}, {_end(of['until'])}"
+    if "join" in of:
+        return says_joining(of)
+    return f"let {of['login']} read {what_of(of)}, {_end(of['until'])}"
 
 
 def _end(until: int | None) -> str:
@@ -210,8 +233,8 @@ def revoke_access(session: ClientSession, request: api.RevokeAccess) -> api.Done
             _active_grant(access_book(earlier), grant.id, now)
             return [revoke_value(grant.id, reason, session.caller.name, session.caller.uid)]
 
-        _record(session, vault, request, decide, vault.directory.user(grant.user))
-    return api.Done(message=f"{grant.login} may no longer read the mail of {grant.person} by {grant.id}.")
+        _record(session, vault, request, decide, grant.limits.people if grant.limits else (grant.user,))
+    return api.Done(message=f"{grant.login} may no longer read by the grant {grant.id} ({grant.what}).")
 
 
 def _active_grant(book: AccessBook, beginning: str, now: int) -> AccessGrant:
@@ -227,18 +250,18 @@ def _active_grant(book: AccessBook, beginning: str, now: int) -> AccessGrant:
 def seal_mail(session: ClientSession, request: api.SealMail) -> api.Done:
     """Answer SealMail."""
     reason = _reason(request.reason)
-    logins = tuple(dict.fromkeys(_login(one) for one in request.logins))
+    logins = tuple(dict.fromkeys(login_asked(one) for one in request.logins))
     if not logins:
         raise UsageError("name at least one login that may open the mail, or no one could")
     with session.writing() as vault:
-        user = _grantable(vault, request.user)
+        user = grantable(vault, request.user)
         caller = session.caller
 
         def decide(earlier: list[DecisionRow]) -> list[dict[str, Any]]:
             _require_narrower(access_book(earlier), user, logins)
             return [seal_value(user.id, user.primary, logins, reason, caller.name, caller.uid)]
 
-        _record(session, vault, request, decide, user)
+        _record(session, vault, request, decide, (user.id,))
     return api.Done(
         message=f"Only {', '.join(logins)} may open the mail of {user.primary}, besides {user.primary}. "
         "Whoever can read the vault's files is not held off by that: it is the owner's machine."
@@ -298,7 +321,7 @@ def _unseal(
         value = unseal_value(of["user"], of["person"], of["reason"], caller.name, caller.uid)
         return [value | ({"approval": approval} if approval else {})]
 
-    _record(session, vault, request, decide, vault.directory.user(of["user"]))
+    _record(session, vault, request, decide, (of["user"],))
     return f"The mail of {of['person']} is no longer sealed."
 
 
@@ -312,19 +335,22 @@ UNSEAL = Act(
 
 
 def _record(
-    session: ClientSession, vault: Vault, request: api.Request, decide: Any, user: User
+    session: ClientSession, vault: Vault, request: api.Request, decide: Any, people: Iterable[str]
 ) -> list[DecisionRow]:
-    """Record a decision and its audit event in one batch."""
+    """Record a decision about people, by their ids, and its audit event in one batch."""
+    concerned = [user for user in people if user][:PEOPLE]
 
     def events(made: Sequence[dict[str, Any]]) -> Iterable[dict[str, Any]]:
         for value in made:
             detail = {
-                key: value[key] for key in ("login", "logins", "until") if value.get(key) not in (None, "")
+                key: value[key]
+                for key in ("login", "logins", "until", "group", "limits")
+                if value.get(key) not in (None, "")
             }
             if value["op"] in ("grant", "revoke"):
                 detail["grant"] = value["id"]
             yield audit_event(
-                "changed", session.caller, AccessRole.ADMINISTRATOR, request, people=[user.id], **detail
+                "changed", session.caller, AccessRole.ADMINISTRATOR, request, people=concerned, **detail
             )
 
     return vault.decide(RecordKind.GRANT, decide, int(time.time()), events)
@@ -347,38 +373,11 @@ def _need_public_ids(vault: Vault) -> None:
     vault.change_directory(wanted, int(time.time()))
 
 
-def _grantable(vault: Vault, name: str) -> User:
-    user = person(vault, name)
-    if user.id == CATCH_ALL:
-        raise UsageError("the mail of no known person is for auditors and administrators alone")
-    return user
-
-
 def _reason(text: str) -> str:
     reason = recordable(text.strip())
     if not reason:
         raise UsageError("a reason is needed: it is kept in the ledger with the right")
     return reason
-
-
-def _login(name: str) -> str:
-    login = name.strip()
-    if not login or len(login) > LONGEST_LOGIN or not login.isprintable() or any(c in login for c in " :,/"):
-        raise UsageError(f"{name!r} is no login name of this machine")
-    return login
-
-
-def _last_day(text: str, zone: str, now: int) -> int | None:
-    """The first second after the last day that was typed; None for no end."""
-    if not text:
-        return None
-    try:
-        _, end = period(text, now, zone_asked(zone))
-    except ValueError:
-        raise UsageError(f"{text!r} is no day: write it as 2027-03-31") from None
-    if end <= now:
-        raise UsageError(f"{text} is over: give a day to come")
-    return end
 
 
 OPERATIONS = (
