@@ -67,6 +67,18 @@ def test_a_decision_and_its_event_are_one_batch(vault: Vault) -> None:
     assert json.loads(event.event)["what"] == "auditor"
 
 
+def test_a_decision_can_be_made_from_later_ones_alone(vault: Vault) -> None:
+    rows = [vault.decide(RecordKind.HOLD, lambda earlier: [{"n": 1}], 1)[0] for _ in range(3)]
+    seen: list[DecisionRow] = []
+
+    def look(later: list[DecisionRow]) -> list[dict[str, object]]:
+        seen.extend(later)
+        return []
+
+    vault.decide(RecordKind.HOLD, look, 1, after=rows[0].sequence)
+    assert seen == rows[1:]
+
+
 def test_a_refused_decision_leaves_nothing(vault: Vault) -> None:
     def refuse(earlier: list[DecisionRow]) -> list[dict[str, object]]:
         raise UsageError("no")

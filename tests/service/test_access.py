@@ -180,7 +180,10 @@ UNRECORDED: dict[str, set[type[Request]]] = {
     "names people, folders and counts; what is in them is recorded when it is read": {
         api.GetTree, api.ListUsers, api.ShowUser, api.ListLogins, api.ListGroups, api.ShowGroup,
     },
-    "says what was decided about mail, and reads none of it": {api.ListHolds, api.GetErasureCertificate},
+    "says what was decided about mail, and reads none of it": {
+        api.ListHolds, api.GetErasureCertificate, api.ListSubjects, api.ShowSubject,
+        api.ListSubjectDecisions,
+    },
     "says who may or could read what, and shows nothing of it": {api.ListAccess, api.GetRightsOf},
     "shows what administrators asked for, and no mail": {api.ListApprovals, api.ShowApproval},
     "shows why items are in quarantine; reading one is recorded": {api.ListQuarantine},

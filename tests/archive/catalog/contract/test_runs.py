@@ -189,3 +189,7 @@ def test_decisions_are_listed_by_kind_oldest_first(archive: FilledCatalog) -> No
         found = [json.loads(row.content) for row in archive.catalog.decisions(kind)]
         assert found == [{"kind": kind, "number": number} for number in range(2)]
     assert archive.catalog.decisions(RecordKind.AUDIT) == []
+    first, second = archive.catalog.decisions(RecordKind.HOLD)
+    assert archive.catalog.decisions(RecordKind.HOLD, limit=1) == [first]
+    assert archive.catalog.decisions(RecordKind.HOLD, first.sequence, 5) == [second]
+    assert archive.catalog.decisions(RecordKind.HOLD, second.sequence) == []
