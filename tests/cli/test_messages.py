@@ -139,7 +139,7 @@ def test_pages_in_json_are_the_contract(argv: list[str], request_kind: type[Requ
     }
     last = Hits(total=1, behind=3, hits=(hit(),))
     out = invoke(EngineDouble({request_kind: last}), *argv, "--json").out
-    assert json.loads(out) == {"total": 1, "behind": 3, "hits": [one]}
+    assert json.loads(out) == {"total": 1, "behind": 3, "waiting": 0, "hits": [one]}
     assert list(json.loads(out)["hits"][0]) == list(one)
     out = invoke(EngineDouble({request_kind: PAGE}), *argv, "--json").out
     assert json.loads(out)["after"] == "1736186997.17"

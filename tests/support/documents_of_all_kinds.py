@@ -32,7 +32,8 @@ PPTX = packed(
 ODT = packed(
     {
         "mimetype": "application/vnd.oasis.opendocument.text",
-        "content.xml": '<d xmlns:t="t"><t:p>mil<t:span>let</t:span></t:p><t:p>sorghum<t:s/>teff</t:p></d>',
+        "content.xml": '<d xmlns:t="t"><t:p>mil<t:span>let</t:span></t:p>'
+        "<t:p>sorghum<t:s/>teff <t:date>May</t:date></t:p></d>",
         "styles.xml": '<d xmlns:n="n"><n:date-style><n:text>never</n:text></n:date-style><p>footer</p></d>',
         "meta.xml": "<d><title>Grains</title><generator>never</generator></d>",
     }
@@ -53,7 +54,7 @@ KINDS: dict[str, tuple[bytes, str]] = {
     "a.docx": (docx("seven sacks", "of barley"), "seven sacks of barley"),
     "a.xlsx": (XLSX, "budget barley oatmeal 4711 5 rye"),
     "a.pptx": (PPTX, "wheat spelt"),
-    "a.odt": (ODT, "grains footer millet sorghum teff"),
+    "a.odt": (ODT, "grains footer millet sorghum teff may"),
     "a.pdf": (pdf("amaranth (red)", "second page"), "amaranth red second page"),
     "a.doc": (
         doc("fields \x13 HYPERLINK never \x14buckwheat\x15 and Öl\rend"),

@@ -109,6 +109,9 @@ class Hits(WireWord, frozen=True):
     """Duration of the search; always 0 for a user and for ListMessages."""
     marks: tuple[Mark, ...] = ()
     """What the query looks for in text; empty for ListMessages."""
+    waiting: int = 0
+    """Messages whose attachments were not read yet; a search may miss the text in them. Always 0 for a user
+    and for ListMessages."""
 
 
 class ListMessages(Request, frozen=True):

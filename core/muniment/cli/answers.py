@@ -150,7 +150,8 @@ def hit_as_json(hit: Hit) -> dict[str, Any]:
 
 def hits_as_json(hits: Hits) -> dict[str, Any]:
     """A page as `list --json` and `search --json` print it; it has `after` only if more follows."""
-    page = {"total": hits.total, "behind": hits.behind, "hits": [hit_as_json(hit) for hit in hits.hits]}
+    page: dict[str, Any] = {"total": hits.total, "behind": hits.behind, "waiting": hits.waiting}
+    page["hits"] = [hit_as_json(hit) for hit in hits.hits]
     return page | {"after": hits.after} if hits.after else page
 
 
@@ -176,6 +177,10 @@ def show_hits(session: CommandSession, hits: Hits, columns: Sequence[MessageColu
     out.line(f"{count(shown)} of {total} messages.{more}" if shown else f"No messages ({total} in all).")
     if hits.behind:
         complain(f"{count(hits.behind)} messages are kept but not indexed yet: a search can miss them.")
+    if hits.waiting:
+        complain(
+            f"Attachments of {count(hits.waiting)} messages are not read yet: a search can miss their text."
+        )
 
 
 def hit_table(session: CommandSession, hits: tuple[Hit, ...], columns: Sequence[MessageColumn] = ()) -> None:

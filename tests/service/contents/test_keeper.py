@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from muniment import api
 from muniment.archive.vault.open_vault import open_vault
+from muniment.archive.vault.vault import Vault
 from muniment.config.file import load
 from muniment.config.model import Settings
 from muniment.contents.client import ContentsReader
 from muniment.contents.model import ReadFile, WantedContents
 from muniment.parsing.reader import OpenMail
+from muniment.runs.prepare.worker_pool import WorkerPool
 from muniment.service.contents.attachment_texts import waiting_and_unread
+from muniment.service.contents.job import ContentsJob
 from muniment.service.contents.keeper import ContentsKeeper
 from muniment.service.host.run_host import RunHost
 from muniment.service.host.session import ClientSession
@@ -44,6 +50,7 @@ def subjects(vault: TestVault, query: str) -> list[str]:
 def test_text_inside_an_attachment_is_found_once_it_was_read(made: TestVault) -> None:
     made.archive([letter(1, offer_docx=docx("The price of Müller's zeppelin")), letter(2)])
     assert made.status().waiting == 1
+    assert made.client.call(api.Search(query="zeppelin"), api.Hits).waiting == 1
     assert subjects(made, "zeppelin") == []
     assert read_all(made.folder) == 1
     assert made.status().waiting == 0
@@ -159,6 +166,44 @@ def test_nothing_is_read_while_the_vault_is_busy_and_a_run_loses_nothing(made: T
             eventually(lambda: waiting_and_unread(vault, settings()) == (0, 0), 30)
     assert len(subjects(made, "zeppelin")) == 7
     made.sound()
+
+
+class Blocking(ContentsJob):
+    """A job that takes its time, as a run does."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+        self.free = threading.Event()
+
+    def work(self, vault: Vault, pool: WorkerPool, settings: Settings) -> None:
+        self.free.wait(60)
+
+
+class Counting(ContentsReader):
+    """A reader that counts messages."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read_so_far = 0
+
+    def read(self, mail: OpenMail, wanted: WantedContents) -> tuple[ReadFile, ...]:
+        self.read_so_far += 1
+        return super().read(mail, wanted)
+
+
+def test_a_run_has_the_machine_for_itself(made: TestVault) -> None:
+    made.archive([letter(n, a_docx=docx("zeppelin")) for n in range(3)])
+    with closing(open_vault(made.folder, write=True)) as vault:
+        session = ClientSession(made.folder, vault)
+        host, reader, blocking = RunHost(session, in_service=True), Counting(), Blocking()
+        with closing(host):
+            host.submit(blocking)
+            with ContentsKeeper(session, host, lambda: Settings(), look=0.01, reader=reader):
+                time.sleep(0.5)
+                assert reader.read_so_far == 0
+                blocking.free.set()
+                eventually(lambda: waiting_and_unread(vault, Settings()) == (0, 0), 60)
+            assert reader.read_so_far == 3
 
 
 def test_nothing_is_read_if_no_kind_is_named(made: TestVault) -> None:

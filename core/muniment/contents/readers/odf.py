@@ -10,6 +10,7 @@ from muniment.contents.readers.xml_text import XmlText
 _BREAKS = ("p", "h", "table-cell", "tab", "s", "line-break", "title", "subject", "keyword", "creator", "page")
 _MANIFEST = "META-INF/manifest.xml"
 _LONGEST_MANIFEST = 1024 * 1024
+_NO_TEXT = frozenset({"binary-data", "script"})
 
 
 def is_odf(names: list[str]) -> bool:
@@ -31,24 +32,15 @@ def read_odf(archive: ZipFile, into: Collector) -> None:
     for name in ("meta.xml", "styles.xml", "content.xml"):
         if name in names:
             with into.noting(), archive.open(name) as stream:
-                XmlText(into, everywhere=True, breaks=_BREAKS, skips=_is_no_text).read(stream)
+                skips = _is_no_title if name == "meta.xml" else _is_no_text
+                XmlText(into, everywhere=True, breaks=_BREAKS, skips=skips).read(stream)
 
 
 def _is_no_text(name: str, attributes: dict[str, str]) -> bool:
-    """Return whether an element has numbers or programs and no text."""
-    return name in (
-        "number-style",
-        "date-style",
-        "time-style",
-        "currency-style",
-        "percentage-style",
-        "boolean-style",
-        "text-style",
-        "generator",
-        "binary-data",
-        "script",
-        "editing-cycles",
-        "editing-duration",
-        "creation-date",
-        "date",
-    )
+    """Return whether an element has the form of numbers, or a program, and no text."""
+    return name in _NO_TEXT or name.endswith("-style")
+
+
+def _is_no_title(name: str, attributes: dict[str, str]) -> bool:
+    """Return whether an element of the properties has nothing that people write."""
+    return name in ("generator", "editing-cycles", "editing-duration", "creation-date", "date", "print-date")

@@ -36,7 +36,7 @@ from muniment.mail.notes import OPAQUE
 from muniment.mail.text.drawn_line import BROAD
 from muniment.parsing.tasks import FileInfo
 from muniment.people.directory import User
-from muniment.service.contents.attachment_texts import files_found, unread_of
+from muniment.service.contents.attachment_texts import files_found, unread_of, waiting_and_unread
 from muniment.service.host.session import ClientSession
 from muniment.service.operations.exports.export_steps import ExportSteps
 from muniment.service.operations.message_view import OpenAttachment, read_view
@@ -110,7 +110,8 @@ def search(session: ClientSession, request: api.Search) -> api.Hits:
         found = found_page(vault, request, request.user)
         rows = vault.catalog.rows(list(found.ids))
         entries = with_answers(vault, request, rows, _entries(vault, rows))
-        return search_reply(request, found, late, entries, time.monotonic() - started)
+        reply = search_reply(request, found, late, entries, time.monotonic() - started)
+        return replace(reply, waiting=waiting_and_unread(vault, session.settings())[0])
 
 
 def found_page(vault: Vault, request: api.Search, user: str | User, own: bool = False) -> SearchPage:
