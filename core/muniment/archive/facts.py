@@ -147,6 +147,8 @@ class ReceiptFact(Struct, frozen=True):
     """Whether the copy was unwrapped as a journal report. Together with `sha` it identifies the envelope."""
     people: tuple[str, ...] = ()
     """Addresses of people in this delivery's SMTP envelope; empty for a journal report."""
+    marks: tuple[str, ...] = ()
+    """For RoutingReason.OWNER: its flags at the source, such as `\\Seen`."""
     erased: bytes = b""
     """SHA-256 of an erased message that the copy brought again, so that it was not archived; else empty."""
 

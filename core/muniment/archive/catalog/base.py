@@ -20,6 +20,7 @@ from typing import Any, Protocol, Self
 from muniment.archive.catalog.history import RunHistory
 from muniment.archive.catalog.model import (
     CatalogMention,
+    CopyOwner,
     EnvelopeRow,
     Erasure,
     FolderPage,
@@ -195,6 +196,9 @@ class MessageReader(Protocol):
 
     def envelopes_of(self, message: int) -> list[EnvelopeRow]:
         """Return all copies of a message, in the order of the ledger."""
+
+    def owners_of(self, copies: Iterable[int]) -> dict[int, list[CopyOwner]]:
+        """Return the owners of each copy from an ordinary mailbox; other copies are left out."""
 
     def copies_since(self, messages: Iterable[int], sequence: int) -> dict[int, list[RoutedEnvelope]]:
         """Return, for each message, the copies in records from `sequence` on."""

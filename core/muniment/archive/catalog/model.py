@@ -73,6 +73,16 @@ class EnvelopeRow:
     """Notes on the copy, such as why it was not trusted."""
 
 
+class CopyOwner(NamedTuple):
+    """The owner of an ordinary mailbox from which a copy was fetched."""
+
+    address: str
+    folder: str
+    """The folder as the owner knows it."""
+    flags: tuple[str, ...]
+    """The copy's flags there, in the words of its source: `\\Seen` of IMAP, `S` of a Maildir."""
+
+
 class NamedMessage(NamedTuple):
     """A message that was looked up by its Message-ID."""
 

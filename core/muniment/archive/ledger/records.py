@@ -206,6 +206,7 @@ def receipt_facts(group: ReceiptGroup, sequence: int, time: int) -> Iterator[Rec
             time=time,
             report=r.report,
             people=() if r.report else tuple(map(str, r.envelope.get("people", ()))),
+            marks=r.flags if r.route & RoutingReason.OWNER else (),
             erased=r.messages[0] if r.messages and ERASED_BEFORE in r.notes else b"",
         )
         for former, original in r.instead.items():

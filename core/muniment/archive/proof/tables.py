@@ -170,8 +170,8 @@ VIEWS = (
         "owner",
         "owners of copies",
         "envelope address folder",
-        "",
-        "SELECT owner.envelope, address.address, owner.folder FROM owner CROSS JOIN address "
+        "flags",
+        "SELECT owner.envelope, address.address, owner.folder, owner.flags FROM owner CROSS JOIN address "
         "ON address.id = owner.address ORDER BY owner.envelope, address.address, owner.folder",
         joined=True,
     ),

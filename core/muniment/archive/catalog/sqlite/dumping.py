@@ -76,7 +76,7 @@ def _envelopes(connection: Connection, shas: dict[int, str]) -> dict[str, tuple[
     for link in connection.execute(sql_dump.ALL_LINKS).all():
         links[link.envelope].append(shas[link.message])
     for owner in connection.execute(sql_dump.ALL_OWNERS).all():
-        owners[owner.envelope].append((owner.address, owner.folder))
+        owners[owner.envelope].append((owner.address, owner.folder, owner.flags or ""))
     for mention in connection.execute(sql_dump.ALL_MENTIONS).all():
         mentioned[mention.envelope].append(mention.address)
     return {

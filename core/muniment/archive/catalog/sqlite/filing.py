@@ -76,8 +76,8 @@ class FiledCopy:
     """The copy's fact, if the copy is new in this batch."""
     gained: list[RoutedEnvelope] = field(default_factory=list)
     """The reasons for filing that this batch adds, in the form that routing takes."""
-    new_owners: list[tuple[str, str]] = field(default_factory=list)
-    """Owners that this batch adds: address and folder each."""
+    new_owners: list[tuple[str, str, str]] = field(default_factory=list)
+    """Owners that this batch adds: address, folder and flags each."""
     new_parties: tuple[EnvelopeParty, ...] = ()
     """Recipients that this batch's receipts name and the copy's own header does not."""
     received: bool = False
@@ -99,7 +99,7 @@ class FiledCopy:
         if owned:
             self.gained.append(RoutedEnvelope(OWNED, self.time, (), *owner))
             self.owners.add(owner)
-            self.new_owners.append(owner)
+            self.new_owners.append((*owner, clean(" ".join(receipt.marks))))
         if gained or owned or more:
             for message in self.messages:
                 message.touched = max(message.touched, receipt.sequence)

@@ -10,6 +10,7 @@ from muniment.archive.catalog.model import (
     ArrivalCount,
     AuditRow,
     CatalogMention,
+    CopyOwner,
     DecisionRow,
     EnvelopeRow,
     Erasure,
@@ -149,6 +150,9 @@ class SqliteQueries:
 
     def envelopes_of(self, message: int) -> list[EnvelopeRow]:
         return self._store.read(reading.envelopes_of, message)
+
+    def owners_of(self, copies: Iterable[int]) -> dict[int, list[CopyOwner]]:
+        return self._store.read(reading.owners_of, copies)
 
     def copies_since(self, messages: Iterable[int], sequence: int) -> dict[int, list[RoutedEnvelope]]:
         return self._store.read(listing.copies_since, messages, sequence)

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from muniment.archive.catalog.id_prefixes import prefix_range, unique
 from muniment.archive.catalog.model import (
+    CopyOwner,
     EnvelopeRow,
     KnownKey,
     MessageRow,
@@ -241,6 +242,15 @@ def envelope_by_sha(connection: Connection, sha: bytes, report: bool | None) -> 
 def envelopes_of(connection: Connection, message: int) -> list[EnvelopeRow]:
     """Return all copies of a message, in the order of the ledger."""
     return _envelopes(connection, connection.execute(sql.ENVELOPES_OF, {"message": message}).all())
+
+
+def owners_of(connection: Connection, copies: Iterable[int]) -> dict[int, list[CopyOwner]]:
+    """Return the owners of each copy; copies without one are left out."""
+    found: dict[int, list[CopyOwner]] = {}
+    for row in sorted(fetch_many(connection, sql.OWNERS_OF, copies), key=lambda row: tuple(row)[:3]):
+        owner = CopyOwner(row.address, row.folder, tuple((row.flags or "").split()))
+        found.setdefault(row.envelope, []).append(owner)
+    return found
 
 
 def _envelopes(connection: Connection, found: Sequence[Any]) -> list[EnvelopeRow]:

@@ -299,7 +299,7 @@ FLAGGED = (
     .limit(bindparam("limit"))
 )
 OWNERS_OF = (
-    select(owner.c.envelope, address.c.address, owner.c.folder)
+    select(owner.c.envelope, address.c.address, owner.c.folder, owner.c.flags)
     .join(address, address.c.id == owner.c.address)
     .where(owner.c.envelope.in_(bindparam("many", expanding=True)))
 )

@@ -35,7 +35,7 @@ ALL_ENVELOPES = select(*COPY_ROW).select_from(COPIES).order_by(envelope.c.id)
 ALL_ARRIVALS = select(arrival).order_by(arrival.c.report, arrival.c.quarter)
 ALL_LINKS = select(link).order_by(link.c.message, link.c.envelope)
 ALL_FORMERS = select(former).order_by(former.c.id)
-ALL_OWNERS = select(owner.c.envelope, address.c.address, owner.c.folder).join(
+ALL_OWNERS = select(owner.c.envelope, address.c.address, owner.c.folder, owner.c.flags).join(
     address, address.c.id == owner.c.address
 )
 ALL_MENTIONS = select(address.c.address, mention.c.envelope).join(address, address.c.id == mention.c.address)

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Column, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
 
-SCHEMA = 17
+SCHEMA = 18
 """Version of the tables; a catalog of an older version is rebuilt."""
 
 metadata = MetaData()
@@ -141,8 +141,10 @@ owner = _table(
     _int("envelope", primary_key=True),
     _int("address", primary_key=True),
     _text("folder", primary_key=True),
+    Column("flags", Text),
     rowid=False,
 )
+"""The owners of copies from ordinary mailboxes; `flags` are those of the copy there, parted by blanks."""
 address = _table("address", _id(), _text("address", unique=True))
 profile = _table("profile", _id(), _text("name", unique=True))
 user = _table("user", _id(), _text("key", unique=True), _text("label"))

@@ -178,10 +178,12 @@ class FactWriter:
         profiles = self._profiles.need(connection, sorted({copy.profile for copy in copies}))
         links: set[tuple[int, int]] = set()
         mentions: set[tuple[int, int]] = set()
-        owners: set[tuple[int, int, str]] = set()
+        owners: set[tuple[int, int, str, str | None]] = set()
         for copy in copies:
-            mentions.update((ids[owner], copy.id) for owner, _ in copy.new_owners)
-            owners.update((copy.id, ids[owner], folder) for owner, folder in copy.new_owners)
+            mentions.update((ids[owner], copy.id) for owner, _, _ in copy.new_owners)
+            owners.update(
+                (copy.id, ids[one], folder, flags or None) for one, folder, flags in copy.new_owners
+            )
         for copy, _ in new:
             links.update((message.id, copy.id) for message in copy.messages)
             mentions.update((ids[name], copy.id) for name in _named(copy.parties))
@@ -190,7 +192,7 @@ class FactWriter:
         _write(connection, sql_writes.INSERT_ENVELOPE, [_envelope(c, f, ids, profiles) for c, f in new])
         _write(connection, sql_writes.INSERT_LINK, sorted(links))
         _write(connection, sql_writes.INSERT_MENTION, sorted(mentions))
-        _write(connection, sql_writes.INSERT_OWNER, sorted(owners))
+        _write(connection, sql_writes.INSERT_OWNER, sorted(owners, key=lambda row: row[:3]))
         rows = [
             (c.route, c.size, profiles[c.profile], parties(c.parties, ids), words(c.flags), c.id)
             for c in again
@@ -336,7 +338,7 @@ def _named(parties: Iterable[EnvelopeParty]) -> Iterable[str]:
 def _names(copy: FiledCopy) -> Iterable[str]:
     if copy.fact is not None or copy.received:
         yield from _named(copy.parties)
-    for owner, _ in copy.new_owners:
+    for owner, _, _ in copy.new_owners:
         yield owner
 
 
