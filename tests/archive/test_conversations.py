@@ -14,7 +14,7 @@ from muniment.archive.operations.search import find
 from muniment.archive.query import RecordNumber
 from muniment.archive.vault.open_vault import open_vault
 from muniment.archive.vault.vault import Vault
-from muniment.service.operations.own_mail import _OwnEdition
+from muniment.service.operations.own_mail import OwnEdition
 from support.reports import EPOCH, plain, report
 from support.vaults import TestVault
 
@@ -118,7 +118,7 @@ def test_an_export_looks_up_a_conversation_once(vault: TestVault, opened: Vault,
     name = PublicIds(opened.directory.id_key).of(row.sequence, row.sha) if own else hit.id
     choice = ExportChoice(f"thread:{name} OR (thread:{name} a)", user=ANNA if own else "")
     anna = opened.directory.find(ANNA)
-    edition = _OwnEdition(opened, anna, choice) if own else ExportView(opened, choice)
+    edition = OwnEdition(opened, anna, choice) if own else ExportView(opened, choice)
     assert edition.find("").total == 5
     assert list(edition.conversations) == [name]
     edition.conversations[name] = RecordNumber(row.sequence)

@@ -26,7 +26,7 @@ from muniment.archive.vault.open_vault import open_vault
 from muniment.archive.vault.vault import Vault
 from muniment.evidence.merkle import MerkleFrontier
 from muniment.people.directory import User
-from muniment.service.operations.own_mail import _OwnEdition
+from muniment.service.operations.own_mail import OwnEdition
 from support.reports import plain, report
 from support.vaults import TestVault
 
@@ -381,7 +381,7 @@ def test_a_record_that_is_not_the_message_leaves_all_unproven(vault: Vault, alon
 def test_a_plain_users_zip_reveals_nothing_of_the_ledger(vault: Vault, tmp_path: Path) -> None:
     user: User = vault.directory.find("bob@example.com")
     choice = ExportChoice(user="bob@example.com")
-    list(export_messages(_OwnEdition(vault, user, choice), tmp_path / "own.zip"))
+    list(export_messages(OwnEdition(vault, user, choice), tmp_path / "own.zip"))
     with zipfile.ZipFile(tmp_path / "own.zip") as packed:
         others = {name for name in packed.namelist() if not name.endswith(".eml")}
         readme = packed.read("README.txt").decode()

@@ -173,6 +173,7 @@ from muniment.api.reading import (
     Tree,
     UserFolders,
 )
+from muniment.api.restoring import LeftBehind, Restore, Restored
 from muniment.api.retention import (
     Disposed,
     DisposeMail,
@@ -344,6 +345,7 @@ __all__ = [
     "Init",
     "JoinGroup",
     "LeaveGroup",
+    "LeftBehind",
     "ListAccess",
     "ListApprovals",
     "ListGroups",
@@ -408,6 +410,8 @@ __all__ = [
     "RenameProfile",
     "ReportHeld",
     "Request",
+    "Restore",
+    "Restored",
     "RetryQuarantine",
     "RevokeAccess",
     "RuleDate",

@@ -23,6 +23,7 @@ from muniment.cli import (
 )
 from muniment.cli.command import CommandGroup
 from muniment.cli.evidence import checkpoint, prove, witness
+from muniment.cli.restores import restoring
 from muniment.cli.retention import approvals, erasing, holds
 from muniment.cli.retention import rules as retention_rules
 from muniment.cli.rules import access, groups
@@ -31,7 +32,7 @@ from muniment.cli.subject import requests as subject
 TASKS = (
     ("Begin", ("demo", "init", "setup", "users", "group", "profile")),
     ("Archive", ("run", "watch", "cancel", "history", "service", "notify", "status", "quarantine")),
-    ("Find and read", ("tree", "list", "search", "show", "export")),
+    ("Find and read", ("tree", "list", "search", "show", "export", "restore")),
     ("Keep it sound", ("verify", "prove", "rebuild", "backup", "audit", "access", "checkpoint", "witness")),
     ("Keep what the law demands", ("hold", "retention", "approvals", "erase", "certificate", "subject")),
     ("This program", ("completion",)),
@@ -122,6 +123,7 @@ for family in (
     profiles,
     prove,
     quarantine,
+    restoring,
     retention_rules,
     runs,
     service,

@@ -13,6 +13,7 @@ import re
 from muniment.config.check_checkpoints import checkpoint_problems
 from muniment.config.check_feed import feed_problems
 from muniment.config.check_notify import Problems, notify_problems
+from muniment.config.check_restore import restore_problems
 from muniment.config.check_retention import retention_problems
 from muniment.config.model import ACTS, AccessSection, GatewaySection, JournalingSection, Profile, Settings
 from muniment.config.setting_fields import in_file
@@ -64,6 +65,7 @@ def setting_problems(settings: Settings) -> Problems:
     yield from notify_problems(settings.notify)
     yield from feed_problems(settings.audit_feed)
     yield from retention_problems(settings.retention)
+    yield from restore_problems(settings.restore)
     yield from checkpoint_problems(settings)
 
 

@@ -28,6 +28,7 @@ from muniment.config.model import (
     NotifyMail,
     NotifySection,
     Profile,
+    RestoreSection,
     RetentionSection,
     Settings,
 )
@@ -56,6 +57,7 @@ _TOP = (
     "contents",
     "journaling",
     "retention",
+    "restore",
     "profile",
 )
 _TYPES: dict[type[Any], str] = {
@@ -123,6 +125,7 @@ def interpret(text: str, where: str) -> Settings:
             contents=_convert(ContentsSection, _table(tables, "contents"), "contents: "),
             journaling=_convert(JournalingSection, _table(tables, "journaling"), "journaling: "),
             retention=_convert(RetentionSection, _table(tables, "retention"), "retention: "),
+            restore=_convert(RestoreSection, _table(tables, "restore"), "restore: "),
             profiles=_profiles(_table(tables, "profile")),
             **_values(Settings, {key: tables[key] for key in _TOP[:4] if key in tables}, ""),
         )

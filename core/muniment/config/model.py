@@ -210,8 +210,23 @@ class JournalingSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     """A DNS server with the data that senders see, as `address` or `address:port`; "" for this machine's."""
 
 
-ACTS = ("hold release", "retention dispose", "erase", "access grant", "access unseal", "hand over")
+ACTS = (
+    "hold release", "retention dispose", "erase", "access grant", "access unseal", "hand over", "restore",
+)  # fmt: skip
 """The acts that [approvals] can name."""
+
+
+class RestoreSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How mailboxes are reached into which mail is given back."""
+
+    profile: str = ""
+    """The profile whose server and credentials are used; "" for the one that archives that mailbox. It need
+    not be enabled."""
+    login: str = ""
+    """With a password for IMAP: the name to log in with. {mailbox} is the address, {name} its part before the
+    `@`, such as "{mailbox}*master" for a master user of Dovecot."""
+    folder: str = "Restored"
+    """The folder, if none is given."""
 
 
 class AccessSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -409,5 +424,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     contents: ContentsSection = ContentsSection()
     journaling: JournalingSection = JournalingSection()
     retention: RetentionSection = RetentionSection()
+    restore: RestoreSection = RestoreSection()
     profiles: tuple[Profile, ...] = ()
     """In TOML, each one is a table [profile.NAME]."""

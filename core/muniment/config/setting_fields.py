@@ -23,6 +23,7 @@ from muniment.config.model import (
     NotifyCommand,
     NotifyMail,
     NotifySection,
+    RestoreSection,
     RetentionSection,
     Settings,
 )
@@ -82,6 +83,7 @@ _DEFAULTS: dict[str, Any] = {
     "contents": ContentsSection(),
     "notify": NotifySection(),
     "notify.mail": NotifyMail(), "notify.command": NotifyCommand(), "retention": RetentionSection(),
+    "restore": RestoreSection(),
 }  # fmt: skip
 _FACILITIES = ("audit", "auth", "authpriv", "daemon", "user", *(f"local{number}" for number in range(8)))
 _F = SettingField
@@ -293,9 +295,21 @@ RETENTION = SettingsSection(
     ),
 )  # fmt: skip
 
+RESTORE = SettingsSection(
+    "restore", "Giving back", "How mailboxes are reached into which mail is given back.", (
+        _F("restore.profile", "Profile", "text",
+            "The profile whose server and login are used; empty for the one that archives the mailbox.",
+            "exchange"),
+        _F("restore.login", "Login name", "text",
+            "For IMAP with a password: {mailbox} is the address, {name} its part before the @.",
+            "{mailbox}*master"),
+        _F("restore.folder", "Folder", "text", "The folder that is used if none is given."),
+    ),
+)  # fmt: skip
+
 SECTIONS = (
     ORGANISATION, NOTIFICATIONS, ACCESS, SCHEDULE, GATEWAY, JOURNALING, AUDIT_FEED, RETENTION, CHECKPOINTS,
-    EVIDENCE, CONTENTS,
+    EVIDENCE, CONTENTS, RESTORE,
 )  # fmt: skip
 FIELDS = {field.key: field for section in SECTIONS for field in section.fields}
 _NAMED = re.compile(r'\{(\w+)(?:=("?[\w-]+"?))?\}')

@@ -16,13 +16,15 @@ KINDS = (READ, LIST, SEARCH, EXPORT, CHANGE, REFUSED)
 _SEARCHES = (
     "Search", "ListHeld", "CountHold", "ReportHeld", "SimulateRetention", "ListSubjectMessages",
 )  # fmt: skip
-_EXPORTS = ("Export", "PackageSubject")
+_EXPORTS = ("Export", "PackageSubject", "Restore")
 _READ_KINDS = {"ListMessages": LIST} | dict.fromkeys(_EXPORTS, EXPORT) | dict.fromkeys(_SEARCHES, SEARCH)
 """Kinds of the requests that read mail; any other request reads a message."""
 _OF_MANY = "ImportUsers"
 """The request that changes users whom it does not name; nor does its event, if they are too many."""
 NUMBERED, PRODUCED = "numbered", "produced"
 """Events of productions: Bates numbers were reserved, or a production is complete (productions.bates)."""
+RESTORED = "restored"
+"""The event of messages that were given back into a mailbox."""
 WHO, KIND, PERSON, ADDRESS, BATES = "who:", "kind:", "person:", "address:", "bates:"
 """Beginnings of keys: a login name, a kind, the id of a user, an address that a request named, the prefix of
 Bates numbers in capitals."""
@@ -47,7 +49,7 @@ def kind_of(event: dict[str, Any]) -> str:
     """Return the kind of an event, one of KINDS."""
     if event.get("event") == "refused":
         return REFUSED
-    if event.get("event") in (NUMBERED, PRODUCED):
+    if event.get("event") in (NUMBERED, PRODUCED, RESTORED):
         return EXPORT
     if event.get("event") == "read":
         return _READ_KINDS.get(str(event.get("word", "")), READ)

@@ -189,6 +189,10 @@ class ExportView:
         """Return the name of a message's file."""
         return file_name(row.date, row.sha.hex())
 
+    def id_of(self, row: MessageRow) -> str:
+        """Return the id by which the reader knows a message, in hex."""
+        return row.sha.hex()
+
     def content(self, row: MessageRow) -> Iterable[bytes]:
         """Return a message's bytes, in chunks.
 

@@ -34,7 +34,7 @@ def concerned(vault: Vault, request: Request, messages: Iterable[int]) -> dict[s
     ids = vault.catalog.holders(numbers) if numbers or not user else {_user_id(vault, user)}
     if len(ids) <= PEOPLE:  # of more, the event names the messages alone
         fields["people"] = sorted(ids - {""})
-    if isinstance(request, api.Export):
+    if isinstance(request, api.Export | api.Restore):
         fields["total"] = _total(vault, request)
     return fields
 
@@ -47,8 +47,8 @@ def _user_id(vault: Vault, name: str) -> str:
         return ""
 
 
-def _total(vault: Vault, request: api.Export) -> int:
-    """How many messages an export selects, as lists and searches count them."""
+def _total(vault: Vault, request: api.Export | api.Restore) -> int:
+    """How many messages a request selects, as lists and searches count them."""
     choice = choice_of(vault, request)
     if choice.ids:
         return len(set(choice.ids))

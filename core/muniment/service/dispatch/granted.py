@@ -112,7 +112,7 @@ def _names_messages(request: Request) -> bool:
 
 
 def _ids(request: Request) -> tuple[str, ...]:
-    if isinstance(request, api.Export):
+    if isinstance(request, api.Export | api.Restore):
         return request.ids
     return (request.id,) if isinstance(request, api.Show | api.ReadRaw | api.ReadAttachment) else ()
 

@@ -437,7 +437,7 @@ def _messages(vault: Vault, request: Request) -> list[tuple[int, bytes]]:
         return [(-1, item.sha)]
     if isinstance(request, (api.Show, api.ReadRaw, api.ReadAttachment, api.Prove, api.ShowRetention)):
         return [_message(vault, request.id)]
-    if isinstance(request, api.Export):
+    if isinstance(request, api.Export | api.Restore):
         return [_message(vault, one) for one in choice_of(vault, request).ids]
     if isinstance(request, api.CheckErasure):
         return list(_to_be_erased(vault, request))

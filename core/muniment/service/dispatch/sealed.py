@@ -25,7 +25,7 @@ from muniment.service.operations.reading import message_named
 
 READING = (
     api.GetTree, api.ListMessages, api.Search, api.Show, api.ReadRaw, api.ReadAttachment, api.Export,
-    api.Prove, api.ShowRetention, api.CheckErasure, api.Erase,
+    api.Prove, api.ShowRetention, api.CheckErasure, api.Erase, api.Restore,
 )  # fmt: skip
 """Requests that read mail, say something of it, or erase what is named."""
 SEALED = "(sealed)"
@@ -38,11 +38,11 @@ def without_sealed(vault: Vault, closed: ClosedMail, request: Request) -> Reques
     Raises:
         AccessRefused: it names a person or a message whose mail is sealed.
     """
-    if isinstance(request, api.ListMessages | api.Search | api.Export) and request.user:
+    if isinstance(request, api.ListMessages | api.Search | api.Export | api.Restore) and request.user:
         _require_person(vault, closed, request.user)
     if isinstance(request, api.Show | api.ReadRaw | api.ReadAttachment | api.Prove | api.ShowRetention):
         _require_messages(vault, closed, (request.id,))
-    if isinstance(request, api.Export | api.CheckErasure | api.Erase):
+    if isinstance(request, api.Export | api.Restore | api.CheckErasure | api.Erase):
         _require_messages(vault, closed, request.ids)
     return _leaving_out(closed, request)
 
@@ -69,7 +69,7 @@ def granted_without_sealed(
 
 
 def _leaving_out(closed: ClosedMail, request: Request) -> Request:
-    if isinstance(request, api.Search | api.Export):
+    if isinstance(request, api.Search | api.Export | api.Restore):
         return replace(request, without=tuple(sorted(closed.users)))
     return request
 

@@ -28,6 +28,7 @@ from muniment.service.operations import (
 from muniment.service.operations.access import groups, readers, rights
 from muniment.service.operations.evidence import checkpoints
 from muniment.service.operations.operation import AuditRule, Operation
+from muniment.service.operations.restores import restoring
 from muniment.service.operations.retention import approvals, disposing, erasing, holds, rules, simulating
 from muniment.service.operations.subject import packaging, reviewing
 from muniment.service.operations.subject import requests as subject_requests
@@ -35,7 +36,7 @@ from muniment.service.operations.subject import requests as subject_requests
 MODULES = (
     approvals, audit, checklist, checkpoints, disposing, erasing, groups, health, history, holds, logins,
     message_proof, notifying, own_mail, packaging, profile_test, profiles, proving, readers, rebuilding,
-    reviewing, rights, rules, runs, settings, sign_in, simulating, subject_requests, users, vaults,
+    restoring, reviewing, rights, rules, runs, settings, sign_in, simulating, subject_requests, users, vaults,
 )  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from muniment.config.model import (
     CheckpointsSection,
     ContentsSection,
     EvidenceSection,
+    RestoreSection,
     RetentionSection,
     Settings,
 )
@@ -213,6 +214,7 @@ def without_secrets(settings: Settings) -> dict[str, Any]:
         "approvals": ApprovalsSection(),
         "evidence": EvidenceSection(),
         "contents": ContentsSection(),
+        "restore": RestoreSection(),
     }
     for section, default in defaults.items():
         if getattr(settings, section) == default:

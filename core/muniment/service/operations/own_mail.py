@@ -201,7 +201,7 @@ def _folder(vault: Vault, user: User, name: str) -> str:
 def search(session: ClientSession, user: User, request: api.Search) -> api.Hits:
     """Answer Search, in the user's mail."""
     with session.reading() as vault:
-        _own_query(vault, user, request.query, request.user)
+        require_own_query(vault, user, request.query, request.user)
         order = "relevance" if request.by_relevance else "date"
         cursors = SealedCursors(vault.directory.id_key, "search", user.id, order, request.query, request.zone)
         late = behind(vault, user)
@@ -211,7 +211,7 @@ def search(session: ClientSession, user: User, request: api.Search) -> api.Hits:
         return _sealed(search_reply(request, found, late, hits, 0.0), cursors)
 
 
-def _own_query(vault: Vault, user: User, query: str, named: str) -> None:
+def require_own_query(vault: Vault, user: User, query: str, named: str) -> None:
     """Check that a query names no other user, and no group. Raises AccessRefused, QueryError."""
     node = parse(query)
     if names_groups(node):
@@ -272,7 +272,7 @@ def show(session: ClientSession, user: User, request: api.Show) -> api.Message:
     with session.reading() as vault:
         row = _message(vault, user, request.id)
         copies = vault.catalog.envelopes_of(row.sequence)
-        sent = any(_sent(vault, user, copy) for copy in copies)
+        sent = any(sent_by(vault, user, copy) for copy in copies)
         folders = vault.catalog.own_folders(user.id, [row.sequence]).get(row.sequence, [])
         return message_reply(
             vault,
@@ -286,7 +286,7 @@ def show(session: ClientSession, user: User, request: api.Show) -> api.Message:
         )
 
 
-def _sent(vault: Vault, user: User, copy: EnvelopeRow) -> bool:
+def sent_by(vault: Vault, user: User, copy: EnvelopeRow) -> bool:
     """Whether a trusted copy says that the user sent the message."""
     return bool(copy.route & TRUSTED) and any(
         party.role in SENT_ROLES and vault.directory.resolve(party.address, copy.time) == user.id
@@ -302,7 +302,7 @@ def _envelopes(vault: Vault, user: User, copies: Iterable[EnvelopeRow]) -> Itera
     """
     number = 0
     for copy in copies:
-        sent = _sent(vault, user, copy)
+        sent = sent_by(vault, user, copy)
         parties = tuple(
             party
             for party in copy.parties
@@ -366,14 +366,14 @@ def export(session: ClientSession, user: User, request: api.Export) -> Iterator[
     if not request.path:
         raise UsageError("name the file or folder to export to")
     with session.reading() as vault, _one_export(vault, session.caller.uid):
-        _own_query(vault, user, request.query, request.user)
-        edition = _OwnEdition(vault, user, _choice(vault, user, request))
+        require_own_query(vault, user, request.query, request.user)
+        edition = OwnEdition(vault, user, own_choice(vault, user, request))
         yield from exported(session, vault, edition, Path(as_path(request.path)))
     yield api.Done(message=f"Exported to {readable(as_path(request.path))}. {LEFT_OUT}.")
 
 
-def _choice(vault: Vault, user: User, request: api.Export) -> ExportChoice:
-    """The messages of the user that an export selects. Raises as `choice_of`."""
+def own_choice(vault: Vault, user: User, request: api.Export | api.Restore) -> ExportChoice:
+    """The messages of the user that a request selects. Raises as `choice_of`."""
     check_choice(request)
     if not request.folder:
         return ExportChoice(
@@ -403,7 +403,7 @@ def _one_export(vault: Vault, uid: int) -> Iterator[None]:
             callers.discard(uid)
 
 
-class _OwnEdition(ExportView):
+class OwnEdition(ExportView):
     """An export of public forms under public ids. The manifest has the SHA-256 of each exported form."""
 
     def __init__(self, vault: Vault, user: User, choice: ExportChoice) -> None:
@@ -432,6 +432,9 @@ class _OwnEdition(ExportView):
 
     def name(self, row: MessageRow) -> str:
         return file_name(row.date, _id(self.vault, row))
+
+    def id_of(self, row: MessageRow) -> str:
+        return _id(self.vault, row)
 
     def content(self, row: MessageRow) -> Iterable[bytes]:
         self._digest, self._size = hashlib.sha256(), 0

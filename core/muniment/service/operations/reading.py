@@ -375,8 +375,8 @@ EXPORTED = 10_000
 """Largest number of messages that one export can name."""
 
 
-def choice_of(vault: Vault, request: api.Export) -> ExportChoice:
-    """The messages that an export selects.
+def choice_of(vault: Vault, request: api.Export | api.Restore) -> ExportChoice:
+    """The messages that a request selects.
 
     Raises:
         UsageError: there is more than one selection, or too many ids, or the time zone is unknown.
@@ -392,24 +392,24 @@ def choice_of(vault: Vault, request: api.Export) -> ExportChoice:
     return ExportChoice(user=request.user, folder=folder, without=request.without)
 
 
-def zone_name(request: api.Export) -> str:
-    """The time zone of an export's query. Raises UsageError if it is unknown."""
+def zone_name(request: api.Export | api.Restore) -> str:
+    """The time zone of a request's query. Raises UsageError if it is unknown."""
     zone_asked(request.zone)
     return request.zone
 
 
-def check_choice(request: api.Export) -> None:
-    """Check that an export has at most one selection, not too many ids, and no user beside ids.
+def check_choice(request: api.Export | api.Restore) -> None:
+    """Check that a request has at most one selection, not too many ids, and no user beside ids.
 
     Raises:
         UsageError: one of these is wrong.
     """
     if len(request.ids) > EXPORTED:
-        raise UsageError(f"an export can name at most {EXPORTED:,} messages: export a query instead")
+        raise UsageError(f"at most {EXPORTED:,} messages can be named at a time: give a query instead")
     if bool(request.ids) + bool(request.query) + bool(request.folder) > 1:
-        raise UsageError("an export has a query, or named messages, or a folder: give only one of them")
+        raise UsageError("a query, named messages and a folder exclude each other: give only one of them")
     if request.ids and request.user:
-        raise UsageError("an export of named messages has no user: give only one of them")
+        raise UsageError("named messages go without a user: give only one of them")
 
 
 def export(session: ClientSession, request: api.Export) -> Iterator[api.WireWord]:

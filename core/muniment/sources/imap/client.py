@@ -12,7 +12,7 @@ import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, Protocol, cast
 
 from muniment.errors import CertificateRefused, SourceError
 from muniment.net import tls
@@ -35,6 +35,14 @@ _GREETED = re.compile(rb"\* (?:BYE|NO|BAD) ?(.*)\Z", re.DOTALL | re.IGNORECASE)
 
 class AnswerTooLarge(Exception):
     """The server sends far more than it announced, and more than fits in memory."""
+
+
+class MailLiteral(Protocol):
+    """A message that is sent piece by piece."""
+
+    def __len__(self) -> int: ...
+    def pieces(self) -> Iterator[bytes]:
+        """Its bytes."""
 
 
 class ImapClient(imaplib.IMAP4):
@@ -132,6 +140,18 @@ class ImapClient(imaplib.IMAP4):
         data = bytes(memoryview(self._received)[:size])
         del self._received[:size]
         return data
+
+    def append_exactly(self, folder: str, flags: str, date: str, mail: MailLiteral) -> tuple[str, list[Any]]:
+        """Append a message to a folder. imaplib would end a line at each CR, and needs all bytes at once."""
+        self.literal = cast(Any, mail)
+        kind, data = self._simple_command("APPEND", folder, flags, date)
+        return str(kind), list(data)
+
+    def send(self, data: Any) -> None:
+        """Send bytes, or the pieces of a literal."""
+        pieces = data.pieces() if hasattr(data, "pieces") else (data,)
+        for piece in pieces:
+            super().send(piece)
 
     def _receive(self) -> int:
         count = self._pace.receive(lambda: self.sock.recv_into(self._chunk))

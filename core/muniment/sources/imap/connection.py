@@ -180,6 +180,11 @@ class ImapWire:
             "person who signed in, is allowed to open that mailbox."
         )
 
+    @staticmethod
+    def passes(answer: str) -> bool:
+        """Whether a refusal can be over at the next attempt, by its response code."""
+        return _passes(answer)
+
     def _quote(self, answer: str | bytes) -> str:
         return quote(self._endpoint, answer)
 

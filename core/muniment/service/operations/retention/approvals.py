@@ -29,6 +29,7 @@ from muniment.service.access.second_person import left_out, needed_acts
 from muniment.service.host.session import ClientSession
 from muniment.service.operations.access.rights import GRANT, UNSEAL
 from muniment.service.operations.operation import AuditRule, Operation
+from muniment.service.operations.restores.restoring import RESTORE
 from muniment.service.operations.retention.approving import Act, act_events, actor, asked_for
 from muniment.service.operations.retention.disposing import DISPOSE
 from muniment.service.operations.retention.erasing import ERASE
@@ -194,7 +195,9 @@ def _says_relax(of: dict[str, Any]) -> str:
 
 
 RELAXING = Act(RELAX, _says_relax, _relax)
-ACTS = {act.name: act for act in (DISPOSE, ERASE, GRANT, HAND_OVER, RELAXING, RELEASE, UNSEAL)}
+ACTS = {
+    act.name: act for act in (DISPOSE, ERASE, GRANT, HAND_OVER, RELAXING, RELEASE, RESTORE, UNSEAL)
+}
 """Every act that may need a second person, by its name."""
 
 OPERATIONS = (

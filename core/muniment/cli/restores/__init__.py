@@ -1,0 +1,1 @@
+"""Commands that give mail back from the archive."""

@@ -1,0 +1,1 @@
+"""Giving mail back from the archive into mailboxes."""

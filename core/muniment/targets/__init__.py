@@ -1,0 +1,1 @@
+"""Targets: mailboxes into which mail is given back from the archive."""
