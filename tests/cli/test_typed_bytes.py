@@ -34,6 +34,7 @@ GIVEN: dict[str, tuple[str, ...]] = {
     "users remove": ("Ann",),
     "users bind": ("ann",),
     "export": ("word", "--to", "out"),
+    "restore": ("word", "--to", "ann@example.com"),
     "list": ("Ann/Inbox",),
     "search": ("word",),
     "show": ("00000000",),
@@ -100,6 +101,7 @@ def test_an_argument_that_is_not_utf_8_is_refused_or_is_a_path(
         words = [*(GIVEN[name] if name in GIVEN else needed(found, param)), param.opts[0], TYPED]
     else:
         words = needed(found, param)
+        words += ["--to", "a@x.example"] if name == "restore" else []
         words += ["--to", "out"] if name == "export" else ["--source", "eml"] if name == "profile add" else []
     result = Program(vault.folder).say(*name.split(), *words)
     if isinstance(param.type, click.File):  # a path as well, of a file that is not there

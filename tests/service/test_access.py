@@ -376,6 +376,11 @@ def attempts(house: House, target: Path) -> Iterator[Request]:
     yield from (api.ReadRaw(id=one, what=what, report=1) for one, what in product(ids, whats))
     for number, (query, user, end) in enumerate(product(queries, users, (".zip", ".mbox", ""))):
         yield api.Export(query=query, user=user, path=str(target / f"{number}{end}"))
+    for mailbox in ("bob@example.com", "bob@example.com/Inbox", "carol@example.com", "eve@example.com", "x"):
+        yield from (api.Restore(to=mailbox, query=query) for query in queries)
+        yield from (api.Restore(to=mailbox, ids=(one,)) for one in ids)
+        yield api.Restore(to=mailbox, query="plughbob", exact=True)
+        yield from (api.Restore(to=mailbox, user=user, folder="Inbox") for user in users)
     for form in ("dat", "csv", "edrm", "gobd", "other"):
         yield api.Export(query="", path=str(target / form), form=form, bates="SPY")
         yield api.Export(query="", path=str(target / f"{form}.zip"), form=form)

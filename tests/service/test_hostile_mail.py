@@ -172,6 +172,7 @@ UNCONCERNED = {
     *(api.ListApprovals, api.ShowApproval, api.AnswerApproval, api.RelaxApprovals),
     *(api.PlaceHold, api.ReleaseHold, api.ListHolds, api.CountHold, api.ReportHeld, api.ListHeld),
     *(api.ListAccess, api.GrantAccess, api.RevokeAccess, api.SealMail, api.UnsealMail, api.GetReaders),
+    api.Restore,  # its bytes are not read by a parser
     *(api.GetRightsOf, api.SetRules, api.EndRule, api.ListRules, api.ShowRetention, api.DisposeMail),
     *(api.ListSubjects, api.ShowSubject, api.DecideSubject, api.ListSubjectDecisions, api.CloseSubject),
     *(api.AskAccess, api.GetErasureCertificate),

@@ -68,7 +68,8 @@ def stored(server: Dovecot, box: Mailbox, folder: str = "INBOX") -> list[StoredM
             continue
         stated = head[0] + (rest if isinstance(rest, bytes) else b"")
         date, flags = _DATE.search(stated), _FLAGS.search(stated)
-        assert date and flags
+        assert date is not None
+        assert flags is not None
         at = datetime.strptime(date[1].decode().strip(), "%d-%b-%Y %H:%M:%S %z")
         words = frozenset(flags[1].decode().split()) - {"\\Recent"}
         mails.append(StoredMail(head[1], int(at.timestamp()), words))

@@ -14,7 +14,12 @@ from support.imap_mail import StoredMail, empty, fill, stored
 from support.reports import EPOCH, plain
 from support.vaults import TestVault
 
-FLAGS = (frozenset({"\\Seen"}), frozenset({"\\Flagged", "\\Answered"}), frozenset({"$Forwarded"}), frozenset())
+FLAGS = (
+    frozenset({"\\Seen"}),
+    frozenset({"\\Flagged", "\\Answered"}),
+    frozenset({"$Forwarded"}),
+    frozenset(),
+)
 
 
 def mail(number: int, **fields: object) -> StoredMail:
@@ -116,7 +121,8 @@ def test_a_folder_is_found_or_made(office: Office) -> None:
 def test_odd_bytes_survive(office: Office) -> None:
     """A lone CR, 8-bit text, a line of 5,000 bytes, no line end at the end, lines that begin with dots."""
     odd = plain(
-        to=["ada@example.com"], body=b"a\rb\r\n.\r\n..\r\n" + b"x" * 5000 + b"\r\n\xe4\xf6\r\nFrom here\r\nend"
+        to=["ada@example.com"],
+        body=b"a\rb\r\n.\r\n..\r\n" + b"x" * 5000 + b"\r\n\xe4\xf6\r\nFrom here\r\nend",
     )
     same_id = [mail(1, message_id="<same@example.com>"), mail(2, message_id="<same@example.com>")]
     no_id = [mail(3, message_id=""), mail(4, message_id="")]

@@ -58,7 +58,7 @@ def restore(
     \b
     Example:
       muniment restore 3f9a21c0 --to ada@example.com
-      muniment restore 'user:ada@example.com after:2026-01-01' --to ada@example.com/Inbox
+      muniment restore 'user:ada@x.org after:2026-01-01' --to ada@x.org/Inbox
     """
     ids = what if all(map(_ID.match, what)) else ()
     request = Restore(
