@@ -72,6 +72,10 @@ def restore_own(session: ClientSession, user: User, request: api.Restore) -> Ite
             )
         if request.exact:
             raise AccessRefused("only an administrator may ask for exact bytes: leave out --exact")
+        if request.profile:
+            raise AccessRefused(
+                "only auditors and administrators choose the way into a mailbox: leave out --by"
+            )
         require_own_query(vault, user, request.query, request.user)
         edition = OwnEdition(vault, user, own_choice(vault, user, request))
         chosen = list(_chosen(edition, request))
