@@ -14,7 +14,7 @@ from support.imap_mail import StoredMail, empty, fill, stored
 from support.reports import EPOCH, plain
 from support.vaults import TestVault
 
-FLAGS = (
+FLAGS: tuple[frozenset[str], ...] = (
     frozenset({"\\Seen"}),
     frozenset({"\\Flagged", "\\Answered"}),
     frozenset({"$Forwarded"}),
