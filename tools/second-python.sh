@@ -7,7 +7,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 tests="tests/mail tests/people tests/profiles tests/config tests/archive tests/client tests/net tests/notify tests/feed tests/gateway tests/health"
-tests="$tests tests/evidence tests/contents tests/witness tests/parsing tests/setup tests/system tests/tui"
+tests="$tests tests/evidence tests/contents tests/witness tests/parsing tests/setup tests/system tests/targets tests/tui"
 options="-n 4 --dist worksteal -p no:cacheprovider"
 
 minor() { "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null || true; }

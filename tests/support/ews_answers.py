@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from bisect import bisect_right
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape, quoteattr
 
@@ -16,6 +17,16 @@ from support.ews_xml import NS, M, T, above, fault, folder_xml, item_xml, page_o
 
 if TYPE_CHECKING:
     from support.ews_double import Exchange
+
+
+DELIVERED = "0x0e06"
+"""PidTagMessageDeliveryTime."""
+
+
+def _property(parent: Any) -> str:
+    """The tag or the name of the extended property that an element names."""
+    uri = parent.find("t:ExtendedFieldURI", NS)
+    return str(uri.get("PropertyTag") or uri.get("PropertyName"))
 
 
 class Refused(Exception):
@@ -144,6 +155,49 @@ class SoapRequest:
             return Part("X14", "ErrorAccessDenied", "")
         person.remove(folder, mail_id)
         return Part("X1", "NoError", "")
+
+    def CreateFolder(self) -> list[Part]:
+        try:
+            parent = self._folder(self._request.find("m:ParentFolderId", NS)[0])
+        except Failed as error:
+            return [Part(error.source, error.code, "<m:Folders/>")]
+        name = self._request.findtext("m:Folders/t:Folder/t:DisplayName", "", NS)
+        beside = [one.name for _, one in self._double.folders.values() if one.parent is parent]
+        if name.casefold() in map(str.casefold, beside):
+            return [Part("X7", "ErrorFolderExists", "<m:Folders/>")]
+        made = self._double.folders[parent.id][0].made(name, parent)
+        return [Part("X20", "NoError", f"<m:Folders>{folder_xml(made, frozenset())}</m:Folders>")]
+
+    def CreateItem(self) -> list[Part]:
+        try:
+            folder = self._folder(self._request.find("m:SavedItemFolderId", NS)[0])
+        except Failed as error:
+            return [Part(error.source, error.code, "<m:Items/>")]
+        message = self._request.find("m:Items/t:Message", NS)
+        content = base64.b64decode(message.findtext("t:MimeContent", "", NS))
+        if code := self._double.takes(content):
+            return [Part(of_code(code), code, "<m:Items/>")]
+        properties = {_property(one): one.findtext("t:Value", "", NS)
+                      for one in message.iterfind("t:ExtendedProperty", NS)}  # fmt: skip
+        before = set(folder.items)
+        self._double.folders[folder.id][0].put([content], folder, properties=properties)
+        (mail,) = (mail for key, mail in folder.items.items() if key not in before)
+        if delivered := properties.get(DELIVERED):
+            mail.received = datetime.fromisoformat(delivered).timestamp()
+        return [Part("X19", "NoError", f"<m:Items>{item_xml(mail, frozenset())}</m:Items>")]
+
+    def FindItem(self) -> list[Part]:
+        try:
+            folder = self._folder(self._request.find("m:ParentFolderIds", NS)[0])
+        except Failed as error:
+            return [Part(error.source, error.code, "")]
+        equal = self._request.find("m:Restriction/t:IsEqualTo", NS)
+        name, wanted = _property(equal), equal.find("t:FieldURIOrConstant/t:Constant", NS).get("Value")
+        found = [mail for mail in folder.items.values() if mail.properties.get(name) == wanted]
+        page, root = page_of(found, self._request.find("m:IndexedPageItemView", NS))
+        inside = "".join(item_xml(one, frozenset()) for one in page)
+        return [Part("X21", "NoError",
+                     f"<m:RootFolder {root}><t:Items>{inside}</t:Items></m:RootFolder>")]  # fmt: skip
 
     def GetSearchableMailboxes(self) -> Part:
         response = f'<m:GetSearchableMailboxesResponse xmlns:m="{M}" xmlns:t="{T}" '

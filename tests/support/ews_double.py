@@ -1,7 +1,8 @@
 """A double of an Exchange Server's EWS: a small server that the unmodified exchangelib is driven against.
 
 It speaks SOAP by Microsoft's public schema (Messages and Types): GetFolder, FindFolder (Deep),
-SyncFolderItems, GetItem with MimeContent, DeleteItem (HardDelete), GetSearchableMailboxes; delegate access
+SyncFolderItems, GetItem with MimeContent, DeleteItem (HardDelete), GetSearchableMailboxes; CreateFolder,
+CreateItem of MIME with extended properties, FindItem by one of these; delegate access
 and ExchangeImpersonation; NTLM (pyspnego's server side; no colons in passwords), Basic and bearer tokens.
 `support.ews_requests` lists what it accepts, and everything else is refused. Each answer names its source
 (`support.ews_answers`), and `support.ews_sources` says what rests on what, and what is unknown.
@@ -9,8 +10,8 @@ tests/sources/test_ews_double.py tests each.
 
 It does not cover: other operations, search folders, public folders and archive mailboxes, calendars and
 contacts as such, Exchange's own conversion of MIME (`regenerate` replaces it; sizes are those of the MIME),
-extended properties, autodiscovery, Kerberos, channel binding, redirects between servers, and real throttling
-policies: it is busy when a test says so.
+other extended properties, autodiscovery, Kerberos, channel binding, redirects between servers, and real
+throttling policies: it is busy when a test says so.
 """
 
 from __future__ import annotations
@@ -78,6 +79,8 @@ class Exchange:
         """For each of the next requests: the milliseconds that it asks to wait; 0 to name no time."""
         self.fail: list[tuple[int, dict[str, str]]] = []
         """Status and headers of the next requests' answers."""
+        self.takes: Callable[[bytes], str] = lambda content: ""
+        """The code with which CreateItem refuses a message; "" if it takes it."""
         self.cut_every = 0
         """The number of answers after which one is cut off in the middle."""
         self.slow = 0.0

@@ -38,6 +38,8 @@ class Mail:
     stays: str = ""
     """The error with which DeleteItem answers."""
     mime: bool = True
+    properties: dict[str, str] = field(default_factory=dict)
+    """Extended properties that its maker has set, by tag or name."""
 
 
 @dataclass
@@ -121,6 +123,10 @@ class Person:
             mail = Mail(mail_id, message, now, where.happened(mail_id), **more)
             where.items[mail.id] = mail
             self._double.where[mail.id] = where
+
+    def made(self, name: str, parent: Folder) -> Folder:
+        """A new folder, as a client makes it."""
+        return self._made(name, parent)
 
     def remove(self, folder: Folder, mail_id: str) -> None:
         """Delete an item, as another client does."""

@@ -62,6 +62,10 @@ def _well_known(name: str, most: int) -> dict[str, Known]:
     }
 
 
+_TOKEN_URI = {"DistinguishedPropertySetId": "PublicStrings", "PropertyName": r"\w+", "PropertyType": "String"}
+_TAG_URI = {"PropertyTag": r"0x[0-9a-f]{4}", "PropertyType": "Integer|SystemTime|String"}
+_MADE = "Items/Message"
+_WANTED = "Restriction/IsEqualTo"
 _NUMBER = r"\d{1,9}"
 _PERSON = "ExchangeImpersonation/ConnectingSID"
 _ADDRESS = "s:Header/t:ExchangeImpersonation/t:ConnectingSID/t:PrimarySmtpAddress"
@@ -110,6 +114,44 @@ OPERATIONS: dict[str, tuple[Known, dict[str, Known]]] = {
         ),
         _ids("ItemIds", "ItemId", MANY),
     ),
+    "CreateFolder": (
+        Known(),
+        _ids("ParentFolderId", "FolderId", 1)
+        | _well_known("ParentFolderId", 1)
+        | {
+            "Folders": Known(),
+            "Folders/Folder": Known(),
+            "Folders/Folder/FolderClass": Known("IPF.Note"),
+            "Folders/Folder/DisplayName": Known(".+"),
+        },
+    ),
+    "CreateItem": (
+        Known(attributes={"MessageDisposition": "SaveOnly"}),
+        _ids("SavedItemFolderId", "FolderId", 1)
+        | {
+            "Items": Known(),
+            _MADE: Known(),
+            f"{_MADE}/MimeContent": Known("[A-Za-z0-9+/=]+", {"CharacterSet": "UTF-8"}),
+            f"{_MADE}/ExtendedProperty": Known(most=9),
+            f"{_MADE}/ExtendedProperty/ExtendedFieldURI": Known(attributes=_TOKEN_URI | _TAG_URI),
+            f"{_MADE}/ExtendedProperty/Value": Known(".+"),
+        },
+    ),
+    "FindItem": (
+        Known(attributes={"Traversal": "Shallow"}),
+        _shape("ItemShape")
+        | {
+            "IndexedPageItemView": Known(
+                attributes={"MaxEntriesReturned": _NUMBER, "Offset": _NUMBER, "BasePoint": "Beginning"}
+            ),
+            "Restriction": Known(),
+            _WANTED: Known(),
+            f"{_WANTED}/ExtendedFieldURI": Known(attributes=_TOKEN_URI),
+            f"{_WANTED}/FieldURIOrConstant": Known(),
+            f"{_WANTED}/FieldURIOrConstant/Constant": Known(attributes={"Value": ".+"}),
+        }
+        | _ids("ParentFolderIds", "FolderId", 1),
+    ),
     "GetSearchableMailboxes": (Known(), {"ExpandGroupMembership": Known("false")}),
 }
 _NEEDED = {
@@ -119,6 +161,10 @@ _NEEDED = {
     "SyncFolderItems": ("ItemShape/BaseShape", "SyncFolderId/FolderId/@Id", "MaxChangesReturned"),
     "GetItem": ("ItemShape/BaseShape", "ItemIds/ItemId/@Id"),
     "DeleteItem": ("@DeleteType", "ItemIds/ItemId/@Id"),
+    "CreateFolder": ("ParentFolderId/*", "Folders/Folder/DisplayName"),
+    "CreateItem": ("@MessageDisposition", "SavedItemFolderId/FolderId/@Id", "Items/Message/MimeContent"),
+    "FindItem": ("@Traversal", "ItemShape/BaseShape", "Restriction/IsEqualTo/ExtendedFieldURI",
+                 "ParentFolderIds/FolderId/@Id"),
     "GetSearchableMailboxes": (),
 }  # fmt: skip
 """What a request must have."""

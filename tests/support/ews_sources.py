@@ -11,6 +11,8 @@ What rests on what; `UNKNOWN` is refused, by a SOAP fault with status 500 and th
 | SyncFolderItems           | X11            |         | d                  |
 | GetItem                   | X2, X18        |         | e                  |
 | DeleteItem                | X1, X14        |         | b                  |
+| CreateFolder, CreateItem  | X14, X19, X20  |         | e                  |
+| FindItem                  | X14, X21       |         | b                  |
 | GetSearchableMailboxes    | X9, X10, X14   |         |                    |
 | a busy server             | X8, X13        |         | f                  |
 
@@ -96,12 +98,23 @@ SOURCES = {
         "GetItem with MimeContent",
         (f"{REFERENCE}/getitem-operation-email-message", f"{REFERENCE}/mimecontent"),
     ),
+    "X19": Source(
+        "CreateItem with MimeContent, and with properties by tag or by name in PublicStrings",
+        (f"{REFERENCE}/createitem-operation-email-message", f"{REFERENCE}/mimecontent",
+         f"{REFERENCE}/extendedfielduri", f"{REFERENCE}/extendedproperty"),
+    ),
+    "X20": Source("CreateFolder", (f"{REFERENCE}/createfolder-operation",)),
+    "X21": Source(
+        "FindItem with a restriction to one value of an extended property",
+        (f"{REFERENCE}/finditem-operation", f"{REFERENCE}/isequalto", f"{REFERENCE}/constant"),
+    ),
 }  # fmt: skip
 CODES = frozenset("""
-ErrorADUnavailable ErrorAccessDenied ErrorAccountDisabled ErrorCannotDeleteObject ErrorContentConversionFailed
-ErrorCorruptData ErrorFolderCorrupt ErrorImpersonationFailed ErrorInternalServerError ErrorItemCorrupt
-ErrorMailboxFailover ErrorMailboxMoveInProgress ErrorMailboxStoreUnavailable ErrorMimeContentConversionFailed
-ErrorNonExistentMailbox ErrorNonPrimarySmtpAddress
+ErrorADUnavailable ErrorAccessDenied ErrorAccountDisabled ErrorCannotDeleteObject
+ErrorContentConversionFailed ErrorCorruptData ErrorFolderCorrupt ErrorFolderExists ErrorImpersonationFailed
+ErrorInternalServerError ErrorItemCorrupt ErrorMailboxFailover ErrorMailboxMoveInProgress
+ErrorMailboxStoreUnavailable ErrorMessageSizeExceeded ErrorMimeContentConversionFailed
+ErrorNonExistentMailbox ErrorNonPrimarySmtpAddress ErrorQuotaExceeded
 """.split())  # fmt: skip  # noqa: SIM905
 """Codes of X7's page that tests ask for."""
 

@@ -9,7 +9,7 @@ import socket
 import ssl
 import urllib.parse
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.policy import SMTP as LINES
@@ -86,14 +86,33 @@ class MailWay:
         with _named(self.name):
             return online.token(self.settings, self.folder, renew)
 
-    def _send(self, message: EmailMessage, secret: str) -> None:
-        to = list(self.settings.to)
-        shown = _shown_as(self.settings, secret)
-        with _explained(self.name, shown), self._connected() as smtp:
+    @contextmanager
+    def logged_in(self) -> Iterator[SmtpClient]:
+        """A connection on which mails can be sent. Raises NotifyFailed; ConfigError as `send`."""
+        with ExitStack() as stack:
+            if self.settings.auth == "password":
+                password = self.settings.password and resolve(self.settings.password, self.folder)
+                smtp = stack.enter_context(self._opened(password.reveal() if password else ""))
+            else:
+                try:
+                    smtp = stack.enter_context(self._opened(self._token(renew=False)))
+                except _TokenRefused:
+                    smtp = stack.enter_context(self._opened(self._token(renew=True)))
+            yield smtp
+
+    @contextmanager
+    def _opened(self, secret: str) -> Iterator[SmtpClient]:
+        with _explained(self.name, _shown_as(self.settings, secret)), self._connected() as smtp:
             if self.settings.auth != "password":
                 _log_in_by_token(smtp, self.settings.mailbox, secret)
             elif secret:
                 smtp.login(self.settings.login, secret)
+            yield smtp
+
+    def _send(self, message: EmailMessage, secret: str) -> None:
+        to = list(self.settings.to)
+        shown = _shown_as(self.settings, secret)
+        with self._opened(secret) as smtp:
             refused = smtp.send_message(message, sender_of(self.settings), to)
             if refused:
                 _, words = next(iter(refused.values()))
@@ -274,8 +293,7 @@ def _refusal(answer: HttpAnswer) -> str:
 
 def sender_of(settings: NotifyMail) -> str:
     """The address in From."""
-    default = settings.to[0] if settings.auth == "password" else settings.mailbox
-    return settings.sender or default
+    return settings.sender or (settings.to[0] if settings.auth == "password" else settings.mailbox)
 
 
 def message_of(settings: NotifyMail, event: NotifyEvent, origin: ArchiveOrigin) -> EmailMessage:

@@ -41,9 +41,10 @@ class CrlfContent:
     A CR that ends no line stays, as every other byte does.
     """
 
-    def __init__(self, content: MailContent) -> None:
-        """Read it once, for its size and hash."""
+    def __init__(self, content: MailContent, at_once: int = PIECE) -> None:
+        """Read it once, for its size and hash; `at_once` is the size of its pieces in bytes."""
         self._content = content
+        self._at_once = at_once
         digest, self.size, self.nul = hashlib.sha256(), 0, False
         for piece in self.pieces():
             digest.update(piece)
@@ -58,8 +59,8 @@ class CrlfContent:
     def pieces(self) -> Iterator[bytes]:
         """Yield its bytes."""
         last = b""
-        for start in range(0, len(self._content), PIECE):
-            piece = last + self._content[start : start + PIECE]
+        for start in range(0, len(self._content), self._at_once):
+            piece = last + self._content[start : start + self._at_once]
             yield _LONE.sub(b"\r\n", piece)[len(last) :]
             last = piece[-1:] if piece.endswith(b"\r") else b""
 

@@ -33,7 +33,7 @@ ACTIONS = actions(
         footer=5,
         words="save download evidence auditor zip eml mbox",
     ),
-    Action("messages.stop", "c", "Stop export", "Stop the running export.", footer=9),
+    Action("messages.stop", "c", "Stop", "Stop the running export, or giving mail back.", footer=9),
 )
 """What a screen with an export offers."""
 

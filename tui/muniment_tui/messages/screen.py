@@ -17,17 +17,17 @@ from muniment.api import GetTree, ListMessages, Search, Tree
 from muniment.errors import MunimentError, NotFound, QueryError, ReasonNeeded
 from muniment_tui.actions.registry import Action, actions
 from muniment_tui.acts.reason_prompt import MailRequests
-from muniment_tui.messages import exporting, previewing
+from muniment_tui.messages import exporting, previewing, restoring
 from muniment_tui.messages.conversation import is_conversation, list_title, query_for
 from muniment_tui.messages.exporting import MailExport
 from muniment_tui.messages.folder_tree import TreePlace, folders, nodes, place_of
 from muniment_tui.messages.list_status import list_status
 from muniment_tui.messages.listing import Asked
-from muniment_tui.messages.message_acts import MessageActs
 from muniment_tui.messages.previewing import IdCopies, MessagePreview
 from muniment_tui.messages.query import LANGUAGE, PeopleFilter, SearchLine, prefix_query
 from muniment_tui.messages.quick_filters import FILES, WEEK, from_sender, query_of, toggled
 from muniment_tui.messages.reader import ReaderPane
+from muniment_tui.messages.restoring import ListJobs, MailRestore
 from muniment_tui.messages.result_list import ResultPane
 from muniment_tui.terminal.safe_text import shown
 from muniment_tui.widgets.pane import Pane
@@ -36,13 +36,13 @@ from muniment_tui.widgets.situation import situation
 from muniment_tui.widgets.text import TextLines
 from muniment_tui.widgets.tree import LazyTree, TreeNode
 
-OF_LIST = ("export", "by_sender", "thread", "copy_id", "read_on")
+OF_LIST = ("export", "restore", "by_sender", "thread", "copy_id", "read_on")
 """Actions that need a list with messages."""
 PAUSE = 0.25
 """How long typing must pause before the search starts, in seconds."""
 
 
-class MessagesScreen(MessageActs):
+class MessagesScreen(ListJobs):
     """The Messages area."""
 
     AREA = "messages"
@@ -52,6 +52,7 @@ class MessagesScreen(MessageActs):
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         *exporting.ACTIONS,
+        *restoring.ACTIONS,
         *previewing.ACTIONS,
         *actions(
             Action("messages.search-here", "i", "Search here", "Search only the open folder or user."),
@@ -104,6 +105,7 @@ class MessagesScreen(MessageActs):
         self.found, self.reader = ResultPane(self._refused), ReaderPane()
         """The panes of the list and of the message."""
         self.export = MailExport(self, self.found, self.say_list)
+        self.restore = MailRestore(self, self.found, self.say_list)
         self.preview = MessagePreview(self, self.found, self.reader)
         self.copies = IdCopies(self, self.found, self.reader)
         self.place: TreePlace | None = None
@@ -373,7 +375,7 @@ class MessagesScreen(MessageActs):
         listing = self.found.listing
         if listing is not None:
             self.found.set_title(shown(list_title(listing.request)))
-            if not self.export.running and not self.found.waiting:
+            if not self.busy and not self.found.waiting:
                 self.say(list_status(listing, len(self.found.rows.marked), self.found.all_chosen))
             self.refresh_bindings()
             self.preview.soon()
@@ -400,15 +402,7 @@ class MessagesScreen(MessageActs):
         else:
             self.reader.open(row.key, listing.hits.marks, from_end=event.step < 0)
 
-    # --- exports, the preview, and copies of ids -----------------------------------------------
-
-    def action_export(self) -> None:
-        """Ask for a path, then export the selection."""
-        self.export.ask()
-
-    def action_stop(self) -> None:
-        """Stop the export."""
-        self.export.stop()
+    # --- the preview, and copies of ids ----------------------------------------------------------
 
     @on(RowList.Moved, "#rows")
     def _moved(self) -> None:
@@ -480,7 +474,7 @@ class MessagesScreen(MessageActs):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Whether an action is available. Actions that have nothing to act on are not offered."""
         if action == "stop":
-            return self.export.running
+            return self.busy
         if action in OF_LIST and self.is_mounted:
             if self.found.listing is None or not self.found.listing.total or self._tree_focused:
                 return False

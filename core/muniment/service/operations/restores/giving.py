@@ -107,7 +107,8 @@ class Giving:
             elif earlier is not None and earlier.done and not self.again:
                 self.before += 1
             else:
-                waiting[one.sha] = (one, row, earlier is not None and not earlier.done)
+                interrupted = earlier is not None and not earlier.done
+                waiting[one.sha] = (one, row, interrupted)
                 continue
             yield
         if not waiting:
@@ -143,7 +144,9 @@ class Giving:
 
         try:
             with given_mail(self._vault, row, one.id, form) as mail:
-                outcome, place = give(self._target, mail, tried, claimed, self._patience)
+                # Whoever wants it again takes the risk that it comes twice.
+                unsure = tried and not self.again
+                outcome, place = give(self._target, mail, unsure, claimed, self._patience)
         except MailUncertain as error:  # it stays in the journal, so it is not sent again
             self._fail(one, str(error))
             return

@@ -19,9 +19,11 @@ from muniment.profiles.kinds.imap import ImapSettings
 from muniment.service.host.profile_source import endpoint_of, find, password_of
 from muniment.service.host.session import ClientSession
 from muniment.service.operations.restores.journal import target_key
-from muniment.sources.endpoint import ImapEndpoint
+from muniment.sources.endpoint import EwsEndpoint, ImapEndpoint
 from muniment.targets.base import Target
+from muniment.targets.ews import EwsTarget
 from muniment.targets.imap import ImapTarget
+from muniment.targets.mail import MailTarget
 
 KINDS = (ImapSettings, EwsSettings)
 """The settings of profiles by whose servers mail can be put into a mailbox."""
@@ -78,6 +80,9 @@ def target_of(session: ClientSession, settings: Settings, to: Destination, by: s
         NotFound: there is no such profile.
     """
     name = by or settings.restore.profile
+    if name == MAIL and MAIL not in {one.name for one in settings.profiles}:
+        relay = MailTarget(settings.notify.mail, session.folder, to.mailbox)
+        return relay, target_key(MAIL, relay.address, normalise(to.mailbox))
     profile = find(settings, name) if name else _own_profile(settings, to)
     check(profile)
     if not isinstance(profile.settings, KINDS):
@@ -85,7 +90,8 @@ def target_of(session: ClientSession, settings: Settings, to: Destination, by: s
             f"profile {profile.name} is of kind {profile.source}, by which no mail can be put into a mailbox "
             'unchanged: use a profile of kind imap or ews (for Exchange Online imap with auth = "app")'
         )
-    target = _imap(session, settings, profile, to)
+    reach = _ews if isinstance(profile.settings, EwsSettings) else _imap
+    target = reach(session, settings, profile, to)
     return target, target_key(target.address, normalise(to.mailbox), to.folder)
 
 
@@ -122,6 +128,18 @@ def _imap(session: ClientSession, settings: Settings, profile: Profile, to: Dest
     endpoint = endpoint_of(chosen, session.folder, password_of(chosen, session.folder))
     assert isinstance(endpoint, ImapEndpoint)
     return ImapTarget(replace(endpoint, folders=None), to.folder)
+
+
+def _ews(session: ClientSession, settings: Settings, profile: Profile, to: Destination) -> Target:
+    own = _is_of(profile, to)
+    endpoint = endpoint_of(profile, session.folder, password_of(profile, session.folder))
+    assert isinstance(endpoint, EwsEndpoint)
+    if not own and endpoint.access == "own":
+        raise ConfigError(
+            f"profile {profile.name} opens no mailbox but that of {profile.login}: set its `access` to "
+            "delegate or impersonation, or name another profile with --by"
+        )
+    return EwsTarget(endpoint, "" if own and endpoint.access == "own" else to.mailbox, to.folder)
 
 
 def _login(settings: Settings, profile: Profile, to: Destination) -> str:

@@ -195,9 +195,7 @@ def _says_relax(of: dict[str, Any]) -> str:
 
 
 RELAXING = Act(RELAX, _says_relax, _relax)
-ACTS = {
-    act.name: act for act in (DISPOSE, ERASE, GRANT, HAND_OVER, RELAXING, RELEASE, RESTORE, UNSEAL)
-}
+ACTS = {act.name: act for act in (DISPOSE, ERASE, GRANT, HAND_OVER, RELAXING, RELEASE, RESTORE, UNSEAL)}
 """Every act that may need a second person, by its name."""
 
 OPERATIONS = (
