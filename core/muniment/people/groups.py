@@ -184,6 +184,10 @@ class GroupBook:
             raise NotFound(f"There is no group {name!r}; `muniment group list` lists all groups.")
         return group
 
+    def has(self, name: str) -> bool:
+        """Return whether there is a group with a name, in any case."""
+        return name_key(name) in self._groups
+
     def all(self) -> list[Group]:
         """Return all groups, by name."""
         return sorted(self._groups.values(), key=lambda group: name_key(group.name))

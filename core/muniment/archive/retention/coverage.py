@@ -87,11 +87,13 @@ class SelectionMatch:
 
     def __init__(self, vault: Vault, selection: MailSelection, directory: Directory | None = None) -> None:
         """Prepare it; `directory` is that of another moment, if it is not that of now."""
-        directory = directory or vault.directory
+        now, directory = directory is None, directory or vault.directory
         ever = directory.ever
         self.selection = selection
         self._people = [PersonMatch(person, directory, ever) for person in selection.people]
-        self._groups = GroupMatch(selection.groups, directory, ever) if selection.groups else None
+        # A group that a directory of the past does not know had no members then.
+        known = selection.groups if now else [name for name in selection.groups if directory.groups.has(name)]
+        self._groups = GroupMatch(known, directory, ever) if selection.groups else None
         self._direction = DirectionMatch(selection, directory) if selection.direction else None
         self._folders = {own_folder(name).casefold() for name in selection.folders}
         self._query = _QueryMatch(vault, selection) if selection.query or selection.kinds else None

@@ -1,6 +1,6 @@
 """The mail that an auditor with limits may read: the one place that decides it.
 
-To such a reader, other mail does not exist. So whatever answers them asks `LimitedMail`, and gives the same
+To such a reader, other mail does not exist. So all that answers them asks `LimitedMail`, and gives the same
 answer for a message, a folder or a person outside the limits as for one that there is not.
 """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -381,6 +382,27 @@ def test_messages_that_the_catalog_denies_are_not_found(make: Make) -> None:
     assert (rest.ids, rest.total, rest.after) == ((2,), 3, "")
     assert find(index, "", scope=scope("bob", 2, 3, 5), by_relevance=True) == [2, 3, 5]
     assert find(index, "", scope=scope("catch-all", 4)) == [4]
+
+
+def test_other_messages_change_neither_totals_nor_order_for_a_reader_of_some(make: Make) -> None:
+    mine = [document(n, date=JANUARY + n, body="plum " * n + "pear " * (5 - n)) for n in range(1, 5)]
+    others = [document(n, date=JANUARY - n, body="pear " * 9) for n in range(10, 60)]
+
+    def seen(index: SearchIndex, best: bool) -> list[Any]:
+        pages, after = [], ""
+        while True:
+            page = index.search(
+                parse("plum OR pear"), only=lambda ids: {n for n in ids if n < 10}, exact=True, limit=3,
+                by_relevance=best, after=after,
+            )  # fmt: skip
+            pages.append((page.ids, page.total, page.exact, page.dates))
+            if not (after := page.after):
+                return pages
+
+    few, many = make(*mine), make(*mine, *others)
+    for best in (False, True):
+        assert seen(few, best) == seen(many, best)
+        assert sum(len(ids) for ids, *_ in seen(many, best)) == 4
 
 
 def test_a_long_scoped_search_says_whether_its_total_is_an_estimate(make: Make) -> None:
