@@ -35,7 +35,7 @@ class SubjectWord(WireWord, frozen=True):
     packages: int = 0
     """How many packages were made of it."""
     unread: int = 0
-    """Messages of the vault of which nobody knows whose they are; they are not in the request."""
+    """Messages of the vault whose people are unknown; they are not in the request."""
     unsearched: int = 0
     """Messages in whose text nothing could be looked for when it was opened."""
     closed: int = 0

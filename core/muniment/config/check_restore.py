@@ -8,7 +8,7 @@ from muniment.config.check_notify import Problems
 from muniment.config.model import RestoreSection
 
 MAIL = "mail"
-"""The name that stands for sending by SMTP, in place of a profile."""
+"""The name that means sending by SMTP, in place of a profile."""
 LONGEST = 200
 _PLACES = re.compile(r"\{(.*?)\}")
 

@@ -2,7 +2,7 @@
 
 A target is one folder of one mailbox, or a mailbox that gets mail by SMTP. Mail is put into it message by
 message. A connection can break between the server's storing of a message and its answer; so a target can also
-look for a message, and whoever puts one again looks first.
+look for a message, and a caller that puts one again looks first.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A folder of a mailbox on an Exchange Server, into which messages are put as items.
 
-Exchange keeps no MIME: it makes its own properties of a message, and writes MIME anew when it is asked for.
+Exchange keeps no MIME: it makes its own properties of a message, and writes other MIME when it is asked for.
 """
 
 from __future__ import annotations

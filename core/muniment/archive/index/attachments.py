@@ -16,7 +16,7 @@ from muniment.mail.text.folding import halfway
 from muniment.mail.text.words import ANY, SoughtWord, pattern_of, sought_words
 
 MOST_FILES = 50
-"""Files of one message that are told apart."""
+"""Most files of one message that are kept apart."""
 
 
 def in_state(

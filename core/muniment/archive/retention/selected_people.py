@@ -35,7 +35,7 @@ class PersonMatch:
     """A person of a selection, by the addresses of the record's day, those of today, and all in between.
 
     An address that was no user's may be a person's later. Then their mail at other addresses may be meant,
-    too: when the address was recorded, nobody could know whose it is.
+    too: when the address was recorded, its person was unknown.
     """
 
     def __init__(self, person: SelectedPerson, directory: Directory, ever: EverHeld) -> None:

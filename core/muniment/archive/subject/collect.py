@@ -2,7 +2,7 @@
 
 People are judged by the addresses on the copies of a message, as legal holds judge them: all addresses that
 the person has or ever had count. A message that may be theirs, which is not certain, is collected as well:
-whoever reviews it decides.
+the reviewer decides.
 
 Sealed mail is never searched, so that what is collected says nothing about its text. So the query leaves it
 in, and text that names the person does not find it.
@@ -48,7 +48,7 @@ class Collected:
     )
     """The numbers of the messages, ascending, by why they are in it."""
     unread: int = 0
-    """Messages of which nobody knows whose they are. They are not in the request."""
+    """Messages whose people are unknown. They are not in the request."""
     unsearched: int = 0
     """Messages in whose text nothing could be looked for, since the index lacks them."""
 

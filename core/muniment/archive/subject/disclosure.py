@@ -2,7 +2,7 @@
 
 The bytes of a message can name people whom its readers must not know of: Bcc recipients, and recipients in
 fields that servers write. So a message is given as it was archived only if nothing that its public form
-leaves out could name anyone else. The message itself is the person's to see: whoever reviews a request
+leaves out could name anyone else. The message itself is the person's to see: the reviewer of a request
 decides whether it concerns others too much.
 """
 

@@ -93,7 +93,7 @@ class Package:
 
         Args:
             vault: The vault.
-            review: The messages, for whoever makes the package.
+            review: The messages, for the login that makes the package.
             plan: What to hand over.
             reading: See `Reading`.
             progress: See `Progress`.

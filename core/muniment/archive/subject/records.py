@@ -54,7 +54,7 @@ class OpenRecord(StepRecord, frozen=True, tag="open"):
     texts: tuple[str, ...] = ()
     """What was looked for in the text of mail."""
     unread: int = 0
-    """Messages of which nobody knows whose they are."""
+    """Messages whose people are unknown."""
     unsearched: int = 0
     """Messages in whose text nothing could be looked for."""
 

@@ -42,7 +42,7 @@ def format_of(begin: bytes, name: str) -> Format | None:
 
     Args:
         begin: Its first bytes.
-        name: Its name, by which kinds of ZIP are told apart before they are opened.
+        name: Its name, which decides between kinds of ZIP before they are opened.
     """
     end = name.rpartition(".")[2].strip().lower()
     if begin.startswith((ZIP, EMPTY_ZIP)):

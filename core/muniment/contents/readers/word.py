@@ -14,7 +14,7 @@ MOST = 64 * 1024 * 1024
 _ENCRYPTED, _TABLE_1 = 0x100, 0x200
 _COMPRESSED = 0x40000000
 _CODE = re.compile("\x13[^\x14\x15]{0,2000}[\x14\x15]")
-"""The code of a field, whose result stands behind it."""
+"""The code of a field, whose result follows it."""
 _ENDS = re.compile("[\x00-\x1f]+")
 
 

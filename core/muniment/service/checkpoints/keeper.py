@@ -140,7 +140,7 @@ class CheckpointKeeper:
     def reached(self) -> dict[str, float]:
         """When the day began on which each outlet took a checkpoint last, or was named first, by its name.
 
-        "" stands for signing itself. The times are in seconds since 1970 UTC.
+        "" means signing itself. The times are in seconds since 1970 UTC.
         """
         if not self._section.sign:
             return {}

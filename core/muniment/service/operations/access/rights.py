@@ -177,7 +177,9 @@ def _granted_by_two(session: ClientSession, vault: Vault, approval: Approval) ->
     """
     if "join" in approval.of:
         if joins_oneself(session, vault, approval.of):
-            raise AccessRefused("nobody lets themselves join: another administrator must approve")
+            raise AccessRefused(
+                "an administrator does not add their own login: another administrator must approve"
+            )
         join(session, vault, api.AnswerApproval(id=approval.id, answer="approve"), approval.of)
         return f"They are in the group {approval.of['join']}."
     if _reads(session, vault, approval.of["login"]):

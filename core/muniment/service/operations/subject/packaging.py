@@ -176,7 +176,7 @@ class _Making:
         )  # fmt: skip
 
     def _warnings(self, made: Package) -> Iterator[str]:
-        """What whoever makes a package must know of it."""
+        """What the person who makes a package must know of it."""
         states = self._plan.states
         if made.changed:
             yield (
