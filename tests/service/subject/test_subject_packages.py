@@ -216,6 +216,37 @@ def test_a_package_that_is_not_complete_leaves_nothing(
     vault.sound()
 
 
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from muniment import api
+from muniment.service.dispatch.engine import connect
+words = connect(Path(sys.argv[1])).stream(
+    api.PackageSubject(name="anna@example.com", path=sys.argv[2], undecided="include")
+)
+next(words)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+"""Makes a package, and is killed while it writes it."""
+
+
+def test_a_killed_package_leaves_neither_a_file_of_its_name_nor_a_record(
+    vault: TestVault, tmp_path: Path
+) -> None:
+    opened(vault)
+    out = tmp_path / "out"
+    words = [sys.executable, "-c", KILLED, str(vault.folder), str(out / "a.zip")]
+    done = subprocess.run(words, capture_output=True, check=False)
+    assert done.returncode == -9, done.stderr
+    left = [path.name for path in out.iterdir()]
+    assert [name for name in left if not name.startswith(".")] == []
+    assert left, "it was writing"
+    assert state(vault).packages == ()
+    package(vault, out / "a.zip", undecided="include")
+    assert len(state(vault).packages) == 1
+    vault.sound()
+
+
 def test_erased_mail_is_counted_and_named_but_not_handed_over(vault: TestVault, tmp_path: Path) -> None:
     opened(vault)
     decide(vault, "include", rest=True)
