@@ -92,6 +92,8 @@ class Closure:
         self._more: set[bytes] = set()
         """Nodes that were met while the ledger was read."""
         self._unreadable = 0
+        self._outdated = False
+        """Whether what was appended since shows further parts that may go: only a new reading finds all."""
 
     def close(self) -> None:
         """Forget everything. It may be called twice."""
@@ -107,10 +109,11 @@ class Closure:
             self._add_nodes(self._referred_by(one))
 
     def matches(self, batch: int, mail: DoomedMail) -> bool:
-        """Return whether the mail of a batch is still what was added."""
+        """Return whether the mail of a batch is still what was added, with all that goes with it."""
         known = (self._tables.copy_batch(sha) for sha in mail.copies)
         return (
-            self._tables.mail_of(batch) == mail.messages
+            not self._outdated
+            and self._tables.mail_of(batch) == mail.messages
             and all(first is not None and first <= batch for first in known)
             and mail.spared <= self._spared
         )
@@ -145,8 +148,7 @@ class Closure:
         before, self.head = self.head, head
         kinds = {frame.kind for frame in self._scan(before if before.tree_size else None)}
         found = not kinds.isdisjoint(ERASABLE)
-        # Further parts that may go are left to the next erasure of mail that has them.
-        self._more.clear()
+        self._outdated |= bool(self._more)
         if found:
             self._tables.settle()
         return found
