@@ -195,6 +195,13 @@ def test_a_change_is_saved_with_the_version_that_was_read(folder: Path, settings
     assert put(double) == [PutSettings(values={"name": "Quillx"}, version="v1")]
 
 
+def test_values_have_the_width_of_their_pane_at_once(folder: Path, settings: VaultSettings) -> None:
+    """The answer comes before the pane has a width."""
+    named = changed(settings, "name", "The Quill Company of Long Names, Inc.")
+    made, _ = app(folder, named, ListLogins=AccessRefused("not yours"))
+    drive(made, pressed(then="The Quill Company of Long Names, Inc."), LARGE)
+
+
 def test_a_problem_of_the_service_stops_saving_and_focuses_the_field(
     folder: Path, settings: VaultSettings
 ) -> None:

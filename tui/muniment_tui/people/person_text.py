@@ -14,6 +14,8 @@ from muniment_tui.widgets.facts import LABEL, fact
 from muniment_tui.widgets.rows import ListRow
 
 CATCH_ALL = "catch-all"
+INDENT = 2
+"""Cells before an address that is below its label."""
 ADVICE = {
     "automatic": "Made when the first mail came. e gives a name.",
     "former": "No address is theirs any more. The mail stays.",
@@ -71,7 +73,7 @@ def person_text(user: UserWord, logins: Iterable[LoginWord], width: int) -> Cont
     messages = f"{count(user.messages)} {'message' if user.messages == 1 else 'messages'}"
     lines = [
         joined((user.name or user.user, "bold"), (state_of(user), ""), (messages, ""), gap=" · "),
-        *(_address(number, one, user.user, width) for number, one in enumerate(_primary_first(user))),
+        *(_addresses(user, width) if user.addresses else ()),
     ]
     own = [login for login in logins if user.user in (login.user, login.holder)]
     lines += [_login(number, one, width) for number, one in enumerate(own)]
@@ -84,19 +86,27 @@ def _primary_first(user: UserWord) -> list[AddressWord]:
     return sorted(user.addresses, key=lambda one: one.address != user.user)
 
 
-def _address(number: int, one: AddressWord, primary: str, width: int) -> Content:
+def _addresses(user: UserWord, width: int) -> list[Content]:
+    """The addresses beside their label, or below it where there is too little room for one of them."""
+    ordered = _primary_first(user)
+    if all(LABEL + len(one.address) <= width for one in ordered):
+        return [
+            _address("" if number else "Addresses", LABEL, one, user.user, width)
+            for number, one in enumerate(ordered)
+        ]
+    below = (_address("", INDENT, one, user.user, width) for one in ordered)
+    return [shown("Addresses", "$secondary"), *below]
+
+
+def _address(label: str, label_width: int, one: AddressWord, primary: str, width: int) -> Content:
     notes = ["primary"] if one.address == primary else []
     notes += [f"since {local(one.since)}"] if one.since is not None else []
     notes += [f"until {local(one.until)}"] if one.until is not None else []
     notes += [ORIGINS[one.origin]] if one.origin in ORIGINS else []
-    label, address, more = (
-        "" if number else "Addresses",
-        shown(one.address),
-        shown(", ".join(notes), "$secondary"),
-    )
-    if LABEL + address.cell_length + 2 + more.cell_length <= width:
-        return fact(label, joined(address, more, gap="  "), width)
-    return Content("\n").join((fact(label, address, width), fact("", more, width)))
+    address, more = shown(one.address), shown(", ".join(notes), "$secondary")
+    if label_width + address.cell_length + 2 + more.cell_length <= width:
+        return fact(label, joined(address, more, gap="  "), width, label_width)
+    return Content("\n").join((fact(label, address, width, label_width), fact("", more, width, label_width)))
 
 
 def _login(number: int, one: LoginWord, width: int) -> Content:

@@ -55,7 +55,7 @@ from muniment_tui.shell.frame import FrameScreen
 from muniment_tui.terminal.safe_text import joined, shown
 from muniment_tui.widgets.answers import AnswerPrompt
 from muniment_tui.widgets.field import FormField, TextField, field_around
-from muniment_tui.widgets.text import TextLines
+from muniment_tui.widgets.text import FittedText, TextLines, nothing
 from muniment_tui.widgets.typed_values import WHERE_LABELS
 
 if TYPE_CHECKING:
@@ -117,7 +117,8 @@ class ProfileEditor(Vertical):
         super().__init__()
         self.draft = draft
         self._kinds = tuple(kinds) if draft.new and len(kinds) > 1 else ()
-        self._above, self._below = above or Content(), Content()
+        self._above = above or Content()
+        self._below: Callable[[int], Content] = nothing
         self._first_name = draft.name
         self._known_as = "" if draft.new else draft.name
         """The profile's name in vault.toml; "" for a new profile."""
@@ -150,7 +151,7 @@ class ProfileEditor(Vertical):
             with Horizontal(id="buttons"):
                 yield TextButton(shown("Save (F2)"), id="save")
                 yield TextButton(shown("Test connection (F5)"), id="test")
-            yield TextLines(self._below, id="below")
+            yield FittedText(id="below")
         yield TrialPane()
         yield AnswerPrompt()
 
@@ -175,14 +176,15 @@ class ProfileEditor(Vertical):
         wanted = [field for field in self._shown() if self._problem(field.key)]
         (wanted or self._shown())[0].entry().focus()
 
-    def explain(self, above: Content, below: Content) -> None:
-        """Set the texts above and below the fields, such as the guide of Setup."""
+    def explain(self, above: Content, below: Callable[[int], Content]) -> None:
+        """Set the texts above and below the fields, such as the guide of Setup; that is made for a width."""
         self._above, self._below = above, below
-        for name, words in (("#above", above), ("#below", below)):
-            for line in self.query(name):
-                if isinstance(line, TextLines):
-                    line.say(words)
-                    line.display = bool(words.plain)
+        for line in self.query("#above").results(TextLines):
+            line.say(above)
+            line.display = bool(above.plain)
+        for text in self.query("#below").results(FittedText):
+            text.fit(below)
+            text.display = below is not nothing
 
     def _shown(self) -> list[FormField]:
         return [field for field in self._entries.values() if field.display]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from textual import events, on
@@ -37,7 +37,7 @@ from muniment_tui.widgets.facts import fact
 from muniment_tui.widgets.pane import Pane
 from muniment_tui.widgets.rows import ListRow, RowList, ShortList
 from muniment_tui.widgets.situation import SituationText
-from muniment_tui.widgets.text import TextLines
+from muniment_tui.widgets.text import FittedText
 
 COLUMNS = [ListColumn("Settings", share=1)]
 LABEL, VALUE = 28, 40
@@ -106,8 +106,8 @@ class SettingsScreen(AreaScreen):
         """The groups, and the values of the one at the cursor."""
         yield SituationText(id="nothing")
         with Horizontal():
-            yield Pane(shown("Groups"), GroupList(COLUMNS, id="groups"), id="groups-pane")
-            yield Pane(shown(""), ValuesPane(TextLines(id="values")), key="e", id="values-pane")
+            yield Pane(shown("Groups"), GroupList(COLUMNS, titles=False, id="groups"), id="groups-pane")
+            yield Pane(shown(""), ValuesPane(FittedText(id="values")), key="e", id="values-pane")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Whether an action is available: the test only for notifications."""
@@ -126,10 +126,6 @@ class SettingsScreen(AreaScreen):
         self.add_class("-none")
         self.set_focus(None)
         self.action_reload()
-
-    def on_resize(self) -> None:
-        """Draw again: a wide screen also explains the settings."""
-        self.call_after_refresh(self._draw)
 
     @on(events.ScreenResume)
     def _resumed(self) -> None:
@@ -184,16 +180,9 @@ class SettingsScreen(AreaScreen):
         if group is None:
             return
         self.query_one("#values-pane", Pane).set_title(shown(group.title))
-        parts = [shown(group.help, "$secondary"), Content()]
-        if self._trial and group.id == NOTIFICATIONS:
-            parts += [*self._trial, Content()]
-        width = self.query_one(ValuesPane).scrollable_content_region.width
-        parts += [_value_line(word, width) for word in group.settings]
-        if not group.settings:
-            parts.append(shown(EMPTY.get(group.id, "Nothing to set.")))
-        if group.id == ACCESS:
-            parts += _logins_text(self._logins)
-        self.query_one("#values", TextLines).say(Content("\n").join(parts))
+        trial = tuple(self._trial) if group.id == NOTIFICATIONS else ()
+        logins = self._logins if group.id == ACCESS else ()
+        self.query_one("#values", FittedText).fit(lambda width: _values_text(group, trial, logins, width))
         self.refresh_bindings()
 
     # --- actions ----------------------------------------------------------------------------
@@ -237,6 +226,18 @@ class SettingsScreen(AreaScreen):
         self._pending = None
         self._trial[-1:] = [line("failed", str(error), "$error")]
         self._draw()
+
+
+def _values_text(
+    group: SettingsGroup, trial: Sequence[Content], logins: Iterable[LoginWord], width: int
+) -> Content:
+    """The values of a group, below what the test of notifications has said."""
+    parts = [shown(group.help, "$secondary"), Content()]
+    parts += [*trial, Content()] if trial else []
+    parts += [_value_line(word, width) for word in group.settings]
+    if not group.settings:
+        parts.append(shown(EMPTY.get(group.id, "Nothing to set.")))
+    return Content("\n").join([*parts, *_logins_text(logins)])
 
 
 def _value_line(word: SettingWord, width: int) -> Content:

@@ -15,7 +15,7 @@ from muniment.api import SetupField, SetupStep
 from muniment_tui.setup import step_text
 from muniment_tui.terminal.safe_text import block, shown
 from muniment_tui.widgets.field import ChoiceField, Form, FormField, TextField
-from muniment_tui.widgets.text import TextLines
+from muniment_tui.widgets.text import FittedText, TextLines
 
 OPEN = {"microsoft-365": "Microsoft 365", "exchange-server": "Exchange Server"}
 """Texts for choices whose value is not readable."""
@@ -57,7 +57,7 @@ class StepPage(VerticalScroll, can_focus=True):
         """All parts. Parts that a step does not have are hidden."""
         yield TextLines(id="standing")
         yield Form()
-        yield TextLines(id="guide")
+        yield FittedText(id="guide")
         yield TextLines(id="language")
         yield TextLines(id="command")
 
@@ -68,7 +68,9 @@ class StepPage(VerticalScroll, can_focus=True):
         another = self.step is None or self.step.key != step.key
         before, self.step = self.step, step
         self._say("#standing", step_text.standing(step, checked))
-        self._say("#guide", step_text.guide(step))
+        guide = self.query_one("#guide", FittedText)
+        guide.display = bool(step.guide)
+        guide.fit(lambda width: step_text.guide(step, width))
         self._say(
             "#language", shown(step_text.LANGUAGES.get(step.language, ""), "$secondary"), bool(step.command)
         )
@@ -83,7 +85,8 @@ class StepPage(VerticalScroll, can_focus=True):
     async def say(self, words: Content) -> None:
         """Show text in place of a step."""
         self.step = None
-        for part in ("#guide", "#language", "#command"):
+        self.query_one("#guide").display = False
+        for part in ("#language", "#command"):
             self._say(part, Content())
         self._say("#standing", words)
         if self.query_one(Form).fields:

@@ -14,6 +14,7 @@ from textual.message import Message
 
 from muniment.api import ListProfiles, Profiles, SetupProfile
 from muniment.errors import MunimentError
+from muniment_tui.widgets.text import nothing
 
 if TYPE_CHECKING:
     from muniment_tui.app import MunimentApp
@@ -43,7 +44,7 @@ class ProfileStep(Vertical):
         self._editor: ProfileEditor | None = None
         self._known = SetupProfile()
         """The profile that the form was made for."""
-        self._texts = (Content(), Content())
+        self._texts: tuple[Content, Callable[[int], Content]] = (Content(), nothing)
         self._wants_focus = self._settled = False
         """The second: whether the form's changes were saved or discarded, so that none are unsaved."""
         self._problem = ""
@@ -79,8 +80,8 @@ class ProfileStep(Vertical):
 
         editor.ask_to_leave(discard)
 
-    def explain(self, above: Content, below: Content) -> None:
-        """Set the texts above and below the fields."""
+    def explain(self, above: Content, below: Callable[[int], Content]) -> None:
+        """Set the texts above and below the fields; the one below is made for a width."""
         self._texts = (above, below)
         if self.editor is not None:
             self.editor.explain(above, below)

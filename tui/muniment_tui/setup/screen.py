@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import partial
 from typing import ClassVar
 
 from msgspec import structs
@@ -220,7 +221,8 @@ class SetupScreen(FrameScreen):
         if not self.has_class("-typing"):  # a field explains itself there
             self.say(step_text.ways(step))
         if step.key == PROFILE:
-            self.profile.explain(step_text.standing(step, bool(findings)), step_text.instructions(step))
+            standing = step_text.standing(step, bool(findings))
+            self.profile.explain(standing, partial(step_text.instructions, step))
             self.profile.load(self._setup.profile, again=arrived)
             return
         with self.app.batch_update():

@@ -9,6 +9,7 @@ from textual.content import Content
 from muniment.api import Setup, SetupAct, SetupFinding, SetupStep
 from muniment.system.formatting import local, localised, offset
 from muniment_tui.terminal.safe_text import joined, shown
+from muniment_tui.widgets.facts import fact
 from muniment_tui.widgets.rows import ListRow
 
 PROFILE = "profile"
@@ -37,6 +38,8 @@ ACTS = {
     "install": ("s", "installs the service in systemd."),
 }
 """The key of each act, and what it does with its subject."""
+BULLET = 2
+"""Cells of a bullet."""
 LANGUAGES = {"powershell": "PowerShell", "shell": "Shell, on this machine"}
 
 
@@ -104,23 +107,25 @@ def verdict(step: SetupStep, findings: Sequence[SetupFinding]) -> Content:
     return Content("\n").join(lines)
 
 
-def guide(step: SetupStep) -> Content:
-    """The instructions, and what the user can confirm."""
-    lines = [_line(line) for line in step.guide.splitlines()]
+def guide(step: SetupStep, width: int) -> Content:
+    """The instructions, and what the user can confirm; the further rows of a bulleted line hang."""
+    lines = [_line(line, width) for line in step.guide.splitlines()]
     if step.affirm and not step.affirmed and step.state != "done":
         lines.append(joined(("d", "bold $accent"), (f" confirms: {step.affirm}.", "")))
     return Content("\n").join(lines)
 
 
-def instructions(step: SetupStep) -> Content:
+def instructions(step: SetupStep, width: int) -> Content:
     """The guide and the command of a step, in one text."""
     command = step.command.rstrip("\n")
-    return Content("\n").join([guide(step), *([Content(), shown(command, "$secondary")] if command else [])])
+    return Content("\n").join(
+        [guide(step, width), *([Content(), shown(command, "$secondary")] if command else [])]
+    )
 
 
-def _line(line: str) -> Content:
+def _line(line: str, width: int) -> Content:
     if line.startswith("- "):
-        return joined(("• ", "$primary"), (line[2:], ""))
+        return fact(shown("•", "$primary"), shown(line[2:]), width, BULLET)
     return shown(line)
 
 

@@ -3,7 +3,10 @@ it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from textual.content import Content
+from textual.geometry import Size
 from textual.widgets import Static
 
 from muniment_tui.terminal.safe_text import clean
@@ -33,6 +36,37 @@ class TextLines(Static, inherit_bindings=False):
         drawn."""
         height = self.styles.height
         return height is not None and not height.is_auto
+
+
+class FittedText(TextLines):
+    """Text that is made for the widget's width, such as values whose further lines hang below the first.
+
+    It is made again for each width, also for the first one, which comes after the content.
+    """
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._make: Callable[[int], Content] = nothing
+
+    def fit(self, make: Callable[[int], Content]) -> None:
+        """Show what `make` returns for a width in cells. An unchanged text is not drawn again."""
+        self._make = make
+        self.say(self._made(self.content_size.width))
+
+    def _made(self, width: int) -> Content:
+        return harmless(self._make(width)) if width else Content()
+
+    def render(self) -> Content:
+        """The text for the widget's width."""
+        return self._made(self.content_size.width)
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        return len(self._made(width).wrap(width)) if width else 0
+
+
+def nothing(width: int) -> Content:
+    """No text, at any width."""
+    return Content()
 
 
 def same(one: Content, other: Content) -> bool:
