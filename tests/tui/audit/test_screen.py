@@ -20,7 +20,7 @@ from muniment_tui.audit.csv_file import AuditCsvFile
 from muniment_tui.audit.filters import people_that_fit, span_of
 from muniment_tui.audit.screen import EARLY, PAGE
 from support.engine_double import HOSTILE, EngineDouble, assert_harmless
-from support.screens import LARGE, NOW, SMALL, app_on, drive, settled, shows, text_of, until
+from support.screens import LARGE, NOW, SMALL, app_of, app_on, drive, settled, shows, text_of, until
 from support.words import message
 
 WIDE = (200, 60)
@@ -445,3 +445,16 @@ def test_who_has_an_address_comes_before_who_had_it() -> None:
 )
 def test_days_are_typed_alone_or_as_a_span(typed: str, span: tuple[str, str] | None) -> None:
     assert span_of(typed) == span
+
+
+def test_a_line_of_home_opens_what_its_login_did(tmp_path: Path) -> None:
+    trail = Trail()
+
+    async def script(pilot: Pilot[Any]) -> None:
+        await shows(pilot, "10 events")
+        await app_of(pilot).places.open("audit", "audrey")
+        await shows(pilot, "by audrey")
+
+    drive(app_on(trail, tmp_path / "vault", area="audit"), script, LARGE)
+    asked = [request.reader for request in trail.asked if isinstance(request, GetAudit)]
+    assert asked == ["", "audrey"]

@@ -29,7 +29,7 @@ from muniment.api import (
 from muniment.cli.users import CSV_LIMIT
 from muniment.errors import AccessRefused, ConfigError
 from support.engine_double import HOSTILE, EngineDouble, assert_harmless
-from support.screens import LARGE, NOW, SMALL, app_on, drive, settled, shows, text_of, until
+from support.screens import LARGE, NOW, SMALL, app_of, app_on, drive, settled, shows, text_of, until
 
 WIDE = (200, 60)
 YEAR = 365 * 86_400
@@ -377,6 +377,19 @@ def test_people_are_filtered_while_typing(folder: Path) -> None:
         await shows(pilot, "· 64")
 
     drive(app_on(Directory(), folder, area="people"), script)
+
+
+def test_a_line_of_home_opens_the_row_of_its_person(folder: Path) -> None:
+    """Also before the list has come, and where a filter leaves the person out."""
+
+    async def script(pilot: Pilot[Any]) -> None:
+        for _ in range(2):
+            await app_of(pilot).places.open("people", BOB.user)
+            await shows(pilot, "› Bob Reed")
+            await pilot.press("slash", *"ada", "down")
+            await shows(pilot, "› Ada Quill")
+
+    drive(app_on(Directory(), folder, area="people"), script, LARGE)
 
 
 def test_the_form_adds_a_person_after_a_preview(folder: Path) -> None:

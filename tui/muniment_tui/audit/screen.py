@@ -40,7 +40,7 @@ from muniment_tui.widgets.columns import ListColumn
 from muniment_tui.widgets.pane import Pane
 from muniment_tui.widgets.rows import ListRow, RowList, ShortList
 from muniment_tui.widgets.situation import situation
-from muniment_tui.widgets.text import TextLines
+from muniment_tui.widgets.text import FittedText
 
 PAGE = 200
 MOST = 5_000
@@ -95,7 +95,7 @@ class AuditScreen(AreaScreen):
         #event { height: 2fr; }
         #event VerticalScroll { padding: 0 1; }
         &.-wide #both { layout: horizontal; }
-        &.-wide #trail { width: 2fr; height: 1fr; margin: 0 1 0 0; }
+        &.-wide #trail { width: 2fr; height: 1fr; }
         &.-wide #event { width: 1fr; height: 1fr; }
     }
     """
@@ -118,7 +118,7 @@ class AuditScreen(AreaScreen):
         yield FilterLine()
         yield Container(
             Pane(shown("Audit trail"), ShortList(COLUMNS, id="events"), id="trail"),
-            Pane(shown("Record"), VerticalScroll(TextLines(id="record")), id="event"),
+            Pane(shown("Record"), VerticalScroll(FittedText(id="record")), id="event"),
             id="both",
         )
 
@@ -207,14 +207,9 @@ class AuditScreen(AreaScreen):
         if self._last and self._list.cursor >= self._list.count - EARLY:
             self._next_page()
 
-    def on_resize(self) -> None:
-        """Wrap the record to another width."""
-        self.call_after_refresh(self._show_record)
-
     def _show_record(self) -> None:
         line = self._line
-        record = self.query_one("#record", TextLines)
-        record.say(line_text(line, record.size.width) if line else shown(""))
+        self.query_one("#record", FittedText).fit(lambda width: line_text(line, width) if line else shown(""))
         self.query_one("#event VerticalScroll").scroll_home(animate=False)
 
     @property
@@ -302,6 +297,13 @@ class AuditScreen(AreaScreen):
         reader, word = (line.field(name).value.strip() for name in ("reader", "word"))
         self._use(replace(self._filter, person=person, reader=reader, word=word))
         self._list.focus()
+
+    def show_row(self, row: str) -> None:
+        """Show what one login has done."""
+        line = self.query_one(FilterLine)
+        line.field("person").value = line.field("word").value = ""
+        line.field("reader").value = row
+        self._use(AuditFilter(reader=row))
 
     def action_time(self) -> None:
         """Show the next time."""

@@ -28,7 +28,7 @@ from muniment_tui.widgets.entry import SafeInput
 from muniment_tui.widgets.pane import Pane
 from muniment_tui.widgets.rows import RowList, ShortList
 from muniment_tui.widgets.situation import situation
-from muniment_tui.widgets.text import TextLines
+from muniment_tui.widgets.text import FittedText
 
 COLUMNS = [
     ListColumn("Name", share=3),
@@ -107,8 +107,8 @@ class PeopleScreen(AreaScreen):
         #person { height: 1fr; }
         #person VerticalScroll { padding: 0 1; }
         &.-wide #both { layout: horizontal; }
-        &.-wide #everyone { width: 2fr; height: 1fr; margin: 0 1 0 0; }
-        &.-wide #person { width: 1fr; height: 1fr; }
+        &.-wide #everyone { width: 5fr; height: 1fr; }
+        &.-wide #person { width: 3fr; height: 1fr; }
     }
     """
 
@@ -117,6 +117,8 @@ class PeopleScreen(AreaScreen):
         self._users: tuple[UserWord, ...] = ()
         self._logins: tuple[LoginWord, ...] = ()
         self._loaded = False
+        self._wanted = ""
+        """The person to whom the cursor goes as soon as they are in the list."""
         self._file = ""
         """The path that was typed last for an import."""
 
@@ -124,7 +126,7 @@ class PeopleScreen(AreaScreen):
         yield PersonFilter(placeholder="/ filters by name, address or state", id="filter")
         yield Container(
             Pane(shown("People"), ShortList(COLUMNS, id="people"), id="everyone"),
-            Pane(shown("Person"), VerticalScroll(TextLines(id="about")), id="person"),
+            Pane(shown("Person"), VerticalScroll(FittedText(id="about")), id="person"),
             id="both",
         )
 
@@ -148,6 +150,13 @@ class PeopleScreen(AreaScreen):
     @property
     def _list(self) -> ShortList:
         return self.query_one("#people", ShortList)
+
+    def show_row(self, row: str) -> None:
+        """Put the cursor on a person."""
+        self._wanted = row
+        self.query_one(PersonFilter).value = ""
+        if self._loaded:
+            self._fill()
 
     @property
     def _person(self) -> UserWord | None:
@@ -180,6 +189,8 @@ class PeopleScreen(AreaScreen):
             else situation("○", "$secondary", "Nobody yet", "i imports a CSV file, a adds one person.")
         )
         self._list.fill([person_row(user) for user in found])
+        if self._wanted and self._list.go_to(self._wanted):
+            self._wanted = ""
         total = len(self._users)
         self.query_one("#everyone", Pane).set_count(
             shown(f"{count(len(found))} of {count(total)}") if words else total
@@ -192,15 +203,11 @@ class PeopleScreen(AreaScreen):
 
     @on(RowList.Moved, "#people")
     def _show_person(self) -> None:
-        row = self._list.current
-        about = self.query_one("#about", TextLines)
-        text = person_text(row.value, self._logins, about.size.width) if row is not None else shown("")
-        about.say(text)
+        row, logins = self._list.current, self._logins
+        self.query_one("#about", FittedText).fit(
+            lambda width: person_text(row.value, logins, width) if row is not None else shown("")
+        )
         self.query_one("#person VerticalScroll").scroll_home(animate=False)
-
-    def on_resize(self) -> None:
-        """Fit the text of the person to another width."""
-        self.call_after_refresh(self._show_person)
 
     @on(RowList.Opened, "#people")
     def _opened(self) -> None:
