@@ -7,12 +7,9 @@ import os
 import shutil
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 
 from textual.app import SuspendNotSupported
-from textual.content import Content
 from textual.widgets import Input
 
 from muniment.api import Done, ImportUsers, ListProfiles, Profiles, ProfileWord, PutProfile, PutSetup, Setup
@@ -46,8 +43,6 @@ class StepActing:
         self._changed = changed
         self._came = came
         self._lines = lines
-        self._ready: Callable[[], object] | None = None
-        """Asks about an import whose preview has come while the user was elsewhere."""
 
     def run(self, profile: str) -> None:
         """Run the archive profile now."""
@@ -80,46 +75,26 @@ class StepActing:
         self._screen.muniment.engine.ask(self._screen, request, Done, done)
 
     def import_people(self) -> None:
-        """Ask for a CSV file, say what it changes, and import it."""
-        ready, self._ready = self._ready, None
-        if ready is not None:
-            ready()
-            return
+        """Ask for a CSV file, and show what it would change, as People does."""
         words = shown("Import people from the CSV file (name,address,alias ... on each line):")
         self._screen.ask_for(words, self._read, value=str(absolute(PEOPLE)))
 
     def _read(self, path: str) -> None:
         screen, file = self._screen, absolute(path.strip() or PEOPLE)
-        here = screen.still_here()
 
         def came(text: str) -> None:
-            def planned(answer: Done) -> None:
-                words = import_question(file, answer)
-                self._ask_now_or_at_i(here(), words, lambda: self._import(text, file.name), file.name)
+            if not screen.is_active or isinstance(
+                screen.focused, Input
+            ):  # its question would take their keys
+                screen.muniment.tell(f"{file.name} is read: press i in Setup to see what it changes.")
+                return
+            from muniment_tui.people.preview import ChangeScreen  # not for the first frame
 
-            request = ImportUsers(text=text, filename=file.name, check=True)
-            screen.muniment.engine.ask(screen, request, Done, planned)
+            request = ImportUsers(text=text, filename=file.name)
+            title = f"Import of {file.name}"
+            screen.app.push_screen(ChangeScreen(request, title, lambda made: self._changed()))
 
         screen.muniment.engine.work(screen, "read-people", lambda: csv_text(str(file)), came)
-
-    def _ask_now_or_at_i(self, here: bool, words: Content, then: Callable[[], object], name: str) -> None:
-        """Ask about an import. A user who is elsewhere, or types, is asked when they press i again."""
-        screen = self._screen
-        if here and not isinstance(screen.focused, Input):
-            screen.confirm(words, then, unasked=True)
-            return
-        self._ready = lambda: screen.confirm(words, then)
-        screen.muniment.tell(f"The preview of {name} is ready: press i in Setup to see what it changes.")
-
-    def _import(self, text: str, name: str) -> None:
-        def done(answer: Done) -> None:
-            self._screen.muniment.tell(answer.message)
-            for warning in answer.warnings:
-                self._screen.muniment.tell(warning, "warning")
-            self._changed()
-
-        app, request = self._screen.muniment, ImportUsers(text=text, filename=name)
-        app.engine.ask(app, request, Done, done)  # the screen may be closed by then
 
     def pin(self, tenant: str) -> None:
         """Ask, then trust only reports of the tenant that was found."""
@@ -199,15 +174,3 @@ def _run_here(command: list[str]) -> str:
     except OSError as error:
         return error.strerror or str(error)
     return ""
-
-
-def import_question(file: Path, planned: Done) -> Content:
-    """What an import would change: for how many people, how much mail is filed again, and what moves."""
-    kinds = Counter(person.kind for person in planned.people)
-    total = len(planned.people)
-    parts = [f"{number:,} {kind}" for kind, number in kinds.items()]
-    parts.append(f"{planned.refiled:,} message{'' if planned.refiled == 1 else 's'} filed again")
-    asked = f"Import {file.name}? It concerns {total:,} {'person' if total == 1 else 'people'}: "
-    lines = [joined((asked, "bold"), (f"{', '.join(parts)}.", ""))]
-    lines += [joined(("! ", "bold $warning"), (warning, "")) for warning in planned.warnings]
-    return Content("\n").join(lines)
