@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from msgspec import Struct
@@ -30,15 +31,29 @@ class TreePlace(Struct, frozen=True):
 
 def nodes(tree: Tree) -> list[TreeNode]:
     """A node for all mail and one for each user. Folders are added when a user's node is opened."""
-    return [TreeNode("", "All mail", value=TreePlace()), *map(_user, tree.users)] if tree.users else []
+    if not tree.users:
+        return []
+    named = Counter(user.name for user in tree.users)
+    return [
+        TreeNode("", "All mail", value=TreePlace()),
+        *(_user(user, named[user.name] > 1) for user in tree.users),
+    ]
 
 
-def _user(user: UserFolders) -> TreeNode:
+def _user(user: UserFolders, namesake: bool) -> TreeNode:
+    """The node of a user. One of several with the same name has the address beside it."""
+    address = (user.user, "$secondary" if user.name else "")
     label = (
-        joined((user.name, ""), (user.user, "$secondary"), gap="  ") if user.name else joined((user.user, ""))
+        joined((user.name, ""), *([address] if namesake else []), gap="  ") if user.name else joined(address)
     )
-    total = count(sum(folder.count for folder in user.folders))
-    return TreeNode(user.user, label, total, (TreePlace(user.user), user.folders), children=None)
+    return TreeNode(
+        user.user,
+        label,
+        count(sum(folder.count for folder in user.folders)),
+        (TreePlace(user.user), user.folders),
+        children=None,
+        detail=joined(address) if user.name and not namesake else "",
+    )
 
 
 def folders(node: TreeNode) -> Iterator[TreeNode]:
@@ -47,7 +62,8 @@ def folders(node: TreeNode) -> Iterator[TreeNode]:
     usual = {"Inbox": 0, "Sent": 1}
     for folder in sorted(known, key=lambda one: (usual.get(one.name, 2), one.name.casefold())):
         key = f"{place.user}/{folder.name}"
-        yield TreeNode(key, folder.name, count(folder.count), TreePlace(place.user, folder.name))
+        number = count(folder.count)
+        yield TreeNode(key, folder.name, number, TreePlace(place.user, folder.name))
 
 
 def place_of(node: TreeNode) -> TreePlace:

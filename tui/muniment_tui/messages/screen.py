@@ -120,7 +120,7 @@ class MessagesScreen(ListJobs):
 
     def inside(self) -> Iterable[Widget]:
         """The three panes."""
-        tree = LazyTree(note_width=7, id="tree")
+        tree = LazyTree(note_width=7, detail_since=64, id="tree")
         yield Container(
             Pane(
                 shown("People"),
@@ -205,12 +205,13 @@ class MessagesScreen(ListJobs):
         MailRequests(self).read(GetTree(), Tree, self._tree_came, failed=self._no_tree)
 
     def _tree_came(self, tree: Tree) -> None:
-        self.people.empty = situation(
-            "○",
-            "$secondary",
-            "No mail is archived yet",
-            "Press 3 for Runs, which fetch mail,\nor 1 for Setup.",
-        )
+        if not tree.users:
+            self.people.empty = situation(
+                "○",
+                "$secondary",
+                "No mail is archived yet",
+                "Press 3 for Runs, which fetch mail,\nor 1 for Setup.",
+            )
         self.people.show(nodes(tree))
         self.query_one("#people", Pane).set_count(len(tree.users) or None)
         if len(tree.users) == 1:

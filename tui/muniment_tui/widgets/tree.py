@@ -29,6 +29,8 @@ class TreeNode(Struct, eq=False):
     open: bool = False
     level: int = 0
     above: TreeNode | None = None
+    detail: Cell = ""
+    """More about it, in a column that a wide tree has."""
 
     @property
     def leaf(self) -> bool:
@@ -38,7 +40,7 @@ class TreeNode(Struct, eq=False):
     @property
     def words(self) -> str:
         """The text that a filter matches."""
-        return self.label if isinstance(self.label, str) else self.label.plain
+        return " ".join(one if isinstance(one, str) else one.plain for one in (self.label, self.detail))
 
 
 class LazyTree(RowList):
@@ -63,10 +65,18 @@ class LazyTree(RowList):
         def control(self) -> LazyTree:
             return self.tree
 
-    def __init__(self, *, note_width: int = 9, empty: Content | None = None, id: str | None = None) -> None:
-        super().__init__(
-            [ListColumn(""), ListColumn("", note_width, right=True)], titles=False, empty=empty, id=id
-        )
+    def __init__(
+        self,
+        *,
+        note_width: int = 9,
+        detail_since: int = 0,
+        empty: Content | None = None,
+        id: str | None = None,
+    ) -> None:
+        """`detail_since` is the width from which the column of details is shown; 0 for none."""
+        details = [ListColumn("", share=2, since=detail_since)] if detail_since else []
+        columns = [ListColumn(""), *details, ListColumn("", note_width, right=True)]
+        super().__init__(columns, titles=False, empty=empty, id=id)
         self._roots: list[TreeNode] = []
         self._seen: list[TreeNode] = []
         self._filter = ""
@@ -85,7 +95,8 @@ class LazyTree(RowList):
         node = self._seen[index]
         sign = "  " if node.leaf else ("▾ " if node.open else "▸ ")
         label = Content.assemble("  " * node.level + sign, self.cell(node.label))
-        return ListRow(node.key, (label, node.note), node)
+        details = (node.detail,) if len(self.columns) > 2 else ()
+        return ListRow(node.key, (label, *details, node.note), node)
 
     def show(self, roots: Sequence[TreeNode]) -> None:
         """Show another tree. Open nodes and the cursor are kept, by their keys."""
