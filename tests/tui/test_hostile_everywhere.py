@@ -297,6 +297,7 @@ def test_the_service_log_sends_no_control_bytes_of_mail(hall: Hall) -> None:
 
 OWN = (
     re.compile(r"\x1b\[(?:[1-9]|[1-4]\d);(?:[1-9]|\d\d|1[0-4]\d)H"),  # within 49 rows and 149 columns
+    re.compile(r"\x1b\[\d{2,3}[XC]"),  # erases blanks, and goes on after them
     re.compile(r"\x1b\[\?(?:7|25|1000|1003|1004|1006|1015|1049|2004)[hl]"),
     re.compile(r"\x1b\[\?(?:2026|2048)\$p"),  # asks for the terminal's capabilities
     re.compile(r"\x1b\[(?:>25|<)u"),  # the encoding of keys, and back

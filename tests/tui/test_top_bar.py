@@ -13,19 +13,15 @@ from textual.pilot import Pilot
 
 from muniment.api import GetStatus
 from muniment_tui.shell import top_bar
-from muniment_tui.shell.areas import Area
+from muniment_tui.shell.areas import AREAS, Area
 from muniment_tui.shell.file_paths import middle
+from muniment_tui.shell.service_facts import ServiceFacts
 from muniment_tui.shell.top_bar import TopBar
 from support.engine_double import HOSTILE, EngineDouble
 from support.running import profile
 from support.screens import app_of, app_on, drive, shows, text_of, until
 from support.words import progress, status
 
-TITLES = ("Home", "Profiles", "Runs", "Messages", "People", "Audit", "Proof", "Settings")
-EIGHT = tuple(
-    Area(title.lower(), str(key), title, "", "messages.screen:MessagesScreen")
-    for key, title in enumerate(TITLES, 1)
-)
 FOLDER = "/srv/archives/of/the/company/quill"
 
 
@@ -38,25 +34,50 @@ def first_line(pilot: Pilot[Any]) -> str:
 
 
 def laid_out(here: str, room: int) -> str:
-    return top_bar._laid_out(EIGHT, here, room)[1].plain
+    return top_bar._laid_out(AREAS, here, room)[1].plain
 
 
 def test_the_titles_are_written_out_where_there_is_room() -> None:
-    assert laid_out("runs", 80) == "".join(f" {area.key} {area.title} " for area in EIGHT)
-    assert laid_out("runs", 70) == " 1 Home  2 Prof  3 Runs  4 Mess  5 People  6 Audit  7 Proof  8 Sett "
-    assert laid_out("runs", 62) == " 1 Home 2 Prof 3 Runs  4 Mess 5 People 6 Audit 7 Proof 8 Sett"
-    assert laid_out("profiles", 60) == " 1  2 Profiles  3  4  5  6  7  8 "
-    assert len(laid_out("messages", 0)) < 40
+    assert laid_out("runs", 89) == "".join(f" {area.key} {area.title} " for area in AREAS)
+    short = " 1 Home  2 Prof  3 Runs  4 Mail  5 People  6 Audit  7 Proof  8 Set  9 Rule "
+    assert laid_out("runs", 88) == laid_out("profiles", len(short)) == short
+    close = " 1Home 2Prof 3 Runs  4Mail 5People 6Audit 7Proof 8Set 9Rule"
+    assert laid_out("runs", len(short) - 1) == laid_out("runs", len(close)) == close
+    assert laid_out("profiles", len(close) - 1) == " 1  2 Profiles  3  4  5  6  7  8  9 "
 
 
-@given(st.sampled_from(EIGHT), st.integers(0, 200))
+def test_an_ordinary_terminal_shows_all_titles_and_moves_none() -> None:
+    """80 columns have room for them and the facts, whatever area is open."""
+    drawn = [laid_out(area.id, 80 - 2 - top_bar.FACTS - 1) for area in AREAS]
+    assert len({len(line) for line in drawn}) == 1
+    for line in drawn:
+        assert all((area.short or area.title) in line for area in AREAS)
+
+
+@pytest.mark.parametrize(
+    ("room", "words"),
+    [
+        (48, "! demo vault · Nordlicht Leuchtfeuer · ● service"),
+        (47, "! demo · Nordlicht Leuchtfeuer · ● service"),
+        (41, "! demo · Nordlicht Leuchtfeuer · ●"),
+        (28, "! demo · Nordlicht Leuc… · ●"),
+        (18, "! demo · Nord… · ●"),
+        (15, "! demo · ●"),
+    ],
+)
+def test_facts_are_shortened_one_after_another(room: int, words: str) -> None:
+    facts = top_bar._facts("Nordlicht Leuchtfeuer", ServiceFacts(answers=True, demo=True), False, room)
+    assert " · ".join(fact.plain for fact in facts) == words
+
+
+@given(st.sampled_from(AREAS), st.integers(0, 200))
 def test_each_area_can_be_clicked_in_each_form(here: Area, room: int) -> None:
-    ends, drawn, _ = top_bar._laid_out(EIGHT, here.id, room)
+    ends, drawn = top_bar._laid_out(AREAS, here.id, room)
     begin = 0
     for end, area in ends:
         assert drawn.plain[begin : end + 1].strip().startswith(area.key)
         begin = end + 1
-    assert f" {here.key} {here.title} " in drawn.plain
+    assert any(f" {here.key} {title} " in drawn.plain for title in (here.title, here.short or here.title))
 
 
 @given(st.text(max_size=80), st.integers(3, 40))
@@ -74,7 +95,7 @@ def test_a_path_is_shortened_in_its_middle(path: str, cells: int) -> None:
 def test_a_click_goes_to_the_area(tmp_path: Path) -> None:
     async def script(pilot: Pilot[Any]) -> None:
         await shows(pilot, "Quill · ●")
-        place = first_line(pilot).index(" 4 ") + 1
+        place = first_line(pilot).index(" 4Mail") + 1
         await pilot.click(TopBar, offset=(place, 0))
         await until(pilot, lambda: pilot.app.current_mode == "messages")
         await pilot.click(TopBar, offset=(79, 0))
@@ -91,6 +112,8 @@ def test_what_the_service_does(tmp_path: Path, width: int) -> None:
         await shows(pilot, "Quill")
         facts = re.search(r" Quill( · \S+)? · ●( service)?$", first_line(pilot))
         assert facts
+        titles = [area.title if width > 80 else area.short or area.title for area in AREAS]
+        assert all(title in first_line(pilot) for title in titles)
         assert width < 200 or facts[1] == f" · {FOLDER}"
         one = profile("gateway", running=progress(profile="gateway"))
         app.service = app.service.runs([one])

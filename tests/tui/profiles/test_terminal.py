@@ -25,7 +25,7 @@ def test_a_profile_typed_in_a_terminal_reaches_the_server(
     vault = TestVault(tmp_path / "vault")
     runtime = {"MUNIMENT_RUNTIME": os.environ["MUNIMENT_RUNTIME"]}
     tty = terminal([*MUNIMENT, "--vault", str(vault.folder)], env=runtime)
-    tty.wait_for("2 Prof", "● service")
+    tty.wait_for("2Prof", "● service")
     tty.press("2")
     tty.wait_for("No profiles yet")
     tty.press("a")

@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from muniment_tui.app import MunimentApp
 
 NAME = 24
-"""Maximum width of the organisation's name, in cells, if the areas need the room."""
-BRIEF = 6
-"""The same, if even short titles of the areas do not fit otherwise. A service that answers is a sign then."""
-FACTS = 9
-"""Minimum width of the facts, so that the areas do not move when these come."""
+"""Width up to which the organisation's name is written out before other facts, in cells."""
+LEAST = 3
+"""Minimum width of a name. If there is less room, it is left out."""
+FACTS = 18
+"""Width that is kept for the facts, so that the areas do not move when these come or change."""
+READ_ONLY = "read-only"
 FOLDER = 12
 """Minimum width of the vault's folder. If there is less room, it is left out."""
 SHORT = 6
@@ -67,69 +68,78 @@ class TopBar(TextLines):
         app = cast("MunimentApp", self.app)
         width = max(app.size.width - 2, 0)
         areas = AREAS if app.vault else ()  # without a vault, no area can be opened
-        for most in (NAME, BRIEF):
-            facts = list(_facts(app.organisation, app.service, app.read_only, most))
-            space = width - max(_wide(facts), FACTS) - 1
-            self._tabs, left, worded = _laid_out(areas, self._here, space)
-            if worded:
-                break
+        kept = FACTS + (len(READ_ONLY + BETWEEN) if app.read_only else 0)
+        self._tabs, left = _laid_out(areas, self._here, width - kept - 1)
         room = width - left.cell_length - 1
-        if room - _wide(facts) >= FOLDER and app.service.folder:
-            facts = list(_facts(app.organisation, app.service, app.read_only, width))
-            cells = room - _wide(facts) - len(BETWEEN)
-            if cells >= FOLDER:
-                facts.insert(
-                    app.service.demo + bool(app.organisation),
-                    shown(middle(app.service.folder, cells), "$secondary"),
-                )
+        facts = _facts(app.organisation, app.service, app.read_only, room)
+        cells = room - _wide(facts) - len(BETWEEN)
+        if cells >= FOLDER and app.service.folder:
+            place = app.service.demo + bool(app.organisation)
+            facts.insert(place, shown(middle(app.service.folder, cells), "$secondary"))
         right = Content(BETWEEN).join(facts).truncate(max(room, 0), ellipsis=True)
         self.say(joined(left, (" " * (width - left.cell_length - right.cell_length), ""), right))
 
 
-def _facts(name: str, service: ServiceFacts, read_only: bool, most: int) -> Iterator[Content]:
-    """The mark of a demo, the organisation, and what the service does."""
+def _facts(name: str, service: ServiceFacts, read_only: bool, room: int) -> list[Content]:
+    """The mark of a demo, the organisation, and what the service does, as far as there is room.
+
+    Words that a sign can replace are left out before the name is cut.
+    """
+    named = shown(name, "bold")
+    for brief, least in ((0, NAME), (1, NAME), (2, LEAST)):
+        before, after = list(_mark(service, brief)), list(_state(service, read_only, brief))
+        cells = room - _wide([*before, Content(), *after])
+        if name and cells >= min(least, named.cell_length):
+            return [*before, named.truncate(cells, ellipsis=True), *after]
+        if not name and _wide([*before, *after]) <= room:
+            break
+    return [*before, *after]
+
+
+def _mark(service: ServiceFacts, brief: int) -> Iterator[Content]:
     if service.demo:
-        words = "demo" if most == BRIEF else "demo vault"
-        yield joined(sign("warning"), (words, "bold $warning"), gap=" ")
-    if name:
-        yield shown(name, "bold").truncate(most, ellipsis=True)
+        yield joined(sign("warning"), ("demo" if brief else "demo vault", "bold $warning"), gap=" ")
+
+
+def _state(service: ServiceFacts, read_only: bool, brief: int) -> Iterator[Content]:
     if read_only:
-        yield shown("read-only", "$warning")
+        yield shown(READ_ONLY, "$warning")
     if service.answers is False:
         yield joined(sign("failed"), ("no service", "$error"), gap=" ")
     elif service.running:
         work = service.running[0] if len(service.running) == 1 else f"{len(service.running)} runs"
         yield joined(sign("running"), (work, "$accent"), gap=" ")
     elif service.answers:
-        yield joined(("●", "$success"), *([(" service", "$secondary")] if most > BRIEF else []))
+        yield joined(("●", "$success"), *([] if brief == 2 else [(" service", "$secondary")]))
 
 
 def _wide(facts: Sequence[Content]) -> int:
     return sum(fact.cell_length for fact in facts) + len(BETWEEN) * max(len(facts) - 1, 0)
 
 
-def _laid_out(areas: Sequence[Area], here: str, room: int) -> tuple[list[tuple[int, Area]], Content, bool]:
-    """Where each area ends, the areas in the longest form that fits, and whether all have a title.
+def _laid_out(areas: Sequence[Area], here: str, room: int) -> tuple[list[tuple[int, Area]], Content]:
+    """Where each area ends, and the areas in the longest form that fits.
 
-    The title of the current area is always written out. The others are written out, short, or only their
-    numbers.
+    The form depends on the room alone, so the areas stay where they are when another one is opened. Titles
+    are written out, or short, or short and close to their keys. Where all this is too long, only the
+    current area has its title.
     """
-    drawn, worded = list[Content](), True
-    for form, gap in ((_full, " "), (_short, " "), (_short, ""), (_number, " "), (_number, "")):
+    drawn = list[Content]()
+    for form, before, after in ((_full, " ", " "), (_short, " ", " "), (_short, "", ""), (_number, "", " ")):
+        marked = _full if form is _number else form
         drawn = [
-            _tab(area.key, area.title, " ", "bold $background on $accent")
+            _tab(area.key, f" {marked(area)} ", "bold $background on $accent")
             if area.id == here
-            else _tab(area.key, form(area), gap, "")
+            else _tab(area.key, f"{before}{form(area)}{after}", "")
             for area in areas
         ]
-        worded = form is not _number
         if sum(tab.cell_length for tab in drawn) <= room:
             break
     ends, at = list[tuple[int, Area]](), -1
     for area, tab in zip(areas, drawn, strict=True):
         at += tab.cell_length
         ends.append((at, area))
-    return ends, joined(*drawn), worded
+    return ends, joined(*drawn)
 
 
 def _full(area: Area) -> str:
@@ -144,6 +154,5 @@ def _number(area: Area) -> str:
     return ""
 
 
-def _tab(key: str, title: str, gap: str, style: str) -> Content:
-    words = f" {title}" if title else ""
-    return joined((f" {key}", style or "$accent"), (words + gap, style))
+def _tab(key: str, words: str, style: str) -> Content:
+    return joined((f" {key}", style or "$accent"), (words, style))
