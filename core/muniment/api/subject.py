@@ -269,10 +269,13 @@ class SubjectDecided(WireWord, frozen=True):
 class ListSubjectDecisions(Request, frozen=True):
     """Ask for a page of a request's decisions, the newest first.
 
+    A decision about nothing but mail that is sealed from the caller has neither its reason nor its query.
+
     Role: auditor.
     Reply: SubjectDecisions.
 
     Raises:
+        AccessRefused: The named message is sealed from the caller.
         NotFound: No request has this name, or it has no such message.
     """
 

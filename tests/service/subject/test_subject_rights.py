@@ -213,6 +213,12 @@ def test_whom_a_seal_names_answers_in_full(house: House, tmp_path: Path) -> None
     assert house.decide(COUNCIL, "withhold", "2").decided == 1
     assert house.decide(COUNCIL, "include", rest=True).decided == 3
     assert house.messages(ADA)[1].reason == "", "the reason may tell what is sealed"
+    rest, one = house.ask(ADA, api.ListSubjectDecisions(name=NAME)).decisions
+    assert (rest.reason, one.reason, one.decision) == ("looked", "(sealed)", "withhold")
+    with pytest.raises(AccessRefused, match="sealed"):
+        house.ask(ADA, api.ListSubjectDecisions(name=NAME, id="2"))
+    _, one = house.ask(COUNCIL, api.ListSubjectDecisions(name=NAME)).decisions
+    assert one.reason == "looked"
     house.package(COUNCIL, tmp_path / "council.zip")
     house.package(ADA, tmp_path / "ada.zip")
     packages = house.ask(ADA, api.ShowSubject(name=NAME)).packages

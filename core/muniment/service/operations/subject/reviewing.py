@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -18,6 +18,7 @@ from muniment.archive.subject.requests import (
     rows_of,
 )
 from muniment.archive.subject.review import (
+    BLOCK,
     STATES,
     OwnPart,
     Review,
@@ -237,20 +238,43 @@ def _record_search(
 
 
 def list_decisions(session: ClientSession, request: api.ListSubjectDecisions) -> api.SubjectDecisions:
-    """Answer ListSubjectDecisions."""
+    """Answer ListSubjectDecisions. A decision about sealed mail alone has no reason and no query."""
     with session.reading() as vault:
         subject = request_named(vault, request.name)
+        closed = closed_to(session, vault)
+        review = Review(vault, subject, closed.sealed_of)
         found = subject.decisions
         if request.id:
-            message = subject.message(place_named(vault, subject, request.id))
-            found = list(_about(vault, subject, message))
+            place = place_named(vault, subject, request.id)
+            row = review.at([place])[0].row
+            closed.require_messages([row.sequence] if row is not None else ())
+            found = list(_about(vault, subject, subject.message(place)))
         left = [one for one in reversed(found) if not request.before or one.number < request.before]
-    page = left[: min(max(request.limit, 1), MOST)]
+        page = left[: min(max(request.limit, 1), MOST)]
+        secret = _about_sealed(vault, review, page) if closed else set()
     return api.SubjectDecisions(
         total=len(found),
-        decisions=tuple(_decision_word(one) for one in page),
+        decisions=tuple(_decision_word(one, sealed=one.number in secret) for one in page),
         after=page[-1].number if len(left) > len(page) else 0,
     )
+
+
+def _about_sealed(vault: Vault, review: Review, decisions: Sequence[Decision]) -> set[int]:
+    """The numbers of the decisions that are about mail which the caller must not open, and no other."""
+    numbers = {one.number for one in decisions}
+    rows = (row for row in rows_of(vault, min(numbers, default=0) - 1) if row.sequence in numbers)
+    return {row.sequence for row in rows if _is_sealed(review, getattr(read_record(row), "messages", ()))}
+
+
+def _is_sealed(review: Review, messages: Sequence[int]) -> bool:
+    sealed = False
+    for start in range(0, len(messages), BLOCK):
+        places = map(review.request.place, messages[start : start + BLOCK])
+        block = review.at([place for place in places if place is not None])
+        if any(one.state not in ("sealed", "erased") for one in block):
+            return False
+        sealed = sealed or any(one.state == "sealed" for one in block)
+    return sealed
 
 
 def _about(vault: Vault, subject: SubjectRequest, message: int) -> Iterator[Decision]:
@@ -262,10 +286,10 @@ def _about(vault: Vault, subject: SubjectRequest, message: int) -> Iterator[Deci
             yield decision
 
 
-def _decision_word(one: Decision) -> api.SubjectDecisionWord:
+def _decision_word(one: Decision, *, sealed: bool) -> api.SubjectDecisionWord:
     return api.SubjectDecisionWord(
-        number=one.number, time=one.time, by=one.by.who, decision=one.verdict, reason=one.reason,
-        query=one.query, messages=one.messages,
+        number=one.number, time=one.time, by=one.by.who, decision=one.verdict,
+        reason=SEALED if sealed else one.reason, query="" if sealed else one.query, messages=one.messages,
     )  # fmt: skip
 
 
