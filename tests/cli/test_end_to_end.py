@@ -18,7 +18,7 @@ RUN_KEYS = [
     "profile", "state", "listed", "fetched", "already", "skipped", "pending", "new", "merged", "quarantined",
     "left", "failed", "deleted", "bytes", "seconds", "balanced",
 ]  # fmt: skip
-HIT_KEYS = ["id", "date", "from", "to", "subject", "size", "attachments", "folders"]
+HIT_KEYS = ["id", "date", "from", "to", "subject", "size", "attachments", "folders", "files"]
 BROKEN = b"X-MS-Journal-Report:\r\nX-Odd: \xff\x00\r\n\r\nbroken\r\n"
 LETTERS = [
     plain(
@@ -109,7 +109,7 @@ def test_tree_in_json(program: Program) -> None:
 @pytest.mark.parametrize("words", [["list", "bob@example.com/Inbox"], ["search", "letter"]])
 def test_pages_in_json(program: Program, words: list[str]) -> None:
     page = program.ask(*words, "--limit", "3")
-    assert list(page) == ["total", "behind", "hits", "after"]
+    assert list(page) == ["total", "behind", "waiting", "hits", "after"]
     assert (page["behind"], len(page["hits"])) == (0, 3)
     newest = next(hit for hit in page["hits"] if hit["subject"] == "Letter 24")
     assert list(newest) == HIT_KEYS
@@ -122,9 +122,10 @@ def test_pages_in_json(program: Program, words: list[str]) -> None:
         "size": len(LETTERS[24]),
         "attachments": 0,
         "folders": ["anna@example.com/Sent", "bob@example.com/Inbox"],
+        "files": [],
     }
     whole = program.ask(*words, "--limit", "1000")
-    assert list(whole) == ["total", "behind", "hits"]
+    assert list(whole) == ["total", "behind", "waiting", "hits"]
     assert len(whole["hits"]) == whole["total"]
 
 

@@ -80,7 +80,7 @@ class SyslogNg:
         return [int(event["_SDATA"]["meta"]["sequenceId"]) for event in self.events()]
 
     def _words(self, conf: Path) -> list[str]:
-        modules = UNPACKED / "usr" / "lib" / "syslog-ng" / "3.38"
+        modules = next((UNPACKED / "usr" / "lib" / "syslog-ng").glob("[0-9]*"))  # named by its version
         files = (
             "-f",
             conf,
