@@ -360,7 +360,7 @@ SCREENS: dict[str, Steps] = {
     "FirstScreen": [],
 }  # fmt: skip
 """The keys that lead to each screen from the one before, each with a text that must then appear."""
-BASES = {"AreaScreen", "FormScreen", "MessageActs", "PageScreen"}
+BASES = {"AreaScreen", "FormScreen", "ListJobs", "MessageActs", "PageScreen"}
 
 
 def screens(base: type[FrameScreen]) -> Iterator[str]:
