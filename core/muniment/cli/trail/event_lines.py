@@ -26,7 +26,7 @@ _ACTS = {
     "ListMessages": ("listed a folder", "list a folder"),
     "Search": ("searched", "search"),
     "Export": ("exported mail", "export mail"),
-    "Restore": ("gave mail back", "give mail back"),
+    "Restore": ("chose mail to give back", "give mail back"),
     "Prove": ("made the proof of a message", "make the proof of a message"),
     "AddUser": ("added a person or addresses", "add a person or addresses"),
     "RemoveUser": ("removed a person or an address", "remove a person or an address"),
