@@ -179,7 +179,7 @@ WORDS: dict[str, list[tuple[str, str]]] = {
     "subject close": [("{hostile} --reason {hostile}", "")],
     "access grant": [
         (f"ben{{number}} {VICTIM} --reason {{hostile}}", ""),
-        (f"tax{{number}} --as auditor --people {VICTIM} --case {{hostile}} --reason {{hostile}}", ""),
+        (f"tax{{number}} --as auditor --people {VICTIM} --case 7 --reason {{hostile}}", ""),
     ],
     "access seal": [(f"{VICTIM} --only root --reason {{hostile}}", "")],
     "access ask": [(f"{VICTIM}{{number}} --until 2099-01-31 --reason {{hostile}}", "")],
