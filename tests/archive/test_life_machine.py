@@ -265,6 +265,10 @@ class LifeMachine(RuleBasedStateMachine):
     # --- erasure --------------------------------------------------------------------------------
 
     @rule(most=st.integers(1, 30), crash=CRASHES)
+    def disposal_crashes(self, most: int, crash: Crash) -> None:
+        self.dispose(most, crash)
+
+    @rule(most=st.integers(1, 30), crash=st.none())
     def dispose(self, most: int, crash: Crash | None) -> None:
         due = DueList(self.vault, most)
         for _ in list_due(self.vault, due, self.now):
@@ -290,6 +294,11 @@ class LifeMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.life.there)
     @rule(choice=CHOICE, batch=st.integers(1, 3), crash=CRASHES)
+    def erasure_crashes(self, choice: list[int], batch: int, crash: Crash) -> None:
+        self.erase(choice, batch, crash)
+
+    @precondition(lambda self: self.life.there)
+    @rule(choice=CHOICE, batch=st.integers(1, 3), crash=st.none())
     def erase(self, choice: list[int], batch: int, crash: Crash | None) -> None:
         self.erase_these([_sha(mail.raw) for mail in self.chosen(choice)], batch, crash)
 
