@@ -15,6 +15,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -249,7 +250,8 @@ def measure(large: LargeVault, say: Callable[[str], None], pace: Pace = PACE) ->
     for part in ("new", "cur", "tmp"):
         (box / part).mkdir(parents=True)
     result = Measured(platform.python_version(), large.count, large.old)
-    with service(vault, large.folder / "runtime") as process:
+    # A socket's path must be short.
+    with tempfile.TemporaryDirectory(prefix="mu-") as runtime, service(vault, Path(runtime)) as process:
         client = client_of(vault)
         fields = {"source": "maildir", "path": str(box), "journal": True, "enabled": False}
         client.call(api.PutProfile(name="live", fields=fields, new=True), api.Done)

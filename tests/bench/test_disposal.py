@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from contextlib import closing
@@ -82,7 +83,7 @@ def test_without_figures_there_is_no_section(tmp_path: Path) -> None:
 def test_a_small_disposal_is_measured_through_the_service(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("MUNIMENT_RUNTIME", str(tmp_path / "runtime"))
+    monkeypatch.setenv("MUNIMENT_RUNTIME", os.environ["MUNIMENT_RUNTIME"])  # the measurement sets it
     large = LargeVault(tmp_path, 40, 15)
     large.make(lambda text: None)
     said: list[str] = []

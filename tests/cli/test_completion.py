@@ -58,7 +58,7 @@ def offered(monkeypatch: pytest.MonkeyPatch, words: str, count: int, engine: Eng
 
 
 def test_commands_are_offered(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert offered(monkeypatch, "muniment re", 1, EngineDouble()) == ["rebuild", "retention"]
+    assert offered(monkeypatch, "muniment re", 1, EngineDouble()) == ["rebuild", "restore", "retention"]
 
 
 def test_profiles_are_offered(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ from muniment.mail.buffer import sub, window
 from muniment.mail.charsets import decode as charsets
 from muniment.mail.charsets import escapes, labels, recovery
 from muniment.mail.content import content_hash as content
-from muniment.mail.content import fork, public
+from muniment.mail.content import fork, hidden_names, public
 from muniment.mail.headers import (
     addresses,
     date_forms,
@@ -144,6 +144,7 @@ def show_mail(message: bytes) -> None:
     with suppress(ValueError):
         b"".join(public.public_pieces(message, 4096))
     public.hidden_bytes(message)
+    hidden_names.hides_others(message, ())
     read = text.read_text(message)
     drawn_text.read_drawn(message, 80)
     for leaf in walker.leaves(message)[:3]:
@@ -360,6 +361,7 @@ NOT_READ = {
     "headers.dates.is_sane": "takes numbers",
     "headers.dates.message_date": "takes numbers",
     "headers.fields.remembered": "takes functions",
+    "content.public.names_recipients": "takes the name of a field",
     "mime.walker.is_text": "takes a type that was read",
     "model.senders_of": "takes people that were read",
     "patterns.any_case": "takes words of the program",

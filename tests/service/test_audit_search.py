@@ -141,7 +141,7 @@ def test_an_export_of_named_messages_takes_no_user(house: House) -> None:
     wanted = api.Export(
         query="", ids=(house.ids["for director"],), user="bob@example.com", path="/nowhere/z.zip"
     )
-    with pytest.raises(UsageError, match="no user"):
+    with pytest.raises(UsageError, match="without a user"):
         house.send(ADA, wanted)
     assert house.words(kinds=("export",)) == []
 

@@ -416,10 +416,10 @@ def test_an_export_can_be_stopped(make: Make, engine: Watched, tmp_path: Path) -
         await pilot.press("enter")
         await shows(pilot, "Export █")
         await shows(pilot, "of 1 messages")
-        await shows(pilot, "Stop export")
+        await shows(pilot, "c Stop")
         await pilot.press("c")
         await shows(pilot, "The export was stopped")
-        assert "Stop export" not in text_of(pilot.app)
+        assert "c Stop" not in text_of(pilot.app)
         engine.go.set()
         await until(pilot, lambda: not list(tmp_path.glob(".some*")))
 

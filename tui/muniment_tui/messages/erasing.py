@@ -134,7 +134,7 @@ class EraseScreen(FormScreen):
             self._work.take(word)
             self._draw()
         elif isinstance(word, Erasure):
-            self.first = self.form.values  # it is recorded, so leaving loses nothing
+            self.first, self.sent = self.form.values, False  # it is recorded, so leaving loses nothing
             self._preview = None
             self._say(_result(word))
             self.muniment.tell(word.message or f"{_messages(word.messages)} erased.")

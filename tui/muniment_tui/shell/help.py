@@ -32,6 +32,8 @@ KEYS = 11
 EXPLAINED = 46
 """From this width of a column on, the help of an action follows its title."""
 GAP = 2
+BRIEF = {"app.redraw", "app.suspend"}
+"""Actions of the app that share a line."""
 SHORT = 18
 """Lines of a column that need no second page on a terminal of 24 rows."""
 FOOT = (
@@ -156,10 +158,12 @@ def _card(title: str, found: list[ActionOffer], width: int) -> Iterable[Content]
         return
     yield shown(title, "bold $primary")
     areas = [one for one in found if one.action.id in {f"app.{area.id}" for area in AREAS}]
+    brief = [one for one in found if one.action.id in BRIEF]
     moving = [one for one in found if moves(one.action)]
     for offer in found:
-        if offer not in moving and offer not in areas:
+        if offer not in moving and offer not in areas and offer not in brief:
             yield from _line(offer.action, width)
+    yield from _running(brief, width)
     yield from _running(areas, width)
     yield from _running(moving, width)
 

@@ -13,7 +13,9 @@ from muniment.mail.headers.addresses import normalise
 from muniment.mail.headers.fields import BLOCK_LIMIT
 from muniment.mail.model import MailBuffer
 
-_ADDRESS = re.compile(r"[^\s<>\"'(),;:=\[\]]+@[^\s<>\"'(),;:=\[\]]+")
+_OF_ADDRESS = r"[^\s<>\"'(),;:=\[\]]"
+# It begins only where such characters begin. Otherwise long text without "@" would be read again and again.
+_ADDRESS = re.compile(rf"(?<!{_OF_ADDRESS}){_OF_ADDRESS}+@{_OF_ADDRESS}+")
 _FIELD = re.compile(r"(?:\ufeff)?([!-9;-~]{1,100})[ \t]*:(.*)", re.DOTALL)
 _LINE = re.compile(r"[^\r\n]+(?:(?:\r\n|\r|\n)[ \t][^\r\n]*)*")
 _BETWEEN = re.compile(r"[\s<>,;:]+")

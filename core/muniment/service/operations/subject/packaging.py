@@ -30,7 +30,7 @@ from muniment.archive.subject.review import Review
 from muniment.archive.vault.vault import Vault
 from muniment.client.receiving import receive
 from muniment.errors import NotFound, UsageError, VaultError
-from muniment.service.access.audit_trail import PEOPLE, audit_event, record
+from muniment.service.access.audit_trail import PEOPLE, audit_event
 from muniment.service.access.roles import AccessRole
 from muniment.service.access.second_person import needed_acts
 from muniment.service.host.session import ClientSession
@@ -145,7 +145,7 @@ class _Making:
             messages=[row.sha.hex() for row in rows], people=people if len(people) <= PEOPLE else [],
             subject=subject.id, reason=subject.record.reason, total=len(rows),
         )  # fmt: skip
-        record(self._session, event, soon=False)
+        self._vault.log([event])  # this vault is open for writing already
 
     def _record(self, made: Package, sha256: str, size: int) -> None:
         plan, subject, clearance = self._plan, self._subject, self._clearance
