@@ -220,7 +220,7 @@ class Watcher:
     def open(self) -> None:
         """Wait until the watcher shows the run."""
         if self.name == "app":
-            self.tty.wait_for("3Runs")
+            self.tty.wait_for("Runs")
             self.tty.press("3")
         self.tty.wait(lambda: shown(self.tty.screen()), "the run")
 

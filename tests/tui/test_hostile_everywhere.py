@@ -134,7 +134,7 @@ WORDS: dict[str, list[tuple[str, str]]] = {
         ("wbody --to {home}/out{number}", ""), ("wbody --to {home}/out{number}.zip", ""),
         ("wbody --to {home}/out{number}.form --form csv", ""),
     ],
-    "restore": [("{message} --to someone@example.com", ""), ("wbody --to someone@example.com/{hostile}", "")],
+    "restore": [("{message} --to someone@example.com", ""), ("wbody --to someone@example.com --by {hostile}", "")],
     "approvals list": [("", ""), ("--all", "")],
     "approvals show": [("{hostile}", "")],
     "approvals approve": [("{hostile} --reason {hostile} --yes", "")],
@@ -386,7 +386,7 @@ def test_every_screen_is_covered() -> None:
 def test_no_screen_sends_control_bytes_of_mail(hall: Hall, size: tuple[int, int]) -> None:
     command = [*MUNIMENT, "--vault", str(hall.vault)]
     with Teletype(command, folder=hall.home, columns=size[0], rows=size[1]) as tty:
-        tty.wait_for("1 Home")
+        tty.wait_for("Home")
         for name, steps in SCREENS.items():
             for key, seen in steps:
                 before = tty.count

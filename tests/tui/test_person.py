@@ -64,7 +64,7 @@ def test_an_administrator_over_a_connection_that_is_cut(
     first.wait_for("Fetch", "listed")
     os.kill(first.pid("ssh -tt"), signal.SIGKILL)
     again = terminal(sshd.command(*MUNIMENT, env=env | {"MUNIMENT_VAULT": str(vault)}))
-    again.wait_for("3 Runs")
+    again.wait_for("Runs")
     again.press("3")
     again.wait_for("✓ ok", f"fetched  {MESSAGES:,} = {MESSAGES:,} new  ✓", patience=150)
     find_and_export(again, target)
@@ -161,7 +161,7 @@ def test_signals_during_a_run_restore_the_terminal_and_continue_the_run(vault: P
     runs: list[dict[str, Any]] = []
     for number, key in ((signal.SIGHUP, "Up"), (signal.SIGTERM, "Down")):
         with Teletype([*MUNIMENT, "--vault", str(vault)], folder=vault.parent) as tty:
-            tty.wait_for("3 Runs", "Quit")
+            tty.wait_for("Runs", "Quit")
             tty.press("3")
             tty.wait_for("r Run now")
             tty.press(key, "r")

@@ -41,4 +41,5 @@ def test_the_first_page_starts(tmp_path: Path) -> None:
 @pytest.mark.parametrize("area", AREAS, ids=lambda area: area.id)
 def test_each_area_starts(tmp_path: Path, area: Area) -> None:
     app = app_on(EngineDouble(), tmp_path / "vault", area=area.id)
-    assert area.title in run(app, area.title)
+    title = f"{area.key} {area.short or area.title}"
+    assert title in run(app, title)

@@ -77,7 +77,7 @@ def test_closing_the_app_continues_the_run_and_prints_how_to_return(tmp_path: Pa
     env = {name: os.environ[name] for name in ("MUNIMENT_RUNTIME",)}
     words = [*MUNIMENT, "--vault", str(tmp_path / "vault")]
     first = terminal(words, env=env)
-    first.wait_for("1 Home")
+    first.wait_for("Home")
     first.press("3")
     first.wait_for("never ran")
     first.press("r")
@@ -88,7 +88,7 @@ def test_closing_the_app_continues_the_run_and_prints_how_to_return(tmp_path: Pa
     assert "This goes on without the app." in output
     assert service_of(tmp_path / "vault")
     again = terminal(words, env=env)
-    again.wait_for("1 Home")
+    again.wait_for("Home")
     again.press("3")
     again.wait_for(f"{LASTING:,} new", "✓ ok", patience=150)
     again.press("q")
@@ -103,7 +103,7 @@ def test_a_cut_connection_does_not_stop_the_run(tmp_path: Path, terminal: Any, s
     new = filled(tmp_path / "vault", LASTING)
     env = {name: os.environ[name] for name in ("MUNIMENT_RUNTIME",)} | {"LC_ALL": "C.UTF-8"}
     line = terminal(sshd.command(*MUNIMENT, "--vault", str(tmp_path / "vault"), env=env))
-    line.wait_for("1 Home")
+    line.wait_for("Home")
     line.press("3")
     line.wait_for("never ran")
     line.press("r")
