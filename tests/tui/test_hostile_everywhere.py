@@ -134,7 +134,10 @@ WORDS: dict[str, list[tuple[str, str]]] = {
         ("wbody --to {home}/out{number}", ""), ("wbody --to {home}/out{number}.zip", ""),
         ("wbody --to {home}/out{number}.form --form csv", ""),
     ],
-    "restore": [("{message} --to someone@example.com", ""), ("wbody --to someone@example.com --by {hostile}", "")],
+    "restore": [
+        ("{message} --to someone@example.com", ""),
+        ("wbody --to someone@example.com --by {hostile}", ""),
+    ],
     "approvals list": [("", ""), ("--all", "")],
     "approvals show": [("{hostile}", "")],
     "approvals approve": [("{hostile} --reason {hostile} --yes", "")],
