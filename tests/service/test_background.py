@@ -247,6 +247,7 @@ def test_a_run_goes_on_when_its_connection_is_cut_and_stops_at_ctrl_c(vault: Pat
     assert isinstance(next(replies), ProgressWord)
     replies.close()  # type: ignore[attr-defined]
     eventually(lambda: muniment(vault, "status", "--json").json["messages"] == 1510)
+    eventually(lambda: not _running(line))
     put(new, [report(plain(subject=f"More {n}", body=f"text {n}\n")) for n in range(6000)])
     command = [sys.executable, "-m", "muniment_tui", "--vault", str(vault), "run", "many", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as stopped:
